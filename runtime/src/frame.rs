@@ -1,0 +1,40 @@
+//! What travels between sources, vision and sinks.
+
+use std::time::Duration;
+
+/// A picture from a source.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// RGB, 8 bits a channel, rows top to bottom.
+    pub picture: image::RgbImage,
+    /// Position in the source, from 0; gaps mean frames dropped before they got here.
+    pub index: u64,
+    /// When the frame was captured (cameras: driver clock where there is one) or is due (files), since the source's start.
+    pub time: Duration,
+}
+
+/// A detected keypoint.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DetectedKeypoint {
+    /// Pixels of the original picture, 0 and width are its outer edges.
+    pub x: f32,
+    /// Pixels of the original picture, 0 and height are its outer edges.
+    pub y: f32,
+    /// 0 to 1.
+    pub confidence: f32,
+}
+
+/// A face: its keypoints in the order of the manifest's names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Face {
+    /// As many as the bundle has.
+    pub keypoints: Vec<DetectedKeypoint>,
+}
+
+impl Face {
+    /// Mean confidence of the keypoints, 0 to 1.
+    pub fn confidence(&self) -> f32 {
+        let n = self.keypoints.len().max(1) as f32;
+        self.keypoints.iter().map(|k| k.confidence).sum::<f32>() / n
+    }
+}
