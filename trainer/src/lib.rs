@@ -1,1 +1,10 @@
-//! trainer
+//! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
+//!
+//! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
+//! checkpoints, `export` writes bundles, `eval` measures; `cli` is the only part that knows of a command line.
+
+pub mod config;
+mod error;
+pub mod nets;
+
+pub use error::{Error, Result};

@@ -1,0 +1,70 @@
+use std::path::{Path, PathBuf};
+
+/// What can go wrong in training and export. Each message is one line and names the mend where there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused to read or write a file.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file concerned.
+        path: PathBuf,
+        /// The reason the operating system gave.
+        source: std::io::Error,
+    },
+    /// The configuration is wrong.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// The training pictures can't be used.
+    #[error("{path}: {reason}")]
+    Data {
+        /// The folder, archive or picture concerned.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint can't be used.
+    #[error("{path}: {reason}")]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Something would be overwritten, or a request makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// Training went wrong numerically.
+    #[error("{0}")]
+    Diverged(String),
+    /// The exported graph and libtorch disagree, or a graph could not be built.
+    #[error("export: {0}")]
+    Export(String),
+    /// A bundle is wrong.
+    #[error(transparent)]
+    Bundle(#[from] models::Error),
+    /// libtorch failed.
+    #[error("libtorch: {}", first_line(.0))]
+    Torch(#[from] tch::TchError),
+    /// ONNX Runtime failed.
+    #[error("ONNX Runtime: {0}")]
+    Ort(String),
+    /// Ctrl-C; what was trained is saved.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A result whose error is this crate's [`enum@Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Wraps an operating-system error with the path it concerns.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+/// libtorch adds a stack trace to its messages; people want the first line.
+fn first_line(error: &tch::TchError) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
+}

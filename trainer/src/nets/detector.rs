@@ -1,0 +1,176 @@
+//! The keypoint detector: a small depthwise-separable hourglass, heat maps at half resolution, soft-argmax.
+
+use std::borrow::Borrow;
+
+use tch::nn::Path;
+use tch::{Kind, Tensor};
+
+use super::heatmap::pixel_centres;
+use super::layers::{BatchNorm, Conv, upsample};
+use crate::config::Architecture;
+
+/// Convolution, batch norm, optional ReLU.
+#[derive(Debug)]
+pub struct ConvNorm {
+    /// The convolution, without bias.
+    pub conv: Conv,
+    /// The norm, folded into the convolution at export.
+    pub norm: BatchNorm,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+}
+
+impl ConvNorm {
+    fn new<'a>(
+        path: impl Borrow<Path<'a>>,
+        inputs: i64,
+        outputs: i64,
+        k: i64,
+        stride: i64,
+        groups: i64,
+        relu: bool,
+    ) -> Self {
+        let p = path.borrow();
+        Self {
+            conv: Conv::without_bias(p / "conv", inputs, outputs, k, stride, groups),
+            norm: BatchNorm::new(p / "norm", outputs),
+            relu,
+        }
+    }
+
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let x = self.norm.forward(&self.conv.forward(x), train);
+        if self.relu { x.relu() } else { x }
+    }
+}
+
+/// Depthwise 3x3, then pointwise; adds its input where shapes allow.
+#[derive(Debug)]
+pub struct Separable {
+    /// 3x3, one filter a channel.
+    pub depthwise: ConvNorm,
+    /// 1x1.
+    pub pointwise: ConvNorm,
+    /// Whether the input is added.
+    pub residual: bool,
+}
+
+impl Separable {
+    fn new<'a>(path: impl Borrow<Path<'a>>, inputs: i64, outputs: i64, stride: i64) -> Self {
+        let p = path.borrow();
+        Self {
+            depthwise: ConvNorm::new(p / "depthwise", inputs, inputs, 3, stride, inputs, false),
+            pointwise: ConvNorm::new(p / "pointwise", inputs, outputs, 1, 1, 1, true),
+            residual: inputs == outputs && stride == 1,
+        }
+    }
+
+    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let y = self.pointwise.forward(&self.depthwise.forward(x, train), train);
+        if self.residual { y + x } else { y }
+    }
+}
+
+/// One step of the way back up: narrow, upsample, add the skip, refine.
+#[derive(Debug)]
+pub struct Up {
+    /// 1x1 to the skip's width.
+    pub lateral: ConvNorm,
+    /// After the sum.
+    pub refine: Separable,
+}
+
+/// Where the parts are, and how sure.
+#[derive(Debug)]
+pub struct Detection {
+    /// `[N, K, 2]`, normalised coordinates.
+    pub keypoints: Tensor,
+    /// `[N, K]`, logits; the exported network applies the sigmoid.
+    pub confidence: Tensor,
+}
+
+/// The detector.
+#[derive(Debug)]
+pub struct Detector {
+    /// 3x3, stride 2.
+    pub stem: ConvNorm,
+    /// From half resolution down; each level's last feature map is a skip.
+    pub levels: Vec<Vec<Separable>>,
+    /// From the lowest level up.
+    pub ups: Vec<Up>,
+    /// 1x1 to `2 K` maps: heat-map logits, then confidence logits.
+    pub head: Conv,
+    keypoints: i64,
+}
+
+impl Detector {
+    /// Registers the network under `path`.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture) -> Self {
+        let p = path.borrow();
+        let widths = &arch.detector_channels;
+        let stem = ConvNorm::new(p / "stem", 3, widths[0], 3, 2, 1, true);
+        let mut inputs = widths[0];
+        let levels = widths
+            .iter()
+            .enumerate()
+            .map(|(level, &w)| {
+                let p = p / format!("level{level}");
+                // Context is cheap where maps are small, so the lower levels are deeper.
+                let depth = if level == 0 { 1 } else { 2 };
+                (0..depth)
+                    .map(|i| {
+                        let stride = if i == 0 && level > 0 { 2 } else { 1 };
+                        let block = Separable::new(&p / i, inputs, w, stride);
+                        inputs = w;
+                        block
+                    })
+                    .collect()
+            })
+            .collect();
+        let ups = widths
+            .windows(2)
+            .enumerate()
+            .rev()
+            .map(|(level, w)| {
+                let p = p / format!("up{level}");
+                Up {
+                    lateral: ConvNorm::new(&p / "lateral", w[1], w[0], 1, 1, 1, false),
+                    refine: Separable::new(&p / "refine", w[0], w[0], 1),
+                }
+            })
+            .collect();
+        let head = Conv::new(p / "head", widths[0], 2 * arch.keypoints, 1, 1);
+        Self { stem, levels, ups, head, keypoints: arch.keypoints }
+    }
+
+    /// Images `[N, 3, S, S]` in [-1, 1] to keypoints. The position is the mean of the pixel centres under the
+    /// softmax of the heat map (soft-argmax); the confidence logit is the mean of its map under the same weights.
+    pub fn forward(&self, images: &Tensor, train: bool) -> Detection {
+        let mut x = self.stem.forward(images, train);
+        let mut skips = Vec::new();
+        for level in &self.levels {
+            for block in level {
+                x = block.forward(&x, train);
+            }
+            skips.push(x.shallow_clone());
+        }
+        skips.pop();
+        for (up, skip) in self.ups.iter().zip(skips.iter().rev()) {
+            x = upsample(&up.lateral.forward(&x, train)) + skip;
+            x = up.refine.forward(&x, train);
+        }
+        let maps = self.head.forward(&x).to_kind(Kind::Float);
+        let size = maps.size();
+        let (side, k) = (size[3], self.keypoints);
+        let heat = maps.narrow(1, 0, k).flatten(2, 3).softmax(-1, Kind::Float);
+        let sureness = maps.narrow(1, k, k).flatten(2, 3);
+        let confidence = (&heat * sureness).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
+        let heat = heat.view([-1, k, side, side]);
+        let centres = pixel_centres(side, maps.device());
+        let along =
+            |other: i64| heat.sum_dim_intlist([other].as_slice(), false, Kind::Float).matmul(&centres);
+        // Summing over rows (axis 2) leaves columns, hence x; over columns (axis 3) rows, hence y.
+        let keypoints = Tensor::stack(&[along(2), along(3)], -1);
+        Detection { keypoints, confidence }
+    }
+}

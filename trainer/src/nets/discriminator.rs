@@ -1,0 +1,111 @@
+//! The image discriminator: stride-2 blocks without normalisation, a minibatch-deviation channel, one logit.
+
+use std::borrow::Borrow;
+
+use tch::nn::Path;
+use tch::{Kind, Tensor};
+
+use super::layers::{Conv, Linear, channels_last, leaky};
+use crate::config::Architecture;
+
+/// Side of the feature map that the head flattens.
+const HEAD_SIZE: i64 = 4;
+
+/// Images over which the minibatch deviation is taken.
+const DEVIATION_GROUP: i64 = 8;
+
+#[derive(Debug)]
+struct Block {
+    down: Conv,
+    refine: Option<Conv>,
+    /// Side of the incoming feature map.
+    size: i64,
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let x = leaky(&self.down.forward(x));
+        match &self.refine {
+            // Halving the variance keeps the scale of activations through the residual sum.
+            Some(conv) => (&x + leaky(&conv.forward(&x))) * std::f64::consts::FRAC_1_SQRT_2,
+            None => x,
+        }
+    }
+}
+
+/// The discriminator.
+#[derive(Debug)]
+pub struct Discriminator {
+    from_rgb: Vec<(i64, Conv)>,
+    blocks: Vec<Block>,
+    head: Conv,
+    hidden: Linear,
+    logit: Linear,
+}
+
+impl Discriminator {
+    /// Registers the network under `path`.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture) -> Self {
+        let p = path.borrow();
+        let width = |size| arch.discriminator_width(size);
+        let from_rgb = arch
+            .sizes()
+            .into_iter()
+            .map(|s| (s, Conv::new(p / format!("from_rgb{s}"), 3, width(s), 3, 1)))
+            .collect();
+        let mut blocks = Vec::new();
+        let mut size = arch.image_size;
+        while size > HEAD_SIZE {
+            let p = p / format!("block{size}");
+            let (inputs, outputs) = (width(size), width(size / 2));
+            // Refining at 32 px and above costs as much as all the rest and was not missed.
+            let refine = (size <= 32).then(|| Conv::new(&p / "refine", outputs, outputs, 3, 1));
+            blocks.push(Block { down: Conv::new(&p / "down", inputs, outputs, 3, 2), refine, size });
+            size /= 2;
+        }
+        let c = width(HEAD_SIZE);
+        Self {
+            from_rgb,
+            blocks,
+            head: Conv::new(p / "head", c + 1, c, 3, 1),
+            hidden: Linear::new(p / "hidden", c * HEAD_SIZE * HEAD_SIZE, c),
+            logit: Linear::new(p / "logit", c, 1),
+        }
+    }
+
+    /// Images `[N, 3, size, size]` to logits `[N]`, float32; positive means real. `alpha` as in the generator.
+    pub fn forward(&self, images: &Tensor, alpha: f64, kind: Kind) -> Tensor {
+        let size = images.size()[2];
+        let images = channels_last(&images.to_kind(kind));
+        let mut x = self.features(&images, size);
+        for block in self.blocks.iter().filter(|b| b.size <= size) {
+            x = block.forward(&x);
+            if block.size == size && alpha < 1.0 {
+                let small =
+                    self.features(&images.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None), size / 2);
+                x = small * (1.0 - alpha) + x * alpha;
+            }
+        }
+        let x = Tensor::cat(&[&x, &minibatch_deviation(&x)], 1);
+        let x = leaky(&self.head.forward(&x)).to_kind(Kind::Float).contiguous().flatten(1, 3);
+        self.logit.forward(&leaky(&self.hidden.forward(&x))).squeeze_dim(1)
+    }
+
+    fn features(&self, images: &Tensor, size: i64) -> Tensor {
+        let conv = self.from_rgb.iter().find(|(s, _)| *s == size).map(|(_, c)| c);
+        leaky(&conv.unwrap_or(&self.from_rgb[self.from_rgb.len() - 1].1).forward(images))
+    }
+}
+
+/// Mean standard deviation over groups of images as one more channel, so that lack of variety shows
+/// (Karras et al., "Progressive Growing of GANs", 2018).
+fn minibatch_deviation(x: &Tensor) -> Tensor {
+    let size = x.size();
+    let (n, c, h, w) = (size[0], size[1], size[2], size[3]);
+    let group = if n % DEVIATION_GROUP == 0 { DEVIATION_GROUP } else { n };
+    let y = x.to_kind(Kind::Float).reshape([group, n / group, c, h, w]);
+    let centred = &y - y.mean_dim([0i64].as_slice(), true, Kind::Float);
+    let deviation = ((&centred * &centred).mean_dim([0i64].as_slice(), false, Kind::Float) + 1e-8).sqrt();
+    let value = deviation.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
+    value.repeat([group, 1, h, w]).to_kind(x.kind())
+}

@@ -1,0 +1,184 @@
+//! Layers that cast their float32 weights to the kind of their input.
+
+use std::borrow::Borrow;
+
+use tch::nn::{Init, Path};
+use tch::{Kind, Tensor};
+
+use super::{BATCH_NORM_EPS, LEAKY_SLOPE};
+
+/// Momentum of running statistics in batch norms.
+const BATCH_NORM_MOMENTUM: f64 = 0.1;
+
+/// He initialisation for a fan-in, for rectified activations.
+fn he(fan_in: i64) -> Init {
+    Init::Randn { mean: 0.0, stdev: (2.0 / fan_in as f64).sqrt() }
+}
+
+/// LeakyReLU of slope 0.2.
+pub fn leaky(x: &Tensor) -> Tensor {
+    // One fused pass; tch's own leaky_relu has no slope argument.
+    x.maximum(&(x * LEAKY_SLOPE))
+}
+
+/// A fully connected layer, `[N, in] -> [N, out]`.
+#[derive(Debug)]
+pub struct Linear {
+    /// `[out, in]`.
+    pub weight: Tensor,
+    /// `[out]`.
+    pub bias: Tensor,
+}
+
+impl Linear {
+    /// Registers the layer's parameters under `path`.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, inputs: i64, outputs: i64) -> Self {
+        let p = path.borrow();
+        Self { weight: p.var("weight", &[outputs, inputs], he(inputs)), bias: p.zeros("bias", &[outputs]) }
+    }
+
+    /// Applies the layer.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        x.linear(&self.weight.to_kind(x.kind()), Some(&self.bias.to_kind(x.kind())))
+    }
+}
+
+/// A square convolution that keeps the size (stride 1) or halves it (stride 2), `[N, in, H, W] -> [N, out, H', W']`.
+#[derive(Debug)]
+pub struct Conv {
+    /// `[out, in / groups, k, k]`.
+    pub weight: Tensor,
+    /// `[out]`, absent before a batch norm.
+    pub bias: Option<Tensor>,
+    /// 1 or 2.
+    pub stride: i64,
+    /// 1, or the number of channels for a depthwise convolution.
+    pub groups: i64,
+}
+
+impl Conv {
+    /// A `k` x `k` convolution with bias.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, inputs: i64, outputs: i64, k: i64, stride: i64) -> Self {
+        let p = path.borrow();
+        Self {
+            weight: p.var("weight", &[outputs, inputs, k, k], he(inputs * k * k)),
+            bias: Some(p.zeros("bias", &[outputs])),
+            stride,
+            groups: 1,
+        }
+    }
+
+    /// A `k` x `k` convolution without bias, to be followed by a batch norm.
+    pub fn without_bias<'a>(
+        path: impl Borrow<Path<'a>>,
+        inputs: i64,
+        outputs: i64,
+        k: i64,
+        stride: i64,
+        groups: i64,
+    ) -> Self {
+        let weight =
+            path.borrow().var("weight", &[outputs, inputs / groups, k, k], he(inputs / groups * k * k));
+        Self { weight, bias: None, stride, groups }
+    }
+
+    /// Padding on each side that keeps or halves the size.
+    pub fn padding(&self) -> i64 {
+        (self.weight.size()[2] - 1) / 2
+    }
+
+    /// Applies the convolution.
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let p = self.padding();
+        let bias = self.bias.as_ref().map(|b| b.to_kind(x.kind()));
+        x.conv2d(
+            &self.weight.to_kind(x.kind()),
+            bias,
+            [self.stride, self.stride],
+            [p, p],
+            [1, 1],
+            self.groups,
+        )
+    }
+}
+
+/// Batch norm without scale and shift: what modulation follows.
+#[derive(Debug)]
+pub struct PlainBatchNorm {
+    /// `[C]`, not trained.
+    pub running_mean: Tensor,
+    /// `[C]`, not trained.
+    pub running_var: Tensor,
+}
+
+impl PlainBatchNorm {
+    /// Registers the running statistics under `path`.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, channels: i64) -> Self {
+        let p = path.borrow();
+        Self {
+            running_mean: p.zeros_no_train("running_mean", &[channels]),
+            running_var: p.ones_no_train("running_var", &[channels]),
+        }
+    }
+
+    /// Normalises `[N, C, H, W]` by the batch's statistics (`train`) or the running ones.
+    pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        batch_norm(x, None, &self.running_mean, &self.running_var, train)
+    }
+}
+
+/// Batch norm with scale and shift.
+#[derive(Debug)]
+pub struct BatchNorm {
+    /// `[C]`.
+    pub weight: Tensor,
+    /// `[C]`.
+    pub bias: Tensor,
+    /// The normalisation before scale and shift.
+    pub plain: PlainBatchNorm,
+}
+
+impl BatchNorm {
+    /// Registers the parameters and running statistics under `path`.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, channels: i64) -> Self {
+        let p = path.borrow();
+        Self {
+            weight: p.ones("weight", &[channels]),
+            bias: p.zeros("bias", &[channels]),
+            plain: PlainBatchNorm::new(p, channels),
+        }
+    }
+
+    /// Normalises, scales and shifts `[N, C, H, W]`.
+    pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+        let affine = Some((&self.weight, &self.bias));
+        batch_norm(x, affine, &self.plain.running_mean, &self.plain.running_var, train)
+    }
+}
+
+fn batch_norm(
+    x: &Tensor,
+    affine: Option<(&Tensor, &Tensor)>,
+    mean: &Tensor,
+    var: &Tensor,
+    train: bool,
+) -> Tensor {
+    let (weight, bias) = affine.unzip();
+    x.batch_norm(weight, bias, Some(mean), Some(var), train, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS, true)
+}
+
+/// Bilinear upsampling by two, edges aligned as pixel areas (`align_corners = false`).
+pub fn upsample(x: &Tensor) -> Tensor {
+    let size = x.size();
+    x.upsample_bilinear2d([size[2] * 2, size[3] * 2], false, None, None)
+}
+
+/// The same values in channels-last memory order, the one in which oneDNN needs no reordering.
+pub fn channels_last(x: &Tensor) -> Tensor {
+    x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
+}
+
+/// Mean over everything as a float32 scalar.
+pub fn mean(x: &Tensor) -> Tensor {
+    x.mean(Kind::Float)
+}

@@ -1,0 +1,21 @@
+//! The networks. Parameters live in a [`tch::nn::VarStore`] under readable names, which are also the names in
+//! checkpoints; a forward pass casts them to the kind of its input, so that the same network runs in float32 and
+//! in bfloat16 with float32 master weights.
+
+pub mod detector;
+pub mod discriminator;
+pub mod heatmap;
+pub mod image_generator;
+pub mod keypoint_generator;
+pub mod layers;
+
+pub use detector::Detector;
+pub use discriminator::Discriminator;
+pub use image_generator::ImageGenerator;
+pub use keypoint_generator::KeypointGenerator;
+
+/// Slope of every LeakyReLU of the generator and the discriminator (paper).
+pub const LEAKY_SLOPE: f64 = 0.2;
+
+/// Epsilon of every batch norm.
+pub const BATCH_NORM_EPS: f64 = 1e-5;
