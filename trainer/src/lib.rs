@@ -3,8 +3,13 @@
 //! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
 //! checkpoints, `export` writes bundles, `eval` measures; `cli` is the only part that knows of a command line.
 
+pub mod cli;
 pub mod config;
+pub mod dataset;
 mod error;
+pub mod losses;
 pub mod nets;
+pub mod sample;
+pub mod train;
 
 pub use error::{Error, Result};

@@ -6,7 +6,7 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::heatmap::pixel_centres;
-use super::layers::{BatchNorm, Conv, upsample};
+use super::layers::{BatchNorm, Conv, Norm, upsample};
 use crate::config::Architecture;
 
 /// Convolution, batch norm, optional ReLU.
@@ -38,8 +38,8 @@ impl ConvNorm {
         }
     }
 
-    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        let x = self.norm.forward(&self.conv.forward(x), train);
+    fn forward(&self, x: &Tensor, norm: Norm) -> Tensor {
+        let x = self.norm.forward(&self.conv.forward(x), norm);
         if self.relu { x.relu() } else { x }
     }
 }
@@ -65,8 +65,8 @@ impl Separable {
         }
     }
 
-    fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        let y = self.pointwise.forward(&self.depthwise.forward(x, train), train);
+    fn forward(&self, x: &Tensor, norm: Norm) -> Tensor {
+        let y = self.pointwise.forward(&self.depthwise.forward(x, norm), norm);
         if self.residual { y + x } else { y }
     }
 }
@@ -145,19 +145,19 @@ impl Detector {
 
     /// Images `[N, 3, S, S]` in [-1, 1] to keypoints. The position is the mean of the pixel centres under the
     /// softmax of the heat map (soft-argmax); the confidence logit is the mean of its map under the same weights.
-    pub fn forward(&self, images: &Tensor, train: bool) -> Detection {
-        let mut x = self.stem.forward(images, train);
+    pub fn forward(&self, images: &Tensor, norm: Norm) -> Detection {
+        let mut x = self.stem.forward(images, norm);
         let mut skips = Vec::new();
         for level in &self.levels {
             for block in level {
-                x = block.forward(&x, train);
+                x = block.forward(&x, norm);
             }
             skips.push(x.shallow_clone());
         }
         skips.pop();
         for (up, skip) in self.ups.iter().zip(skips.iter().rev()) {
-            x = upsample(&up.lateral.forward(&x, train)) + skip;
-            x = up.refine.forward(&x, train);
+            x = upsample(&up.lateral.forward(&x, norm)) + skip;
+            x = up.refine.forward(&x, norm);
         }
         let maps = self.head.forward(&x).to_kind(Kind::Float);
         let size = maps.size();

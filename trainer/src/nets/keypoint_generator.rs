@@ -105,7 +105,12 @@ impl KeypointGenerator {
         Latents {
             keypoints,
             embeddings: look * self.part_constants.unsqueeze(0),
-            background: self.background.forward(&noise.background),
+            background: self.background_embedding(&noise.background),
         }
+    }
+
+    /// Background noise `[N, Z]` to embeddings `[N, E]`.
+    pub fn background_embedding(&self, noise: &Tensor) -> Tensor {
+        self.background.forward(noise)
     }
 }

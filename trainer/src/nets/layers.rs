@@ -7,8 +7,19 @@ use tch::{Kind, Tensor};
 
 use super::{BATCH_NORM_EPS, LEAKY_SLOPE};
 
-/// Momentum of running statistics in batch norms.
-const BATCH_NORM_MOMENTUM: f64 = 0.1;
+/// Whose statistics batch norms use.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Norm {
+    /// The running ones: inference.
+    Running,
+    /// The batch's, which replace this fraction of the running ones.
+    Batch(f64),
+}
+
+impl Norm {
+    /// How training uses them.
+    pub const TRAINING: Self = Self::Batch(0.1);
+}
 
 /// He initialisation for a fan-in, for rectified activations.
 fn he(fan_in: i64) -> Init {
@@ -17,7 +28,7 @@ fn he(fan_in: i64) -> Init {
 
 /// LeakyReLU of slope 0.2.
 pub fn leaky(x: &Tensor) -> Tensor {
-    // One fused pass; tch's own leaky_relu has no slope argument.
+    // tch's leaky_relu has no slope argument; prelu with a constant is as fast.
     x.maximum(&(x * LEAKY_SLOPE))
 }
 
@@ -121,9 +132,9 @@ impl PlainBatchNorm {
         }
     }
 
-    /// Normalises `[N, C, H, W]` by the batch's statistics (`train`) or the running ones.
-    pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
-        batch_norm(x, None, &self.running_mean, &self.running_var, train)
+    /// Normalises `[N, C, H, W]`.
+    pub fn forward(&self, x: &Tensor, norm: Norm) -> Tensor {
+        batch_norm(x, None, &self.running_mean, &self.running_var, norm)
     }
 }
 
@@ -150,9 +161,9 @@ impl BatchNorm {
     }
 
     /// Normalises, scales and shifts `[N, C, H, W]`.
-    pub fn forward(&self, x: &Tensor, train: bool) -> Tensor {
+    pub fn forward(&self, x: &Tensor, norm: Norm) -> Tensor {
         let affine = Some((&self.weight, &self.bias));
-        batch_norm(x, affine, &self.plain.running_mean, &self.plain.running_var, train)
+        batch_norm(x, affine, &self.plain.running_mean, &self.plain.running_var, norm)
     }
 }
 
@@ -161,10 +172,14 @@ fn batch_norm(
     affine: Option<(&Tensor, &Tensor)>,
     mean: &Tensor,
     var: &Tensor,
-    train: bool,
+    norm: Norm,
 ) -> Tensor {
     let (weight, bias) = affine.unzip();
-    x.batch_norm(weight, bias, Some(mean), Some(var), train, BATCH_NORM_MOMENTUM, BATCH_NORM_EPS, true)
+    let (train, momentum) = match norm {
+        Norm::Running => (false, 0.0),
+        Norm::Batch(momentum) => (true, momentum),
+    };
+    x.batch_norm(weight, bias, Some(mean), Some(var), train, momentum, BATCH_NORM_EPS, true)
 }
 
 /// Bilinear upsampling by two, edges aligned as pixel areas (`align_corners = false`).

@@ -1,0 +1,64 @@
+//! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
+
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Error, Result};
+
+/// Trains LatentKeypointGAN and exports it to ONNX bundles.
+#[derive(Debug, Parser)]
+#[command(name = "trainer", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Processor threads for libtorch and for reading pictures (default: all).
+    #[arg(long, global = true, value_name = "N")]
+    threads: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train generator and discriminator on folders or zips of pictures.
+    Train(train::Train),
+}
+
+/// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Interrupted) => {
+            eprintln!("trainer: interrupted");
+            ExitCode::from(130)
+        }
+        Err(error) => {
+            eprintln!("trainer: error: {error}");
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<()> {
+    crate::train::interrupt::install()?;
+    if let Some(n) = arguments.threads {
+        let n = n.max(1);
+        tch::set_num_threads(n as i32);
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(n)
+            .build_global()
+            .map_err(|e| Error::Usage(format!("can't start {n} threads: {e}")))?;
+    }
+    match arguments.command {
+        Command::Train(command) => command.run(),
+    }
+}
+
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::Diverged(_) | Error::Torch(_) | Error::Ort(_) => 1,
+        _ => 2,
+    }
+}

@@ -1,0 +1,79 @@
+//! Batches of random crops, made ahead in the background. A batch is a function of seed and step alone, so that a
+//! resumed run sees what an uninterrupted one would have seen.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use tch::Tensor;
+
+use super::crop::Crop;
+use super::store::Store;
+use crate::config::CropConfig;
+use crate::error::{Error, Result};
+
+/// Batches made ahead.
+const AHEAD: usize = 3;
+
+/// Hands out batches step by step.
+pub struct Loader {
+    batches: Receiver<Vec<f32>>,
+    batch: usize,
+    size: usize,
+}
+
+impl Loader {
+    /// Starts making batches of `batch` crops of `size` pixels from step `first_step` on.
+    pub fn start(
+        store: Arc<Store>,
+        crops: CropConfig,
+        seed: u64,
+        batch: usize,
+        size: usize,
+        first_step: u64,
+    ) -> Self {
+        let (sender, batches) = sync_channel(AHEAD);
+        thread::spawn(move || {
+            for step in first_step.. {
+                // The receiver is gone when training ends or moves on to another size.
+                if sender.send(make_batch(&store, &crops, seed, step, batch, size)).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { batches, batch, size }
+    }
+
+    /// The next batch, `[batch, 3, size, size]` in [-1, 1], float32 on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the thread that makes them has died.
+    pub fn next(&mut self) -> Result<Tensor> {
+        let data = self.batches.recv().map_err(|_| Error::Usage("the picture loader has stopped".into()))?;
+        let (n, s) = (self.batch as i64, self.size as i64);
+        Ok(Tensor::from_slice(&data).view([n, 3, s, s]))
+    }
+}
+
+/// The pictures of one step: `batch` planar RGB crops one after the other.
+fn make_batch(
+    store: &Store,
+    crops: &CropConfig,
+    seed: u64,
+    step: u64,
+    batch: usize,
+    size: usize,
+) -> Vec<f32> {
+    let each = 3 * size * size;
+    let mut data = vec![0.0; batch * each];
+    data.par_chunks_mut(each).enumerate().for_each(|(i, out)| {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(step * batch as u64 + i as u64);
+        let picture = store.picture(rng.random_range(0..store.len()));
+        Crop::random(&mut rng, crops).cut(picture, store.side(), size, out);
+    });
+    data
+}

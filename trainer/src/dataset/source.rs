@@ -1,0 +1,151 @@
+//! Where pictures come from: folders (searched through) and zip archives of JPEG and PNG files.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Largest picture file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// A picture not yet read.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A file.
+    File(PathBuf),
+    /// A member of a zip archive.
+    Member {
+        /// The archive.
+        archive: PathBuf,
+        /// Its position in the archive.
+        index: usize,
+        /// Its name in the archive.
+        name: String,
+    },
+}
+
+impl Entry {
+    /// A name for messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Member { archive, name, .. } => format!("{}:{name}", archive.display()),
+        }
+    }
+}
+
+/// Pictures below each of `paths` (folder, zip or picture file), in an order that depends on names only.
+///
+/// # Errors
+/// [`Error::Data`] if a path is missing, is no folder, zip or picture, or if there is no picture at all.
+pub fn list(paths: &[PathBuf]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for path in paths {
+        let before = entries.len();
+        let fail = |reason: &str| Error::Data { path: path.clone(), reason: reason.into() };
+        if path.is_dir() {
+            list_folder(path, &mut entries)?;
+        } else if !path.exists() {
+            return Err(fail("no such file or folder"));
+        } else if has_extension(path, &["zip"]) {
+            list_archive(path, &mut entries)?;
+        } else if is_picture(path) {
+            entries.push(Entry::File(path.clone()));
+        } else {
+            return Err(fail("neither a folder, a .zip nor a .jpg or .png picture"));
+        }
+        if entries.len() == before {
+            return Err(fail("no .jpg or .png pictures in it"));
+        }
+    }
+    if entries.is_empty() {
+        return Err(Error::Usage("no training pictures named".into()));
+    }
+    Ok(entries)
+}
+
+/// Reads the bytes of `entries`, which must all lie in one archive or be files, and hands each to `take`.
+///
+/// # Errors
+/// What `take` returns; a picture that can't be read is handed over as an error text.
+pub fn read_each(
+    entries: &[Entry],
+    mut take: impl FnMut(usize, std::result::Result<Vec<u8>, String>) -> Result<()>,
+) -> Result<()> {
+    let mut open: Option<(PathBuf, zip::ZipArchive<File>)> = None;
+    for (i, entry) in entries.iter().enumerate() {
+        let content = match entry {
+            Entry::File(path) => File::open(path).map_err(|e| e.to_string()).and_then(read_limited),
+            Entry::Member { archive, index, .. } => {
+                if open.as_ref().is_none_or(|(path, _)| path != archive) {
+                    open = Some((archive.clone(), open_archive(archive)?));
+                }
+                match &mut open {
+                    Some((_, zip)) => zip.by_index(*index).map_err(|e| e.to_string()).and_then(read_limited),
+                    None => Err("archive not open".into()),
+                }
+            }
+        };
+        take(i, content)?;
+    }
+    Ok(())
+}
+
+fn read_limited(reader: impl Read) -> std::result::Result<Vec<u8>, String> {
+    let mut content = Vec::new();
+    reader.take(MAX_FILE_BYTES + 1).read_to_end(&mut content).map_err(|e| e.to_string())?;
+    if content.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("larger than {} MB", MAX_FILE_BYTES >> 20));
+    }
+    Ok(content)
+}
+
+fn list_folder(folder: &Path, entries: &mut Vec<Entry>) -> Result<()> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .and_then(|dir| dir.map(|e| e.map(|e| e.path())).collect())
+        .map_err(Error::io(folder))?;
+    paths.sort();
+    for path in paths {
+        // A link to a parent would never end.
+        if path.is_dir() && !path.is_symlink() {
+            list_folder(&path, entries)?;
+        } else if has_extension(&path, &["zip"]) {
+            list_archive(&path, entries)?;
+        } else if is_picture(&path) {
+            entries.push(Entry::File(path));
+        }
+    }
+    Ok(())
+}
+
+fn list_archive(path: &Path, entries: &mut Vec<Entry>) -> Result<()> {
+    let zip = open_archive(path)?;
+    let mut members: Vec<(String, usize)> = (0..zip.len())
+        .filter_map(|i| zip.name_for_index(i).map(|n| (n.to_owned(), i)))
+        .filter(|(name, _)| is_picture(Path::new(name)))
+        .collect();
+    members.sort();
+    entries.extend(members.into_iter().map(|(name, index)| Entry::Member {
+        archive: path.to_owned(),
+        index,
+        name,
+    }));
+    Ok(())
+}
+
+fn open_archive(path: &Path) -> Result<zip::ZipArchive<File>> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    zip::ZipArchive::new(file)
+        .map_err(|e| Error::Data { path: path.to_owned(), reason: format!("not a sound zip archive ({e})") })
+}
+
+fn is_picture(path: &Path) -> bool {
+    has_extension(path, &["jpg", "jpeg", "png"])
+}
+
+fn has_extension(path: &Path, wanted: &[&str]) -> bool {
+    path.extension()
+        .and_then(|e| e.to_str())
+        .is_some_and(|e| wanted.iter().any(|w| e.eq_ignore_ascii_case(w)))
+}

@@ -1,0 +1,113 @@
+//! Augmentation of what the discriminator sees, real and generated alike and differentiable (Zhao et al.,
+//! "Differentiable Augmentation for Data-Efficient GAN Training", 2020): colour, translation, cut-out.
+
+use tch::{Kind, Tensor};
+
+use crate::config::GanConfig;
+
+/// Applies fresh random augmentations to each of `images` `[N, 3, S, S]` in [-1, 1], float32.
+pub fn augment(images: &Tensor, config: &GanConfig) -> Tensor {
+    let x = colour(images, config.augment_colour);
+    let x = translate(&x, config.augment_translation);
+    cut_out(&x, config.augment_cutout)
+}
+
+/// Uniform in [-1, 1], one number an image.
+fn signed(n: i64, like: &Tensor) -> Tensor {
+    Tensor::rand([n, 1, 1, 1], (Kind::Float, like.device())) * 2.0 - 1.0
+}
+
+/// Brightness by up to half the strength, saturation and contrast by up to the strength either way.
+fn colour(x: &Tensor, strength: f64) -> Tensor {
+    if strength == 0.0 {
+        return x.shallow_clone();
+    }
+    let n = x.size()[0];
+    let x = x + signed(n, x) * (strength * 0.5);
+    let grey = x.mean_dim([1i64].as_slice(), true, Kind::Float);
+    let x = (&x - &grey) * (signed(n, &x) * strength + 1.0) + grey;
+    let level = x.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
+    (&x - &level) * (signed(n, &x) * (strength * 0.5) + 1.0) + level
+}
+
+/// Shifts by whole pixels, black (0) where nothing is known.
+fn translate(x: &Tensor, most: f64) -> Tensor {
+    let (n, s) = (x.size()[0], x.size()[2]);
+    let reach = (most * s as f64) as i64;
+    if reach == 0 {
+        return x.shallow_clone();
+    }
+    let shifts = || Tensor::randint_low(-reach, reach + 1, [n, 1], (Kind::Int64, x.device()));
+    let along = Tensor::arange(s, (Kind::Int64, x.device())).unsqueeze(0);
+    // Index `s + 1` and 0 of the padded picture are border.
+    let rows = (&along + shifts() + 1).clamp(0, s + 1);
+    let columns = (&along + shifts() + 1).clamp(0, s + 1);
+    let padded = x.constant_pad_nd([1, 1, 1, 1]);
+    let c = x.size()[1];
+    let rows = rows.view([n, 1, s, 1]).expand([n, c, s, s + 2], false);
+    let columns = columns.view([n, 1, 1, s]).expand([n, c, s, s], false);
+    padded.gather(2, &rows, false).gather(3, &columns, false)
+}
+
+/// Blanks a square at a random place.
+fn cut_out(x: &Tensor, side: f64) -> Tensor {
+    if side == 0.0 {
+        return x.shallow_clone();
+    }
+    let (n, s) = (x.size()[0], x.size()[2]);
+    let half = side * s as f64 / 2.0;
+    let along = Tensor::arange(s, (Kind::Float, x.device())) + 0.5;
+    let inside = |shape: [i64; 4]| {
+        let centre = Tensor::rand([n, 1, 1, 1], (Kind::Float, x.device())) * s as f64;
+        (along.view(shape) - centre).abs().lt(half).to_kind(Kind::Float)
+    };
+    let mask = inside([1, 1, s, 1]) * inside([1, 1, 1, s]);
+    x * (1.0 - mask)
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn translation_moves_pixels_and_blanks_the_rest() {
+        tch::manual_seed(5);
+        let x = Tensor::arange(64, (Kind::Float, Device::Cpu)).view([1, 1, 8, 8]) + 1.0;
+        let x = x.repeat([200, 1, 1, 1]);
+        let y = translate(&x, 0.25);
+        let mut seen = std::collections::BTreeSet::new();
+        for i in 0..200 {
+            let centre = y.double_value(&[i, 0, 4, 4]) as i64 - 1;
+            let (dy, dx) = (centre / 8 - 4, centre % 8 - 4);
+            assert!(dy.abs() <= 2 && dx.abs() <= 2);
+            seen.insert((dy, dx));
+            let corner = y.double_value(&[i, 0, 0, 0]);
+            let want = if dy < 0 || dx < 0 { 0.0 } else { (dy * 8 + dx + 1) as f64 };
+            assert_eq!(corner, want);
+        }
+        assert!(seen.len() > 20);
+    }
+
+    #[test]
+    fn augmentation_can_be_switched_off_and_keeps_gradients() {
+        let x = Tensor::randn([4, 3, 8, 8], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let off = GanConfig {
+            augment_colour: 0.0,
+            augment_cutout: 0.0,
+            augment_translation: 0.0,
+            ..Default::default()
+        };
+        assert_eq!(augment(&x, &off), x);
+        augment(&x, &GanConfig::default()).sum(Kind::Float).backward();
+        assert!(x.grad().abs().sum(Kind::Float).double_value(&[]) > 0.0);
+    }
+
+    #[test]
+    fn cut_out_blanks_at_most_its_share() {
+        let x = Tensor::ones([64, 3, 32, 32], (Kind::Float, Device::Cpu));
+        let left = cut_out(&x, 0.5).mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
+        assert!(left.min().double_value(&[]) >= 0.75 - 1e-6 && left.max().double_value(&[]) < 1.0);
+    }
+}

@@ -1,0 +1,109 @@
+//! Sheets of generated pictures with their keypoints drawn on them.
+
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use models::conventions::{colour_to_byte, to_pixels};
+use models::manifest::KEYPOINT_COLOURS;
+use tch::{Kind, Tensor};
+
+use crate::error::{Error, Result};
+use crate::train::generator::Generator;
+
+/// Passes that calibrate the norms for a sheet during training.
+pub const SHEET_CALIBRATION: u64 = 16;
+
+/// Pictures are enlarged to at least this many pixels.
+const TILE: u32 = 128;
+
+/// What goes on a sheet.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet {
+    /// Pictures a row.
+    pub columns: i64,
+    /// Rows.
+    pub rows: i64,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Whether each row is repeated with its keypoints drawn.
+    pub keypoints: bool,
+}
+
+/// Draws a sheet of samples and writes it as PNG.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Data`] if the picture can't be written.
+pub fn write_sheet(path: &Path, generator: &Generator, sheet: &Sheet, size: i64, alpha: f64) -> Result<()> {
+    let (images, keypoints) = tch::no_grad(|| {
+        tch::manual_seed(sheet.seed as i64);
+        let latents = generator.sample_latents(sheet.columns * sheet.rows);
+        (generator.draw(&latents, size, alpha, Kind::Float), latents.keypoints)
+    });
+    write_png(path, &compose(&images, sheet.keypoints.then_some(&keypoints), sheet.columns)?)
+}
+
+/// Lays images `[N, 3, S, S]` in [-1, 1] out in rows; with keypoints `[N, K, 2]` each row is followed by the same
+/// row with them drawn.
+///
+/// # Errors
+/// [`Error::Torch`] if the tensors can't be read.
+pub fn compose(images: &Tensor, keypoints: Option<&Tensor>, columns: i64) -> Result<RgbImage> {
+    let (n, size) = (images.size()[0], images.size()[2] as u32);
+    let factor = TILE.div_ceil(size);
+    let tile = size * factor;
+    let repeats = 1 + u32::from(keypoints.is_some());
+    let mut sheet = RgbImage::new(tile * columns as u32, tile * n.div_euclid(columns) as u32 * repeats);
+    for i in 0..n {
+        let small = to_picture(&images.get(i))?;
+        let mut picture = image::imageops::resize(&small, tile, tile, image::imageops::FilterType::Triangle);
+        let x = (i % columns) as i64 * i64::from(tile);
+        let y = (i / columns) * i64::from(tile * repeats);
+        image::imageops::replace(&mut sheet, &picture, x, y);
+        if let Some(keypoints) = keypoints {
+            draw_keypoints(&mut picture, &Vec::<f32>::try_from(&keypoints.get(i).flatten(0, 1))?);
+            image::imageops::replace(&mut sheet, &picture, x, y + i64::from(tile));
+        }
+    }
+    Ok(sheet)
+}
+
+/// An image `[3, S, S]` in [-1, 1] as bytes.
+fn to_picture(image: &Tensor) -> Result<RgbImage> {
+    let size = image.size()[2] as u32;
+    let rows: Vec<f32> =
+        Vec::try_from(&image.permute([1, 2, 0]).to_kind(Kind::Float).contiguous().flatten(0, 2))?;
+    Ok(RgbImage::from_fn(size, size, |x, y| {
+        let at = ((y * size + x) * 3) as usize;
+        Rgb([colour_to_byte(rows[at]), colour_to_byte(rows[at + 1]), colour_to_byte(rows[at + 2])])
+    }))
+}
+
+/// Draws a dot for each `(x, y)` of `keypoints`, normalised coordinates.
+fn draw_keypoints(picture: &mut RgbImage, keypoints: &[f32]) {
+    let side = picture.width() as f32;
+    let radius = side / 32.0;
+    for (k, point) in keypoints.chunks_exact(2).enumerate() {
+        let (cx, cy) = (to_pixels(point[0], side), to_pixels(point[1], side));
+        let colour = Rgb(KEYPOINT_COLOURS[k % KEYPOINT_COLOURS.len()]);
+        for (x, y, pixel) in picture.enumerate_pixels_mut() {
+            let distance = (x as f32 + 0.5 - cx).hypot(y as f32 + 0.5 - cy);
+            if distance <= radius {
+                *pixel = colour;
+            } else if distance <= radius + 1.0 {
+                *pixel = Rgb([0, 0, 0]);
+            }
+        }
+    }
+}
+
+/// Writes a PNG atomically.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Data`].
+pub fn write_png(path: &Path, picture: &RgbImage) -> Result<()> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|e| Error::Data { path: path.to_owned(), reason: e.to_string() })?;
+    Ok(models::files::write_atomically(path, &bytes.into_inner())?)
+}

@@ -1,0 +1,242 @@
+//! Checkpoints: one safetensors file with every tensor and, in its header, step counts and configuration. Written
+//! whole or not at all, so that a kill at any moment leaves the one before.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use models::files::write_atomically;
+use safetensors::tensor::{Dtype, SafeTensors, View};
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use crate::config::Config;
+use crate::error::{Error, Result};
+
+/// Version of the layout.
+const FORMAT: u32 = 1;
+
+/// What a checkpoint knows besides tensors.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Version of the layout.
+    pub format: u32,
+    /// `gan` or `detector`.
+    pub stage: String,
+    /// Steps done.
+    pub step: u64,
+    /// Images seen: real ones by the discriminator, or generated ones by the detector.
+    pub images_seen: u64,
+    /// Images in the training set.
+    pub dataset_size: u64,
+    /// Seconds spent.
+    pub seconds: f64,
+    /// The configuration trained with.
+    pub config: Config,
+}
+
+impl State {
+    /// A state before the first step.
+    pub fn new(stage: &str, config: &Config, dataset_size: u64) -> Self {
+        Self {
+            format: FORMAT,
+            stage: stage.into(),
+            step: 0,
+            images_seen: 0,
+            dataset_size,
+            seconds: 0.0,
+            config: config.clone(),
+        }
+    }
+}
+
+/// A tensor copied out of libtorch.
+struct Bytes {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data: Vec<u8>,
+}
+
+impl View for Bytes {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.data)
+    }
+    fn data_len(&self) -> usize {
+        self.data.len()
+    }
+}
+
+/// Writes `tensors` (float32 or float64) and `state` to `path` atomically.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Checkpoint`].
+pub fn save(path: &Path, tensors: &[(String, Tensor)], state: &State) -> Result<()> {
+    let fail = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
+        let (dtype, width) = match tensor.kind() {
+            Kind::Float => (Dtype::F32, 4),
+            Kind::Double => (Dtype::F64, 8),
+            other => return Err(fail(format!("{name} has kind {other:?}"))),
+        };
+        let mut data = vec![0; tensor.numel() * width];
+        tensor.f_copy_data_u8(&mut data, tensor.numel())?;
+        let shape = tensor.size().iter().map(|d| *d as usize).collect();
+        views.push((name.clone(), Bytes { dtype, shape, data }));
+    }
+    let state = serde_json::to_string(state).map_err(|e| fail(e.to_string()))?;
+    let header = HashMap::from([("state".to_owned(), state)]);
+    let content = safetensors::serialize(views, Some(header)).map_err(|e| fail(e.to_string()))?;
+    Ok(write_atomically(path, &content)?)
+}
+
+/// A checkpoint in memory.
+pub struct Checkpoint {
+    path: PathBuf,
+    content: Vec<u8>,
+    /// What it knows besides tensors.
+    pub state: State,
+}
+
+impl Checkpoint {
+    /// Reads the checkpoint at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if the file is missing, cut short or something else.
+    pub fn open(path: &Path) -> Result<Self> {
+        let fail = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
+        if !path.is_file() {
+            return Err(fail("no checkpoint here".into()));
+        }
+        let content = std::fs::read(path).map_err(Error::io(path))?;
+        let (_, header) = SafeTensors::read_metadata(&content)
+            .map_err(|e| fail(format!("not a checkpoint, or cut short ({e})")))?;
+        let text = header.metadata().as_ref().and_then(|m| m.get("state").cloned());
+        let text = text.ok_or_else(|| fail("not a checkpoint of this trainer".into()))?;
+        let state: State = serde_json::from_str(&text)
+            .map_err(|e| fail(format!("its state does not parse ({e}); written by another version?")))?;
+        if state.format != FORMAT {
+            return Err(fail(format!("format {}, this trainer reads {FORMAT}", state.format)));
+        }
+        // Parsed once more when restored; checked here so that nothing is half restored from a file cut short.
+        SafeTensors::deserialize(&content).map_err(|e| fail(format!("cut short ({e})")))?;
+        Ok(Self { path: path.to_owned(), content, state })
+    }
+
+    /// Copies the checkpoint's tensors into `tensors`, which must have the same names, shapes and kinds.
+    /// Nothing is copied unless all fit.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming the first tensor that is missing or does not fit.
+    pub fn restore(&self, tensors: &mut [(String, Tensor)]) -> Result<()> {
+        let fail = |reason: String| Error::Checkpoint { path: self.path.clone(), reason };
+        let file = SafeTensors::deserialize(&self.content).map_err(|e| fail(e.to_string()))?;
+        let mut copies = Vec::with_capacity(tensors.len());
+        for (name, target) in tensors.iter() {
+            let view = file
+                .tensor(name)
+                .map_err(|_| fail(format!("a checkpoint of another architecture: it lacks {name}")))?;
+            let shape: Vec<i64> = view.shape().iter().map(|d| *d as i64).collect();
+            let kind = match view.dtype() {
+                Dtype::F32 => Kind::Float,
+                Dtype::F64 => Kind::Double,
+                other => return Err(fail(format!("{name} has type {other:?}"))),
+            };
+            if shape != target.size() || kind != target.kind() {
+                return Err(fail(format!(
+                    "a checkpoint of another architecture: {name} is {shape:?}, needed is {:?}",
+                    target.size()
+                )));
+            }
+            copies.push(Tensor::f_from_data_size(view.data(), &shape, kind)?);
+        }
+        tch::no_grad(|| {
+            for ((_, target), copy) in tensors.iter_mut().zip(copies) {
+                target.copy_(&copy);
+            }
+        });
+        Ok(())
+    }
+
+    /// Refuses a checkpoint whose networks are not those of `config`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming what differs.
+    pub fn check_architecture(&self, config: &Config) -> Result<()> {
+        let (have, want) = (&self.state.config.architecture, &config.architecture);
+        if have == want {
+            return Ok(());
+        }
+        let fields = |a| match serde_json::to_value(a) {
+            Ok(serde_json::Value::Object(map)) => map,
+            _ => serde_json::Map::new(),
+        };
+        let (have, want) = (fields(have), fields(want));
+        let differing: Vec<String> = want
+            .iter()
+            .filter(|(key, value)| have.get(*key) != Some(value))
+            .map(|(key, value)| format!("{key} {} instead of {value}", have.get(key).unwrap_or(&().into())))
+            .collect();
+        Err(Error::Checkpoint {
+            path: self.path.clone(),
+            reason: format!("a checkpoint of another architecture: {}", differing.join(", ")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    fn tensors(fill: f64) -> Vec<(String, Tensor)> {
+        vec![
+            ("a/w".into(), Tensor::full([2, 3], fill, (Kind::Float, Device::Cpu))),
+            ("a/steps".into(), Tensor::full([], fill, (Kind::Double, Device::Cpu))),
+        ]
+    }
+
+    #[test]
+    fn tensors_and_state_survive_and_damage_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.safetensors");
+        let state = State { step: 7, ..State::new("gan", &Config::default(), 12) };
+        save(&path, &tensors(1.25), &state).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        assert_eq!(checkpoint.state, state);
+        let mut into = tensors(0.0);
+        checkpoint.restore(&mut into).unwrap();
+        assert_eq!(into, tensors(1.25));
+
+        let content = std::fs::read(&path).unwrap();
+        for cut in [0, 5, content.len() / 2, content.len() - 1] {
+            std::fs::write(&path, &content[..cut]).unwrap();
+            assert!(matches!(Checkpoint::open(&path), Err(Error::Checkpoint { .. })), "cut at {cut}");
+        }
+        assert!(Checkpoint::open(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn another_architecture_is_named_and_nothing_is_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.safetensors");
+        save(&path, &tensors(1.0), &State::new("gan", &Config::default(), 1)).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let mut other = Config::default();
+        other.architecture.keypoints = 5;
+        let error = checkpoint.check_architecture(&other).unwrap_err().to_string();
+        assert!(error.contains("keypoints 10 instead of 5"), "{error}");
+        let mut into = tensors(0.0);
+        into[1].1 = Tensor::zeros([4], (Kind::Double, Device::Cpu));
+        assert!(checkpoint.restore(&mut into).is_err());
+        assert_eq!(into[0].1, tensors(0.0)[0].1);
+    }
+}

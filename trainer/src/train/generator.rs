@@ -1,0 +1,86 @@
+//! Both stages of the generator over one parameter store.
+
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+use super::checkpoint::Checkpoint;
+use super::parameters;
+use crate::config::Architecture;
+use crate::error::Result;
+use crate::nets::heatmap::Pose;
+use crate::nets::keypoint_generator::{Latents, Noise};
+use crate::nets::layers::Norm;
+use crate::nets::{ImageGenerator, KeypointGenerator};
+
+/// Seed of the noise that norms are calibrated with.
+const CALIBRATION_SEED: i64 = 0x5EED;
+/// Images a calibration pass.
+const CALIBRATION_BATCH: i64 = 32;
+
+/// Keypoint generator and image generator.
+pub struct Generator {
+    /// The parameters of both.
+    pub store: VarStore,
+    /// Stage 1.
+    pub keypoints: KeypointGenerator,
+    /// Stage 2.
+    pub images: ImageGenerator,
+    latent: i64,
+}
+
+impl Generator {
+    /// Fresh networks.
+    pub fn new(arch: &Architecture, device: Device) -> Self {
+        let store = VarStore::new(device);
+        let keypoints = KeypointGenerator::new(store.root() / "keypoints", arch);
+        let images = ImageGenerator::new(store.root() / "images", arch);
+        Self { store, keypoints, images, latent: arch.latent }
+    }
+
+    /// The averaged networks of a `gan` checkpoint.
+    ///
+    /// # Errors
+    /// [`crate::Error::Checkpoint`].
+    pub fn averaged(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
+        let generator = Self::new(&checkpoint.state.config.architecture, device);
+        let mut tensors: Vec<(String, Tensor)> = parameters::all(&generator.store)
+            .into_iter()
+            .map(|(name, tensor)| (format!("average/{name}"), tensor))
+            .collect();
+        checkpoint.restore(&mut tensors)?;
+        Ok(generator)
+    }
+
+    /// Re-estimates the running statistics with the weights as they are, over `passes` batches: an average of
+    /// weights does not fit an average of statistics.
+    pub fn calibrate(&self, passes: u64, size: i64, alpha: f64, kind: Kind) {
+        tch::no_grad(|| {
+            tch::manual_seed(CALIBRATION_SEED);
+            for pass in 0..passes {
+                let latents = self.sample_latents(CALIBRATION_BATCH);
+                let norm = Norm::Batch(1.0 / (pass + 1) as f64);
+                let pose = Pose::natural(latents.keypoints);
+                let _ = self.images.forward(
+                    &pose,
+                    &latents.embeddings,
+                    &latents.background,
+                    size,
+                    alpha,
+                    kind,
+                    norm,
+                );
+            }
+        });
+    }
+
+    /// Latents of fresh noise.
+    pub fn sample_latents(&self, n: i64) -> Latents {
+        self.keypoints.forward(&Noise::sample(n, self.latent, self.store.device()))
+    }
+
+    /// The images of latents, `[N, 3, size, size]`, by the running statistics.
+    pub fn draw(&self, latents: &Latents, size: i64, alpha: f64, kind: Kind) -> Tensor {
+        let pose = Pose::natural(latents.keypoints.shallow_clone());
+        self.images.forward(&pose, &latents.embeddings, &latents.background, size, alpha, kind, Norm::Running)
+    }
+}

@@ -1,0 +1,11 @@
+//! Training loops with everything they need to be stopped and carried on: optimiser, averages, checkpoints.
+
+pub mod adam;
+pub mod average;
+pub mod checkpoint;
+pub mod gan;
+pub mod generator;
+pub mod interrupt;
+pub mod parameters;
+pub mod progress;
+pub mod run;

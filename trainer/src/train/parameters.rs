@@ -1,0 +1,31 @@
+//! The tensors of a network by name, in an order that depends on names only.
+
+use tch::nn::VarStore;
+use tch::{Kind, Tensor};
+
+/// Every tensor of `store`, trained or not, sorted by name.
+pub fn all(store: &VarStore) -> Vec<(String, Tensor)> {
+    let mut named: Vec<_> = store.variables().into_iter().collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    named
+}
+
+/// The trained tensors of `store`, sorted by name.
+pub fn trained(store: &VarStore) -> Vec<(String, Tensor)> {
+    all(store).into_iter().filter(|(_, t)| t.requires_grad()).collect()
+}
+
+/// Elements of the trained tensors.
+pub fn count(store: &VarStore) -> u64 {
+    trained(store).iter().map(|(_, t)| t.numel() as u64).sum()
+}
+
+/// Whether any of a scalar loss list is not a finite number.
+pub fn any_not_finite(losses: &[f64]) -> bool {
+    losses.iter().any(|l| !l.is_finite())
+}
+
+/// A float32 scalar's value.
+pub fn value(x: &Tensor) -> f64 {
+    x.to_kind(Kind::Double).double_value(&[])
+}
