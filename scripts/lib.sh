@@ -1,0 +1,67 @@
+# shellcheck shell=bash
+# Shared by the scripts beside it: source it after `set -euo pipefail`.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+LKG_CACHE="${LKG_CACHE:-$ROOT/.cache}"
+[[ $LKG_CACHE == /* ]] || LKG_CACHE="$PWD/$LKG_CACHE"
+export LKG_CACHE
+# shellcheck disable=SC2034  # used by the scripts that source this file
+TARGET_DIR="${CARGO_TARGET_DIR:-$ROOT/target}"
+# rustup's folder is often missing from the PATH of cron jobs and CI runners.
+if ! command -v cargo >/dev/null && [[ -x ${HOME:-}/.cargo/bin/cargo ]]; then
+  PATH="$HOME/.cargo/bin:$PATH"
+fi
+
+say() { printf '%s: %s\n' "${0##*/}" "$*"; }
+warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+STEPS_FAILED=()
+TESTS_PASSED=0
+TESTS_FAILED=0
+
+# step NAME COMMAND...: runs one step of a test run, tells its time, and goes on after a failure.
+step() {
+  local name="$1" began=$SECONDS rc=0
+  shift
+  say "=== $name"
+  "$@" || rc=$?
+  if ((rc == 0)); then
+    say "=== $name: ok, $((SECONDS - began)) s"
+  else
+    say "=== $name: FAILED (exit $rc), $((SECONDS - began)) s"
+    STEPS_FAILED+=("$name")
+  fi
+}
+
+# cargo_tests ARGS...: `cargo test ARGS`, adding its results to the totals.
+cargo_tests() {
+  local log rc=0 passed failed
+  log="$(mktemp)"
+  cargo test "$@" 2>&1 | tee "$log" || rc=$?
+  read -r passed failed < <(awk '/^test result:/ { p += $4; f += $6 } END { print p + 0, f + 0 }' "$log")
+  rm -f "$log"
+  TESTS_PASSED=$((TESTS_PASSED + passed))
+  TESTS_FAILED=$((TESTS_FAILED + failed))
+  # A test program that does not build or that crashes has no result line, yet is a failure.
+  if ((rc != 0 && failed == 0)); then TESTS_FAILED=$((TESTS_FAILED + 1)); fi
+  return "$rc"
+}
+
+# summary: the last line of a test run; fails when any step failed.
+# A failed step other than the tests counts as one failure, so that a red run never reads "0 failed".
+summary() {
+  local name
+  for name in "${STEPS_FAILED[@]}"; do
+    say "failed step: $name"
+    [[ $name == tests* ]] || TESTS_FAILED=$((TESTS_FAILED + 1))
+  done
+  printf '%d passed, %d failed\n' "$TESTS_PASSED" "$TESTS_FAILED"
+  ((${#STEPS_FAILED[@]} == 0))
+}
+
+# test_environment: what the tests read.
+test_environment() {
+  export LIBTORCH="${LIBTORCH:-$LKG_CACHE/libtorch}"
+  export LKG_PYTHON="$LKG_CACHE/venv/bin/python"
+}
