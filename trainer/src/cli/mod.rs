@@ -1,5 +1,7 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
+mod detector;
+mod sample;
 mod train;
 
 use std::process::ExitCode;
@@ -23,6 +25,10 @@ struct Arguments {
 enum Command {
     /// Train generator and discriminator on folders or zips of pictures.
     Train(train::Train),
+    /// Train the keypoint detector on pairs that the trained generator draws.
+    Detector(detector::Detector),
+    /// Draw a sheet of generated pictures with their keypoints.
+    Sample(sample::Sample),
 }
 
 /// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
@@ -53,6 +59,8 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     match arguments.command {
         Command::Train(command) => command.run(),
+        Command::Detector(command) => command.run(),
+        Command::Sample(command) => command.run(),
     }
 }
 

@@ -87,6 +87,20 @@ pub struct Detection {
     pub keypoints: Tensor,
     /// `[N, K]`, logits; the exported network applies the sigmoid.
     pub confidence: Tensor,
+    /// `[N, K, S/2, S/2]`, heat maps before the softmax, for training.
+    pub heat_logits: Tensor,
+}
+
+impl Detection {
+    /// The detections of `count` images from `start` on.
+    pub fn narrow(&self, start: i64, count: i64) -> Self {
+        let cut = |t: &Tensor| t.narrow(0, start, count);
+        Self {
+            keypoints: cut(&self.keypoints),
+            confidence: cut(&self.confidence),
+            heat_logits: cut(&self.heat_logits),
+        }
+    }
 }
 
 /// The detector.
@@ -162,7 +176,8 @@ impl Detector {
         let maps = self.head.forward(&x).to_kind(Kind::Float);
         let size = maps.size();
         let (side, k) = (size[3], self.keypoints);
-        let heat = maps.narrow(1, 0, k).flatten(2, 3).softmax(-1, Kind::Float);
+        let heat_logits = maps.narrow(1, 0, k);
+        let heat = heat_logits.flatten(2, 3).softmax(-1, Kind::Float);
         let sureness = maps.narrow(1, k, k).flatten(2, 3);
         let confidence = (&heat * sureness).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
         let heat = heat.view([-1, k, side, side]);
@@ -171,6 +186,6 @@ impl Detector {
             |other: i64| heat.sum_dim_intlist([other].as_slice(), false, Kind::Float).matmul(&centres);
         // Summing over rows (axis 2) leaves columns, hence x; over columns (axis 3) rows, hence y.
         let keypoints = Tensor::stack(&[along(2), along(3)], -1);
-        Detection { keypoints, confidence }
+        Detection { keypoints, confidence, heat_logits }
     }
 }

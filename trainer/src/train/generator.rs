@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use super::checkpoint::Checkpoint;
 use super::parameters;
 use crate::config::Architecture;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
@@ -14,6 +14,8 @@ use crate::nets::{ImageGenerator, KeypointGenerator};
 
 /// Seed of the noise that norms are calibrated with.
 const CALIBRATION_SEED: i64 = 0x5EED;
+/// Passes that calibrate a finished generator.
+const CALIBRATION_PASSES: u64 = 60;
 /// Images a calibration pass.
 const CALIBRATION_BATCH: i64 = 32;
 
@@ -48,6 +50,29 @@ impl Generator {
             .map(|(name, tensor)| (format!("average/{name}"), tensor))
             .collect();
         checkpoint.restore(&mut tensors)?;
+        Ok(generator)
+    }
+
+    /// The averaged networks of a `gan` checkpoint at full image size, calibrated in float32: what is sampled,
+    /// exported and learned from.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`], also if training has not reached the full image size.
+    pub fn finished(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
+        let config = &checkpoint.state.config;
+        let sizes = config.gan.images.len();
+        let smaller: u64 = config.gan.images[..sizes - 1].iter().sum();
+        let fade = if sizes > 1 { config.gan.fade_images } else { 0 };
+        if checkpoint.state.images_seen < smaller + fade {
+            return Err(Error::Usage(format!(
+                "the generator has not grown to {} px yet ({} of {} images seen): train it on with --resume",
+                config.architecture.image_size,
+                checkpoint.state.images_seen,
+                smaller + fade
+            )));
+        }
+        let generator = Self::averaged(checkpoint, device)?;
+        generator.calibrate(CALIBRATION_PASSES, config.architecture.image_size, 1.0, Kind::Float);
         Ok(generator)
     }
 

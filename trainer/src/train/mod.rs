@@ -3,9 +3,11 @@
 pub mod adam;
 pub mod average;
 pub mod checkpoint;
+pub mod detector;
 pub mod gan;
 pub mod generator;
 pub mod interrupt;
 pub mod parameters;
 pub mod progress;
 pub mod run;
+pub mod warp;

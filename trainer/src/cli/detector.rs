@@ -1,0 +1,86 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use tch::Device;
+
+use super::train::STORE_FACTOR;
+use crate::config::Config;
+use crate::dataset::Store;
+use crate::error::{Error, Result};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::detector::{self, DetectorTraining};
+use crate::train::gan;
+use crate::train::run::Run;
+
+#[derive(Debug, Args)]
+pub struct Detector {
+    /// Folders, zips or pictures to adapt to, without labels: those that the generator learned from.
+    #[arg(required = true)]
+    data: Vec<PathBuf>,
+    /// Folder of the run, with a trained generator in it.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// TOML file with another [detector] section than the run's.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Carry on from the last checkpoint.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Start over although there is a trained detector.
+    #[arg(long)]
+    force: bool,
+    /// Generated pairs to show in all (default: the configuration's).
+    #[arg(long, value_name = "N")]
+    images: Option<u64>,
+    /// Minutes between checkpoints.
+    #[arg(long, default_value_t = 3.0, value_name = "MINUTES")]
+    save_every: f64,
+    /// Steps between lines of the log.
+    #[arg(long, default_value_t = 20, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    log_every: u64,
+}
+
+impl Detector {
+    pub fn run(self) -> Result<()> {
+        let (run, mut config) = Run::open(&self.run)?;
+        let generator = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        let path = run.checkpoint(detector::STAGE);
+        let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
+        if path.exists() && !self.resume && !self.force {
+            return Err(Error::Usage(format!(
+                "{} exists: carry on with --resume, or start over with --force",
+                path.display()
+            )));
+        }
+        if let Some(checkpoint) = &checkpoint {
+            config.detector = checkpoint.state.config.detector.clone();
+        }
+        if let Some(file) = &self.config {
+            config.detector = Config::read(file)?.detector;
+        }
+        if let Some(images) = self.images {
+            config.detector.images = images;
+        }
+        config.check()?;
+        // At the detector's own size crops must stay sharp too.
+        let side = config.architecture.image_size.max(config.architecture.detector_size) * STORE_FACTOR;
+        let store = Arc::new(Store::load(&self.data, side as usize)?);
+        eprintln!(
+            "{} pictures; calibrating the generator of {} images",
+            store.len(),
+            generator.state.images_seen
+        );
+        let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, Device::Cpu)?;
+        if let Some(checkpoint) = &checkpoint {
+            training.restore(checkpoint)?;
+            eprintln!("carrying on at step {}", training.state().step);
+        }
+        run.trim_log(detector::STAGE, training.state().step)?;
+        let save_every = Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7));
+        training.train(store, &run, save_every, self.log_every)?;
+        println!("{}", path.display());
+        Ok(())
+    }
+}

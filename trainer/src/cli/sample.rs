@@ -1,0 +1,52 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use tch::Device;
+
+use crate::error::{Error, Result};
+use crate::sample::{Sheet, write_sheet};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::gan;
+use crate::train::generator::Generator;
+use crate::train::run::Run;
+
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// Folder of the run.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// PNG to write.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Seed of the noise.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Pictures a row.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=64))]
+    columns: u16,
+    /// Rows.
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u16).range(1..=64))]
+    rows: u16,
+    /// Leave out the second copy of each row with its keypoints.
+    #[arg(long)]
+    plain: bool,
+    /// Overwrite an existing file.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Sample {
+    pub fn run(self) -> Result<()> {
+        if self.out.exists() && !self.force {
+            return Err(Error::Usage(format!("{} exists: overwrite with --force", self.out.display())));
+        }
+        let (run, _) = Run::open(&self.run)?;
+        let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        let generator = Generator::finished(&checkpoint, Device::Cpu)?;
+        let (columns, rows) = (i64::from(self.columns), i64::from(self.rows));
+        let sheet = Sheet { columns, rows, seed: self.seed, keypoints: !self.plain };
+        write_sheet(&self.out, &generator, &sheet, checkpoint.state.config.architecture.image_size, 1.0)?;
+        println!("{}", self.out.display());
+        Ok(())
+    }
+}
