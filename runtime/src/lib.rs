@@ -3,4 +3,12 @@
 //! `engine` runs networks, `vision` finds and draws keypoints, `media` reads and writes pictures, clips, cameras
 //! and windows, `live` joins them into a loop, `cli` is the only part that knows of a command line.
 
+pub mod cli;
+pub mod engine;
+mod error;
 pub mod frame;
+pub mod interrupt;
+pub mod media;
+pub mod vision;
+
+pub use error::{Error, Result};

@@ -1,0 +1,63 @@
+//! The golden check: does this machine compute what the trainer's libtorch computed?
+
+use models::golden::Tensor;
+use models::{Bundle, Network};
+use ndarray::ArrayViewD;
+
+use super::EngineOptions;
+use super::runner::{NetworkRunner, OrtRunner};
+use crate::error::{Error, Result};
+
+/// How far one output lies from its golden value.
+#[derive(Clone, Debug)]
+pub struct Deviation {
+    /// The network.
+    pub network: Network,
+    /// The output's name.
+    pub output: String,
+    /// Largest absolute difference, infinite where shapes differ or a value is not a number.
+    pub difference: f32,
+    /// What the manifest accepts.
+    pub tolerance: f32,
+}
+
+impl Deviation {
+    /// Whether the output is as close as the manifest asks.
+    pub fn passes(&self) -> bool {
+        self.difference <= self.tolerance
+    }
+}
+
+/// Runs every network of the bundle on its golden inputs and returns the deviation of each output.
+///
+/// # Errors
+/// Those of [`OrtRunner::load`] and [`NetworkRunner::run`]. A deviation that is too large is not an error here.
+pub fn check(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Deviation>> {
+    let cases = bundle.read_golden()?;
+    let mut deviations = Vec::new();
+    for (network, case) in &cases {
+        let mut runner = OrtRunner::load(bundle, *network, options)?;
+        let inputs = case
+            .inputs
+            .iter()
+            .map(|(name, tensor)| Ok((name.as_str(), view(*network, name, tensor)?)))
+            .collect::<Result<Vec<_>>>()?;
+        let names: Vec<&str> = case.outputs.keys().map(String::as_str).collect();
+        let results = runner.run(&inputs, &names)?;
+        for ((name, expected), result) in case.outputs.iter().zip(results) {
+            let found = Tensor { shape: result.shape().to_vec(), data: result.iter().copied().collect() };
+            deviations.push(Deviation {
+                network: *network,
+                output: name.clone(),
+                difference: found.max_abs_difference(expected),
+                tolerance: bundle.manifest().tolerance,
+            });
+        }
+    }
+    Ok(deviations)
+}
+
+fn view<'t>(network: Network, name: &str, tensor: &'t Tensor) -> Result<ArrayViewD<'t, f32>> {
+    ArrayViewD::from_shape(tensor.shape.clone(), &tensor.data)
+        .map_err(|e| Error::Engine { what: format!("golden input {network}/{name}"), reason: e.to_string() })
+}

@@ -1,0 +1,192 @@
+//! The networks of a bundle with typed inputs and outputs.
+
+use models::{Bundle, BundleDims, Network};
+use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView4, Dimension, Ix2, Ix3, Ix4};
+
+use super::EngineOptions;
+use super::runner::{NetworkRunner, OrtRunner};
+use crate::error::{Error, Result};
+
+/// What the detector saw.
+#[derive(Clone, Debug)]
+pub struct Detection {
+    /// `[N, K, 2]`, (x, y) in normalised coordinates of the network's input.
+    pub keypoints: Array3<f32>,
+    /// `[N, K]`, 0 to 1.
+    pub confidence: Array2<f32>,
+}
+
+/// Image to keypoints.
+pub struct Detector {
+    runner: Box<dyn NetworkRunner>,
+    dims: BundleDims,
+    summary: String,
+}
+
+impl Detector {
+    /// Loads the bundle's detector.
+    ///
+    /// # Errors
+    /// Those of [`OrtRunner::load`].
+    pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        let runner = OrtRunner::load(bundle, Network::Detector, options)?;
+        let summary = summary(&runner);
+        Ok(Self { runner: Box::new(runner), dims: bundle.manifest().dims, summary })
+    }
+
+    /// A detector around any runner, for instance a mock.
+    pub fn from_runner(runner: Box<dyn NetworkRunner>, dims: BundleDims) -> Self {
+        Self { runner, dims, summary: "custom".to_owned() }
+    }
+
+    /// Side of the square input, in pixels.
+    pub fn size(&self) -> usize {
+        self.dims.detector_size
+    }
+
+    /// How many keypoints it finds.
+    pub fn keypoints(&self) -> usize {
+        self.dims.keypoints
+    }
+
+    /// The provider in use, and why better ones are not, on one line.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Finds keypoints in `image`, `[N, 3, S, S]`, RGB in [-1, 1].
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the shape does not fit or an output is not a number.
+    pub fn detect(&mut self, image: ArrayView4<'_, f32>) -> Result<Detection> {
+        let mut outputs =
+            self.runner.run(&[("image", image.into_dyn())], &["keypoints", "confidence"])?.into_iter();
+        let detection = Detection {
+            keypoints: typed::<Ix3>(outputs.next(), "keypoints")?,
+            confidence: typed::<Ix2>(outputs.next(), "confidence")?,
+        };
+        let numbers = detection.keypoints.iter().chain(&detection.confidence).all(|v| v.is_finite());
+        if !numbers {
+            return Err(bad_output("keypoints or confidence are not numbers"));
+        }
+        Ok(detection)
+    }
+}
+
+/// Noise for the keypoint generator, each `[N, Z]`, normally distributed.
+#[derive(Clone, Debug)]
+pub struct Latent {
+    /// Decides where keypoints lie.
+    pub pose: Array2<f32>,
+    /// Decides what lies at them.
+    pub appearance: Array2<f32>,
+    /// Decides the background.
+    pub background: Array2<f32>,
+}
+
+/// What the image generator draws from.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// `[N, K, 2]`, (x, y) in normalised coordinates.
+    pub keypoints: Array3<f32>,
+    /// `[N, K, E]`.
+    pub embeddings: Array3<f32>,
+    /// `[N, E]`.
+    pub background: Array2<f32>,
+}
+
+/// Noise to keypoints and embeddings.
+pub struct KeypointGenerator {
+    runner: Box<dyn NetworkRunner>,
+}
+
+impl KeypointGenerator {
+    /// Loads the bundle's keypoint generator.
+    ///
+    /// # Errors
+    /// Those of [`OrtRunner::load`].
+    pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        Ok(Self { runner: Box::new(OrtRunner::load(bundle, Network::KeypointGenerator, options)?) })
+    }
+
+    /// Keypoints and embeddings for `latent`.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a shape does not fit.
+    pub fn run(&mut self, latent: &Latent) -> Result<Layout> {
+        let inputs = [
+            ("z_pose", latent.pose.view().into_dyn()),
+            ("z_appearance", latent.appearance.view().into_dyn()),
+            ("z_background", latent.background.view().into_dyn()),
+        ];
+        let mut outputs = self.runner.run(&inputs, &["keypoints", "embeddings", "background"])?.into_iter();
+        Ok(Layout {
+            keypoints: typed::<Ix3>(outputs.next(), "keypoints")?,
+            embeddings: typed::<Ix3>(outputs.next(), "embeddings")?,
+            background: typed::<Ix2>(outputs.next(), "background")?,
+        })
+    }
+}
+
+/// Keypoints and embeddings to an image.
+pub struct ImageGenerator {
+    runner: Box<dyn NetworkRunner>,
+    summary: String,
+}
+
+impl ImageGenerator {
+    /// Loads the bundle's image generator.
+    ///
+    /// # Errors
+    /// Those of [`OrtRunner::load`].
+    pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        let runner = OrtRunner::load(bundle, Network::ImageGenerator, options)?;
+        let summary = summary(&runner);
+        Ok(Self { runner: Box::new(runner), summary })
+    }
+
+    /// The provider in use, and why better ones are not, on one line.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Images `[N, 3, S, S]` in [-1, 1] for `layout`; `scales` and `visible` are `[N, K]`, 1 by default.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a shape does not fit.
+    pub fn run(
+        &mut self,
+        layout: &Layout,
+        scales: ArrayView2<'_, f32>,
+        visible: ArrayView2<'_, f32>,
+    ) -> Result<Array4<f32>> {
+        let inputs = [
+            ("keypoints", layout.keypoints.view().into_dyn()),
+            ("scales", scales.into_dyn()),
+            ("visible", visible.into_dyn()),
+            ("embeddings", layout.embeddings.view().into_dyn()),
+            ("background", layout.background.view().into_dyn()),
+        ];
+        typed::<Ix4>(self.runner.run(&inputs, &["image"])?.into_iter().next(), "image")
+    }
+}
+
+fn summary(runner: &OrtRunner) -> String {
+    let failed = runner
+        .attempts()
+        .iter()
+        .filter_map(|a| a.failure.as_ref().map(|reason| format!("; not {}: {reason}", a.provider)));
+    format!("computing on {}{}", runner.provider(), failed.collect::<String>())
+}
+
+fn bad_output(reason: impl Into<String>) -> Error {
+    Error::Engine { what: "a network's output".to_owned(), reason: reason.into() }
+}
+
+/// The array with the number of axes that the contract asks for.
+fn typed<D: Dimension>(output: Option<ArrayD<f32>>, name: &str) -> Result<ndarray::Array<f32, D>> {
+    output
+        .ok_or_else(|| bad_output(format!("{name} is missing")))?
+        .into_dimensionality::<D>()
+        .map_err(|e| bad_output(format!("{name}: {e}")))
+}

@@ -1,0 +1,80 @@
+//! Running one network by tensor names.
+
+use models::{Bundle, Network};
+use ndarray::{ArrayD, ArrayViewD};
+use ort::session::{Session, SessionInputValue};
+use ort::value::TensorRef;
+
+use super::EngineOptions;
+use super::provider::{Attempt, Provider, open_session};
+use crate::error::{Error, Result};
+
+/// Something that turns named float32 tensors into named float32 tensors.
+pub trait NetworkRunner: Send {
+    /// Runs the network and returns `outputs` in the order in which they are asked for.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a name is unknown, a shape does not fit or the computation fails.
+    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>>;
+}
+
+/// A network in an ONNX Runtime session.
+pub struct OrtRunner {
+    session: Session,
+    network: Network,
+    attempts: Vec<Attempt>,
+}
+
+impl OrtRunner {
+    /// Checks `network` of the bundle (hash, self-containment, operators, shapes) and opens a session for it.
+    ///
+    /// # Errors
+    /// [`Error::Bundle`], [`Error::Library`], [`Error::Provider`] or [`Error::Engine`].
+    pub fn load(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Self> {
+        let model = bundle.read_network(network)?;
+        let threads = options.threads.unwrap_or_else(|| default_threads(network));
+        let (session, attempts) = open_session(&network.file_name(), &model, options.provider, threads)?;
+        Ok(Self { session, network, attempts })
+    }
+
+    /// The provider that the session was opened on.
+    pub fn provider(&self) -> Provider {
+        self.attempts.last().map_or(Provider::Cpu, |a| a.provider)
+    }
+
+    /// Every provider tried, with the reasons of those that failed.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
+    }
+}
+
+/// Threads that suit a network.
+fn default_threads(network: Network) -> usize {
+    match network {
+        Network::Detector => 1,
+        _ => std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
+    }
+}
+
+impl NetworkRunner for OrtRunner {
+    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
+        let network = self.network;
+        let failed = || Error::engine(format!("running {network}"));
+        let values = inputs
+            .iter()
+            .map(|(name, view)| Ok((*name, TensorRef::from_array_view(view.view())?.into())))
+            .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()
+            .map_err(failed())?;
+        let results = self.session.run(values).map_err(failed())?;
+        outputs
+            .iter()
+            .map(|name| {
+                let value = results.get(name).ok_or_else(|| Error::Engine {
+                    what: format!("running {network}"),
+                    reason: format!("it has no output named {name:?}"),
+                })?;
+                Ok(value.try_extract_array::<f32>().map_err(failed())?.to_owned())
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,99 @@
+//! What can go wrong, said on one line and with its mend.
+
+use std::path::PathBuf;
+
+/// An error of this crate. Its text is one line without a final full stop.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A bundle or one of its files is missing, damaged or breaks the contract.
+    #[error(transparent)]
+    Bundle(#[from] models::Error),
+    /// ONNX Runtime's library was not found or does not load.
+    #[error("{0}; run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH")]
+    Library(String),
+    /// A compute provider that was asked for by name cannot be used.
+    #[error("provider {provider} cannot be used: {reason}; try --provider auto or --provider cpu")]
+    Provider {
+        /// The provider's name.
+        provider: &'static str,
+        /// The reason ONNX Runtime gave.
+        reason: String,
+    },
+    /// ONNX Runtime failed at something that should have worked.
+    #[error("{what}: {reason}")]
+    Engine {
+        /// What was being done.
+        what: String,
+        /// The reason ONNX Runtime gave.
+        reason: String,
+    },
+    /// A picture cannot be read or written.
+    #[error("{path}: {reason}")]
+    Picture {
+        /// The picture's file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The command line or a setting asks for something that makes no sense or is not there.
+    #[error("{0}")]
+    Usage(String),
+    /// The operating system refused something that has nothing to do with a bundle or a picture.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The reason the operating system gave.
+        source: std::io::Error,
+    },
+    /// The user stopped the program.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A result whose error is this crate's [`enum@Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// The process's exit code: 2 for what the user can mend, 130 for an interruption, 1 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Engine { .. } | Error::Io { .. } => 1,
+            Error::Interrupted => 130,
+            _ => 2,
+        }
+    }
+
+    /// Wraps an error of ONNX Runtime, its text joined to one line.
+    pub(crate) fn engine<R>(what: impl Into<String>) -> impl FnOnce(ort::Error<R>) -> Self {
+        let what = what.into();
+        move |e| Error::Engine { what, reason: one_line(&e.to_string()) }
+    }
+
+    /// Whether this is a reader of our output that went away, as `head` does.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// `text` with every run of white space, line breaks too, made one space.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_tell_user_errors_from_failures() {
+        assert_eq!(Error::Usage("x".to_owned()).exit_code(), 2);
+        assert_eq!(Error::Interrupted.exit_code(), 130);
+        assert_eq!(Error::Engine { what: String::new(), reason: String::new() }.exit_code(), 1);
+    }
+
+    #[test]
+    fn texts_become_one_line() {
+        assert_eq!(one_line("a\n  b\tc\r\n"), "a b c");
+    }
+}

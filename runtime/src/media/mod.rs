@@ -1,0 +1,3 @@
+//! Pictures, clips, cameras and windows.
+
+pub mod picture;

@@ -1,0 +1,7 @@
+//! Finding keypoints in pictures, following them, drawing them.
+
+pub mod crop;
+pub mod overlay;
+pub mod preprocess;
+pub mod smooth;
+pub mod track;
