@@ -32,7 +32,9 @@ pub enum Error {
     #[error("{0}: no pictures (PNG or JPEG) in this folder")]
     NoPictures(PathBuf),
     /// The file needs a program that is not there.
-    #[error("{0}: reading this kind of video needs ffmpeg and ffprobe, please install them (Debian, Ubuntu: apt-get install ffmpeg)")]
+    #[error(
+        "{0}: reading this kind of video needs ffmpeg and ffprobe, please install them (Debian, Ubuntu: apt-get install ffmpeg)"
+    )]
     NeedsFfmpeg(PathBuf),
     /// No camera was asked for by name, and none could be opened.
     #[error("no camera found: plug one in, or name a video file or a folder of pictures")]

@@ -12,7 +12,7 @@ use image::{RgbImage, imageops};
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
-use re_mp4::{AvcCBox, Mp4, Sample, StsdBoxContent, TrackKind};
+use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 
 use super::error::{Error, Result};
 use super::source::{Captured, Next, Source, file_length, short_name};
@@ -90,7 +90,7 @@ impl Mp4Source {
             decoder,
             samples: track.samples.clone(),
             next_sample: 0,
-            parameter_sets: parameter_sets(&avc1.avcc.contents),
+            parameter_sets: parameter_sets(avc1),
             length_bytes: usize::from(avc1.avcc.contents.length_size_minus_one) + 1,
             turns: quarter_turns(m.a, m.b, m.c, m.d),
             due: BinaryHeap::new(),
@@ -177,7 +177,8 @@ fn parse(file: &mut BufReader<File>, length: u64) -> std::result::Result<Mp4, St
     }
 }
 
-fn parameter_sets(avcc: &AvcCBox) -> Vec<u8> {
+fn parameter_sets(avc1: &Avc1Box) -> Vec<u8> {
+    let avcc = &avc1.avcc.contents;
     let mut out = Vec::new();
     for unit in avcc.sequence_parameter_sets.iter().chain(&avcc.picture_parameter_sets) {
         out.extend_from_slice(&[0, 0, 0, 1]);

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
-use super::picture;
 use super::source::{Captured, Next, Source, short_name};
 use crate::frame::Frame;
 
@@ -57,12 +56,22 @@ impl Source for PicturesSource {
     fn next(&mut self, _timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
         let Some(path) = self.files.get(self.position) else { return Ok(Next::End) };
-        let picture = picture::read(path)?;
+        let picture = read_picture(path)?;
         let index = self.position as u64;
         self.position += 1;
         let time = Duration::from_secs_f64(index as f64 / f64::from(self.fps));
         Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
     }
+}
+
+fn read_picture(path: &Path) -> Result<image::RgbImage> {
+    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
+    let mut reader = reader.map_err(Error::io(path))?;
+    let mut limits = image::Limits::default();
+    limits.max_image_width = Some(super::jpeg::MAX_SIDE);
+    limits.max_image_height = Some(super::jpeg::MAX_SIDE);
+    reader.limits(limits);
+    Ok(reader.decode().map_err(|e| Error::damaged(path, e))?.into_rgb8())
 }
 
 fn has_picture_name(path: &Path) -> bool {

@@ -83,8 +83,7 @@ pub fn names_a_camera(name: Option<&str>) -> bool {
 /// # Errors
 /// The name means nothing, the file cannot be read, or the camera cannot be had.
 pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Source>> {
-    let camera_options =
-        CameraOptions { size: options.size, fps: options.fps, patience: options.patience };
+    let camera_options = CameraOptions { size: options.size, fps: options.fps, patience: options.patience };
     let Some(name) = name else {
         return Ok(Box::new(CameraSource::open_first(&camera_options)?));
     };

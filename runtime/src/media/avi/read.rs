@@ -138,7 +138,10 @@ impl Walk<'_> {
             let (id, size) = self.chunk_head(at)?;
             let chunk_end = at + 8 + u64::from(size);
             if chunk_end > end {
-                return Err(Error::damaged(self.path, format!("a chunk reaches beyond its list at byte {at}")));
+                return Err(Error::damaged(
+                    self.path,
+                    format!("a chunk reaches beyond its list at byte {at}"),
+                ));
             }
             match &id {
                 b"LIST" if size >= 4 => self.list(at + 12, chunk_end, depth + 1)?,
