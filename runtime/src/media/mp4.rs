@@ -148,7 +148,7 @@ impl Mp4Source {
 impl Source for Mp4Source {
     fn describe(&self) -> String {
         let fps = (self.fps * 100.0).round() / 100.0;
-        let (w, h) = if self.turns % 2 == 0 { self.size } else { (self.size.1, self.size.0) };
+        let (w, h) = if self.turns.is_multiple_of(2) { self.size } else { (self.size.1, self.size.0) };
         format!("{} ({w}x{h}, H.264, {fps} fps)", short_name(&self.path))
     }
 

@@ -37,7 +37,7 @@ pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
         let confidence = keypoint.confidence.clamp(0.0, 1.0);
         let radius = unit * (1.6 + 1.9 * confidence);
         let opacity = 0.35 + 0.65 * confidence;
-        disc(picture, keypoint, radius + 0.7 * unit, [0; 3], opacity);
+        disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
         disc(picture, keypoint, radius, colour(i), opacity);
     }
     draw_names(picture, face, manifest, unit);
@@ -241,7 +241,7 @@ pub(crate) mod tests {
         let picture = drawn(vec![keypoint(60.0, 80.0, 1.0), keypoint(200.0, 240.0, 1.0)]);
         assert_eq!(picture.get_pixel(59, 79).0, KEYPOINT_COLOURS[0]);
         assert_eq!(picture.get_pixel(200, 240).0, KEYPOINT_COLOURS[1]);
-        assert!(picture.get_pixel(60, 76).0.iter().all(|c| *c < 110));
+        assert!(picture.get_pixel(60, 75).0.iter().all(|c| *c < 70));
         assert_ne!(picture.get_pixel(130, 160).0, [100; 3], "the line between them");
         assert_eq!(picture.get_pixel(300, 20).0, [100; 3]);
     }

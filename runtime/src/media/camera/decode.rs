@@ -74,7 +74,7 @@ mod tests {
             let yuyv: Vec<u8> = [y, cb, y, cr].repeat(4);
             let nv12: Vec<u8> = [vec![y; 8], [cb, cr].repeat(2)].concat();
             for (format, mut data) in [(PixelFormat::Yuyv, yuyv), (PixelFormat::Nv12, nv12)] {
-                let size = (4, if format == PixelFormat::Yuyv { 2 } else { 2 });
+                let size = (4, 2);
                 data.extend_from_slice(&[77; 4096]);
                 let picture = to_rgb(format, size, &data).unwrap();
                 for pixel in picture.pixels() {

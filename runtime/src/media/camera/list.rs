@@ -77,7 +77,7 @@ fn sizes(device: &Device, fourcc: FourCC) -> Vec<(u32, u32)> {
             FrameSizeEnum::Discrete(d) => sizes.push((d.width, d.height)),
             FrameSizeEnum::Stepwise(s) => {
                 let fits = |value: u32, low: u32, high: u32, step: u32| {
-                    (low..=high).contains(&value) && (value - low) % step.max(1) == 0
+                    (low..=high).contains(&value) && (value - low).is_multiple_of(step.max(1))
                 };
                 sizes.extend(COMMON_SIZES.into_iter().filter(|(w, h)| {
                     fits(*w, s.min_width, s.max_width, s.step_width)
@@ -119,7 +119,7 @@ fn rates(device: &Device, fourcc: FourCC, width: u32, height: u32) -> Vec<u32> {
 }
 
 fn whole_rate(numerator: u32, denominator: u32) -> Option<u32> {
-    (numerator > 0 && denominator >= numerator && denominator % numerator == 0)
+    (numerator > 0 && denominator >= numerator && denominator.is_multiple_of(numerator))
         .then(|| denominator / numerator)
 }
 
