@@ -14,6 +14,8 @@ pub mod files;
 pub mod golden;
 pub mod manifest;
 pub mod onnx;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use bundle::Bundle;
 pub use contract::{BundleDims, Dim, Network, TensorSpec};

@@ -1,2 +1,8 @@
 //! The `runtime` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    runtime::engine::library::disable_telemetry();
+    runtime::cli::main()
+}

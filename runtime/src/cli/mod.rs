@@ -1,1 +1,80 @@
+//! The command line: arguments are parsed, resolved into what was checked, then run. Errors are reported here, once.
 
+pub mod args;
+mod detect;
+mod doctor;
+mod generate;
+mod locate;
+mod output;
+mod progress;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use self::args::{Cli, Command};
+use crate::error::{Error, Result, one_line};
+use crate::interrupt;
+
+pub use self::locate::open_bundle;
+pub use self::output::Output;
+
+/// Exit code for problems that were reported on the way.
+const REPORTED: u8 = 2;
+
+/// Runs the program. The exit code is 0 for success, 2 for what the user can mend, 130 for Ctrl-C, 1 for failures of
+/// the program or the machine.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => return refuse(&e),
+    };
+    match interrupt::install().and_then(|()| run(cli)) {
+        Ok(code) => ExitCode::from(code),
+        // A reader that has seen enough, as `head` has, is no failure.
+        Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(e) => {
+            report(&e);
+            ExitCode::from(e.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<u8> {
+    match cli.command {
+        Command::Detect(args) => detect::run(&cli.common, &args),
+        Command::Generate(args) => generate::run(&cli.common, &args),
+        Command::Verify(args) => verify::run(&cli.common, &args),
+        Command::Doctor(args) => doctor::run(&cli.common, &args),
+    }
+}
+
+/// Writes an error to stderr, on one line.
+fn report(error: &Error) {
+    eprintln!("runtime: error: {}", one_line(&error.to_string()));
+}
+
+/// Writes a remark to stderr.
+fn remark(text: &str) {
+    eprintln!("runtime: {text}");
+}
+
+/// Shows help and version as asked, and anything else that clap says as one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        error.print().ok();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.print().ok();
+        return ExitCode::from(2);
+    }
+    let text = error.to_string();
+    let message = text.split("\n\nUsage:").next().unwrap_or_default();
+    let message = message.split("\n\nFor more information").next().unwrap_or_default();
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    eprintln!("runtime: error: {} (see --help)", one_line(message));
+    ExitCode::from(2)
+}

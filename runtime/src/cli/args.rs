@@ -1,0 +1,190 @@
+//! What may stand on the command line. One definition feeds parsing and help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::engine::{EngineOptions, Provider};
+
+/// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
+/// bundle on ONNX Runtime.
+#[derive(Debug, Parser)]
+#[command(name = "runtime", version)]
+pub struct Cli {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: Common,
+    #[command(subcommand)]
+    #[allow(missing_docs)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The model bundle [default: models/faces64 beside the working folder, the program, or a folder above them]
+    #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE")]
+    pub bundle: Option<PathBuf>,
+    /// Where to compute: auto (the first of tensorrt, cuda and cpu that works), cpu, cuda or tensorrt
+    #[arg(long, global = true, default_value = "auto")]
+    pub provider: Provider,
+    /// Threads for one network [default: 1 for the detector, up to 4 for the others]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// Say on stderr what was found and chosen
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+impl Common {
+    /// How networks are to be run.
+    pub fn engine(&self) -> EngineOptions {
+        EngineOptions { provider: self.provider, threads: self.threads.map(usize::from) }
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find keypoints in pictures
+    Detect(DetectArgs),
+    /// Generate pictures from random keypoints and appearances
+    Generate(GenerateArgs),
+    /// Check a bundle: checksums, contract, and golden outputs computed on this machine
+    Verify(VerifyArgs),
+    /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
+    Doctor(DoctorArgs),
+}
+
+/// Arguments of `detect`.
+#[derive(Debug, Args)]
+pub struct DetectArgs {
+    /// Pictures (JPEG, PNG), or folders of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub inputs: Vec<PathBuf>,
+    /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture
+    #[arg(long)]
+    pub json: bool,
+    /// Write the pictures with their keypoints drawn into this folder, under their own names
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Overwrite files in the folder of --out
+    #[arg(long, requires = "out")]
+    pub force: bool,
+    /// Look a second time at the part of the picture around the keypoints found first
+    #[arg(long)]
+    pub refine: bool,
+    /// Report no face where the mean confidence (0 to 1) is lower
+    #[arg(long, value_name = "C", default_value_t = 0.0, value_parser = unit_interval)]
+    pub min_confidence: f32,
+}
+
+/// Arguments of `generate`.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Seed: the same one gives the same pictures, and picture i does not depend on how many there are
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// How many pictures [default: as many as --grid holds, else 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub count: Option<u32>,
+    /// Rows and columns of the written picture, as 3x5; without a value nearly square, 4x4 if --count is not given
+    #[arg(long, value_name = "RxC", num_args = 0..=1)]
+    pub grid: Option<Option<Grid>>,
+    /// Scale of the noise: below 1 gives more typical faces, 0 the mean face
+    #[arg(long, value_name = "PSI", default_value_t = 1.0, value_parser = truncation)]
+    pub truncation: f32,
+    /// Draw the keypoints that the pictures were made from
+    #[arg(long)]
+    pub keypoints: bool,
+    /// The file to write, PNG or JPEG by its name
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Overwrite the file
+    #[arg(long)]
+    pub force: bool,
+    /// Print the keypoints as JSON, in [-1, 1] from edge to edge
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Rows and columns, each 1 to 1024, at most 1024 cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grid {
+    /// Rows.
+    pub rows: u32,
+    /// Columns.
+    pub columns: u32,
+}
+
+impl std::str::FromStr for Grid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.split_once(['x', 'X'])
+            .and_then(|(r, c)| Some(Grid { rows: r.parse().ok()?, columns: c.parse().ok()? }))
+            .filter(|g| g.rows > 0 && g.columns > 0 && u64::from(g.rows) * u64::from(g.columns) <= 1024)
+            .ok_or_else(|| "give rows and columns as 3x5, at most 1024 cells".to_owned())
+    }
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The bundle [default: as for --bundle]
+    #[arg(value_name = "BUNDLE")]
+    pub target: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn unit_interval(text: &str) -> Result<f32, String> {
+    in_range(text, 0.0, 1.0)
+}
+
+fn truncation(text: &str) -> Result<f32, String> {
+    in_range(text, 0.0, 2.0)
+}
+
+fn in_range(text: &str, least: f32, most: f32) -> Result<f32, String> {
+    text.parse()
+        .ok()
+        .filter(|v| (least..=most).contains(v))
+        .ok_or_else(|| format!("must be a number from {least} to {most}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn grids_parse() {
+        assert_eq!("3x5".parse(), Ok(Grid { rows: 3, columns: 5 }));
+        for bad in ["", "3", "0x4", "x", "3x-1", "40000x40000", "33x32"] {
+            assert!(bad.parse::<Grid>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_grid_needs_no_value() {
+        let cli = Cli::try_parse_from(["runtime", "generate", "--grid", "--out", "a.png"]).unwrap();
+        let Command::Generate(args) = cli.command else { panic!("not generate") };
+        assert_eq!(args.grid, Some(None));
+    }
+}

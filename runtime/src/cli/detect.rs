@@ -1,0 +1,258 @@
+//! `runtime detect`: keypoints of pictures.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::RgbImage;
+use models::{Bundle, Manifest};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::args::{Common, DetectArgs};
+use super::output::Output;
+use super::progress::Progress;
+use super::{REPORTED, open_bundle, remark, report};
+use crate::engine::Detector;
+use crate::error::{Error, Result};
+use crate::frame::Face;
+use crate::interrupt;
+use crate::media::picture;
+use crate::vision::overlay::draw_face;
+use crate::vision::track::{FaceTracker, TrackOptions};
+
+/// Pixels that may be decoded at once, so that memory stays bounded whatever the pictures (one always may).
+const PIXELS_AT_ONCE: u64 = 16_000_000;
+
+/// A picture to look at and where to put the annotated copy.
+struct Job {
+    source: PathBuf,
+    target: Option<PathBuf>,
+}
+
+/// A picture's line of JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a str,
+    width: u32,
+    height: u32,
+    faces: Vec<FaceReport>,
+}
+
+/// A face: x and y in pixels of the picture, then the confidence.
+#[derive(Serialize)]
+struct FaceReport {
+    keypoints: Vec<[f64; 3]>,
+}
+
+/// Runs the command; returns the exit code.
+pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
+    let jobs = plan(args)?;
+    let bundle = open_bundle(common)?;
+    let mut tracker = tracker(common, args, &bundle)?;
+    if let Some(out) = &args.out {
+        std::fs::create_dir_all(out)
+            .map_err(|e| Error::Usage(format!("{}: cannot make the folder: {e}", out.display())))?;
+    }
+    let mut output = Output::new();
+    let mut progress = Progress::new(jobs.len());
+    let mut code = 0;
+    for chunk in chunks(&jobs) {
+        interrupt::check()?;
+        let pictures: Vec<Result<RgbImage>> = match chunk {
+            [job] => vec![picture::read_picture(&job.source)],
+            _ => chunk.par_iter().map(|job| picture::read_picture(&job.source)).collect(),
+        };
+        let mut annotated = Vec::new();
+        for (job, picture) in chunk.iter().zip(pictures) {
+            interrupt::check()?;
+            progress.step();
+            let mut picture = match picture {
+                Ok(picture) => picture,
+                Err(e) => {
+                    progress.clear();
+                    report(&e);
+                    code = REPORTED;
+                    continue;
+                }
+            };
+            let face = tracker.track(&picture, Duration::ZERO)?.face;
+            progress.clear();
+            write_result(&mut output, args.json, &job.source, &picture, face.as_ref(), bundle.manifest())?;
+            if let Some(target) = &job.target {
+                if let Some(face) = &face {
+                    draw_face(&mut picture, face, bundle.manifest());
+                }
+                annotated.push((target, picture));
+            }
+        }
+        output.flush()?;
+        let written: Vec<Result<()>> = annotated
+            .into_par_iter()
+            .map(|(target, picture)| picture::write_picture(target, &picture))
+            .collect();
+        for error in written.into_iter().filter_map(Result::err) {
+            progress.clear();
+            report(&error);
+            code = REPORTED;
+        }
+    }
+    Ok(code)
+}
+
+fn tracker(common: &Common, args: &DetectArgs, bundle: &Bundle) -> Result<FaceTracker> {
+    let detector = Detector::load(bundle, &common.engine())?;
+    if common.verbose {
+        remark(&format!("detector: {}", detector.summary()));
+    }
+    let options = TrackOptions {
+        refine: args.refine,
+        min_confidence: args.min_confidence,
+        ..TrackOptions::picture(bundle.manifest())
+    };
+    Ok(FaceTracker::new(detector, options))
+}
+
+/// The pictures in the order given, folders expanded, with every target checked before any work is done.
+fn plan(args: &DetectArgs) -> Result<Vec<Job>> {
+    let mut sources = Vec::new();
+    for input in &args.inputs {
+        if input.is_dir() {
+            sources.extend(pictures_in(input)?);
+        } else {
+            sources.push(input.clone());
+        }
+    }
+    let Some(out) = &args.out else {
+        return Ok(sources.into_iter().map(|source| Job { source, target: None }).collect());
+    };
+    if out.exists() && !out.is_dir() {
+        return Err(Error::Usage(format!("{}: --out names a file, not a folder", out.display())));
+    }
+    let mut names: BTreeMap<OsString, PathBuf> = BTreeMap::new();
+    let mut jobs = Vec::new();
+    for source in sources {
+        let name = match source.file_name() {
+            // A picture may lie under any name, its copy needs one that tells its kind.
+            Some(name) if picture::has_picture_name(Path::new(name)) => name.to_owned(),
+            name => {
+                let mut name = name.unwrap_or_default().to_owned();
+                name.push(".png");
+                name
+            }
+        };
+        let target = out.join(&name);
+        if let Some(other) = names.insert(name, source.clone()) {
+            return Err(Error::Usage(format!(
+                "{} and {} would both be written to {}",
+                other.display(),
+                source.display(),
+                target.display()
+            )));
+        }
+        if out.is_dir() {
+            picture::check_target(&target, args.force)?;
+            if let (Ok(a), Ok(b)) = (target.canonicalize(), source.canonicalize())
+                && a == b
+            {
+                return Err(Error::Usage(format!(
+                    "{}: --out would overwrite the picture itself; name another folder",
+                    source.display()
+                )));
+            }
+        }
+        jobs.push(Job { source, target: Some(target) });
+    }
+    Ok(jobs)
+}
+
+/// The pictures of a folder, sorted by name.
+fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
+    let mut pictures = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        if picture::has_picture_name(&path) && path.is_file() {
+            pictures.push(path);
+        }
+    }
+    if pictures.is_empty() {
+        return Err(Error::Usage(format!(
+            "{}: no pictures (.jpg, .jpeg, .png) in this folder",
+            dir.display()
+        )));
+    }
+    pictures.sort();
+    Ok(pictures)
+}
+
+/// Runs of jobs that may be decoded at once.
+fn chunks(jobs: &[Job]) -> impl Iterator<Item = &[Job]> {
+    let most = 4 * rayon_threads();
+    let mut rest = jobs;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut pixels = 0;
+        let mut length = 0;
+        // A single picture needs no look at its header.
+        while length < rest.len().min(most) && rest.len() > 1 {
+            pixels +=
+                image::image_dimensions(&rest[length].source).map_or(0, |(w, h)| u64::from(w) * u64::from(h));
+            if length > 0 && pixels > PIXELS_AT_ONCE {
+                break;
+            }
+            length += 1;
+        }
+        let (chunk, tail) = rest.split_at(length.max(1));
+        rest = tail;
+        Some(chunk)
+    })
+}
+
+/// Threads of the pool, told without starting it.
+fn rayon_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn write_result(
+    output: &mut Output,
+    json: bool,
+    source: &Path,
+    picture: &RgbImage,
+    face: Option<&Face>,
+    manifest: &Manifest,
+) -> Result<()> {
+    let (width, height) = picture.dimensions();
+    let file = source.to_string_lossy();
+    if json {
+        let faces = face.map(face_report).into_iter().collect();
+        return output.json(&Report { file: &file, width, height, faces });
+    }
+    let Some(face) = face else {
+        return output.line(&format!("{file} ({width} x {height}): no face"));
+    };
+    output.line(&format!("{file} ({width} x {height}): mean confidence {:.2}", face.confidence()))?;
+    let longest = manifest.keypoints.iter().map(|k| k.name.chars().count()).max().unwrap_or(0);
+    for (point, keypoint) in face.keypoints.iter().zip(&manifest.keypoints) {
+        let name = &keypoint.name;
+        output.line(&format!(
+            "  {name:longest$}  x {:8.1}  y {:8.1}  confidence {:.2}",
+            point.x, point.y, point.confidence
+        ))?;
+    }
+    Ok(())
+}
+
+fn face_report(face: &Face) -> FaceReport {
+    // A hundredth of a pixel is finer than anything a detector sees.
+    let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
+    let keypoints = face
+        .keypoints
+        .iter()
+        .map(|k| [round(k.x, 100.0), round(k.y, 100.0), round(k.confidence, 1e4)])
+        .collect();
+    FaceReport { keypoints }
+}

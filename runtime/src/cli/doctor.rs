@@ -1,0 +1,242 @@
+//! `runtime doctor`: what of this machine is ready, what is not, and how to mend it.
+
+use std::path::{Path, PathBuf};
+
+use models::Bundle;
+use serde::Serialize;
+
+use super::args::{Common, DoctorArgs};
+use super::output::Output;
+use super::{REPORTED, locate, verify};
+use crate::engine::{Provider, library, probe};
+use crate::error::{Result, one_line};
+
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// Ready.
+    Ok,
+    /// Missing, but the main job runs without it.
+    Absent,
+    /// Without it nothing runs.
+    Failed,
+}
+
+/// One thing looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    what: String,
+    state: State,
+    detail: String,
+    /// What to do about it.
+    mend: Option<String>,
+}
+
+impl Check {
+    fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { what: what.into(), state: State::Ok, detail: detail.into(), mend: None }
+    }
+
+    fn trouble(what: &str, state: State, detail: impl Into<String>, mend: &str) -> Self {
+        Self { what: what.to_owned(), state, detail: detail.into(), mend: Some(mend.to_owned()) }
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    checks: Vec<Check>,
+}
+
+/// Runs the command; returns the exit code: 0 if pictures can be processed here, whatever else is missing.
+pub fn run(common: &Common, args: &DoctorArgs) -> Result<u8> {
+    let mut checks = engine();
+    checks.push(bundle(common));
+    checks.push(cameras());
+    checks.push(display());
+    let ok = checks.iter().all(|c| c.state != State::Failed);
+    let mut output = Output::new();
+    if args.json {
+        output.json(&Report { ok, checks })?;
+    } else {
+        for check in &checks {
+            let mark = match check.state {
+                State::Ok => "ok    ",
+                State::Absent => "absent",
+                State::Failed => "FAILED",
+            };
+            output.line(&format!("{mark}  {}: {}", check.what, check.detail))?;
+            if let Some(mend) = &check.mend {
+                output.line(&format!("        to mend: {mend}"))?;
+            }
+        }
+        output.line(if ok { "ready" } else { "not ready" })?;
+    }
+    output.flush()?;
+    Ok(if ok { 0 } else { REPORTED })
+}
+
+/// The library and the providers that really register.
+fn engine() -> Vec<Check> {
+    let mut checks = Vec::new();
+    match library::get() {
+        Ok(found) => {
+            checks
+                .push(Check::ok("ONNX Runtime", format!("{} from {}", found.version, found.path.display())));
+        }
+        Err(e) => {
+            let mend = "run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH";
+            return vec![Check::trouble("ONNX Runtime", State::Failed, one_line(&e.to_string()), mend)];
+        }
+    }
+    for attempt in probe().unwrap_or_default() {
+        let what = format!("provider {}", attempt.provider);
+        checks.push(match (attempt.failure, attempt.provider) {
+            (None, _) => Check::ok(what, "registers"),
+            (Some(reason), Provider::Cpu) => {
+                Check::trouble(&what, State::Failed, reason, "this ONNX Runtime is broken; install it again")
+            }
+            (Some(reason), _) => {
+                let mend = "for an NVIDIA GPU use an ONNX Runtime built with this provider and name it in \
+                            ORT_DYLIB_PATH; otherwise nothing, the CPU is used";
+                Check::trouble(&what, State::Absent, reason, mend)
+            }
+        });
+    }
+    checks
+}
+
+fn bundle(common: &Common) -> Check {
+    let trouble =
+        |detail: String, mend: &str| Check::trouble("bundle", State::Failed, one_line(&detail), mend);
+    let opened = locate::find(common).and_then(|dir| Ok(Bundle::open(dir)?));
+    let bundle = match opened {
+        Ok(bundle) => bundle,
+        Err(e) => return trouble(e.to_string(), "name a bundle with --bundle DIR or in LKG_BUNDLE"),
+    };
+    let verdict = verify::verify(common, &bundle);
+    if verdict.ok {
+        let worst = verdict.outputs.iter().map(|o| o.max_abs_difference).fold(0.0, f32::max);
+        let detail = format!("{}, verified, golden outputs within {worst:.1e}", bundle.dir().display());
+        return Check::ok("bundle", detail);
+    }
+    let file = verdict.files.iter().find_map(|f| f.problem.clone());
+    let output = || verdict.outputs.iter().find(|o| !o.ok);
+    let detail = file.unwrap_or_else(|| match output() {
+        Some(o) => format!("{}/{} is off by {:.1e}", o.network, o.output, o.max_abs_difference),
+        None => "not sound".to_owned(),
+    });
+    trouble(detail, "fetch or export the bundle again; runtime verify tells more")
+}
+
+fn cameras() -> Check {
+    let mut found: Vec<PathBuf> = std::fs::read_dir("/dev")
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| {
+            let number = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("video"));
+            number.is_some_and(|n| n.parse::<u32>().is_ok())
+        })
+        .collect();
+    found.sort();
+    if found.is_empty() {
+        let mend = "plug a camera in, or use a clip or pictures instead";
+        return Check::trouble("camera", State::Absent, "no /dev/video*", mend);
+    }
+    let names: Vec<_> = found.iter().map(|p| p.to_string_lossy()).collect();
+    let open = |path: &Path| std::fs::OpenOptions::new().read(true).write(true).open(path);
+    match found.iter().find_map(|path| open(path).err()) {
+        None => Check::ok("camera", names.join(", ")),
+        Some(e) => {
+            let mend = "let your user read it: sudo usermod -aG video $USER, then log in again";
+            Check::trouble("camera", State::Absent, format!("{}: {e}", names.join(", ")), mend)
+        }
+    }
+}
+
+/// Whether a window could be opened: whether an X server answers at the address in DISPLAY.
+fn display() -> Check {
+    let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let Some(address) = variable("DISPLAY") else {
+        return match variable("WAYLAND_DISPLAY") {
+            Some(_) => Check::trouble(
+                "display",
+                State::Absent,
+                "Wayland without Xwayland",
+                "install Xwayland: windows are opened through X11",
+            ),
+            None => Check::trouble(
+                "display",
+                State::Absent,
+                "DISPLAY is not set",
+                "run in a desktop session, or write the result to a file or a browser instead of a window",
+            ),
+        };
+    };
+    match connect(&address) {
+        Ok(()) => Check::ok("display", format!("an X server answers at {address}")),
+        Err(reason) => Check::trouble(
+            "display",
+            State::Absent,
+            format!("no X server at {address}: {reason}"),
+            "set DISPLAY to a running X server, or write the result to a file or a browser instead of a window",
+        ),
+    }
+}
+
+/// Connects to the X server at `address`, `[HOST]:DISPLAY[.SCREEN]`.
+fn connect(address: &str) -> std::result::Result<(), String> {
+    use std::net::{TcpStream, ToSocketAddrs};
+    use std::time::Duration;
+
+    let (host, rest) = address.rsplit_once(':').ok_or("not of the form HOST:NUMBER")?;
+    let number: u16 = rest.split('.').next().unwrap_or_default().parse().map_err(|_| "no display number")?;
+    if host.is_empty() || host == "unix" {
+        return local(number).map_err(|e| e.to_string());
+    }
+    let port = 6000u16.checked_add(number).ok_or("no such display number")?;
+    let target = (host, port).to_socket_addrs().map_err(|e| e.to_string())?.next().ok_or("unknown host")?;
+    TcpStream::connect_timeout(&target, Duration::from_secs(2)).map(drop).map_err(|e| e.to_string())
+}
+
+#[cfg(unix)]
+fn local(number: u16) -> std::io::Result<()> {
+    use std::os::unix::net::UnixStream;
+
+    let path = format!("/tmp/.X11-unix/X{number}");
+    UnixStream::connect(&path).map(drop).or_else(|e| abstract_socket(&path).map_err(|_| e))
+}
+
+/// Some X servers listen at the abstract address only.
+#[cfg(target_os = "linux")]
+fn abstract_socket(path: &str) -> std::io::Result<()> {
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixStream};
+
+    UnixStream::connect_addr(&SocketAddr::from_abstract_name(path)?).map(drop)
+}
+
+#[cfg(all(unix, not(target_os = "linux")))]
+fn abstract_socket(_: &str) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(unix))]
+fn local(_: u16) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_without_a_server_are_refused_with_a_reason() {
+        for address in ["", "nonsense", ":", ":x", ":61234.0", "localhost:59999"] {
+            assert!(!connect(address).unwrap_err().is_empty(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Standard output, with its errors.
+
+use std::io::{BufWriter, StdoutLock, Write};
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// Buffered standard output.
+pub struct Output(BufWriter<StdoutLock<'static>>);
+
+impl Output {
+    /// Takes standard output.
+    pub fn new() -> Self {
+        Self(BufWriter::new(std::io::stdout().lock()))
+    }
+
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; see [`Error::is_broken_pipe`].
+    pub fn line(&mut self, text: &str) -> Result<()> {
+        writeln!(self.0, "{text}").map_err(failed)
+    }
+
+    /// Writes a value as JSON on one line.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string(value).map_err(|e| failed(e.into()))?;
+        self.line(&text)
+    }
+
+    /// Hands what is buffered to the reader.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.0.flush().map_err(failed)
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn failed(source: std::io::Error) -> Error {
+    Error::Io { what: "writing to standard output".to_owned(), source }
+}
