@@ -231,7 +231,6 @@ pub(super) mod tests {
     /// What a scripted source does next.
     pub(in crate::live) enum Act {
         Frame(u64),
-        Silence,
         Unplug,
         End,
     }
@@ -263,7 +262,7 @@ pub(super) mod tests {
                 }
                 Some(Act::Unplug) => Err(Error::CameraUnplugged("scripted".to_owned())),
                 Some(Act::End) => Ok(Next::End),
-                Some(Act::Silence) | None => {
+                None => {
                     std::thread::sleep(timeout);
                     Ok(Next::Waiting)
                 }

@@ -25,6 +25,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A picture cannot be read.
+    #[error("{path}: {reason}")]
+    Picture {
+        /// The picture's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The file is of no kind that can be read.
     #[error("{0}: not a video or picture that can be read")]
     NotMedia(PathBuf),

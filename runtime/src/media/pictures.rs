@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
+use super::picture;
 use super::source::{Captured, Next, Source, short_name};
 use crate::frame::Frame;
 
@@ -26,7 +27,7 @@ impl PicturesSource {
         let mut files = Vec::new();
         for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
             let path = entry.map_err(Error::io(folder))?.path();
-            if path.is_file() && has_picture_name(&path) {
+            if is_picture(&path) {
                 files.push(path);
             }
         }
@@ -65,19 +66,16 @@ impl Source for PicturesSource {
 }
 
 fn read_picture(path: &Path) -> Result<image::RgbImage> {
-    let reader = image::ImageReader::open(path).and_then(image::ImageReader::with_guessed_format);
-    let mut reader = reader.map_err(Error::io(path))?;
-    let mut limits = image::Limits::default();
-    limits.max_image_width = Some(super::jpeg::MAX_SIDE);
-    limits.max_image_height = Some(super::jpeg::MAX_SIDE);
-    reader.limits(limits);
-    Ok(reader.decode().map_err(|e| Error::damaged(path, e))?.into_rgb8())
+    picture::read_picture(path).map_err(|e| match e {
+        crate::Error::Picture { path, reason } => Error::Picture { path, reason },
+        other => Error::damaged(path, other),
+    })
 }
 
-fn has_picture_name(path: &Path) -> bool {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+/// Hidden files are what other programs left there.
+fn is_picture(path: &Path) -> bool {
     let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-    !hidden && matches!(extension.as_deref(), Some("png" | "jpg" | "jpeg"))
+    !hidden && picture::has_picture_name(path) && path.is_file()
 }
 
 /// Sorts `f2.png` before `f10.png`: runs of digits compare by their value.

@@ -78,6 +78,15 @@ impl Display {
         Ok(Self { window, wishes, pixels: Vec::new(), size: (0, 0) })
     }
 
+    /// Whether a window can be opened, tried with one too small to see.
+    ///
+    /// # Errors
+    /// [`Error::NoWindow`]: there is no screen, or no library to reach it.
+    pub fn available() -> Result<()> {
+        let options = WindowOptions { borderless: true, title: false, ..Default::default() };
+        Window::new("", 1, 1, options).map(|_| ()).map_err(|e| Error::NoWindow(e.to_string()))
+    }
+
     /// Shows a picture.
     ///
     /// # Errors
@@ -109,10 +118,5 @@ impl Display {
             wishes.push(Wish::Quit);
         }
         wishes
-    }
-
-    /// Changes the window's title.
-    pub fn set_title(&mut self, title: &str) {
-        self.window.set_title(title);
     }
 }
