@@ -46,6 +46,9 @@ pub enum Error {
         /// The reason the operating system gave.
         source: std::io::Error,
     },
+    /// A source or sink of frames failed.
+    #[error(transparent)]
+    Media(#[from] crate::media::Error),
     /// The user stopped the program.
     #[error("interrupted")]
     Interrupted,

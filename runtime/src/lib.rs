@@ -8,6 +8,7 @@ pub mod engine;
 mod error;
 pub mod frame;
 pub mod interrupt;
+pub mod live;
 pub mod media;
 pub mod vision;
 

@@ -50,6 +50,8 @@ pub enum Command {
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
     Generate(GenerateArgs),
+    /// Show keypoints live: on a camera's picture, a clip, or a folder of pictures
+    Webcam(WebcamArgs),
     /// Check a bundle: checksums, contract, and golden outputs computed on this machine
     Verify(VerifyArgs),
     /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
@@ -108,6 +110,81 @@ pub struct GenerateArgs {
     pub json: bool,
 }
 
+/// Arguments of `webcam`.
+#[derive(Debug, Args)]
+pub struct WebcamArgs {
+    /// A camera (camera://N, N, /dev/videoN or part of its name), a video file, a picture or a folder of pictures
+    /// [default: the first camera that opens]
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Write what is shown: FILE.avi, or a folder for single pictures [default: nothing where there is a window, else
+    /// webcam-DATE-TIME.avi]
+    #[arg(long, value_name = "FILE.avi|DIR")]
+    pub out: Option<PathBuf>,
+    /// Write a contact sheet of up to 20 evenly spaced frames
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
+    /// Write the keypoints of every frame as JSON Lines, x and y in pixels of the source's picture
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub keypoints: Option<PathBuf>,
+    /// Open no window, even where there is a screen
+    #[arg(long, alias = "no-window")]
+    pub headless: bool,
+    /// Start a file anew at its end
+    #[arg(long)]
+    pub r#loop: bool,
+    /// End after this many frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_frames: Option<u64>,
+    /// Swap left and right, as a mirror does
+    #[arg(long)]
+    pub mirror: bool,
+    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480]
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<FrameSize>,
+    /// Frames a second to ask of the camera, or of a folder of pictures [default: 30, or 25]
+    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
+    pub fps: Option<f32>,
+    /// Show keypoints as detected, without smoothing over time
+    #[arg(long)]
+    pub no_smooth: bool,
+    /// Leave out the numbers in the corner of the picture
+    #[arg(long)]
+    pub no_hud: bool,
+    /// Mean confidence (0 to 1) below which there is no face [default: 0.3]
+    #[arg(long, value_name = "C", value_parser = unit_interval)]
+    pub min_confidence: Option<f32>,
+    /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub reopen_seconds: Option<u32>,
+    /// Overwrite files
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Width and height in pixels, each 16 to 8192.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameSize {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+impl std::str::FromStr for FrameSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let side = |t: &str| t.parse().ok().filter(|s| (16..=8192).contains(s));
+        text.split_once(['x', 'X'])
+            .and_then(|(w, h)| Some(FrameSize { width: side(w)?, height: side(h)? }))
+            .ok_or_else(|| "give width and height as 640x480, each from 16 to 8192".to_owned())
+    }
+}
+
 /// Rows and columns, each 1 to 1024, at most 1024 cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid {
@@ -151,6 +228,10 @@ fn unit_interval(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 1.0)
 }
 
+fn frame_rate(text: &str) -> Result<f32, String> {
+    in_range(text, 0.1, 240.0)
+}
+
 fn truncation(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 2.0)
 }
@@ -178,6 +259,14 @@ mod tests {
         assert_eq!("3x5".parse(), Ok(Grid { rows: 3, columns: 5 }));
         for bad in ["", "3", "0x4", "x", "3x-1", "40000x40000", "33x32"] {
             assert!(bad.parse::<Grid>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_parse() {
+        assert_eq!("640x480".parse(), Ok(FrameSize { width: 640, height: 480 }));
+        for bad in ["", "640", "0x480", "640x", "640x99999", "-640x480"] {
+            assert!(bad.parse::<FrameSize>().is_err(), "{bad}");
         }
     }
 

@@ -8,6 +8,7 @@ mod locate;
 mod output;
 mod progress;
 mod verify;
+mod webcam;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,7 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Detect(args) => detect::run(&cli.common, &args),
         Command::Generate(args) => generate::run(&cli.common, &args),
+        Command::Webcam(args) => webcam::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
     }

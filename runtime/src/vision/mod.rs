@@ -4,4 +4,5 @@ pub mod crop;
 pub mod overlay;
 pub mod preprocess;
 pub mod smooth;
+pub mod text;
 pub mod track;

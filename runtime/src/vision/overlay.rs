@@ -1,27 +1,289 @@
-//! Drawing detected keypoints on a picture.
+//! Drawing detected keypoints, names and numbers on a picture.
 
+use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use models::Manifest;
 
-use crate::frame::Face;
+use super::text;
+use crate::frame::{DetectedKeypoint, Face};
 
-/// Draws a filled disc in its manifest colour at every keypoint of `face`.
+/// Shortest side, in pixels, from which names beside keypoints are readable.
+const READABLE_SIDE: u32 = 400;
+
+/// Most that a small picture is enlarged by.
+const MOST_ENLARGED: u32 = 4;
+
+/// Draws `face`: the skeleton's lines, at every keypoint a disc in its manifest colour whose size and opacity show
+/// the confidence, and its name.
 pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
+    let unit = unit(picture);
+    let point = |i: usize| face.keypoints.get(i).copied();
+    let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
+    for &[a, b] in &manifest.skeleton {
+        if let (Some(from), Some(to)) = (point(a), point(b)) {
+            let (c, d) = (colour(a), colour(b));
+            let mixed = [0, 1, 2].map(|i| c[i] / 2 + d[i] / 2);
+            line(
+                picture,
+                from,
+                to,
+                0.8 * unit,
+                mixed,
+                0.7 * from.confidence.min(to.confidence).clamp(0.0, 1.0),
+            );
+        }
+    }
+    for (i, keypoint) in face.keypoints.iter().enumerate() {
+        let confidence = keypoint.confidence.clamp(0.0, 1.0);
+        let radius = unit * (1.6 + 1.9 * confidence);
+        let opacity = 0.35 + 0.65 * confidence;
+        disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
+        disc(picture, keypoint, radius, colour(i), opacity);
+    }
+    draw_names(picture, face, manifest, unit);
+}
+
+/// Names go to the side of their point that looks away from the face, each where no other lies.
+fn draw_names(picture: &mut RgbImage, face: &Face, manifest: &Manifest, unit: f32) {
+    let scale = (picture.width().min(picture.height()) / 400).clamp(1, 4);
+    let centre = face.keypoints.iter().map(|k| k.x).sum::<f32>() / face.keypoints.len().max(1) as f32;
+    let gap = (unit * 5.0) as i32;
+    let line = (text::LINE * scale) as i32;
+    let (width, height) = (picture.width() as i32, picture.height() as i32);
+    let mut taken: Vec<[i32; 4]> = Vec::new();
+    for (keypoint, described) in face.keypoints.iter().zip(&manifest.keypoints) {
+        let (x, y) = (keypoint.x as i32, keypoint.y as i32);
+        let length = text::width(&described.name, scale) as i32;
+        let (right, left) = (x + gap, x - gap - length);
+        let (near, far) = if keypoint.x >= centre { (right, left) } else { (left, right) };
+        let rows = [0, line, -line, 2 * line, -2 * line].map(|d| y - line / 2 + d);
+        let free = rows
+            .into_iter()
+            .flat_map(|row| [(near, row), (far, row)])
+            .map(|(x, y)| [x, y, x + length, y + line])
+            .find(|b| {
+                let inside = b[0] >= 0 && b[1] >= 0 && b[2] <= width && b[3] <= height;
+                inside && taken.iter().all(|t| b[0] >= t[2] || t[0] >= b[2] || b[1] >= t[3] || t[1] >= b[3])
+            });
+        if let Some(place) = free {
+            text::draw(picture, &described.name, (place[0], place[1]), scale, described.colour);
+            taken.push(place);
+        }
+    }
+}
+
+/// Writes lines of numbers into the upper left corner, on a darkened ground.
+pub fn draw_hud<S: AsRef<str>>(picture: &mut RgbImage, lines: &[S]) {
+    let scale = text_scale(picture);
+    let longest = lines.iter().map(|l| text::width(l.as_ref(), scale)).max().unwrap_or(0);
+    let margin = 3 * scale;
+    darken(picture, 0, longest + 2 * margin, 0, lines.len() as u32 * text::LINE * scale + 2 * margin);
+    for (i, line) in lines.iter().enumerate() {
+        let y = margin + i as u32 * text::LINE * scale;
+        text::draw(picture, line.as_ref(), (margin as i32, y as i32), scale, [235, 240, 245]);
+    }
+}
+
+/// Writes a message across the middle.
+pub fn draw_banner(picture: &mut RgbImage, message: &str) {
+    let mut scale = text_scale(picture) + 1;
+    while scale > 1 && text::width(message, scale) > picture.width() {
+        scale -= 1;
+    }
     let (width, height) = picture.dimensions();
-    let radius = (width.min(height) as f32 / 80.0).max(1.0);
-    for (point, keypoint) in face.keypoints.iter().zip(&manifest.keypoints) {
-        let last = |size: u32| size.saturating_sub(1) as f32;
-        let columns = (point.x - radius).clamp(0.0, last(width)) as u32
-            ..=(point.x + radius).clamp(0.0, last(width)) as u32;
-        let rows = (point.y - radius).clamp(0.0, last(height)) as u32
-            ..=(point.y + radius).clamp(0.0, last(height)) as u32;
-        for y in rows {
-            for x in columns.clone() {
-                let (dx, dy) = (x as f32 + 0.5 - point.x, y as f32 + 0.5 - point.y);
-                if dx.hypot(dy) <= radius {
-                    picture.put_pixel(x, y, Rgb(keypoint.colour));
-                }
+    let band = (2 * text::LINE * scale).min(height);
+    let top = (height - band) / 2;
+    darken(picture, 0, width, top, top + band);
+    let x = (width as i32 - text::width(message, scale) as i32) / 2;
+    let y = top + (band.saturating_sub(7 * scale)) / 2;
+    text::draw(picture, message, (x.max(0), y as i32), scale, [255, 214, 90]);
+}
+
+/// By what to enlarge a picture of this size so that names are readable: 1 for all but small ones.
+pub fn enlargement(width: u32, height: u32) -> u32 {
+    READABLE_SIDE.div_ceil(width.min(height).max(1)).clamp(1, MOST_ENLARGED)
+}
+
+/// The picture enlarged by a whole `factor`, for display.
+pub fn enlarge(picture: &RgbImage, factor: u32) -> RgbImage {
+    if factor == 1 {
+        return picture.clone();
+    }
+    let (width, height) = picture.dimensions();
+    imageops::resize(picture, width * factor, height * factor, FilterType::Triangle)
+}
+
+/// The face as it lies in the picture enlarged by `factor`, then mirrored if asked (`width` is that after enlarging).
+pub fn placed(face: &Face, factor: u32, mirrored_width: Option<u32>) -> Face {
+    let place = |k: &DetectedKeypoint| {
+        let (x, y) = (k.x * factor as f32, k.y * factor as f32);
+        DetectedKeypoint { x: mirrored_width.map_or(x, |w| w as f32 - x), y, ..*k }
+    };
+    Face { keypoints: face.keypoints.iter().map(place).collect() }
+}
+
+/// The length that all drawing is measured in: 1 pixel in a picture of 320 lines.
+fn unit(picture: &RgbImage) -> f32 {
+    (picture.width().min(picture.height()) as f32 / 320.0).max(0.5)
+}
+
+fn text_scale(picture: &RgbImage) -> u32 {
+    (picture.width().min(picture.height()) / 220).clamp(1, 6)
+}
+
+fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) {
+    let (width, height) = picture.dimensions();
+    for y in top..bottom.min(height) {
+        for x in left..right.min(width) {
+            picture.get_pixel_mut(x, y).0.iter_mut().for_each(|c| *c = (u16::from(*c) * 2 / 5) as u8);
+        }
+    }
+}
+
+fn blend(pixel: &mut Rgb<u8>, colour: [u8; 3], amount: f32) {
+    for (old, new) in pixel.0.iter_mut().zip(colour) {
+        *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount).round() as u8;
+    }
+}
+
+/// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide.
+fn stroke(
+    picture: &mut RgbImage,
+    [x0, y0, x1, y1]: [f32; 4],
+    radius: f32,
+    colour: [u8; 3],
+    opacity: f32,
+    distance: impl Fn(f32, f32) -> f32,
+) {
+    // A float cast to an unsigned integer saturates; NaN becomes 0.
+    let range = |low: f32, high: f32, size: u32| {
+        ((low - radius - 1.0) as u32).min(size)..((high + radius + 2.0) as u32).min(size)
+    };
+    for y in range(y0, y1, picture.height()) {
+        for x in range(x0, x1, picture.width()) {
+            let coverage = (radius - distance(x as f32 + 0.5, y as f32 + 0.5) + 0.5).clamp(0.0, 1.0);
+            if coverage > 0.0 {
+                blend(picture.get_pixel_mut(x, y), colour, coverage * opacity);
             }
         }
+    }
+}
+
+fn disc(picture: &mut RgbImage, at: &DetectedKeypoint, radius: f32, colour: [u8; 3], opacity: f32) {
+    let bounds = [at.x, at.y, at.x, at.y];
+    stroke(picture, bounds, radius, colour, opacity, |x, y| (x - at.x).hypot(y - at.y));
+}
+
+fn line(
+    picture: &mut RgbImage,
+    a: DetectedKeypoint,
+    b: DetectedKeypoint,
+    radius: f32,
+    colour: [u8; 3],
+    opacity: f32,
+) {
+    let bounds = [a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y)];
+    let (dx, dy) = (b.x - a.x, b.y - a.y);
+    let squared = (dx * dx + dy * dy).max(1e-6);
+    stroke(picture, bounds, radius, colour, opacity, |x, y| {
+        let along = (((x - a.x) * dx + (y - a.y) * dy) / squared).clamp(0.0, 1.0);
+        (x - a.x - along * dx).hypot(y - a.y - along * dy)
+    });
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use models::BundleDims;
+    use models::manifest::{KEYPOINT_COLOURS, Keypoint, Provenance, SCHEMA_VERSION};
+
+    use super::*;
+
+    /// A manifest that names `keypoints` points and joins the first two.
+    pub(crate) fn manifest(keypoints: usize) -> Manifest {
+        let described = |i: usize| Keypoint {
+            name: format!("point {i}"),
+            colour: KEYPOINT_COLOURS[i % KEYPOINT_COLOURS.len()],
+            mean: [0.0; 2],
+        };
+        Manifest {
+            schema_version: SCHEMA_VERSION,
+            name: "test".to_owned(),
+            description: String::new(),
+            dims: BundleDims { keypoints, latent: 1, embedding: 1, image_size: 8, detector_size: 8 },
+            tau: 0.01,
+            keypoints: (0..keypoints).map(described).collect(),
+            symmetric_pairs: vec![],
+            skeleton: if keypoints > 1 { vec![[0, 1]] } else { vec![] },
+            files: BTreeMap::new(),
+            networks: BTreeMap::new(),
+            tolerance: 1e-4,
+            metrics: vec![],
+            provenance: Provenance::default(),
+            licence: String::new(),
+        }
+    }
+
+    fn keypoint(x: f32, y: f32, confidence: f32) -> DetectedKeypoint {
+        DetectedKeypoint { x, y, confidence }
+    }
+
+    fn drawn(points: Vec<DetectedKeypoint>) -> RgbImage {
+        let mut picture = RgbImage::from_pixel(320, 320, Rgb([100; 3]));
+        let manifest = manifest(points.len());
+        draw_face(&mut picture, &Face { keypoints: points }, &manifest);
+        picture
+    }
+
+    #[test]
+    fn sure_points_are_discs_in_their_colour_with_a_dark_rim() {
+        let picture = drawn(vec![keypoint(60.0, 80.0, 1.0), keypoint(200.0, 240.0, 1.0)]);
+        assert_eq!(picture.get_pixel(59, 79).0, KEYPOINT_COLOURS[0]);
+        assert_eq!(picture.get_pixel(200, 240).0, KEYPOINT_COLOURS[1]);
+        assert!(picture.get_pixel(60, 75).0.iter().all(|c| *c < 70));
+        assert_ne!(picture.get_pixel(130, 160).0, [100; 3], "the line between them");
+        assert_eq!(picture.get_pixel(300, 20).0, [100; 3]);
+    }
+
+    #[test]
+    fn doubtful_points_are_smaller_and_fainter() {
+        let touched = |c: f32| {
+            let picture = drawn(vec![keypoint(160.0, 160.0, c)]);
+            let near = |x: u32, y: u32| x.abs_diff(160) < 7 && y.abs_diff(160) < 7;
+            picture.enumerate_pixels().filter(|(x, y, p)| near(*x, *y) && p.0 != [100; 3]).count()
+        };
+        assert!(touched(0.1) < touched(0.9));
+        assert_ne!(drawn(vec![keypoint(160.0, 160.0, 0.1)]).get_pixel(160, 160).0, KEYPOINT_COLOURS[0]);
+    }
+
+    #[test]
+    fn points_outside_the_picture_do_no_harm() {
+        let far = [(-50.0, 3.0), (1e9, -1e9), (f32::NAN, f32::NAN), (320.0, 320.0)];
+        drawn(far.into_iter().map(|(x, y)| keypoint(x, y, 1.0)).collect());
+        let mut tiny = RgbImage::new(3, 2);
+        draw_hud(&mut tiny, &["a long line"]);
+        draw_banner(&mut tiny, "a long message");
+    }
+
+    #[test]
+    fn names_do_not_cover_each_other() {
+        let apart = drawn(vec![keypoint(60.0, 100.0, 1.0), keypoint(60.0, 200.0, 1.0)]);
+        let close = drawn(vec![keypoint(60.0, 100.0, 1.0), keypoint(60.0, 102.0, 1.0)]);
+        let written = |picture: &RgbImage| {
+            picture.enumerate_pixels().filter(|(x, _, p)| *x > 70 && p.0 == KEYPOINT_COLOURS[0]).count()
+        };
+        assert_eq!(written(&apart), written(&close));
+    }
+
+    #[test]
+    fn small_pictures_are_enlarged_and_faces_with_them() {
+        assert_eq!(enlargement(176, 144), 3);
+        assert_eq!(enlargement(640, 480), 1);
+        assert_eq!(enlargement(8, 8), MOST_ENLARGED);
+        let face = Face { keypoints: vec![keypoint(10.0, 20.0, 0.5)] };
+        assert_eq!(placed(&face, 3, None).keypoints[0], keypoint(30.0, 60.0, 0.5));
+        assert_eq!(placed(&face, 3, Some(528)).keypoints[0], keypoint(498.0, 60.0, 0.5));
+        assert_eq!(enlarge(&RgbImage::new(4, 3), 3).dimensions(), (12, 9));
     }
 }

@@ -1,0 +1,226 @@
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::*;
+use crate::frame::DetectedKeypoint;
+use crate::live::supply::tests::{Act, scripts};
+use crate::vision::crop::Crop;
+use crate::vision::overlay::tests::manifest;
+
+/// Finds a face with one keypoint in the middle of every picture, and takes a while.
+struct Middle(Duration);
+
+impl Finder for Middle {
+    fn find(&mut self, picture: &RgbImage, _time: Duration) -> Result<Tracked> {
+        std::thread::sleep(self.0);
+        let (width, height) = picture.dimensions();
+        let middle = DetectedKeypoint { x: width as f32 / 2.0, y: height as f32 / 2.0, confidence: 1.0 };
+        Ok(Tracked {
+            face: Some(Face { keypoints: vec![middle] }),
+            crop: Crop::inside(width, height),
+            preprocess: Duration::from_micros(100),
+            network: self.0,
+        })
+    }
+}
+
+/// What a fake screen saw, and what its user presses after which picture.
+#[derive(Default)]
+struct Seen {
+    pictures: Vec<RgbImage>,
+    presses: VecDeque<(usize, Wish)>,
+    refreshed: usize,
+}
+
+struct FakeScreen(Rc<RefCell<Seen>>);
+
+impl Screen for FakeScreen {
+    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
+        self.0.borrow_mut().pictures.push(picture.clone());
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> media::Result<()> {
+        self.0.borrow_mut().refreshed += 1;
+        Ok(())
+    }
+
+    fn wishes(&mut self) -> Vec<Wish> {
+        let mut seen = self.0.borrow_mut();
+        let shown = seen.pictures.len();
+        match seen.presses.front().copied() {
+            Some((after, wish)) if shown >= after => {
+                seen.presses.pop_front();
+                vec![wish]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Keeps what it was given.
+#[derive(Default)]
+struct Kept {
+    indices: Vec<u64>,
+    finished: bool,
+}
+
+struct FakeSink(Rc<RefCell<Kept>>);
+
+impl Sink for FakeSink {
+    fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.0.borrow_mut().indices.push(shown.index);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> media::Result<Vec<Written>> {
+        self.0.borrow_mut().finished = true;
+        Ok(Vec::new())
+    }
+}
+
+struct Outcome {
+    report: Result<Report>,
+    kept: Rc<RefCell<Kept>>,
+    seen: Rc<RefCell<Seen>>,
+    notices: Vec<String>,
+}
+
+struct Set {
+    live: bool,
+    acts: Vec<Vec<Act>>,
+    presses: Vec<(usize, Wish)>,
+    window: bool,
+    max_frames: Option<u64>,
+    stop_after: Option<u32>,
+    give_up: Duration,
+}
+
+impl Default for Set {
+    fn default() -> Self {
+        let (live, window, max_frames, stop_after) = (false, false, None, None);
+        let (acts, presses, give_up) = (vec![], vec![], Duration::from_millis(100));
+        Self { live, acts, presses, window, max_frames, stop_after, give_up }
+    }
+}
+
+fn frames(n: u64) -> Vec<Act> {
+    (0..n).map(Act::Frame).chain([Act::End]).collect()
+}
+
+fn play(set: Set) -> Outcome {
+    let kept = Rc::new(RefCell::new(Kept::default()));
+    let seen = Rc::new(RefCell::new(Seen { presses: set.presses.into(), ..Seen::default() }));
+    let shared = Rc::clone(&seen);
+    let looks = Cell::new(0);
+    let stop = || {
+        looks.set(looks.get() + 1);
+        set.stop_after.is_some_and(|n| looks.get() > n)
+    };
+    let mut notices = Vec::new();
+    let screen: ScreenOpener = Box::new(move |_| Ok(Box::new(FakeScreen(shared))));
+    let report = LiveLoop {
+        supply: Supply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
+        finder: &mut Middle(Duration::from_millis(2)),
+        manifest: &manifest(1),
+        sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
+        screen: set.window.then_some(screen),
+        options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
+        stop: &stop,
+        notice: &mut |text| notices.push(text.to_owned()),
+    }
+    .run();
+    Outcome { report, kept, seen, notices }
+}
+
+#[test]
+fn every_frame_of_a_file_goes_through_every_stage() {
+    let outcome = play(Set { acts: vec![frames(5)], ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames, report.faces, report.dropped), (Ended::EndOfSource, 5, 5, 0));
+    assert_eq!(outcome.kept.borrow().indices, [0, 1, 2, 3, 4]);
+    assert!(outcome.kept.borrow().finished);
+    let rows: Vec<_> = report.stages.iter().map(|r| (r.stage, r.n)).collect();
+    let stages = ["decode", "preprocess", "network", "overlay", "write", "capture to display"];
+    assert_eq!(rows, stages.map(|s| (s, 5)));
+    assert!(report.stages[2].p50_ms >= 1.9 && report.stages[5].p50_ms >= report.stages[2].p50_ms);
+}
+
+#[test]
+fn a_run_ends_when_asked_to() {
+    let outcome = play(Set { acts: vec![frames(9)], max_frames: Some(3), ..Set::default() });
+    assert_eq!(outcome.report.unwrap().ended, Ended::MaxFrames);
+    assert_eq!(outcome.kept.borrow().indices.len(), 3);
+
+    let outcome = play(Set { acts: vec![frames(9)], stop_after: Some(4), ..Set::default() });
+    assert_eq!(outcome.report.unwrap().ended, Ended::Interrupted);
+    assert!(outcome.kept.borrow().finished, "files are completed on Ctrl-C");
+
+    let presses = vec![(2, Wish::Quit)];
+    let outcome = play(Set { acts: vec![frames(9)], presses, window: true, ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames), (Ended::Quit, 2));
+}
+
+#[test]
+fn keys_mirror_and_pause() {
+    let presses = vec![(1, Wish::Mirror), (1, Wish::Help), (2, Wish::Pause), (3, Wish::Pause)];
+    let outcome = play(Set { acts: vec![frames(4)], presses, window: true, ..Set::default() });
+    assert_eq!(outcome.report.unwrap().frames, 4);
+    let seen = outcome.seen.borrow();
+    // Four frames, and the second one again with the pause's banner and without it.
+    assert_eq!(seen.pictures.len(), 6);
+    assert_eq!(seen.pictures[1], seen.pictures[3]);
+    assert_ne!(seen.pictures[1], seen.pictures[2]);
+}
+
+#[test]
+fn a_file_in_a_window_keeps_its_own_speed() {
+    let start = Instant::now();
+    let outcome = play(Set { acts: vec![frames(6)], window: true, ..Set::default() });
+    assert!(start.elapsed() >= Duration::from_millis(195), "frames are 40 ms apart");
+    let total = outcome.report.unwrap().stages.last().unwrap().p50_ms;
+    assert!(total < 35.0, "waiting for a frame to be due is no latency: {total} ms");
+}
+
+#[test]
+fn a_lost_camera_is_shown_and_what_was_recorded_is_completed() {
+    let script = vec![Act::Frame(0), Act::Frame(1), Act::Unplug];
+    let outcome = play(Set { live: true, acts: vec![script], window: true, ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames), (Ended::CameraLost, 2));
+    assert!(outcome.kept.borrow().finished);
+    assert!(outcome.notices[0].contains("was unplugged"), "{:?}", outcome.notices);
+    assert!(outcome.seen.borrow().pictures.len() > 2, "a banner over the last picture");
+}
+
+#[test]
+fn a_camera_that_comes_back_goes_on() {
+    let acts = vec![vec![Act::Frame(0), Act::Unplug], vec![Act::Frame(0), Act::Frame(1), Act::Unplug]];
+    let give_up = Duration::from_secs(2);
+    let outcome =
+        play(Set { live: true, acts, window: true, give_up, max_frames: Some(3), ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames, report.reopened), (Ended::MaxFrames, 3, 1));
+    assert_eq!(outcome.kept.borrow().indices, [0, 1, 2]);
+    assert!(outcome.notices.iter().any(|n| n == "the camera is back"));
+}
+
+#[test]
+fn a_screen_that_does_not_open_is_an_error_and_finishes_no_file() {
+    let kept = Rc::new(RefCell::new(Kept::default()));
+    let result = LiveLoop {
+        supply: Supply::open(scripts(false, vec![frames(3)]), false, None).unwrap(),
+        finder: &mut Middle(Duration::ZERO),
+        manifest: &manifest(1),
+        sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
+        screen: Some(Box::new(|_| Err(media::Error::NoWindow("no screen".to_owned())))),
+        options: LoopOptions::default(),
+        stop: &|| false,
+        notice: &mut |_| {},
+    }
+    .run();
+    assert!(result.is_err());
+    assert!(!kept.borrow().finished);
+}

@@ -1,0 +1,359 @@
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+use crate::media::{Captured, Error, Next, Result, Source};
+
+/// Opens the source, again and again if it must be.
+pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Source>> + Send + Sync>;
+
+/// Silence after which a live source is said to stall.
+const STALLED: Duration = Duration::from_secs(1);
+
+/// Silence after which a live source is given up and opened again.
+const LOST: Duration = Duration::from_secs(5);
+
+/// First and longest pause between attempts to open a lost source.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+
+/// What a [`Supply`] has at the moment.
+#[derive(Debug)]
+pub enum Supplied {
+    /// A frame; index and time go on across reopening and looping.
+    Frame(Captured),
+    /// Nothing yet; if something is wrong, what.
+    Waiting(Option<String>),
+    /// The source has ended.
+    End,
+}
+
+/// A source that comes back after it was lost, and starts anew at its end if asked to.
+pub struct Supply {
+    opener: Opener,
+    state: State,
+    looping: bool,
+    give_up_after: Option<Duration>,
+    description: String,
+    live: bool,
+    /// First frame of all, for times; last frame, for silence.
+    first: Option<Instant>,
+    heard: Instant,
+    /// Added to the indices and times of the source that is open now.
+    offset: (u64, Duration),
+    last: Option<(u64, Duration)>,
+    last_raw: Option<u64>,
+    interval: Duration,
+    dropped: u64,
+    reopened: u64,
+}
+
+enum State {
+    Open(Box<dyn Source>),
+    Lost(Lost),
+}
+
+struct Lost {
+    since: Instant,
+    reason: Error,
+    pause: Duration,
+    next_try: Instant,
+    /// Opening can take seconds or hang, so it happens elsewhere.
+    attempt: Option<Receiver<Result<Box<dyn Source>>>>,
+}
+
+impl Supply {
+    /// Opens the source. `looping` starts a file anew at its end; a lost camera is sought for `give_up_after`, or until
+    /// the end of time.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open(opener: Opener, looping: bool, give_up_after: Option<Duration>) -> Result<Self> {
+        let source = opener()?;
+        Ok(Self {
+            description: source.describe(),
+            live: source.is_live(),
+            state: State::Open(source),
+            opener,
+            looping,
+            give_up_after,
+            first: None,
+            heard: Instant::now(),
+            offset: (0, Duration::ZERO),
+            last: None,
+            last_raw: None,
+            interval: Duration::ZERO,
+            dropped: 0,
+            reopened: 0,
+        })
+    }
+
+    /// The source in a few words.
+    pub fn describe(&self) -> &str {
+        &self.description
+    }
+
+    /// Whether frames come in real time.
+    pub fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Frames that nobody was quick enough to fetch.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// How often a lost source came back.
+    pub fn reopened(&self) -> u64 {
+        self.reopened
+    }
+
+    /// Says that frames are left out on purpose, so that they do not count as dropped.
+    pub fn skip(&mut self) {
+        self.last_raw = None;
+        self.heard = Instant::now();
+    }
+
+    /// The next frame, waiting at most `timeout` where the source is live.
+    ///
+    /// # Errors
+    /// A file is damaged, or a lost camera did not come back in time.
+    pub fn poll(&mut self, timeout: Duration) -> Result<Supplied> {
+        let source = match &mut self.state {
+            State::Open(source) => source,
+            State::Lost(_) => return self.seek(timeout),
+        };
+        match source.next(timeout) {
+            Ok(Next::Frame(captured)) => Ok(Supplied::Frame(self.numbered(captured))),
+            Ok(Next::Waiting) => {
+                let silence = self.heard.elapsed();
+                if silence > LOST {
+                    let (camera, seconds) = (self.description.clone(), silence.as_secs_f32());
+                    return Ok(self.lose(Error::CameraStalled { camera, seconds }));
+                }
+                let stalled = silence > STALLED;
+                Ok(Supplied::Waiting(stalled.then(|| "no picture from the camera".to_owned())))
+            }
+            Ok(Next::End) if self.looping && self.last_raw.is_some() => {
+                let (index, time) = self.last.unwrap_or_default();
+                self.offset = (index + 1, time + self.interval);
+                self.last_raw = None;
+                self.state = State::Open((self.opener)()?);
+                Ok(Supplied::Waiting(None))
+            }
+            Ok(Next::End) => Ok(Supplied::End),
+            Err(e) if self.live && e.is_lost_camera() => Ok(self.lose(e)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Puts index and time on the scale of the whole run, and counts gaps.
+    fn numbered(&mut self, mut captured: Captured) -> Captured {
+        self.heard = Instant::now();
+        let frame = &mut captured.frame;
+        let raw = frame.index;
+        self.dropped += self.last_raw.map_or(0, |last| raw.saturating_sub(last + 1));
+        self.last_raw = Some(raw);
+        frame.index += self.offset.0;
+        if self.live {
+            // One clock for the whole run: a camera's own starts anew when it is opened again.
+            let first = *self.first.get_or_insert(captured.taken);
+            frame.time = captured.taken.saturating_duration_since(first);
+        } else {
+            frame.time += self.offset.1;
+        }
+        if let Some((_, before)) = self.last {
+            self.interval = frame.time.saturating_sub(before);
+        }
+        self.last = Some((frame.index, frame.time));
+        captured
+    }
+
+    fn lose(&mut self, reason: Error) -> Supplied {
+        let message = reason.to_string();
+        let now = Instant::now();
+        // Assigning drops the lost source: some drivers let go of the device only then.
+        self.state = State::Lost(Lost {
+            since: now,
+            reason,
+            pause: PAUSES.0,
+            next_try: now + PAUSES.0,
+            attempt: None,
+        });
+        Supplied::Waiting(Some(message))
+    }
+
+    /// One step of seeking a lost source.
+    fn seek(&mut self, timeout: Duration) -> Result<Supplied> {
+        let State::Lost(lost) = &mut self.state else { return Ok(Supplied::Waiting(None)) };
+        if self.give_up_after.is_some_and(|limit| lost.since.elapsed() > limit) {
+            let reason = std::mem::replace(&mut lost.reason, Error::NoCamera);
+            return Err(reason);
+        }
+        if lost.attempt.is_none() && Instant::now() >= lost.next_try {
+            let (sender, receiver) = channel();
+            let opener = Arc::clone(&self.opener);
+            std::thread::spawn(move || sender.send(opener()).ok());
+            lost.attempt = Some(receiver);
+        }
+        match lost.attempt.as_ref().map(Receiver::try_recv) {
+            Some(Ok(Ok(source))) => {
+                self.description = source.describe();
+                self.state = State::Open(source);
+                self.heard = Instant::now();
+                self.offset.0 = self.last.map_or(0, |(index, _)| index + 1);
+                self.last_raw = None;
+                self.reopened += 1;
+                return Ok(Supplied::Waiting(None));
+            }
+            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => {
+                lost.attempt = None;
+                lost.pause = (lost.pause * 2).min(PAUSES.1);
+                lost.next_try = Instant::now() + lost.pause;
+            }
+            Some(Err(TryRecvError::Empty)) | None => {}
+        }
+        let message = format!("{}; waiting for it to come back", lost.reason);
+        std::thread::sleep(timeout.min(Duration::from_millis(50)));
+        Ok(Supplied::Waiting(Some(message)))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use image::RgbImage;
+
+    use super::*;
+    use crate::frame::Frame;
+
+    /// What a scripted source does next.
+    pub(in crate::live) enum Act {
+        Frame(u64),
+        Unplug,
+        End,
+    }
+
+    pub(in crate::live) struct Scripted {
+        pub acts: VecDeque<Act>,
+        pub live: bool,
+    }
+
+    impl Source for Scripted {
+        fn describe(&self) -> String {
+            "scripted".to_owned()
+        }
+
+        fn is_live(&self) -> bool {
+            self.live
+        }
+
+        fn next(&mut self, timeout: Duration) -> Result<Next> {
+            match self.acts.pop_front() {
+                Some(Act::Frame(index)) => {
+                    let time = Duration::from_millis(40 * index);
+                    let frame = Frame { picture: RgbImage::new(64, 48), index, time };
+                    Ok(Next::Frame(Captured {
+                        frame,
+                        taken: Instant::now(),
+                        decode: Duration::from_micros(3),
+                    }))
+                }
+                Some(Act::Unplug) => Err(Error::CameraUnplugged("scripted".to_owned())),
+                Some(Act::End) => Ok(Next::End),
+                None => {
+                    std::thread::sleep(timeout);
+                    Ok(Next::Waiting)
+                }
+            }
+        }
+    }
+
+    /// An opener that plays one script after the other, then finds no camera.
+    pub(in crate::live) fn scripts(live: bool, scripts: Vec<Vec<Act>>) -> Opener {
+        let left = Mutex::new(VecDeque::from(scripts));
+        Arc::new(move || {
+            let acts = left.lock().unwrap().pop_front().ok_or(Error::NoCamera)?.into();
+            Ok(Box::new(Scripted { acts, live }) as Box<dyn Source>)
+        })
+    }
+
+    const SHORT: Duration = Duration::from_millis(5);
+
+    fn frames_until(supply: &mut Supply, n: usize) -> Vec<u64> {
+        let mut indices = Vec::new();
+        let start = Instant::now();
+        while indices.len() < n && start.elapsed() < Duration::from_secs(20) {
+            if let Supplied::Frame(captured) = supply.poll(SHORT).unwrap() {
+                indices.push(captured.frame.index);
+            }
+        }
+        indices
+    }
+
+    #[test]
+    fn gaps_count_as_dropped_unless_left_out_on_purpose() {
+        let acts = [0, 1, 5, 9].map(Act::Frame).into();
+        let mut supply = Supply::open(scripts(true, vec![acts]), false, None).unwrap();
+        assert_eq!(frames_until(&mut supply, 3), [0, 1, 5]);
+        assert_eq!(supply.dropped(), 3);
+        supply.skip();
+        assert_eq!(frames_until(&mut supply, 1), [9]);
+        assert_eq!(supply.dropped(), 3);
+    }
+
+    #[test]
+    fn an_unplugged_camera_comes_back() {
+        let first = vec![Act::Frame(0), Act::Frame(1), Act::Unplug];
+        let second = vec![Act::Frame(0), Act::Frame(1)];
+        let mut supply = Supply::open(scripts(true, vec![first, second]), false, None).unwrap();
+        assert_eq!(frames_until(&mut supply, 4), [0, 1, 2, 3]);
+        assert_eq!((supply.reopened(), supply.dropped()), (1, 0));
+    }
+
+    #[test]
+    fn one_that_stays_away_is_given_up() {
+        let script = vec![Act::Frame(0), Act::Unplug];
+        let mut supply =
+            Supply::open(scripts(true, vec![script]), false, Some(Duration::from_millis(700))).unwrap();
+        let start = Instant::now();
+        let error = loop {
+            match supply.poll(SHORT) {
+                Ok(_) => assert!(start.elapsed() < Duration::from_secs(20)),
+                Err(e) => break e,
+            }
+        };
+        assert!(matches!(error, Error::CameraUnplugged(_)), "{error}");
+    }
+
+    #[test]
+    fn a_stall_is_reported_while_it_lasts() {
+        let mut supply = Supply::open(scripts(true, vec![vec![Act::Frame(0)]]), false, None).unwrap();
+        frames_until(&mut supply, 1);
+        assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(None)));
+        std::thread::sleep(STALLED);
+        assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(Some(_))));
+        // A long silence ends in seeking the camera.
+        supply.heard = supply.heard.checked_sub(LOST).unwrap();
+        assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(Some(_))));
+        assert!(matches!(supply.state, State::Lost(_)));
+    }
+
+    #[test]
+    fn a_looping_file_goes_on_counting() {
+        let script = || vec![Act::Frame(0), Act::Frame(1), Act::End];
+        let opener = scripts(false, vec![script(), script(), script()]);
+        let mut supply = Supply::open(opener, true, None).unwrap();
+        let mut times = Vec::new();
+        while times.len() < 6 {
+            if let Supplied::Frame(captured) = supply.poll(SHORT).unwrap() {
+                times.push((captured.frame.index, captured.frame.time.as_millis()));
+            }
+        }
+        assert_eq!(times, [(0, 0), (1, 40), (2, 80), (3, 120), (4, 160), (5, 200)]);
+        let mut once = Supply::open(scripts(false, vec![script()]), false, None).unwrap();
+        frames_until(&mut once, 2);
+        assert!(matches!(once.poll(SHORT).unwrap(), Supplied::End));
+    }
+}

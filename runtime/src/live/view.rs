@@ -1,0 +1,50 @@
+use image::{RgbImage, imageops};
+use models::Manifest;
+
+use super::clock::Clock;
+use crate::frame::Face;
+use crate::media::window::KEYS;
+use crate::vision::overlay;
+
+/// How frames are shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct View {
+    /// Left and right swapped, as in a mirror.
+    pub mirror: bool,
+    /// The keys are listed.
+    pub help: bool,
+    /// What computes, for the numbers on screen.
+    pub engine: String,
+}
+
+impl View {
+    /// The picture with the face drawn on it, and the factor it was enlarged by.
+    pub fn compose(&self, picture: &RgbImage, face: Option<&Face>, manifest: &Manifest) -> RgbImage {
+        let factor = overlay::enlargement(picture.width(), picture.height());
+        let mut canvas = overlay::enlarge(picture, factor);
+        if self.mirror {
+            imageops::flip_horizontal_in_place(&mut canvas);
+        }
+        if let Some(face) = face {
+            let mirrored = self.mirror.then_some(canvas.width());
+            overlay::draw_face(&mut canvas, &overlay::placed(face, factor, mirrored), manifest);
+        }
+        canvas
+    }
+
+    /// Writes the numbers of the run so far, and the keys if they are asked for.
+    pub fn annotate(&self, canvas: &mut RgbImage, clock: &Clock, source: &str, dropped: u64, face: bool) {
+        let mut first = clock.fps().map_or_else(|| "-- fps".to_owned(), |fps| format!("{fps:.1} fps"));
+        if let Some((p50, p90)) = clock.recent_latency() {
+            let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
+            first += &format!("  latency p50 {:.1} p90 {:.1} ms", ms(p50), ms(p90));
+        }
+        let mut lines = vec![first];
+        lines.push(if dropped > 0 { format!("{source}  dropped {dropped}") } else { source.to_owned() });
+        lines.push(if face { self.engine.clone() } else { format!("{}  no face", self.engine) });
+        if self.help {
+            lines.extend(KEYS.map(str::to_owned));
+        }
+        overlay::draw_hud(canvas, &lines);
+    }
+}

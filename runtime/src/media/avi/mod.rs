@@ -1,0 +1,84 @@
+//! Motion JPEG in AVI: what is written here is read back here, and by every player.
+
+mod read;
+mod write;
+
+pub use read::AviReader;
+pub use write::AviWriter;
+
+/// Handler and compression code of Motion JPEG.
+const MJPG: &[u8; 4] = b"MJPG";
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::media::error::Error;
+    use crate::media::jpeg::tests::{gradient, largest_difference};
+    use crate::media::source::{Next, Source};
+
+    fn collect(reader: &mut AviReader) -> Vec<crate::frame::Frame> {
+        let mut frames = Vec::new();
+        while let Next::Frame(captured) = reader.next(Duration::ZERO).unwrap() {
+            frames.push(captured.frame);
+        }
+        frames
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_with_its_times() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.avi");
+        let mut writer = AviWriter::create(&path, (48, 32), false).unwrap();
+        let mut pictures = Vec::new();
+        for i in 0..5u64 {
+            let mut picture = gradient(48, 32);
+            picture.iter_mut().for_each(|p| *p = p.saturating_add(10 * i as u8));
+            writer.add(&picture, Duration::from_millis(80 * i)).unwrap();
+            pictures.push(picture);
+        }
+        assert_eq!(writer.finish().unwrap(), path);
+
+        let mut reader = AviReader::open(&path).unwrap().unwrap();
+        assert!(reader.describe().contains("48x32") && reader.describe().contains("12.5"));
+        let frames = collect(&mut reader);
+        assert_eq!(frames.len(), 5);
+        for (i, frame) in frames.iter().enumerate() {
+            assert_eq!(frame.index, i as u64);
+            assert!(frame.time.abs_diff(Duration::from_millis(80 * i as u64)) < Duration::from_millis(1));
+            assert!(largest_difference(&frame.picture, &pictures[i]) < 25);
+        }
+    }
+
+    #[test]
+    fn a_cut_or_foreign_file_is_told_from_a_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.avi");
+        let mut writer = AviWriter::create(&path, (32, 32), false).unwrap();
+        for i in 0..3 {
+            writer.add(&gradient(32, 32), Duration::from_millis(i * 40)).unwrap();
+        }
+        writer.finish().unwrap();
+        let whole = fs::read(&path).unwrap();
+        for length in [13, 100, 300, whole.len() / 2, whole.len() - 1] {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(matches!(AviReader::open(&path), Err(Error::Damaged { .. })), "{length} bytes");
+        }
+        let mut other_codec = whole.clone();
+        while let Some(at) = other_codec.windows(4).position(|w| w == MJPG) {
+            other_codec[at..at + 4].copy_from_slice(b"XVID");
+        }
+        fs::write(&path, &other_codec).unwrap();
+        assert!(AviReader::open(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_recording_without_frames_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.avi");
+        drop(AviWriter::create(&path, (32, 32), false).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}

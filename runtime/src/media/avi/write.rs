@@ -1,0 +1,186 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+
+use super::MJPG;
+use crate::media::error::{Error, Result};
+use crate::media::jpeg;
+use crate::media::output::PendingFile;
+
+/// Bytes from which no further frame fits: sizes are 32 bits, and old players stop at 2 GiB.
+const MAX_BYTES: u64 = (2 << 30) - (64 << 20);
+
+/// Frame rate written for a clip of a single frame.
+const SINGLE_FRAME_FPS: f64 = 25.0;
+
+// Offsets of what is known only at the end, in the layout that `header` writes.
+const RIFF_SIZE: u64 = 4;
+const MICROSECONDS: u64 = 32;
+const TOTAL_FRAMES: u64 = 48;
+const LARGEST_CHUNK: u64 = 60;
+const STREAM_SCALE: u64 = 128;
+const STREAM_LENGTH: u64 = 140;
+const STREAM_LARGEST: u64 = 144;
+const MOVI_SIZE: u64 = 216;
+const MOVI: u64 = 220;
+
+/// Writes a Motion JPEG AVI. The frame rate is the true average of the frames' times.
+#[derive(Debug)]
+pub struct AviWriter {
+    file: PendingFile,
+    size: (u32, u32),
+    position: u64,
+    index: Vec<(u32, u32)>,
+    first: Duration,
+    last: Duration,
+    jpeg: Vec<u8>,
+}
+
+impl AviWriter {
+    /// Starts a clip of pictures of `size` pixels.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] (unless `force`) or [`Error::Io`].
+    pub fn create(path: &Path, size: (u32, u32), force: bool) -> Result<Self> {
+        let mut file = PendingFile::create(path, force)?;
+        let head = header(size);
+        file.write(&head)?;
+        Ok(Self {
+            file,
+            size,
+            position: head.len() as u64,
+            index: Vec::new(),
+            first: Duration::ZERO,
+            last: Duration::ZERO,
+            jpeg: Vec::new(),
+        })
+    }
+
+    /// Adds a frame shown at `time`; one of another size is scaled, since an AVI has one size.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn add(&mut self, picture: &RgbImage, time: Duration) -> Result<()> {
+        let mut jpeg = std::mem::take(&mut self.jpeg);
+        jpeg.clear();
+        let encoded = if picture.dimensions() == self.size {
+            jpeg::encode(picture, &mut jpeg)
+        } else {
+            let scaled = imageops::resize(picture, self.size.0, self.size.1, FilterType::Triangle);
+            jpeg::encode(&scaled, &mut jpeg)
+        };
+        encoded.map_err(|reason| Error::damaged(self.file.target(), reason))?;
+        let length = jpeg.len() as u32;
+        if jpeg.len() % 2 == 1 {
+            jpeg.push(0);
+        }
+        self.file.write(b"00dc")?;
+        self.file.write(&length.to_le_bytes())?;
+        self.file.write(&jpeg)?;
+        self.index.push(((self.position - MOVI) as u32, length));
+        self.position += 8 + jpeg.len() as u64;
+        if self.index.len() == 1 {
+            self.first = time;
+        }
+        self.last = self.last.max(time);
+        self.jpeg = jpeg;
+        Ok(())
+    }
+
+    /// Whether the format's limit is near: finish, and go on in another file.
+    pub fn is_full(&self) -> bool {
+        self.position > MAX_BYTES
+    }
+
+    /// Writes the index and the numbers of the header, and gives the file its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(mut self) -> Result<PathBuf> {
+        let movi_end = self.position;
+        let mut index = Vec::with_capacity(8 + 16 * self.index.len());
+        index.extend_from_slice(b"idx1");
+        index.extend_from_slice(&(16 * self.index.len() as u32).to_le_bytes());
+        for (offset, length) in &self.index {
+            index.extend_from_slice(b"00dc");
+            // 0x10: a key frame, as every JPEG is.
+            for word in [0x10, *offset, *length] {
+                index.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        self.file.write(&index)?;
+        let end = movi_end + index.len() as u64;
+        let interval = self.interval_us();
+        let frames = self.index.len() as u32;
+        let largest = self.index.iter().map(|(_, length)| length + 8).max().unwrap_or(0);
+        for (offset, value) in [
+            (RIFF_SIZE, (end - 8) as u32),
+            (MICROSECONDS, interval),
+            (TOTAL_FRAMES, frames),
+            (LARGEST_CHUNK, largest),
+            (STREAM_SCALE, interval),
+            (STREAM_LENGTH, frames),
+            (STREAM_LARGEST, largest),
+            (MOVI_SIZE, (movi_end - MOVI) as u32),
+        ] {
+            self.file.patch(offset, &value.to_le_bytes())?;
+        }
+        self.file.finish()
+    }
+
+    fn interval_us(&self) -> u32 {
+        let gaps = self.index.len().saturating_sub(1) as f64;
+        let seconds = self.last.saturating_sub(self.first).as_secs_f64();
+        let mean = if gaps > 0.0 && seconds > 0.0 { seconds / gaps } else { 1.0 / SINGLE_FRAME_FPS };
+        (mean * 1e6).round().clamp(1.0, 1e9) as u32
+    }
+}
+
+fn header((width, height): (u32, u32)) -> Vec<u8> {
+    let words = |values: &[u32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let (half_w, half_h) = ((width as u16).to_le_bytes(), (height as u16).to_le_bytes());
+    let mut head = Vec::with_capacity(MOVI as usize + 4);
+    head.extend_from_slice(b"RIFF\0\0\0\0AVI ");
+    head.extend_from_slice(b"LIST");
+    head.extend(words(&[192]));
+    head.extend_from_slice(b"hdrlavih");
+    // 0x10: the file has an index.
+    head.extend(words(&[56, 0, 0, 0, 0x10, 0, 0, 1, 0, width, height, 0, 0, 0, 0]));
+    head.extend_from_slice(b"LIST");
+    head.extend(words(&[116]));
+    head.extend_from_slice(b"strlstrh");
+    head.extend(words(&[56]));
+    head.extend_from_slice(b"vids");
+    head.extend_from_slice(MJPG);
+    // Rate over scale is frames a second: a million over the microseconds of a frame.
+    head.extend(words(&[0, 0, 0, 0, 1_000_000, 0, 0, 0, u32::MAX, 0]));
+    head.extend_from_slice(&[0, 0, 0, 0]);
+    head.extend_from_slice(&half_w);
+    head.extend_from_slice(&half_h);
+    head.extend_from_slice(b"strf");
+    head.extend(words(&[40, 40, width, height, 1 | 24 << 16]));
+    head.extend_from_slice(MJPG);
+    head.extend(words(&[width * height * 3, 0, 0, 0, 0]));
+    head.extend_from_slice(b"LIST\0\0\0\0movi");
+    head
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_known_at_the_end_have_their_place() {
+        let head = header((0x1234, 0x56));
+        assert_eq!(head.len() as u64, MOVI + 4);
+        assert_eq!(&head[MOVI_SIZE as usize - 4..MOVI_SIZE as usize], b"LIST");
+        assert_eq!(&head[MOVI as usize..], b"movi");
+        let rate = STREAM_SCALE as usize + 4;
+        assert_eq!(head[rate..rate + 4], 1_000_000u32.to_le_bytes());
+        assert_eq!(&head[MICROSECONDS as usize - 8..MICROSECONDS as usize - 4], b"avih");
+        let list = u32::from_le_bytes([head[16], head[17], head[18], head[19]]) as u64;
+        assert_eq!(20 + list, MOVI_SIZE - 4);
+    }
+}

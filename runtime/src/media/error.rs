@@ -1,0 +1,108 @@
+use std::path::PathBuf;
+
+/// What can go wrong with sources and sinks. Each message is one line that names the thing and, where there is one, the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused to read or write a file.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file concerned.
+        path: PathBuf,
+        /// The reason the operating system gave.
+        source: std::io::Error,
+    },
+    /// The name is that of no file, folder or camera.
+    #[error("no file, folder or camera is called {0:?}")]
+    NoSuchSource(String),
+    /// The file has no content.
+    #[error("{0}: the file is empty")]
+    Empty(PathBuf),
+    /// The file claims to be something readable and is not whole.
+    #[error("{path}: damaged or cut short ({reason})")]
+    Damaged {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A picture cannot be read.
+    #[error("{path}: {reason}")]
+    Picture {
+        /// The picture's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file is of no kind that can be read.
+    #[error("{0}: not a video or picture that can be read")]
+    NotMedia(PathBuf),
+    /// The folder has nothing to show.
+    #[error("{0}: no pictures (PNG or JPEG) in this folder")]
+    NoPictures(PathBuf),
+    /// The file needs a program that is not there.
+    #[error(
+        "{0}: reading this kind of video needs ffmpeg and ffprobe, please install them (Debian, Ubuntu: apt-get install ffmpeg)"
+    )]
+    NeedsFfmpeg(PathBuf),
+    /// No camera was asked for by name, and none could be opened.
+    #[error("no camera found: plug one in, or name a video file or a folder of pictures")]
+    NoCamera,
+    /// Another program streams from the camera.
+    #[error("camera {0} is in use by another program (close it, or choose another with camera://N)")]
+    CameraBusy(String),
+    /// The camera is not there any more.
+    #[error("camera {0} was unplugged")]
+    CameraUnplugged(String),
+    /// The camera is there and sends nothing.
+    #[error("camera {camera} sent no picture for {seconds:.0} s")]
+    CameraStalled {
+        /// Its name.
+        camera: String,
+        /// How long was waited, in seconds.
+        seconds: f32,
+    },
+    /// The camera refused in another way.
+    #[error("camera {camera}: {reason}")]
+    Camera {
+        /// Its name.
+        camera: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A file would be overwritten.
+    #[error("{0} exists already: choose another name, or overwrite it with --force")]
+    Exists(PathBuf),
+    /// The name of an output says nothing that can be written.
+    #[error("{0}: name an output FILE.avi, or a folder for single pictures")]
+    UnknownOutput(PathBuf),
+    /// There is no screen to open a window on.
+    #[error("no window: {0}")]
+    NoWindow(String),
+}
+
+/// A result whose error is [`enum@Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// Wraps an operating-system error with the path it concerns.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+
+    pub(crate) fn damaged(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {
+        Self::Damaged { path: path.into(), reason: reason.to_string() }
+    }
+
+    /// Whether the source may come back by itself: worth another try.
+    pub fn is_lost_camera(&self) -> bool {
+        matches!(
+            self,
+            Self::CameraUnplugged(_)
+                | Self::CameraStalled { .. }
+                | Self::CameraBusy(_)
+                | Self::Camera { .. }
+                | Self::NoCamera
+        )
+    }
+}

@@ -1,0 +1,121 @@
+//! JPEG, as cameras and AVI files carry it.
+
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// Longest side of a picture that is decoded, in pixels.
+pub const MAX_SIDE: u32 = 8192;
+
+/// Quality of written JPEGs, 1 to 100.
+pub const QUALITY: u8 = 90;
+
+/// Decodes one JPEG; bytes after its end do no harm.
+///
+/// # Errors
+/// A sentence that says what is wrong with it.
+pub fn decode(data: &[u8]) -> Result<RgbImage, String> {
+    let with_tables = (!has_huffman_tables(data)).then(|| mark_as_motion_jpeg(data));
+    let data = with_tables.as_deref().unwrap_or(data);
+    let options = DecoderOptions::default()
+        .jpeg_set_out_colorspace(ColorSpace::RGB)
+        .set_max_width(MAX_SIDE as usize)
+        .set_max_height(MAX_SIDE as usize);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
+    let pixels = decoder.decode().map_err(|e| format!("not a sound JPEG: {e}"))?;
+    let info = decoder.info().ok_or("not a sound JPEG: no header")?;
+    RgbImage::from_raw(u32::from(info.width), u32::from(info.height), pixels)
+        .ok_or_else(|| "not a sound JPEG: too few pixels".to_owned())
+}
+
+/// Appends `picture` as a JPEG to `out`.
+///
+/// # Errors
+/// The encoder refused the picture (e.g. a side above 65535).
+pub fn encode(picture: &RgbImage, out: &mut Vec<u8>) -> Result<(), String> {
+    JpegEncoder::new_with_quality(out, QUALITY)
+        .encode(picture.as_raw(), picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
+        .map_err(|e| e.to_string())
+}
+
+/// Walks the segments up to the first scan.
+fn has_huffman_tables(data: &[u8]) -> bool {
+    let mut at = 2;
+    while let Some(&[0xff, marker, high, low]) = data.get(at..at + 4) {
+        match marker {
+            0xc4 => return true,
+            0xda => return false,
+            0xff => at += 1,
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    // Not walkable: left to the decoder, whose message is better.
+    true
+}
+
+/// Many webcams leave the standard Huffman tables out; an `AVI1` segment makes the decoder put them in.
+fn mark_as_motion_jpeg(data: &[u8]) -> Vec<u8> {
+    let mut marked = vec![0xff, 0xd8, 0xff, 0xe0, 0, 16];
+    marked.extend_from_slice(b"AVI1");
+    marked.extend_from_slice(&[0; 10]);
+    marked.extend_from_slice(data.get(2..).unwrap_or_default());
+    marked
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A picture whose pixels all differ, smooth enough for JPEG.
+    pub(crate) fn gradient(width: u32, height: u32) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
+        })
+    }
+
+    pub(crate) fn largest_difference(a: &RgbImage, b: &RgbImage) -> u8 {
+        assert_eq!(a.dimensions(), b.dimensions());
+        a.iter().zip(b.iter()).map(|(p, q)| p.abs_diff(*q)).max().unwrap_or(0)
+    }
+
+    fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
+        let (mut out, mut at) = (jpeg[..2].to_vec(), 2);
+        while jpeg[at + 1] != 0xda {
+            let length = 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]));
+            if jpeg[at + 1] != 0xc4 {
+                out.extend_from_slice(&jpeg[at..at + length]);
+            }
+            at += length;
+        }
+        out.extend_from_slice(&jpeg[at..]);
+        out
+    }
+
+    #[test]
+    fn pictures_survive_the_round_trip() {
+        let picture = gradient(67, 41);
+        let mut jpeg = Vec::new();
+        encode(&picture, &mut jpeg).unwrap();
+        jpeg.extend_from_slice(&[0; 100]);
+        assert!(largest_difference(&decode(&jpeg).unwrap(), &picture) < 20);
+    }
+
+    #[test]
+    fn a_webcam_jpeg_without_huffman_tables_decodes_the_same() {
+        let mut jpeg = Vec::new();
+        encode(&gradient(64, 48), &mut jpeg).unwrap();
+        let bare = without_huffman_tables(&jpeg);
+        assert!(bare.len() < jpeg.len() && !has_huffman_tables(&bare));
+        assert_eq!(decode(&bare).unwrap(), decode(&jpeg).unwrap());
+    }
+
+    #[test]
+    fn rubbish_is_an_error() {
+        for bad in [&b""[..], b"\xff\xd8", b"\xff\xd8\xff\xe0\x00\x10JFIF", &[0x55; 300]] {
+            assert!(decode(bad).is_err());
+        }
+    }
+}

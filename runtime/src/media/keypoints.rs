@@ -1,0 +1,85 @@
+//! Keypoints as JSON Lines, one object a frame.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::error::Result;
+use super::output::PendingFile;
+use super::sink::{Shown, Sink, Written};
+
+/// Writes `{"frame": 0, "time": 0.0, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame numbers and
+/// seconds as the source counts them, pixels of the source's picture. No face is an empty list.
+pub struct KeypointsSink {
+    file: PendingFile,
+}
+
+impl KeypointsSink {
+    /// Starts the file.
+    ///
+    /// # Errors
+    /// [`Error::Exists`](super::Error::Exists) (unless `force`) or [`Error::Io`](super::Error::Io).
+    pub fn create(path: &Path, force: bool) -> Result<Self> {
+        Ok(Self { file: PendingFile::create(path, force)? })
+    }
+}
+
+/// A number with no more digits than it is worth.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+impl Sink for KeypointsSink {
+    fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
+        let faces: Vec<_> = shown
+            .face
+            .iter()
+            .map(|face| {
+                let triple = |k: &crate::frame::DetectedKeypoint| {
+                    [
+                        rounded(f64::from(k.x), 2),
+                        rounded(f64::from(k.y), 2),
+                        rounded(f64::from(k.confidence), 3),
+                    ]
+                };
+                json!({ "keypoints": face.keypoints.iter().map(triple).collect::<Vec<_>>() })
+            })
+            .collect();
+        let time = rounded(shown.time.as_secs_f64(), 6);
+        let line = json!({ "frame": shown.index, "time": time, "faces": faces });
+        self.file.write(format!("{line}\n").as_bytes())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Written>> {
+        Ok(vec![Written { what: "keypoints", path: self.file.finish()? }])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use image::RgbImage;
+
+    use super::*;
+    use crate::frame::{DetectedKeypoint, Face};
+
+    #[test]
+    fn every_frame_is_a_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.jsonl");
+        let mut sink = KeypointsSink::create(&path, false).unwrap();
+        let face = Face { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
+        let picture = RgbImage::new(1, 1);
+        for (index, face) in [(0, Some(&face)), (2, None)] {
+            let time = Duration::from_millis(40 * index);
+            sink.write(&Shown { picture: &picture, index, time, face }).unwrap();
+        }
+        Box::new(sink).finish().unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        let first = json!({ "frame": 0, "time": 0.0, "faces": [{ "keypoints": [[1.5, 2.25, 0.5]] }] });
+        assert_eq!(lines, [first, json!({ "frame": 2, "time": 0.08, "faces": [] })]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Files that appear under their name only when they are whole.
+
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::error::{Error, Result};
+
+/// A file being written. Dropped before [`PendingFile::finish`], it leaves nothing behind.
+#[derive(Debug)]
+pub struct PendingFile {
+    target: PathBuf,
+    temporary: PathBuf,
+    file: Option<io::BufWriter<File>>,
+}
+
+/// Checks that `path` may be written: its folder is there, and nothing is overwritten unless `force`.
+///
+/// # Errors
+/// [`Error::Exists`] or [`Error::Io`].
+pub fn check_target(path: &Path, force: bool) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::io(path)(io::ErrorKind::IsADirectory.into()));
+    }
+    if !force && path.symlink_metadata().is_ok() {
+        return Err(Error::Exists(path.to_owned()));
+    }
+    let parent = parent_of(path);
+    if parent.is_dir() { Ok(()) } else { Err(Error::io(parent)(io::ErrorKind::NotFound.into())) }
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl PendingFile {
+    /// Starts writing what will be `target`, after [`check_target`].
+    ///
+    /// # Errors
+    /// [`Error::Exists`] or [`Error::Io`].
+    pub fn create(target: &Path, force: bool) -> Result<Self> {
+        check_target(target, force)?;
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        // The process id keeps two runs with the same target apart.
+        let temporary = parent_of(target).join(format!(".{name}.{}.part", std::process::id()));
+        let file = File::create(&temporary).map_err(Error::io(target))?;
+        Ok(Self { target: target.to_owned(), temporary, file: Some(io::BufWriter::new(file)) })
+    }
+
+    /// The name the file will have.
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+
+    fn writer(&mut self) -> io::Result<&mut io::BufWriter<File>> {
+        self.file.as_mut().ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+    }
+
+    /// Writes `content` at the end of what was written.
+    ///
+    /// # Errors
+    /// [`Error::Io`], e.g. a full disk.
+    pub fn write(&mut self, content: &[u8]) -> Result<()> {
+        let written = self.writer().and_then(|w| w.write_all(content));
+        written.map_err(Error::io(&self.target))
+    }
+
+    /// Replaces bytes written before, at `offset` from the start.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn patch(&mut self, offset: u64, content: &[u8]) -> Result<()> {
+        let patched = self.writer().and_then(|w| {
+            let end = w.stream_position()?;
+            w.seek(io::SeekFrom::Start(offset))?;
+            w.write_all(content)?;
+            w.seek(io::SeekFrom::Start(end)).map(|_| ())
+        });
+        patched.map_err(Error::io(&self.target))
+    }
+
+    /// Puts the file under its name and gives that back.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(mut self) -> Result<PathBuf> {
+        let mut close = || -> io::Result<()> {
+            let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            fs::rename(&self.temporary, &self.target)
+        };
+        close().map_err(Error::io(&self.target))?;
+        Ok(self.target.clone())
+    }
+}
+
+impl Drop for PendingFile {
+    fn drop(&mut self) {
+        // Renamed away when finished; gone is what is wanted otherwise.
+        fs::remove_file(&self.temporary).ok();
+    }
+}
+
+/// A point in time for file names, `YYYYMMDD-HHMMSS`, UTC.
+pub fn stamp(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March here, so that the leap day is a year's last; 400 years have 146097 days.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted / 146_097, shifted % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = era * 400 + year + carry;
+    let (h, m, s) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}-{h:02}{m:02}{s:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn points_in_time_have_dates() {
+        let at = |seconds| stamp(UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "19700101-000000");
+        assert_eq!(at(951_782_400), "20000229-000000");
+        assert_eq!(at(1_767_225_599), "20251231-235959");
+        assert_eq!(at(1_767_225_600), "20260101-000000");
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bin");
+        let mut pending = PendingFile::create(&path, false).unwrap();
+        pending.write(b"0123456789").unwrap();
+        pending.patch(2, b"ab").unwrap();
+        pending.write(b"!").unwrap();
+        assert!(!path.exists());
+        assert_eq!(pending.finish().unwrap(), path);
+        assert_eq!(fs::read(&path).unwrap(), b"01ab456789!");
+
+        let mut abandoned = PendingFile::create(&path, true).unwrap();
+        abandoned.write(b"half").unwrap();
+        drop(abandoned);
+        assert_eq!(fs::read(&path).unwrap(), b"01ab456789!");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_overwritten_unasked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bin");
+        fs::write(&path, b"old").unwrap();
+        assert!(matches!(PendingFile::create(&path, false), Err(Error::Exists(_))));
+        assert!(matches!(check_target(&dir.path().join("no/such/a.bin"), true), Err(Error::Io { .. })));
+        assert!(matches!(check_target(dir.path(), true), Err(Error::Io { .. })));
+    }
+}

@@ -1,0 +1,136 @@
+//! A contact sheet: evenly spaced frames of a run in one picture.
+
+use std::path::{Path, PathBuf};
+
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+
+use super::error::{Error, Result};
+use super::output::{PendingFile, check_target};
+use super::sink::{Shown, Sink, Written};
+use crate::vision::text;
+
+/// Frames side by side.
+const COLUMNS: u32 = 4;
+
+/// Most frames on a sheet.
+const CELLS: usize = 20;
+
+/// Width of a frame on the sheet, in pixels.
+const CELL_WIDTH: u32 = 320;
+
+/// Collects frames for the sheet. How long a run is shows only at its end, so whenever the store is full every other
+/// frame is thrown out and the step doubled: never more than twice the cells are held.
+pub struct SheetSink {
+    path: PathBuf,
+    force: bool,
+    kept: Vec<(u64, RgbImage)>,
+    step: u64,
+    seen: u64,
+}
+
+impl SheetSink {
+    /// Prepares the sheet `path`, a PNG.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] (unless `force`) or the folder around it is missing.
+    pub fn create(path: &Path, force: bool) -> Result<Self> {
+        check_target(path, force)?;
+        Ok(Self { path: path.to_owned(), force, kept: Vec::new(), step: 1, seen: 0 })
+    }
+}
+
+impl Sink for SheetSink {
+    fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
+        if self.seen.is_multiple_of(self.step) {
+            let (width, height) = shown.picture.dimensions();
+            let cell_height = (height * CELL_WIDTH / width.max(1)).max(1);
+            let cell = imageops::resize(shown.picture, CELL_WIDTH, cell_height, FilterType::Triangle);
+            self.kept.push((shown.index, cell));
+            if self.kept.len() == 2 * CELLS {
+                let mut even = false;
+                self.kept.retain(|_| {
+                    even = !even;
+                    even
+                });
+                self.step *= 2;
+            }
+        }
+        self.seen += 1;
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Written>> {
+        if self.kept.is_empty() {
+            return Ok(Vec::new());
+        }
+        let cells: Vec<_> = spread(self.kept.len(), CELLS).map(|i| &self.kept[i]).collect();
+        let sheet = compose(&cells);
+        let mut png = Vec::new();
+        sheet
+            .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
+            .map_err(|e| Error::damaged(&self.path, e))?;
+        let mut file = PendingFile::create(&self.path, self.force)?;
+        file.write(&png)?;
+        Ok(vec![Written { what: "contact sheet", path: file.finish()? }])
+    }
+}
+
+/// At most `most` evenly spaced indices below `n`, the first and the last among them.
+fn spread(n: usize, most: usize) -> impl Iterator<Item = usize> {
+    let cells = n.min(most);
+    (0..cells).map(move |i| if cells > 1 { i * (n - 1) / (cells - 1) } else { 0 })
+}
+
+fn compose(cells: &[&(u64, RgbImage)]) -> RgbImage {
+    const GAP: u32 = 4;
+    let columns = COLUMNS.min(cells.len() as u32);
+    let rows = (cells.len() as u32).div_ceil(columns);
+    let height = cells.iter().map(|(_, cell)| cell.height()).max().unwrap_or(1);
+    let size = (GAP + columns * (CELL_WIDTH + GAP), GAP + rows * (height + GAP));
+    let mut sheet = RgbImage::from_pixel(size.0, size.1, Rgb([24; 3]));
+    for (i, (index, cell)) in cells.iter().enumerate() {
+        let x = GAP + i as u32 % columns * (CELL_WIDTH + GAP);
+        let y = GAP + i as u32 / columns * (height + GAP);
+        imageops::replace(&mut sheet, cell, x.into(), y.into());
+        let number = format!("{index}");
+        let right = x as i32 + CELL_WIDTH as i32 - text::width(&number, 2) as i32 - 4;
+        text::draw(&mut sheet, &number, (right, (y + cell.height()) as i32 - 20), 2, [255; 3]);
+    }
+    sheet
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn sheet_of(frames: u64) -> RgbImage {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sheet.png");
+        let mut sink = SheetSink::create(&path, false).unwrap();
+        for index in 0..frames {
+            let picture = RgbImage::from_pixel(64, 48, Rgb([(index * 255 / frames) as u8, 90, 90]));
+            sink.write(&Shown { picture: &picture, index, time: Duration::ZERO, face: None }).unwrap();
+            assert!(sink.kept.len() < 2 * CELLS);
+        }
+        assert_eq!(Box::new(sink).finish().unwrap()[0].path, path);
+        image::open(&path).unwrap().into_rgb8()
+    }
+
+    #[test]
+    fn a_long_run_fills_twenty_cells_from_start_to_end() {
+        let sheet = sheet_of(1000);
+        assert_eq!(sheet.dimensions(), (4 + 4 * 324, 4 + 5 * 244));
+        assert_eq!(sheet.get_pixel(8, 8).0, [0, 90, 90]);
+        assert!(sheet.get_pixel(4 + 3 * 324 + 8, 4 + 4 * 244 + 8).0[0] > 235, "the end of the run");
+    }
+
+    #[test]
+    fn a_short_run_fills_what_it_can() {
+        assert_eq!(sheet_of(3).dimensions(), (4 + 3 * 324, 4 + 244));
+        assert_eq!(spread(20, 20).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
+        assert_eq!(spread(39, 20).last(), Some(38));
+    }
+}

@@ -1,0 +1,160 @@
+//! Where frames come from, whatever the kind: one trait, opened from one string.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::avi::AviReader;
+use super::camera::{self, CameraOptions, CameraSource};
+use super::error::{Error, Result};
+use super::ffmpeg::FfmpegSource;
+use super::mp4::{self, Mp4Source};
+use super::pictures::PicturesSource;
+use crate::frame::Frame;
+
+/// A frame with what is known of its way here.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// The frame.
+    pub frame: Frame,
+    /// When the camera took it; for files, when reading it began.
+    pub taken: Instant,
+    /// How long decoding it took.
+    pub decode: Duration,
+}
+
+/// What asking a source for a frame gives.
+#[derive(Debug)]
+pub enum Next {
+    /// A frame. Live sources give the newest they have.
+    Frame(Captured),
+    /// Nothing yet: ask again. Only live sources say this.
+    Waiting,
+    /// The last frame has been given.
+    End,
+}
+
+/// A source of frames.
+pub trait Source: Send {
+    /// The source in a few words for people: name, size, format, rate.
+    fn describe(&self) -> String;
+
+    /// Whether frames come in real time and are lost when not fetched.
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    /// The next frame; live sources wait `timeout` at most for one.
+    ///
+    /// # Errors
+    /// A file turned out damaged, or a camera was lost.
+    fn next(&mut self, timeout: Duration) -> Result<Next>;
+}
+
+/// How to open a source.
+#[derive(Clone, Debug)]
+pub struct SourceOptions {
+    /// Frames a second of a folder of pictures; the rate to ask of a camera. Positive.
+    pub fps: Option<f32>,
+    /// Size to ask of a camera, in pixels.
+    pub size: Option<(u32, u32)>,
+    /// How long opening a camera may take.
+    pub patience: Duration,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self { fps: None, size: None, patience: Duration::from_secs(10) }
+    }
+}
+
+/// Frames a second of a folder of pictures when nothing else is said.
+pub const PICTURES_FPS: f32 = 25.0;
+
+/// Whether a source's name means a camera (true also for none, the first camera).
+pub fn names_a_camera(name: Option<&str>) -> bool {
+    name.is_none_or(|n| camera::Selector::parse(n).is_some() || !Path::new(n).exists())
+}
+
+/// Opens a source: none is the first camera that opens; `camera://N`, `N`, `/dev/videoN` or part of its name is a
+/// camera; else a video file, a picture or a folder of pictures.
+///
+/// # Errors
+/// The name means nothing, the file cannot be read, or the camera cannot be had.
+pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Source>> {
+    let camera_options = CameraOptions { size: options.size, fps: options.fps, patience: options.patience };
+    let Some(name) = name else {
+        return Ok(Box::new(CameraSource::open_first(&camera_options)?));
+    };
+    if let Some(selector) = camera::Selector::parse(name) {
+        return Ok(Box::new(CameraSource::open(&selector, &camera_options)?));
+    }
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Ok(Box::new(PicturesSource::open(path, options.fps.unwrap_or(PICTURES_FPS))?));
+    }
+    if path.exists() {
+        return open_file(path, options.fps);
+    }
+    let by_name = camera::Selector::Name(name.to_owned());
+    match CameraSource::open(&by_name, &camera_options) {
+        Err(Error::NoCamera) => Err(Error::NoSuchSource(name.to_owned())),
+        other => Ok(Box::new(other?)),
+    }
+}
+
+/// Opens a file by its content, not by its name.
+fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
+    let mut head = Vec::new();
+    let file = fs::File::open(path).map_err(Error::io(path))?;
+    file.take(16).read_to_end(&mut head).map_err(Error::io(path))?;
+    if head.is_empty() {
+        return Err(Error::Empty(path.to_owned()));
+    }
+    match sniff(&head) {
+        Kind::Picture => {
+            Ok(Box::new(PicturesSource::from_files(vec![path.to_owned()], fps.unwrap_or(PICTURES_FPS))))
+        }
+        Kind::Avi => match AviReader::open(path)? {
+            Some(reader) => Ok(Box::new(reader)),
+            None => Ok(Box::new(FfmpegSource::open(path)?)),
+        },
+        Kind::Mp4 => match Mp4Source::open(path)? {
+            mp4::Opened::H264(source) => Ok(Box::new(*source)),
+            mp4::Opened::OtherCodec => Ok(Box::new(FfmpegSource::open(path)?)),
+        },
+        Kind::Other => Ok(Box::new(FfmpegSource::open(path)?)),
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Kind {
+    Picture,
+    Avi,
+    Mp4,
+    Other,
+}
+
+fn sniff(head: &[u8]) -> Kind {
+    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
+    if at(0, b"\x89PNG") || at(0, b"\xff\xd8\xff") {
+        Kind::Picture
+    } else if at(0, b"RIFF") && at(8, b"AVI ") {
+        Kind::Avi
+    } else if at(4, b"ftyp") || at(4, b"moov") || at(4, b"mdat") || at(4, b"wide") {
+        Kind::Mp4
+    } else {
+        Kind::Other
+    }
+}
+
+/// A path as people want to see it in a line: its last part.
+pub(crate) fn short_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
+}
+
+/// Counts bytes, so that a file is never trusted about how much there is to read.
+pub(crate) fn file_length(file: &fs::File, path: &Path) -> Result<u64> {
+    file.metadata().map(|m| m.len()).map_err(Error::io(PathBuf::from(path)))
+}
