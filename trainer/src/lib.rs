@@ -5,6 +5,7 @@
 
 pub mod config;
 mod error;
+pub mod export;
 pub mod nets;
 
 pub use error::{Error, Result};
