@@ -1,0 +1,57 @@
+//! Checks a finished bundle.
+
+use std::path::Path;
+
+use models::{Bundle, Network};
+
+use super::parity::{self, Differences};
+use super::session::Session;
+use super::{NETWORKS, TrainedNets};
+use crate::config::Architecture;
+use crate::error::{Error, Result};
+
+/// What [`check_bundle`] found of a network that passed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkReport {
+    /// The network.
+    pub network: Network,
+    /// Largest absolute difference of each output from the golden tensors.
+    pub golden: Differences,
+    /// Largest absolute difference of each output from libtorch, if there were networks to compare with.
+    pub parity: Option<Differences>,
+}
+
+/// Opens the bundle in `dir`, checks every file against the manifest, runs the golden inputs through ONNX Runtime
+/// and, given the networks it was exported from, compares it with libtorch anew.
+///
+/// # Errors
+/// [`Error::Bundle`] if a file is missing, damaged or not as the contract asks, [`Error::Export`] if an output
+/// differs from the golden tensors or from libtorch by more than is allowed, [`Error::Usage`] if the networks have
+/// other sizes than the bundle.
+pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> Result<Vec<NetworkReport>> {
+    let bundle = Bundle::open(dir)?;
+    bundle.verify_files()?;
+    let manifest = bundle.manifest();
+    if nets.is_some_and(|(_, arch)| arch.bundle_dims() != manifest.dims) {
+        return Err(Error::Usage(format!(
+            "{}: the bundle has other sizes than the networks; it was exported from others",
+            dir.display()
+        )));
+    }
+    let cases = bundle.read_golden()?;
+    let mut reports = Vec::new();
+    for (network, case) in &cases {
+        let content = bundle.read_network(*network)?;
+        let found = Session::new(*network, &content)?.run(&case.inputs)?;
+        let golden = parity::differences(&case.outputs, &found);
+        parity::require(*network, &golden, manifest.tolerance)?;
+        let parity = match nets {
+            Some((nets, arch)) if NETWORKS.contains(network) => {
+                Some(parity::check(nets, arch, *network, &content)?)
+            }
+            _ => None,
+        };
+        reports.push(NetworkReport { network: *network, golden, parity });
+    }
+    Ok(reports)
+}

@@ -1,0 +1,66 @@
+//! The detector as an ONNX graph, every batch norm folded into the convolution before it.
+
+use models::Network;
+use models::conventions::pixel_centre;
+
+use super::fold::{Affine, Kernel};
+use super::graph::{Exported, Graph, Value};
+use crate::config::Architecture;
+use crate::error::Result;
+use crate::nets::Detector;
+use crate::nets::detector::{ConvNorm, Separable};
+
+/// Exports the detector, see [`Network::Detector`] for its input and outputs.
+///
+/// # Errors
+/// [`crate::Error::Export`] if the graph does not fit the contract, [`crate::Error::Torch`] if weights can't be
+/// read.
+pub fn build(net: &Detector, arch: &Architecture) -> Result<Exported> {
+    let mut g = Graph::new(Network::Detector, arch.bundle_dims());
+    let image = g.input("image")?;
+    let mut x = conv_norm(&mut g, &net.stem, &image)?;
+    let mut skips = Vec::new();
+    for level in &net.levels {
+        for block in level {
+            x = separable(&mut g, block, &x)?;
+        }
+        skips.push(x.clone());
+    }
+    // The lowest level's map is where the way up starts, not a skip.
+    skips.pop();
+    for (up, skip) in net.ups.iter().zip(skips.iter().rev()) {
+        x = conv_norm(&mut g, &up.lateral, &x)?;
+        x = g.upsample(&x);
+        x = g.zip("Add", &x, skip);
+        x = separable(&mut g, &up.refine, &x)?;
+    }
+
+    let (k, side) = (arch.keypoints, arch.detector_size / 2);
+    let head = Kernel::plain(&net.head);
+    // Two convolutions rather than one cut in two: the cut would copy the maps.
+    let heat = g.conv(&x, &head.outputs(0, k))?;
+    let heat = g.reshape(&heat, &[k, side * side]);
+    let heat = g.softmax(&heat);
+    let sureness = g.conv(&x, &head.outputs(k, k))?;
+    let sureness = g.reshape(&sureness, &[k, side * side]);
+
+    let centre = |i: i64| pixel_centre(i as usize, side as usize);
+    let centres: Vec<f32> = (0..side * side).flat_map(|i| [centre(i % side), centre(i / side)]).collect();
+    let centres = g.floats(&[side * side, 2], &centres);
+    let keypoints = g.matmul(&heat, &centres);
+    let weighted = g.zip("Mul", &heat, &sureness);
+    let logits = g.sum_last(&weighted);
+    let confidence = g.map("Sigmoid", &logits);
+    g.finish(&[("keypoints", keypoints), ("confidence", confidence)])
+}
+
+fn conv_norm(g: &mut Graph, layer: &ConvNorm, x: &Value) -> Result<Value> {
+    let x = g.conv(x, &Kernel::folded(&layer.conv, &Affine::from(&layer.norm)))?;
+    Ok(if layer.relu { g.map("Relu", &x) } else { x })
+}
+
+fn separable(g: &mut Graph, block: &Separable, x: &Value) -> Result<Value> {
+    let y = conv_norm(g, &block.depthwise, x)?;
+    let y = conv_norm(g, &block.pointwise, &y)?;
+    Ok(if block.residual { g.zip("Add", &y, x) } else { y })
+}

@@ -1,0 +1,207 @@
+//! Writes trained networks as a bundle: builds the ONNX graphs, holds them against libtorch, and only then puts
+//! the whole directory in place.
+
+mod cases;
+mod check;
+pub mod detector;
+pub mod fold;
+pub mod graph;
+pub mod image_generator;
+pub mod keypoint_generator;
+pub mod parity;
+pub mod reference;
+pub mod session;
+mod staging;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use models::bundle::{MANIFEST, describe_files};
+use models::files::write_atomically;
+use models::golden::{self, Case, Cases};
+use models::manifest::{
+    KEYPOINT_COLOURS, Keypoint, Manifest, Metric, NetworkInfo, Provenance, SCHEMA_VERSION,
+};
+use models::{Network, onnx};
+use prost::Message;
+
+use crate::config::Architecture;
+use crate::error::{Error, Result};
+use crate::nets::{Detector, ImageGenerator, KeypointGenerator};
+
+pub use check::{NetworkReport, check_bundle};
+
+/// The networks that are exported.
+pub const NETWORKS: [Network; 3] = [Network::KeypointGenerator, Network::ImageGenerator, Network::Detector];
+
+/// The model card's name in a bundle.
+pub const CARD: &str = "MODEL_CARD.md";
+
+/// Images in each golden case.
+const GOLDEN_BATCH: usize = 2;
+
+/// Seed of the golden inputs.
+const GOLDEN_SEED: u64 = 7;
+
+/// Samples over which mean keypoint positions are taken.
+const MEAN_SAMPLES: usize = 2_000;
+
+/// Seed of those samples.
+const MEAN_SEED: u64 = 11;
+
+/// Tensors by name: the inputs or the outputs of a network.
+pub type Tensors = BTreeMap<String, golden::Tensor>;
+
+/// The networks to export, on the CPU.
+#[derive(Clone, Copy, Debug)]
+pub struct TrainedNets<'a> {
+    /// Noise to keypoints and embeddings.
+    pub keypoint_generator: &'a KeypointGenerator,
+    /// Keypoints and embeddings to an image.
+    pub image_generator: &'a ImageGenerator,
+    /// Image to keypoints.
+    pub detector: &'a Detector,
+}
+
+impl TrainedNets<'_> {
+    /// Builds the ONNX graph of `network`.
+    ///
+    /// # Errors
+    /// [`Error::Export`] if there is no such network or its graph does not fit the contract.
+    pub fn graph(&self, network: Network, arch: &Architecture) -> Result<graph::Exported> {
+        let _no_grad = tch::no_grad_guard();
+        match network {
+            Network::KeypointGenerator => keypoint_generator::build(self.keypoint_generator, arch),
+            Network::ImageGenerator => image_generator::build(self.image_generator, arch),
+            Network::Detector => detector::build(self.detector, arch),
+            Network::Encoder => Err(Error::Export("no encoder is trained".to_owned())),
+        }
+    }
+}
+
+/// What a bundle says about itself beyond its networks.
+#[derive(Clone, Debug)]
+pub struct ExportRequest {
+    /// Short name, the directory's name on the shelf.
+    pub name: String,
+    /// One line on what the model shows.
+    pub description: String,
+    /// A name for each keypoint; `k0`, `k1`, … if none are given.
+    pub keypoint_names: Option<Vec<String>>,
+    /// What was measured on pictures that training never saw.
+    pub metrics: Vec<Metric>,
+    /// How the model came about.
+    pub provenance: Provenance,
+    /// Licence of the weights (SPDX id or a sentence).
+    pub licence: String,
+    /// The model card, Markdown.
+    pub card: String,
+}
+
+/// Exports `nets` into the bundle `out_dir`.
+///
+/// Every graph is checked against the contract and against libtorch and the finished directory once more as a
+/// whole before it is renamed into place, so that `out_dir` never holds part of a bundle. A process killed half
+/// way leaves at most a hidden directory ending in `.part` beside it.
+///
+/// # Errors
+/// [`Error::Usage`] if `out_dir` is taken (with `force`: by anything but a bundle) or the request contradicts the
+/// networks, [`Error::Export`] where a graph differs from libtorch, and those of libtorch, ONNX Runtime and the
+/// file system.
+pub fn export_bundle(
+    nets: &TrainedNets,
+    arch: &Architecture,
+    request: &ExportRequest,
+    out_dir: &Path,
+    force: bool,
+) -> Result<Manifest> {
+    arch.check()?;
+    let dims = arch.bundle_dims();
+    let names = keypoint_names(request, dims.keypoints)?;
+    let staging = staging::Staging::beside(out_dir, force)?;
+    let dir = staging.dir();
+    let write = |file: &str, content: &[u8]| write_atomically(&dir.join(file), content);
+
+    let mut networks = BTreeMap::new();
+    let mut cases = Cases::new();
+    let mut files = vec![golden::FILE_NAME.to_owned(), CARD.to_owned()];
+    for network in NETWORKS {
+        let exported = nets.graph(network, arch)?;
+        let content = exported.model.encode_to_vec();
+        let summary = onnx::check_model(&content, network, &dims)?;
+        let parity = parity::check(nets, arch, network, &content)?;
+        let info = NetworkInfo {
+            opset: summary.opset,
+            operators: summary.operators,
+            parameters: summary.parameters,
+            macs: exported.macs,
+            parity,
+        };
+        networks.insert(network, info);
+        let inputs = cases::natural(nets, arch, network, GOLDEN_BATCH, GOLDEN_SEED)?;
+        let outputs = reference::outputs(nets, arch, network, &inputs)?;
+        cases.insert(network, Case { inputs, outputs });
+        write(&network.file_name(), &content)?;
+        files.push(network.file_name());
+    }
+    golden::write(&dir.join(golden::FILE_NAME), &cases)?;
+    write(CARD, request.card.as_bytes())?;
+
+    let keypoints = names
+        .into_iter()
+        .zip(mean_positions(nets, arch)?)
+        .zip(KEYPOINT_COLOURS.into_iter().cycle())
+        .map(|((name, mean), colour)| Keypoint { name, colour, mean })
+        .collect();
+    let manifest = Manifest {
+        schema_version: SCHEMA_VERSION,
+        name: request.name.clone(),
+        description: request.description.clone(),
+        dims,
+        tau: arch.tau as f32,
+        keypoints,
+        symmetric_pairs: vec![],
+        skeleton: vec![],
+        files: describe_files(dir, &files)?,
+        networks,
+        tolerance: parity::TOLERANCE,
+        metrics: request.metrics.clone(),
+        provenance: request.provenance.clone(),
+        licence: request.licence.clone(),
+    };
+    let path = dir.join(MANIFEST);
+    write(MANIFEST, manifest.to_json(&path)?.as_bytes())?;
+    check_bundle(dir, None)?;
+    staging.publish()?;
+    Ok(manifest)
+}
+
+/// The names asked for, or `k0`, `k1`, ….
+fn keypoint_names(request: &ExportRequest, count: usize) -> Result<Vec<String>> {
+    let Some(names) = &request.keypoint_names else {
+        return Ok((0..count).map(|i| format!("k{i}")).collect());
+    };
+    if names.len() != count {
+        return Err(Error::Usage(format!("{} keypoint names for {count} keypoints", names.len())));
+    }
+    for (i, name) in names.iter().enumerate() {
+        if name.trim().is_empty() || names[..i].contains(name) {
+            return Err(Error::Usage(format!("keypoint name {name:?} is empty or given twice")));
+        }
+    }
+    Ok(names.clone())
+}
+
+/// Mean position of each keypoint over generated samples, normalised coordinates.
+fn mean_positions(nets: &TrainedNets, arch: &Architecture) -> Result<Vec<[f32; 2]>> {
+    let noise = cases::random(Network::KeypointGenerator, &arch.bundle_dims(), MEAN_SAMPLES, MEAN_SEED);
+    let latents = reference::outputs(nets, arch, Network::KeypointGenerator, &noise)?;
+    let mut sums = vec![[0.0f64; 2]; arch.keypoints as usize];
+    let (points, _) = latents["keypoints"].data.as_chunks::<2>();
+    for (i, [x, y]) in points.iter().enumerate() {
+        let sum = &mut sums[i % arch.keypoints as usize];
+        sum[0] += f64::from(*x);
+        sum[1] += f64::from(*y);
+    }
+    Ok(sums.iter().map(|s| s.map(|v| (v / MEAN_SAMPLES as f64) as f32)).collect())
+}

@@ -1,0 +1,74 @@
+//! What libtorch makes of the contract's inputs: the truth that graphs are held against.
+
+use models::Network;
+use models::golden;
+use tch::{Device, Kind, Tensor};
+
+use super::graph::elements;
+use super::{Tensors, TrainedNets};
+use crate::config::Architecture;
+use crate::error::{Error, Result};
+use crate::nets::heatmap::Pose;
+use crate::nets::keypoint_generator::Noise;
+
+/// Outputs of `network` for `inputs`, both named and shaped as the contract says; inference mode, float32, on the
+/// CPU.
+///
+/// # Errors
+/// [`Error::Export`] if an input is missing or `network` is none of `nets`, [`Error::Usage`] if the weights are
+/// not on the CPU.
+pub fn outputs(
+    nets: &TrainedNets,
+    arch: &Architecture,
+    network: Network,
+    inputs: &Tensors,
+) -> Result<Tensors> {
+    // A GPU may round convolutions to TF32 and would be no reference.
+    if nets.image_generator.start.device() != Device::Cpu {
+        return Err(Error::Usage("export needs the networks on the CPU".to_owned()));
+    }
+    let input = |name: &str| -> Result<Tensor> {
+        let tensor = inputs
+            .get(name)
+            .ok_or_else(|| Error::Export(format!("{network}: no value for the input {name:?}")))?;
+        let shape: Vec<i64> = tensor.shape.iter().map(|d| *d as i64).collect();
+        Ok(Tensor::from_slice(&tensor.data).view(&*shape))
+    };
+    let _no_grad = tch::no_grad_guard();
+    let named = match network {
+        Network::KeypointGenerator => {
+            let noise = Noise {
+                pose: input("z_pose")?,
+                appearance: input("z_appearance")?,
+                background: input("z_background")?,
+            };
+            let latents = nets.keypoint_generator.forward(&noise);
+            vec![
+                ("keypoints", latents.keypoints),
+                ("embeddings", latents.embeddings),
+                ("background", latents.background),
+            ]
+        }
+        Network::ImageGenerator => {
+            let pose =
+                Pose { keypoints: input("keypoints")?, scales: input("scales")?, visible: input("visible")? };
+            let (embeddings, background) = (input("embeddings")?, input("background")?);
+            let size = arch.image_size;
+            let image =
+                nets.image_generator.forward(&pose, &embeddings, &background, size, 1.0, Kind::Float, false);
+            vec![("image", image)]
+        }
+        Network::Detector => {
+            let detection = nets.detector.forward(&input("image")?, false);
+            vec![("keypoints", detection.keypoints), ("confidence", detection.confidence.sigmoid())]
+        }
+        Network::Encoder => return Err(Error::Export("no encoder is trained".to_owned())),
+    };
+    named
+        .into_iter()
+        .map(|(name, tensor)| {
+            let shape = tensor.size().iter().map(|d| *d as usize).collect();
+            Ok((name.to_owned(), golden::Tensor { shape, data: elements(&tensor)? }))
+        })
+        .collect()
+}

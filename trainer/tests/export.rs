@@ -1,0 +1,270 @@
+//! Export: graphs compute what libtorch computes, errors are caught, bundles appear whole or not at all.
+
+#![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+
+use models::manifest::Provenance;
+use models::onnx::ModelProto;
+use models::{Bundle, Network};
+use prost::Message;
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+use trainer::config::Architecture;
+use trainer::export::{ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
+use trainer::nets::{Detector, ImageGenerator, KeypointGenerator};
+
+struct Nets {
+    store: VarStore,
+    keypoint_generator: KeypointGenerator,
+    image_generator: ImageGenerator,
+    detector: Detector,
+}
+
+/// libtorch has one random generator for all threads.
+static SEEDING: Mutex<()> = Mutex::new(());
+
+impl Nets {
+    /// Networks with nothing left at a value that would hide a mistake: no bias is 0, no norm the identity.
+    fn random(arch: &Architecture, seed: i64) -> Self {
+        let _seeding = SEEDING.lock().unwrap();
+        tch::manual_seed(seed);
+        let store = VarStore::new(Device::Cpu);
+        let root = store.root();
+        let nets = Self {
+            keypoint_generator: KeypointGenerator::new(&root / "keypoint_generator", arch),
+            image_generator: ImageGenerator::new(&root / "image_generator", arch),
+            detector: Detector::new(&root / "detector", arch),
+            store,
+        };
+        let _no_grad = tch::no_grad_guard();
+        for (name, mut tensor) in nets.store.variables() {
+            let noise = Tensor::randn_like(&tensor) * 0.3;
+            if name.ends_with("running_var") {
+                tensor.copy_(&(noise.exp() * 1.5));
+            } else if name.ends_with("running_mean") || name.ends_with("bias") || name.contains("norm") {
+                tensor.copy_(&(&tensor + noise));
+            }
+        }
+        nets
+    }
+
+    fn view(&self) -> TrainedNets<'_> {
+        TrainedNets {
+            keypoint_generator: &self.keypoint_generator,
+            image_generator: &self.image_generator,
+            detector: &self.detector,
+        }
+    }
+
+    fn fill(&self, ending: &str, value: f64) {
+        let _no_grad = tch::no_grad_guard();
+        let variables = self.store.variables();
+        let mut found = variables.into_iter().filter(|(name, _)| name.ends_with(ending)).peekable();
+        assert!(found.peek().is_some(), "no variable ends in {ending}");
+        found.for_each(|(_, mut tensor)| tensor.copy_(&Tensor::full_like(&tensor, value)));
+    }
+}
+
+/// Nothing in it is equal to anything else, so that a mix-up of axes shows.
+fn small() -> Architecture {
+    Architecture {
+        keypoints: 3,
+        latent: 5,
+        embedding: 8,
+        mlp_hidden: 12,
+        keypoint_divisor: 3.0,
+        tau: 0.04,
+        image_size: 16,
+        first_size: 16,
+        generator_channels: vec![7, 9, 6],
+        discriminator_channels: vec![4, 4, 4],
+        detector_size: 32,
+        detector_channels: vec![10, 11],
+    }
+}
+
+fn request() -> ExportRequest {
+    ExportRequest {
+        name: "tiny".to_owned(),
+        description: "random weights".to_owned(),
+        keypoint_names: None,
+        metrics: vec![],
+        provenance: Provenance::default(),
+        licence: "Apache-2.0".to_owned(),
+        card: "# tiny\n".to_owned(),
+    }
+}
+
+fn content(nets: &Nets, arch: &Architecture, network: Network) -> Vec<u8> {
+    nets.view().graph(network, arch).unwrap().model.encode_to_vec()
+}
+
+fn entries(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn graphs_compute_what_libtorch_computes() {
+    for (seed, arch) in [(1, Architecture::default()), (2, small())] {
+        let nets = Nets::random(&arch, seed);
+        for network in NETWORKS {
+            let content = content(&nets, &arch, network);
+            models::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
+            let worst = parity::check(&nets.view(), &arch, network, &content).unwrap();
+            println!("{network} at {} px: {worst:?}", arch.image_size);
+            assert_eq!(worst.len(), network.outputs(&arch.bundle_dims()).len());
+        }
+    }
+}
+
+#[test]
+fn two_levels_and_four_give_a_detector_each() {
+    for detector_channels in [vec![8, 8], vec![4, 6, 8], vec![4, 6, 8, 8]] {
+        let arch = Architecture { detector_channels, ..small() };
+        let nets = Nets::random(&arch, 3);
+        parity::check(&nets.view(), &arch, Network::Detector, &content(&nets, &arch, Network::Detector))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_norm_that_is_not_the_folded_one_is_caught() {
+    let arch = small();
+    for (network, statistic, output) in [
+        (Network::ImageGenerator, "stage8.spade_in.norm.running_mean", "image"),
+        (Network::ImageGenerator, "stage8.spade_out.norm.running_var", "image"),
+        (Network::ImageGenerator, "stage16.spade_in.norm.running_var", "image"),
+        (Network::Detector, "stem.norm.running_mean", "confidence"),
+        (Network::Detector, "depthwise.norm.running_var", "confidence"),
+    ] {
+        let nets = Nets::random(&arch, 4);
+        let content = content(&nets, &arch, network);
+        nets.fill(statistic, 0.9);
+        let error = parity::check(&nets.view(), &arch, network, &content).unwrap_err().to_string();
+        assert!(error.contains(network.name()) && error.contains(output), "{statistic}: {error}");
+    }
+}
+
+#[test]
+fn a_changed_weight_is_caught_in_every_network() {
+    let arch = small();
+    let nets = Nets::random(&arch, 5);
+    for network in NETWORKS {
+        let mut model = ModelProto::decode(&*content(&nets, &arch, network)).unwrap();
+        let weights = &mut model.graph.as_mut().unwrap().initializer;
+        let largest = weights.iter_mut().max_by_key(|t| t.raw_data.len()).unwrap();
+        for element in largest.raw_data.chunks_exact_mut(4) {
+            let value = f32::from_le_bytes(element.try_into().unwrap());
+            element.copy_from_slice(&(value * 1.01).to_le_bytes());
+        }
+        let error = parity::check(&nets.view(), &arch, network, &model.encode_to_vec()).unwrap_err();
+        assert!(error.to_string().contains("differs by"), "{error}");
+    }
+}
+
+#[test]
+fn a_bundle_is_written_checked_and_not_overwritten() {
+    let arch = small();
+    let nets = Nets::random(&arch, 6);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("shelf/tiny");
+    let manifest = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap();
+    assert_eq!(Bundle::open(&out).unwrap().manifest(), &manifest);
+    assert_eq!(entries(&dir.path().join("shelf")), ["tiny"]);
+    assert_eq!(entries(&out).len(), manifest.files.len() + 1);
+    assert_eq!(fs::read_to_string(out.join("MODEL_CARD.md")).unwrap(), "# tiny\n");
+    assert_eq!(manifest.keypoints.iter().map(|k| &*k.name).collect::<Vec<_>>(), ["k0", "k1", "k2"]);
+    assert!(manifest.keypoints.iter().flat_map(|k| k.mean).all(|m| m != 0.0 && m.abs() < 1.0));
+
+    let reports = check_bundle(&out, Some((&nets.view(), &arch))).unwrap();
+    assert_eq!(reports.iter().map(|r| r.network).collect::<Vec<_>>(), NETWORKS);
+    assert!(reports.iter().all(|r| r.parity.is_some()));
+    let other = Architecture { latent: 6, ..small() };
+    assert!(check_bundle(&out, Some((&nets.view(), &other))).is_err());
+
+    let refusal = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap_err().to_string();
+    assert!(refusal.contains("exists already"), "{refusal}");
+    let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let renamed = ExportRequest { keypoint_names: Some(names), ..request() };
+    export_bundle(&nets.view(), &arch, &renamed, &out, true).unwrap();
+    assert_eq!(Bundle::open(&out).unwrap().manifest().keypoints[2].name, "c");
+}
+
+#[test]
+fn an_export_that_fails_half_way_leaves_what_was_there() {
+    let arch = small();
+    let nets = Nets::random(&arch, 7);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("tiny");
+    let sound = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap();
+    // The detector comes last, so the other networks are written by then.
+    nets.fill("stem.conv.weight", f64::NAN);
+    let error = export_bundle(&nets.view(), &arch, &request(), &out, true).unwrap_err().to_string();
+    assert!(error.contains("detector"), "{error}");
+    assert_eq!(entries(dir.path()), ["tiny"]);
+    let bundle = Bundle::open(&out).unwrap();
+    assert_eq!(bundle.manifest(), &sound);
+    bundle.verify_files().unwrap();
+    let elsewhere = dir.path().join("new");
+    assert!(export_bundle(&nets.view(), &arch, &request(), &elsewhere, false).is_err());
+    assert_eq!(entries(dir.path()), ["tiny"]);
+}
+
+#[test]
+fn requests_that_contradict_the_networks_are_refused_before_anything_is_written() {
+    let arch = small();
+    let nets = Nets::random(&arch, 8);
+    let dir = tempfile::tempdir().unwrap();
+    for names in [vec!["a", "b"], vec!["a", "b", "a"], vec!["a", "b", " "]] {
+        let names = names.into_iter().map(str::to_owned).collect();
+        let request = ExportRequest { keypoint_names: Some(names), ..request() };
+        assert!(export_bundle(&nets.view(), &arch, &request, &dir.path().join("x"), false).is_err());
+    }
+    assert!(entries(dir.path()).is_empty());
+}
+
+#[test]
+fn golden_tensors_that_the_graph_does_not_reproduce_fail_the_check() {
+    let arch = small();
+    let nets = Nets::random(&arch, 9);
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("tiny");
+    let mut manifest = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap();
+    let mut cases = Bundle::open(&out).unwrap().read_golden().unwrap();
+    cases.get_mut(&Network::ImageGenerator).unwrap().outputs.get_mut("image").unwrap().data[0] += 1e-3;
+    models::golden::write(&out.join(models::golden::FILE_NAME), &cases).unwrap();
+    let files: Vec<String> = manifest.files.keys().cloned().collect();
+    manifest.files = models::bundle::describe_files(&out, &files).unwrap();
+    let path = out.join("manifest.json");
+    fs::write(&path, manifest.to_json(&path).unwrap()).unwrap();
+    let error = check_bundle(&out, None).unwrap_err().to_string();
+    assert!(error.contains("image_generator: output \"image\" differs by 1.00e-3"), "{error}");
+}
+
+#[test]
+fn multiply_accumulates_are_those_of_the_layers() {
+    let arch = small();
+    let nets = Nets::random(&arch, 10);
+    let macs = |network| nets.view().graph(network, &arch).unwrap().macs;
+    let (z, h, k, e) = (arch.latent, arch.mlp_hidden, arch.keypoints, arch.embedding);
+    let mlp = |outputs: i64| z * h + h * h + h * outputs;
+    assert_eq!(macs(Network::KeypointGenerator), (mlp(2 * k) + 2 * mlp(e)) as u64);
+    // Stem, level 0, level 1 (two blocks), lateral, refine, head, soft-argmax; 16 px is half resolution.
+    let (half, quarter) = (16 * 16, 8 * 8);
+    let block = |inputs: i64, outputs: i64, pixels: i64| (9 * inputs + inputs * outputs) * pixels;
+    let layers = 27 * 10 * half
+        + block(10, 10, half)
+        + block(10, 11, quarter)
+        + block(11, 11, quarter)
+        + 11 * 10 * quarter
+        + block(10, 10, half)
+        + 10 * 2 * k * half
+        + 2 * k * half;
+    assert_eq!(macs(Network::Detector), layers as u64);
+}
