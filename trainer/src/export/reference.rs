@@ -10,6 +10,7 @@ use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
 use crate::nets::keypoint_generator::Noise;
+use crate::nets::layers::Norm;
 
 /// Outputs of `network` for `inputs`, both named and shaped as the contract says; inference mode, float32, on the
 /// CPU.
@@ -54,12 +55,19 @@ pub fn outputs(
                 Pose { keypoints: input("keypoints")?, scales: input("scales")?, visible: input("visible")? };
             let (embeddings, background) = (input("embeddings")?, input("background")?);
             let size = arch.image_size;
-            let image =
-                nets.image_generator.forward(&pose, &embeddings, &background, size, 1.0, Kind::Float, false);
+            let image = nets.image_generator.forward(
+                &pose,
+                &embeddings,
+                &background,
+                size,
+                1.0,
+                Kind::Float,
+                Norm::Running,
+            );
             vec![("image", image)]
         }
         Network::Detector => {
-            let detection = nets.detector.forward(&input("image")?, false);
+            let detection = nets.detector.forward(&input("image")?, Norm::Running);
             vec![("keypoints", detection.keypoints), ("confidence", detection.confidence.sigmoid())]
         }
         Network::Encoder => return Err(Error::Export("no encoder is trained".to_owned())),
