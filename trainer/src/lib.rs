@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod dataset;
 mod error;
+pub mod eval;
 pub mod export;
 pub mod losses;
 pub mod nets;

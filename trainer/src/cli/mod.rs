@@ -1,6 +1,8 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
 mod detector;
+mod evaluate;
+mod export;
 mod sample;
 mod train;
 
@@ -29,6 +31,10 @@ enum Command {
     Detector(detector::Detector),
     /// Draw a sheet of generated pictures with their keypoints.
     Sample(sample::Sample),
+    /// Write the trained networks as an ONNX bundle, or check one.
+    Export(export::Export),
+    /// Measure by the field's protocols.
+    Evaluate(evaluate::Evaluate),
 }
 
 /// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
@@ -61,6 +67,8 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Train(command) => command.run(),
         Command::Detector(command) => command.run(),
         Command::Sample(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Writes trained networks as a bundle: builds the ONNX graphs, holds them against libtorch, and only then puts
 //! the whole directory in place.
 
+pub mod card;
 mod cases;
 mod check;
 pub mod detector;
@@ -174,6 +175,16 @@ pub fn export_bundle(
     check_bundle(dir, None)?;
     staging.publish()?;
     Ok(manifest)
+}
+
+/// Builds the graph of `network` and compares it with libtorch: the largest absolute difference of each output.
+///
+/// # Errors
+/// Those of building and [`parity::check`].
+pub fn parity_of(nets: &TrainedNets, arch: &Architecture, network: Network) -> Result<parity::Differences> {
+    let content = nets.graph(network, arch)?.model.encode_to_vec();
+    onnx::check_model(&content, network, &arch.bundle_dims())?;
+    parity::check(nets, arch, network, &content)
 }
 
 /// The names asked for, or `k0`, `k1`, ….

@@ -1,0 +1,195 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use models::manifest::Provenance;
+use tch::Device;
+
+use super::evaluate::read_metrics;
+use crate::error::{Error, Result};
+use crate::export::card::{self, Facts};
+use crate::export::{self, ExportRequest, NETWORKS, NetworkReport, TrainedNets, check_bundle, export_bundle};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::detector::{self, StoredDetector};
+use crate::train::gan;
+use crate::train::generator::Generator;
+use crate::train::run::Run;
+
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Write an ONNX bundle here. With --check and no DIR: build every graph and compare it with libtorch, write nothing.
+    #[arg(long, value_name = "DIR", required = true, num_args = 0..=1)]
+    onnx: Option<Option<PathBuf>>,
+    /// Folder of the run: its last generator and detector are exported.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Check the bundle in DIR instead of writing it: hashes, contract, golden outputs and, with --run, libtorch.
+    #[arg(long)]
+    check: bool,
+    /// Replace an existing bundle.
+    #[arg(long)]
+    force: bool,
+    /// The bundle's name (default: the folder's).
+    #[arg(long)]
+    name: Option<String>,
+    /// One line on what the model shows.
+    #[arg(
+        long,
+        default_value = "Keypoints, a generator steered by them and a detector, learned from unlabelled pictures."
+    )]
+    description: String,
+    /// Names of the keypoints in their order, separated by commas (default: k0, k1, …).
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    keypoint_names: Option<Vec<String>>,
+    /// JSON list of measured numbers, as `trainer evaluate --metrics` writes it.
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// What the training data is and under which licence.
+    #[arg(long, default_value = "not stated")]
+    data: String,
+    /// Licence of the weights.
+    #[arg(long, default_value = "not stated")]
+    licence: String,
+    /// Markdown to add to the model card: what was seen, limits, intended use.
+    #[arg(long, value_name = "FILE")]
+    card_notes: Option<PathBuf>,
+}
+
+struct Trained {
+    generator: Generator,
+    detector: StoredDetector,
+    gan: Checkpoint,
+    detector_checkpoint: Checkpoint,
+}
+
+impl Trained {
+    fn load(run: &std::path::Path) -> Result<Self> {
+        let (run, _) = Run::open(run)?;
+        let gan = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
+        detector_checkpoint.check_architecture(&gan.state.config)?;
+        let generator = Generator::finished(&gan, Device::Cpu)?;
+        let detector = StoredDetector::averaged(&detector_checkpoint, Device::Cpu)?;
+        Ok(Self { generator, detector, gan, detector_checkpoint })
+    }
+
+    fn nets(&self) -> TrainedNets<'_> {
+        TrainedNets {
+            keypoint_generator: &self.generator.keypoints,
+            image_generator: &self.generator.images,
+            detector: &self.detector.net,
+        }
+    }
+}
+
+impl Export {
+    pub fn run(self) -> Result<()> {
+        let dir = self.onnx.clone().flatten();
+        if self.check {
+            return self.check(dir);
+        }
+        let dir = dir.ok_or_else(|| Error::Usage("name a folder for the bundle: --onnx DIR".into()))?;
+        let run =
+            self.run.as_deref().ok_or_else(|| Error::Usage("name the run to export: --run DIR".into()))?;
+        if dir.exists() && !self.force {
+            return Err(Error::Usage(format!("{} exists: replace it with --force", dir.display())));
+        }
+        let trained = Trained::load(run)?;
+        let request = self.request(&dir, &trained)?;
+        let arch = &trained.gan.state.config.architecture;
+        let manifest = export_bundle(&trained.nets(), arch, &request, &dir, self.force)?;
+        for (network, info) in &manifest.networks {
+            let worst = info.parity.values().fold(0.0f32, |a, b| a.max(*b));
+            println!(
+                "{network}: {} parameters, {:.1} MMAC, differs from libtorch by at most {worst:.1e}",
+                info.parameters,
+                info.macs as f64 / 1e6
+            );
+        }
+        println!("{}", dir.display());
+        Ok(())
+    }
+
+    fn check(&self, dir: Option<PathBuf>) -> Result<()> {
+        let trained = self.run.as_deref().map(Trained::load).transpose()?;
+        let nets = trained.as_ref().map(|t| (t.nets(), &t.gan.state.config.architecture));
+        match (dir, nets) {
+            (Some(dir), nets) => {
+                let reports = check_bundle(&dir, nets.as_ref().map(|(n, a)| (n, *a)))?;
+                for NetworkReport { network, golden, parity } in reports {
+                    print_differences(&format!("{network}, golden"), &golden);
+                    if let Some(parity) = parity {
+                        print_differences(&format!("{network}, libtorch"), &parity);
+                    }
+                }
+            }
+            (None, Some((nets, arch))) => {
+                for network in NETWORKS {
+                    let differences = export::parity_of(&nets, arch, network)?;
+                    print_differences(&format!("{network}, libtorch"), &differences);
+                }
+            }
+            (None, None) => {
+                return Err(Error::Usage(
+                    "name a bundle (--onnx DIR --check), a run (--run DIR), or both".into(),
+                ));
+            }
+        }
+        println!("every output within {:.0e}", export::parity::TOLERANCE);
+        Ok(())
+    }
+
+    fn request(&self, dir: &std::path::Path, trained: &Trained) -> Result<ExportRequest> {
+        let (gan, detector) = (&trained.gan.state, &trained.detector_checkpoint.state);
+        let notes =
+            self.card_notes.as_ref().map(|p| std::fs::read_to_string(p).map_err(Error::io(p))).transpose()?;
+        let metrics = self.metrics.as_deref().map(read_metrics).transpose()?.unwrap_or_default();
+        let folder = || dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self.name.clone().unwrap_or_else(folder);
+        // Each stage's own settings: the detector may have been trained with others than the generator's run.
+        let config =
+            crate::config::Config { detector: detector.config.detector.clone(), ..gan.config.clone() };
+        let provenance = Provenance {
+            data: self.data.clone(),
+            dataset_size: gan.dataset_size,
+            images_seen: gan.images_seen,
+            detector_images_seen: detector.images_seen,
+            commit: env!("TRAINER_REVISION").into(),
+            config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
+            machine: machine(),
+            date: time::OffsetDateTime::now_utc().date().to_string(),
+        };
+        let card = card::write(&Facts {
+            name: &name,
+            description: &self.description,
+            metrics: &metrics,
+            provenance: &provenance,
+            licence: &self.licence,
+            gan,
+            detector,
+            notes: notes.as_deref(),
+        });
+        Ok(ExportRequest {
+            name,
+            description: self.description.clone(),
+            keypoint_names: self.keypoint_names.clone(),
+            metrics,
+            provenance,
+            licence: self.licence.clone(),
+            card,
+        })
+    }
+}
+
+fn print_differences(what: &str, differences: &export::parity::Differences) {
+    for (output, difference) in differences {
+        println!("{what}, {output}: {difference:.1e}");
+    }
+}
+
+/// Processor and cores, in a few words.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{} cores of {}", cores, model.map_or("an unknown processor", str::trim))
+}

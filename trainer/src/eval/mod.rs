@@ -1,0 +1,3 @@
+//! Measurements by the field's protocols.
+
+pub mod landmarks;

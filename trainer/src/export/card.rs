@@ -1,0 +1,102 @@
+//! The model card: what people should know before they use a bundle.
+
+use models::manifest::{Metric, Provenance};
+
+use crate::train::checkpoint::State;
+
+/// What the card is written from.
+pub struct Facts<'a> {
+    /// The bundle's name.
+    pub name: &'a str,
+    /// One line on what the model shows.
+    pub description: &'a str,
+    /// What was measured.
+    pub metrics: &'a [Metric],
+    /// How it came about.
+    pub provenance: &'a Provenance,
+    /// Licence of the weights.
+    pub licence: &'a str,
+    /// The generator's training.
+    pub gan: &'a State,
+    /// The detector's training.
+    pub detector: &'a State,
+    /// Hand-written Markdown: pictures, what was seen, limits, intended use.
+    pub notes: Option<&'a str>,
+}
+
+/// The card as Markdown.
+pub fn write(f: &Facts) -> String {
+    let a = &f.gan.config.architecture;
+    let mut card = format!(
+        "# {}\n\n{}\n\n## Model\n\n\
+         LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
+         of {}, images of {} px, detector input of {} px. Keypoints and their meaning were found without labels.\n\n\
+         ## Training\n\n| | |\n|---|---|\n\
+         | data | {} |\n| pictures | {} |\n| real images seen by the discriminator | {} |\n\
+         | generated pairs seen by the detector | {} |\n| time | generator {}, detector {} |\n| machine | {} |\n\
+         | trainer revision | `{}` |\n| exported | {} |\n\nThe whole configuration is in `manifest.json`.\n\n## Measured\n\n",
+        f.name,
+        f.description,
+        a.keypoints,
+        a.embedding,
+        a.image_size,
+        a.detector_size,
+        f.provenance.data,
+        f.provenance.dataset_size,
+        f.provenance.images_seen,
+        f.provenance.detector_images_seen,
+        hours(f.gan.seconds),
+        hours(f.detector.seconds),
+        f.provenance.machine,
+        f.provenance.commit,
+        f.provenance.date,
+    );
+    if f.metrics.is_empty() {
+        card.push_str("Nothing yet.\n");
+    } else {
+        card.push_str("| what | value | n | how |\n|---|---|---|---|\n");
+        for m in f.metrics {
+            card.push_str(&format!(
+                "| {} | {:.2} {} | {} | {} |\n",
+                m.name, m.value, m.unit, m.n, m.protocol
+            ));
+        }
+    }
+    if let Some(notes) = f.notes {
+        card.push_str(&format!("\n{}\n", notes.trim()));
+    }
+    card.push_str(&format!("\n## Licence\n\n{}\n", f.licence));
+    card
+}
+
+fn hours(seconds: f64) -> String {
+    format!("{:.1} h", seconds / 3600.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn metrics_notes_and_licence_are_on_the_card() {
+        let state = State { seconds: 5400.0, ..State::new("gan", &Config::default(), 5) };
+        let metric =
+            Metric { name: "error".into(), value: 12.345, unit: "%".into(), n: 300, protocol: "p".into() };
+        let card = write(&Facts {
+            name: "tiny",
+            description: "d",
+            metrics: &[metric],
+            provenance: &Provenance::default(),
+            licence: "L",
+            gan: &state,
+            detector: &state,
+            notes: Some("## Limits\n\nmany"),
+        });
+        for part in
+            ["# tiny", "| error | 12.35 % | 300 | p |", "generator 1.5 h", "## Limits", "## Licence\n\nL"]
+        {
+            assert!(card.contains(part), "{part} in {card}");
+        }
+    }
+}
