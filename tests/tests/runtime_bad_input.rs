@@ -1,5 +1,7 @@
 //! Bad input ends `runtime` with code 2 and one line that says what is wrong, and leaves nothing behind.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
