@@ -38,7 +38,7 @@ pub struct Detector {
     #[arg(long, default_value_t = 3.0, value_name = "MINUTES")]
     save_every: f64,
     /// Steps between lines of the log.
-    #[arg(long, default_value_t = 20, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
 }
 

@@ -45,7 +45,7 @@ pub struct Train {
     #[arg(long, default_value_t = 10_000, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
     sample_every: u64,
     /// Steps between lines of the log.
-    #[arg(long, default_value_t = 20, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
 }
 

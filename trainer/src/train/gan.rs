@@ -194,7 +194,7 @@ impl Gan {
         let discriminator_loss = losses::discriminator(&real_logits, &fake_logits);
         let mut total = discriminator_loss.shallow_clone();
         let mut r1 = None;
-        if self.state.step.is_multiple_of(gan.r1_every) && gan.r1_weight > 0.0 {
+        if (self.state.step + 1).is_multiple_of(gan.r1_every) && gan.r1_weight > 0.0 {
             let images = augment(real, &gan).detach().set_requires_grad(true);
             // Second derivatives lose too much in bfloat16.
             let penalty = losses::r1(&images, &self.discriminator.forward(&images, alpha, Kind::Float));
