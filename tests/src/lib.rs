@@ -1,5 +1,7 @@
 //! What the workspace tests share.
 
+pub mod tiny;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
@@ -23,15 +25,29 @@ pub fn program(name: &str) -> PathBuf {
 /// # Panics
 /// If it does not start.
 pub fn runtime(args: &[&str]) -> Outcome {
-    match Command::new(program("runtime")).args(args).env_remove("LKG_BUNDLE").output() {
-        Ok(output) => Outcome::of(&output),
-        Err(e) => panic!("runtime does not start: {e}"),
+    run("runtime", args)
+}
+
+/// Runs `trainer` with `args`.
+///
+/// # Panics
+/// If it does not start.
+pub fn trainer(args: &[&str]) -> Outcome {
+    run("trainer", args)
+}
+
+fn run(name: &'static str, args: &[&str]) -> Outcome {
+    match Command::new(program(name)).args(args).env_remove("LKG_BUNDLE").output() {
+        Ok(output) => Outcome::of(name, &output),
+        Err(e) => panic!("{name} does not start: {e}"),
     }
 }
 
 /// What a finished program left.
 #[derive(Debug)]
 pub struct Outcome {
+    /// The program.
+    pub name: &'static str,
     /// Exit code, -1 if a signal ended it.
     pub code: i32,
     /// Standard output.
@@ -41,12 +57,22 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(output: &Output) -> Self {
+    fn of(name: &'static str, output: &Output) -> Self {
         Self {
+            name,
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
+    }
+
+    /// Asserts exit code 0 and returns standard output.
+    ///
+    /// # Panics
+    /// If it is otherwise.
+    pub fn succeeded(&self) -> &str {
+        assert!(self.code == 0, "expected success: {self:?}");
+        &self.stdout
     }
 
     /// Asserts exit code 2, nothing on stdout and one line on stderr that contains `part`.
@@ -54,7 +80,8 @@ impl Outcome {
     /// # Panics
     /// If it is otherwise.
     pub fn refused(&self, part: &str) {
-        let one_line = self.stderr.lines().count() == 1 && self.stderr.starts_with("runtime: error: ");
+        let start = format!("{}: error: ", self.name);
+        let one_line = self.stderr.lines().count() == 1 && self.stderr.starts_with(&start);
         assert!(
             self.code == 2 && self.stdout.is_empty() && one_line && self.stderr.contains(part),
             "expected a refusal with {part:?}: {self:?}"

@@ -1,0 +1,54 @@
+//! Bad input ends `trainer` with code 2 and one line that says what is wrong, and leaves nothing behind.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use workspace_tests::tiny::{CONFIG, Tiny};
+use workspace_tests::{Outcome, trainer};
+
+fn train(tiny: &Tiny, run: &str, more: &[&str]) -> Outcome {
+    let args = tiny.train(run);
+    trainer(&[&args.iter().map(String::as_str).collect::<Vec<_>>(), more].concat())
+}
+
+#[test]
+fn useless_data_and_configurations_write_nothing() {
+    let tiny = Tiny::new();
+    let (empty, out) = (tiny.path("empty"), tiny.path("out"));
+    fs::create_dir(&empty).unwrap();
+    trainer(&["train", &empty, "--out", &out]).refused("no .jpg or .png pictures");
+    trainer(&["train", &tiny.path("gone"), "--out", &out]).refused("no such file or folder");
+    fs::write(tiny.path("cut.zip"), b"PK\x03\x04 cut").unwrap();
+    trainer(&["train", &tiny.path("cut.zip"), "--out", &out]).refused("not a sound zip");
+    fs::write(tiny.path("bad.toml"), "[gan]\nbatchh = 1").unwrap();
+    train(&tiny, "out", &["--config", &tiny.path("bad.toml")]).refused("batchh");
+    fs::write(tiny.path("small.toml"), "[gan]\nbatch = 1").unwrap();
+    train(&tiny, "out", &["--config", &tiny.path("small.toml")]).refused("batch must be at least 2");
+    train(&tiny, "out", &["--resume"]).refused("no run here");
+    assert!(!tiny.dir().join("out").exists());
+}
+
+#[test]
+fn unfit_checkpoints_are_refused_and_kept() {
+    let tiny = Tiny::new();
+    train(&tiny, "run", &["--config", &tiny.path("tiny.toml"), "--images", "8"]).succeeded();
+    train(&tiny, "run", &[]).refused("--resume");
+
+    let checkpoint = tiny.dir().join("run/gan.safetensors");
+    let sound = fs::read(&checkpoint).unwrap();
+    fs::write(tiny.path("other.toml"), CONFIG.replace("keypoints = 3", "keypoints = 4")).unwrap();
+    train(&tiny, "run", &["--resume", "--config", &tiny.path("other.toml")])
+        .refused("another architecture: keypoints 3 instead of 4");
+    let run = tiny.path("run");
+    trainer(&["detector", &tiny.path("pictures"), "--run", &run]).refused("not grown to 16 px yet");
+    trainer(&["export", "--run", &run, "--onnx", &tiny.path("bundle")]).refused("no checkpoint here");
+    trainer(&["sample", "--run", &tiny.path("none"), "--out", &tiny.path("s.png")]).refused("no run here");
+
+    fs::write(&checkpoint, &sound[..sound.len() / 2]).unwrap();
+    train(&tiny, "run", &["--resume"]).refused("cut short");
+    fs::write(&checkpoint, b"hello").unwrap();
+    train(&tiny, "run", &["--resume"]).refused("not a checkpoint");
+    assert_eq!(fs::read(&checkpoint).unwrap(), b"hello");
+    assert!(!tiny.dir().join("bundle").exists() && !tiny.dir().join("s.png").exists());
+}

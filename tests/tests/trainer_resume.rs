@@ -1,0 +1,101 @@
+//! A training that is killed anywhere carries on as if nothing had happened: the same losses to the last bit.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use workspace_tests::tiny::{Tiny, log_lines};
+use workspace_tests::{program, trainer};
+
+fn spawn(args: &[String]) -> std::process::Child {
+    Command::new(program("trainer")).args(args).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap()
+}
+
+fn run(args: &[String]) {
+    trainer(&args.iter().map(String::as_str).collect::<Vec<_>>()).succeeded();
+}
+
+/// Kills `args` after ever longer times, resuming in between, then lets it finish.
+fn with_kills(first: &[String], resume: &[String]) -> usize {
+    let mut kills = 0;
+    let mut child = spawn(first);
+    for round in 1..40u64 {
+        // Every step writes a checkpoint, so that many of these kills fall into a write.
+        std::thread::sleep(Duration::from_millis(120 + 37 * round));
+        if child.try_wait().unwrap().is_some_and(|s| s.success()) {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        child = spawn(resume);
+    }
+    child.wait().unwrap();
+    run(resume);
+    kills
+}
+
+#[test]
+fn killed_generator_training_repeats_bit_by_bit() {
+    let tiny = Tiny::new();
+    let config = ["--config".to_owned(), tiny.path("tiny.toml")];
+    run(&[tiny.train("whole"), config.to_vec()].concat());
+    let whole = log_lines(tiny.path("whole"), "gan");
+    assert_eq!(whole.len(), 20);
+
+    let mut first = [tiny.train("killed"), config.to_vec()].concat();
+    // The first process must live until there is a checkpoint to resume from.
+    first.extend(["--images".into(), "8".into()]);
+    run(&first);
+    let resume = [tiny.train("killed"), vec!["--resume".into()]].concat();
+    let kills = with_kills(&resume, &resume);
+    assert!(kills > 0, "nothing was killed");
+    assert_eq!(log_lines(tiny.path("killed"), "gan"), whole);
+    let left: Vec<_> =
+        std::fs::read_dir(tiny.path("killed")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().any(|n| n == "gan.safetensors"), "{left:?}");
+
+    let detector = |name: &str| {
+        let args = ["detector", "--threads", "1", "--log-every", "1", "--save-every", "0"].map(str::to_owned);
+        [args.to_vec(), vec![tiny.path("pictures"), "--run".into(), tiny.path(name)]].concat()
+    };
+    run(&detector("whole"));
+    run(&[detector("killed"), vec!["--images".into(), "64".into()]].concat());
+    assert_eq!(log_lines(tiny.path("killed"), "detector"), log_lines(tiny.path("whole"), "detector"));
+    let again = [detector("killed"), vec!["--force".into()]].concat();
+    let kills = with_kills(&again, &[detector("killed"), vec!["--resume".into()]].concat());
+    assert!(kills > 0, "nothing was killed");
+    assert_eq!(log_lines(tiny.path("killed"), "detector"), log_lines(tiny.path("whole"), "detector"));
+}
+
+#[test]
+fn ctrl_c_saves_and_says_so() {
+    let tiny = Tiny::new();
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap().replace("[24, 56]", "[24, 1000000]");
+    std::fs::write(tiny.path("long.toml"), text).unwrap();
+    let mut args = tiny.train("run");
+    args.extend(["--config".into(), tiny.path("long.toml")]);
+    // A checkpoint an hour: what is there after Ctrl-C, Ctrl-C has saved.
+    let every = args.iter().position(|a| a == "--save-every").unwrap();
+    args[every + 1] = "60".into();
+    let child = Command::new(program("trainer")).args(&args).stderr(Stdio::piped()).spawn().unwrap();
+    let log = std::path::PathBuf::from(tiny.path("run")).join("gan.jsonl");
+    for _ in 0..600 {
+        if std::fs::read_to_string(&log).is_ok_and(|t| t.lines().count() > 3) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(stderr.contains("stopping after this step") && stderr.ends_with("interrupted\n"), "{stderr}");
+    let steps = log_lines(tiny.path("run"), "gan").len() as u64;
+    let resumed = [tiny.train("run"), vec!["--resume".into(), "--images".into(), "4".into()]].concat();
+    let outcome = trainer(&resumed.iter().map(String::as_str).collect::<Vec<_>>());
+    outcome.succeeded();
+    assert!(outcome.stderr.contains(&format!("carrying on at step {steps},")), "{outcome:?}");
+}
