@@ -1,1 +1,63 @@
 //! What the workspace tests share.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+/// A program of the workspace, built in the same profile as the tests.
+///
+/// # Panics
+/// If it has not been built.
+pub fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap_or_default();
+    let path = test.parent().and_then(|deps| deps.parent()).map(|p| p.join(name)).unwrap_or_default();
+    assert!(
+        path.is_file(),
+        "{} is not built; build {name} in the profile of the tests first",
+        path.display()
+    );
+    path
+}
+
+/// Runs `runtime` with `args`, away from any bundle that the environment may name.
+///
+/// # Panics
+/// If it does not start.
+pub fn runtime(args: &[&str]) -> Outcome {
+    match Command::new(program("runtime")).args(args).env_remove("LKG_BUNDLE").output() {
+        Ok(output) => Outcome::of(&output),
+        Err(e) => panic!("runtime does not start: {e}"),
+    }
+}
+
+/// What a finished program left.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Exit code, -1 if a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Asserts exit code 2, nothing on stdout and one line on stderr that contains `part`.
+    ///
+    /// # Panics
+    /// If it is otherwise.
+    pub fn refused(&self, part: &str) {
+        let one_line = self.stderr.lines().count() == 1 && self.stderr.starts_with("runtime: error: ");
+        assert!(
+            self.code == 2 && self.stdout.is_empty() && one_line && self.stderr.contains(part),
+            "expected a refusal with {part:?}: {self:?}"
+        );
+    }
+}

@@ -61,3 +61,39 @@ fn view<'t>(network: Network, name: &str, tensor: &'t Tensor) -> Result<ArrayVie
     ArrayViewD::from_shape(tensor.shape.clone(), &tensor.data)
         .map_err(|e| Error::Engine { what: format!("golden input {network}/{name}"), reason: e.to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use models::testing::write_tiny_bundle;
+
+    use super::*;
+
+    #[test]
+    fn a_sound_bundle_reproduces_its_golden_outputs() {
+        let dir = tempfile::tempdir().unwrap();
+        write_tiny_bundle(dir.path()).unwrap();
+        let deviations = check(&Bundle::open(dir.path()).unwrap(), &EngineOptions::default()).unwrap();
+        assert_eq!(deviations.len(), 6);
+        assert!(deviations.iter().all(Deviation::passes), "{deviations:?}");
+    }
+
+    #[test]
+    fn golden_outputs_that_are_not_computed_are_deviations() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = write_tiny_bundle(dir.path()).unwrap();
+        let bundle = Bundle::open(dir.path()).unwrap();
+        let mut cases = bundle.read_golden().unwrap();
+        let detector = cases.get_mut(&Network::Detector).unwrap();
+        detector.outputs.get_mut("confidence").unwrap().data[1] += 0.25;
+        let file = models::golden::FILE_NAME.to_owned();
+        models::golden::write(&dir.path().join(&file), &cases).unwrap();
+        manifest.files.extend(models::bundle::describe_files(dir.path(), &[file]).unwrap());
+        models::testing::write_manifest(dir.path(), &manifest).unwrap();
+
+        let deviations = check(&Bundle::open(dir.path()).unwrap(), &EngineOptions::default()).unwrap();
+        let failed: Vec<_> = deviations.iter().filter(|d| !d.passes()).collect();
+        assert_eq!(failed.len(), 1);
+        assert_eq!((failed[0].network, failed[0].output.as_str()), (Network::Detector, "confidence"));
+        assert!((failed[0].difference - 0.25).abs() < 1e-5);
+    }
+}

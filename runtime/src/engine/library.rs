@@ -85,7 +85,11 @@ fn find() -> std::result::Result<PathBuf, String> {
         std::env::current_dir().ok().as_deref(),
         std::env::var_os("LKG_CACHE").filter(|v| !v.is_empty()).map(PathBuf::from).as_deref(),
     );
-    Ok(folders.iter().find_map(|f| library_in(f)).unwrap_or_else(|| PathBuf::from(system_name())))
+    folders.iter().find_map(|f| library_in(f)).or_else(system_library).ok_or_else(|| {
+        "ONNX Runtime's library, libonnxruntime.so, was found neither beside the program nor in .cache/onnxruntime/lib \
+         nor by the system"
+            .to_owned()
+    })
 }
 
 /// Folders in which the library may lie, best first.
@@ -120,13 +124,10 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     }
 }
 
-/// The name under which the system's loader may know the library.
-fn system_name() -> &'static str {
+/// The name under which the system's loader knows the library.
+fn system_library() -> Option<PathBuf> {
     // The unversioned name comes with development packages only, the versioned one with every installation.
-    ["libonnxruntime.so", "libonnxruntime.so.1"]
-        .into_iter()
-        .find(|name| can_open(name))
-        .unwrap_or("libonnxruntime.so")
+    ["libonnxruntime.so", "libonnxruntime.so.1"].into_iter().find(|name| can_open(name)).map(PathBuf::from)
 }
 
 #[allow(unsafe_code)]

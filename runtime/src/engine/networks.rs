@@ -190,3 +190,77 @@ fn typed<D: Dimension>(output: Option<ArrayD<f32>>, name: &str) -> Result<ndarra
         .into_dimensionality::<D>()
         .map_err(|e| bad_output(format!("{name}: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use models::testing::{DIMS, write_tiny_bundle};
+    use ndarray::array;
+
+    use super::*;
+    use crate::engine::Provider;
+
+    fn tiny() -> (tempfile::TempDir, Bundle) {
+        let dir = tempfile::tempdir().unwrap();
+        write_tiny_bundle(dir.path()).unwrap();
+        let bundle = Bundle::open(dir.path()).unwrap();
+        (dir, bundle)
+    }
+
+    #[test]
+    fn the_detector_takes_batches() {
+        let (_dir, bundle) = tiny();
+        let mut detector = Detector::load(&bundle, &EngineOptions::default()).unwrap();
+        assert!(detector.summary().starts_with("computing on"));
+        let mut images = Array4::zeros((3, 3, DIMS.detector_size, DIMS.detector_size));
+        for (i, mut image) in images.outer_iter_mut().enumerate() {
+            image.index_axis_mut(ndarray::Axis(0), 0).fill(0.3 * i as f32);
+        }
+        let found = detector.detect(images.view()).unwrap();
+        assert_eq!((found.keypoints.dim(), found.confidence.dim()), ((3, 2, 2), (3, 2)));
+        assert!((found.keypoints[[2, 0, 0]] - 0.6).abs() < 1e-5);
+        assert!((found.keypoints[[2, 1, 0]] - 0.7).abs() < 1e-5);
+    }
+
+    #[test]
+    fn wrong_shapes_and_values_are_errors() {
+        let (_dir, bundle) = tiny();
+        let mut detector = Detector::load(&bundle, &EngineOptions::default()).unwrap();
+        let wrong = Array4::zeros((1, 3, 4, 5));
+        assert!(matches!(detector.detect(wrong.view()), Err(Error::Engine { .. })));
+        let nan = Array4::from_elem((1, 3, DIMS.detector_size, DIMS.detector_size), f32::NAN);
+        assert!(detector.detect(nan.view()).unwrap_err().to_string().contains("not numbers"));
+    }
+
+    #[test]
+    fn generators_chain_by_name() {
+        let (_dir, bundle) = tiny();
+        let options = EngineOptions { provider: Provider::Cpu, threads: Some(2) };
+        let latent = Latent {
+            pose: Array2::zeros((2, DIMS.latent)),
+            appearance: Array2::ones((2, DIMS.latent)),
+            background: array![[0.1, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]],
+        };
+        let layout = KeypointGenerator::load(&bundle, &options).unwrap().run(&latent).unwrap();
+        assert_eq!(layout.embeddings, Array3::from_elem((2, DIMS.keypoints, DIMS.embedding), 4.0));
+        let ones = Array2::ones((2, DIMS.keypoints));
+        let images =
+            ImageGenerator::load(&bundle, &options).unwrap().run(&layout, ones.view(), ones.view()).unwrap();
+        assert!((images[[0, 2, 7, 7]] - 0.3f32.tanh()).abs() < 1e-5);
+        assert_eq!(images[[1, 0, 0, 0]], 0.0);
+    }
+
+    #[test]
+    fn a_provider_that_was_asked_for_by_name_works_or_fails_loudly() {
+        let (_dir, bundle) = tiny();
+        for provider in [Provider::Cuda, Provider::TensorRt] {
+            let options = EngineOptions { provider, threads: None };
+            match Detector::load(&bundle, &options) {
+                Ok(detector) => assert!(detector.summary().contains(provider.name())),
+                Err(Error::Provider { provider: name, reason }) => {
+                    assert!(name == provider.name() && !reason.is_empty());
+                }
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+}
