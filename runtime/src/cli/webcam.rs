@@ -29,14 +29,20 @@ const REOPEN_HEADLESS: Duration = Duration::from_secs(30);
 pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     check(args)?;
     let bundle = open_bundle(common)?;
-    let window = !args.headless && window_opens(args);
-    let sinks = sinks(args, window)?;
+    let no_window = if args.headless { None } else { Display::available().err() };
+    let window = !args.headless && no_window.is_none();
+    let unasked = unasked_recording(args, window);
+    let sinks = sinks(args, unasked.as_deref())?;
     let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, window))?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary().to_owned();
     if common.verbose {
         remark(&format!("source: {}", supply.describe()));
         remark(&format!("detector: {engine}"));
+    }
+    if let Some(name) = &unasked {
+        let reason = no_window.map(|e| format!("{e}; ")).unwrap_or_default();
+        remark(&format!("{reason}recording to {}", name.display()));
     }
     let live = supply.is_live();
     let mut tracker = FaceTracker::new(detector, track_options(args, bundle.manifest()));
@@ -97,31 +103,16 @@ fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-fn window_opens(args: &WebcamArgs) -> bool {
-    match Display::available() {
-        Ok(()) => true,
-        Err(e) => {
-            // Somebody who named an output knows that it may be all there is.
-            if args.out.is_none() {
-                remark(&format!("{e}; writing a clip instead"));
-            }
-            false
-        }
-    }
+/// Without a screen something must be left to look at.
+fn unasked_recording(args: &WebcamArgs, window: bool) -> Option<PathBuf> {
+    let nothing_else = args.out.is_none() && args.sheet.is_none() && args.keypoints.is_none();
+    (!window && nothing_else).then(|| PathBuf::from(format!("webcam-{}.avi", stamp(SystemTime::now()))))
 }
 
-fn sinks(args: &WebcamArgs, window: bool) -> Result<Vec<Box<dyn Sink>>> {
+fn sinks(args: &WebcamArgs, unasked: Option<&Path>) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    let wants_files = args.sheet.is_some() || args.keypoints.is_some();
-    match &args.out {
-        Some(out) => sinks.push(open_output(out, args.force)?),
-        // Without a screen something must be left to look at.
-        None if !window && !wants_files => {
-            let name = PathBuf::from(format!("webcam-{}.avi", stamp(SystemTime::now())));
-            remark(&format!("recording to {}", name.display()));
-            sinks.push(open_output(&name, args.force)?);
-        }
-        None => {}
+    if let Some(out) = args.out.as_deref().or(unasked) {
+        sinks.push(open_output(out, args.force)?);
     }
     if let Some(sheet) = &args.sheet {
         sinks.push(Box::new(SheetSink::create(sheet, args.force)?));

@@ -272,14 +272,18 @@ impl LiveLoop<'_> {
 
     /// Nothing came. The last picture stays, with a word on what is wrong.
     fn wait(&mut self, p: &mut Progress, trouble: Option<String>) -> Result<()> {
-        if trouble != p.trouble {
-            if let Some(message) = &trouble {
-                (self.notice)(message);
-                show_banner(p, message)?;
+        match trouble {
+            // Said once; that it is over is said when the next frame comes.
+            Some(message) if p.trouble.as_ref() != Some(&message) => {
+                (self.notice)(&message);
+                show_banner(p, &message)?;
+                p.trouble = Some(message);
             }
-            p.trouble = trouble;
-        } else if let Some(screen) = &mut p.screen {
-            screen.refresh()?;
+            _ => {
+                if let Some(screen) = &mut p.screen {
+                    screen.refresh()?;
+                }
+            }
         }
         Ok(())
     }

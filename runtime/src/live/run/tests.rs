@@ -169,19 +169,19 @@ fn keys_mirror_and_pause() {
     let outcome = play(Set { acts: vec![frames(4)], presses, window: true, ..Set::default() });
     assert_eq!(outcome.report.unwrap().frames, 4);
     let seen = outcome.seen.borrow();
-    // Four frames, and the second one again with the pause's banner and without it.
+    // Four frames, and the third one again with the pause's banner and without it.
     assert_eq!(seen.pictures.len(), 6);
-    assert_eq!(seen.pictures[1], seen.pictures[3]);
-    assert_ne!(seen.pictures[1], seen.pictures[2]);
+    assert!(seen.pictures[2] == seen.pictures[4] && seen.pictures[2] != seen.pictures[3]);
 }
 
 #[test]
 fn a_file_in_a_window_keeps_its_own_speed() {
     let start = Instant::now();
-    let outcome = play(Set { acts: vec![frames(6)], window: true, ..Set::default() });
-    assert!(start.elapsed() >= Duration::from_millis(195), "frames are 40 ms apart");
+    let acts = vec![vec![Act::Frame(0), Act::Frame(15), Act::Frame(30), Act::End]];
+    let outcome = play(Set { acts, window: true, ..Set::default() });
+    assert!(start.elapsed() >= Duration::from_millis(1195), "frames are 600 ms apart");
     let total = outcome.report.unwrap().stages.last().unwrap().p50_ms;
-    assert!(total < 35.0, "waiting for a frame to be due is no latency: {total} ms");
+    assert!(total < 550.0, "waiting for a frame to be due is no latency: {total} ms");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! H.264 in MP4 and QuickTime files, decoded in process.
 
+mod boxes;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fs::File;
@@ -14,9 +16,9 @@ use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 
-use super::error::{Error, Result};
-use super::source::{Captured, Next, Source, file_length, short_name};
 use crate::frame::Frame;
+use crate::media::error::{Error, Result};
+use crate::media::source::{Captured, Next, Source, file_length, short_name};
 
 /// Largest compressed frame that is read, in bytes.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
@@ -169,8 +171,11 @@ impl Source for Mp4Source {
     }
 }
 
-/// The parser panics on some inconsistent sample tables, hence the catch.
+/// The parser loops for ever on boxes of size 0, hence the check, and panics on some inconsistent sample tables,
+/// hence the catch.
 fn parse(file: &mut BufReader<File>, length: u64) -> std::result::Result<Mp4, String> {
+    boxes::check(file, length)?;
+    file.rewind().map_err(|e| e.to_string())?;
     match catch_unwind(AssertUnwindSafe(|| Mp4::read(file, length))) {
         Ok(parsed) => parsed.map_err(|e| e.to_string()),
         Err(_) => Err("its tables contradict each other".to_owned()),
