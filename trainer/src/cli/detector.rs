@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector::{self, DetectorTraining};
 use crate::train::gan;
+use crate::train::generator::Generator;
 use crate::train::run::Run;
 
 #[derive(Debug, Args)]
@@ -46,6 +47,7 @@ impl Detector {
     pub fn run(self) -> Result<()> {
         let (run, mut config) = Run::open(&self.run)?;
         let generator = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        Generator::check_finished(&generator)?;
         let path = run.checkpoint(detector::STAGE);
         let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
         if path.exists() && !self.resume && !self.force {

@@ -53,12 +53,11 @@ impl Generator {
         Ok(generator)
     }
 
-    /// The averaged networks of a `gan` checkpoint at full image size, calibrated in float32: what is sampled,
-    /// exported and learned from.
+    /// Refuses a `gan` checkpoint whose training has not reached the full image size.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`], also if training has not reached the full image size.
-    pub fn finished(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
+    /// [`Error::Usage`].
+    pub fn check_finished(checkpoint: &Checkpoint) -> Result<()> {
         let config = &checkpoint.state.config;
         let sizes = config.gan.images.len();
         let smaller: u64 = config.gan.images[..sizes - 1].iter().sum();
@@ -71,6 +70,17 @@ impl Generator {
                 smaller + fade
             )));
         }
+        Ok(())
+    }
+
+    /// The averaged networks of a `gan` checkpoint at full image size, calibrated in float32: what is sampled,
+    /// exported and learned from.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`], also if training has not reached the full image size.
+    pub fn finished(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
+        Self::check_finished(checkpoint)?;
+        let config = &checkpoint.state.config;
         let generator = Self::averaged(checkpoint, device)?;
         generator.calibrate(CALIBRATION_PASSES, config.architecture.image_size, 1.0, Kind::Float);
         Ok(generator)
