@@ -158,7 +158,7 @@ fn write_report(args: &WebcamArgs, report: &Report) -> Result<()> {
         "{}: {} frames, {} with a face, {} dropped, {:.1} s, {:.1} fps",
         report.source, report.frames, report.faces, report.dropped, report.seconds, report.fps
     ))?;
-    output.line(&format!("computed by {}", report.engine))?;
+    output.line(&format!("detector: {}", report.engine))?;
     if !report.stages.is_empty() {
         let head =
             format!("{:<20}{:>7}{:>9}{:>9}{:>9}{:>9}", "latency (ms)", "n", "p50", "p90", "p99", "max");

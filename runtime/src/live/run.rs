@@ -317,6 +317,7 @@ impl LiveLoop<'_> {
         let showing = Instant::now();
         if let Some(open) = self.screen.take() {
             p.screen = Some(open(canvas.dimensions())?);
+            p.anchor = Some((Instant::now(), frame.time));
         }
         if let Some(screen) = &mut p.screen {
             screen.show(&canvas)?;

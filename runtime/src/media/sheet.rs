@@ -16,11 +16,14 @@ const COLUMNS: u32 = 4;
 /// Most frames on a sheet.
 const CELLS: usize = 20;
 
+/// Frames held to choose from.
+const HELD: usize = 4 * CELLS;
+
 /// Width of a frame on the sheet, in pixels.
 const CELL_WIDTH: u32 = 320;
 
 /// Collects frames for the sheet. How long a run is shows only at its end, so whenever the store is full every other
-/// frame is thrown out and the step doubled: never more than twice the cells are held.
+/// frame is thrown out and the step doubled: a bounded number is held, fine enough to choose evenly spaced ones from.
 pub struct SheetSink {
     path: PathBuf,
     force: bool,
@@ -47,7 +50,7 @@ impl Sink for SheetSink {
             let cell_height = (height * CELL_WIDTH / width.max(1)).max(1);
             let cell = imageops::resize(shown.picture, CELL_WIDTH, cell_height, FilterType::Triangle);
             self.kept.push((shown.index, cell));
-            if self.kept.len() == 2 * CELLS {
+            if self.kept.len() == HELD {
                 let mut even = false;
                 self.kept.retain(|_| {
                     even = !even;
@@ -113,7 +116,7 @@ mod tests {
         for index in 0..frames {
             let picture = RgbImage::from_pixel(64, 48, Rgb([(index * 255 / frames) as u8, 90, 90]));
             sink.write(&Shown { picture: &picture, index, time: Duration::ZERO, face: None }).unwrap();
-            assert!(sink.kept.len() < 2 * CELLS);
+            assert!(sink.kept.len() < HELD);
         }
         assert_eq!(Box::new(sink).finish().unwrap()[0].path, path);
         image::open(&path).unwrap().into_rgb8()

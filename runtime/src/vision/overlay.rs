@@ -1,6 +1,5 @@
 //! Drawing detected keypoints, names and numbers on a picture.
 
-use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use models::Manifest;
 
@@ -8,7 +7,7 @@ use super::text;
 use crate::frame::{DetectedKeypoint, Face};
 
 /// Shortest side, in pixels, from which names beside keypoints are readable.
-const READABLE_SIDE: u32 = 400;
+const READABLE_SIDE: u32 = 480;
 
 /// Most that a small picture is enlarged by.
 const MOST_ENLARGED: u32 = 4;
@@ -45,7 +44,7 @@ pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
 
 /// Names go to the side of their point that looks away from the face, each where no other lies.
 fn draw_names(picture: &mut RgbImage, face: &Face, manifest: &Manifest, unit: f32) {
-    let scale = (picture.width().min(picture.height()) / 400).clamp(1, 4);
+    let scale = (picture.width().min(picture.height()) / 280).clamp(1, 4);
     let centre = face.keypoints.iter().map(|k| k.x).sum::<f32>() / face.keypoints.len().max(1) as f32;
     let gap = (unit * 5.0) as i32;
     let line = (text::LINE * scale) as i32;
@@ -104,13 +103,43 @@ pub fn enlargement(width: u32, height: u32) -> u32 {
     READABLE_SIDE.div_ceil(width.min(height).max(1)).clamp(1, MOST_ENLARGED)
 }
 
-/// The picture enlarged by a whole `factor`, for display.
+/// The picture enlarged by a whole `factor`, with straight lines between its pixels.
 pub fn enlarge(picture: &RgbImage, factor: u32) -> RgbImage {
-    if factor == 1 {
+    let (width, height) = picture.dimensions();
+    if factor <= 1 || width == 0 || height == 0 {
         return picture.clone();
     }
-    let (width, height) = picture.dimensions();
-    imageops::resize(picture, width * factor, height * factor, FilterType::Triangle)
+    let columns = taps(width, factor);
+    let stride = 3 * width as usize;
+    let mut rows = vec![0u32; stride];
+    let mut large = RgbImage::new(width * factor, height * factor);
+    let lines = large.chunks_exact_mut(stride * factor as usize);
+    for (line, [above, below, weight]) in lines.zip(taps(height, factor)) {
+        let row = |y: usize| &picture.as_raw()[y * stride..(y + 1) * stride];
+        for ((mixed, a), b) in rows.iter_mut().zip(row(above)).zip(row(below)) {
+            *mixed = u32::from(*a) * (256 - weight as u32) + u32::from(*b) * weight as u32;
+        }
+        for (pixel, [left, right, weight]) in line.chunks_exact_mut(3).zip(&columns) {
+            for (channel, value) in pixel.iter_mut().enumerate() {
+                let (a, b) = (rows[3 * left + channel], rows[3 * right + channel]);
+                *value = ((a * (256 - *weight as u32) + b * *weight as u32 + (1 << 15)) >> 16) as u8;
+            }
+        }
+    }
+    large
+}
+
+/// For every enlarged position its two neighbours and the second one's weight, of 256.
+fn taps(size: u32, factor: u32) -> Vec<[usize; 3]> {
+    let last = size as usize - 1;
+    (0..size * factor)
+        .map(|i| {
+            // Pixel centres lie at halves; everything is counted in 512ths of a pixel of the original.
+            let position = ((2 * i + 1) * 256 / factor).saturating_sub(256);
+            let first = (position / 512) as usize;
+            [first.min(last), (first + 1).min(last), (position % 512 / 2) as usize]
+        })
+        .collect()
 }
 
 /// The face as it lies in the picture enlarged by `factor`, then mirrored if asked (`width` is that after enlarging).
@@ -128,7 +157,7 @@ fn unit(picture: &RgbImage) -> f32 {
 }
 
 fn text_scale(picture: &RgbImage) -> u32 {
-    (picture.width().min(picture.height()) / 220).clamp(1, 6)
+    (picture.width().min(picture.height()) / 200).clamp(1, 6)
 }
 
 fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) {
@@ -278,12 +307,21 @@ pub(crate) mod tests {
 
     #[test]
     fn small_pictures_are_enlarged_and_faces_with_them() {
-        assert_eq!(enlargement(176, 144), 3);
+        assert_eq!(enlargement(176, 144), 4);
         assert_eq!(enlargement(640, 480), 1);
         assert_eq!(enlargement(8, 8), MOST_ENLARGED);
         let face = Face { keypoints: vec![keypoint(10.0, 20.0, 0.5)] };
         assert_eq!(placed(&face, 3, None).keypoints[0], keypoint(30.0, 60.0, 0.5));
         assert_eq!(placed(&face, 3, Some(528)).keypoints[0], keypoint(498.0, 60.0, 0.5));
         assert_eq!(enlarge(&RgbImage::new(4, 3), 3).dimensions(), (12, 9));
+    }
+
+    #[test]
+    fn enlarging_draws_straight_lines_between_pixels() {
+        let ramp = RgbImage::from_fn(3, 2, |x, _| Rgb([100 * x as u8, 7, 255]));
+        let large = enlarge(&ramp, 4);
+        let reds: Vec<_> = (0..12).map(|x| large.get_pixel(x, 5).0[0]).collect();
+        assert_eq!(reds, [0, 0, 13, 38, 63, 88, 113, 138, 163, 188, 200, 200]);
+        assert!(large.pixels().all(|p| p.0[1..] == [7, 255]));
     }
 }

@@ -123,11 +123,6 @@ impl CameraSource {
         };
         Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0 })
     }
-
-    /// The camera.
-    pub fn info(&self) -> &CameraInfo {
-        &self.info
-    }
 }
 
 impl Drop for CameraSource {

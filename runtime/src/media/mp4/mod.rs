@@ -100,7 +100,7 @@ impl Mp4Source {
             flushed: false,
             given: 0,
             unreadable: 0,
-            size: (track.width, track.height),
+            size: (avc1.width, avc1.height),
             fps: if seconds > 0.0 { track.samples.len() as f64 / seconds } else { 0.0 },
         })))
     }
