@@ -184,6 +184,9 @@ pub struct GanConfig {
     pub background_weight: f64,
     /// Part of the batch that is drawn twice for the background loss.
     pub background_fraction: f64,
+    /// How much wider than the heat maps the parts are to the background loss, as a factor on tau. At 1 (published)
+    /// the background learns to draw whole faces between the parts, and keypoints lose their meaning.
+    pub background_reach: f64,
     /// Images after which half of the averaged generator is replaced.
     pub ema_half_life: f64,
     /// Largest shift of the discriminator's augmentation, a fraction of the side.
@@ -206,7 +209,8 @@ impl Default for GanConfig {
             r1_weight: 10.0,
             r1_every: 16,
             background_weight: 100.0,
-            background_fraction: 0.25,
+            background_fraction: 0.375,
+            background_reach: 8.0,
             ema_half_life: 10_000.0,
             augment_translation: 0.125,
             augment_cutout: 0.3,
@@ -263,11 +267,11 @@ pub struct DetectorConfig {
 impl Default for DetectorConfig {
     fn default() -> Self {
         Self {
-            batch: 32,
+            batch: 16,
             images: 200_000,
             rate: 2e-3,
-            scale: (0.6, 1.3),
-            shift: 0.25,
+            scale: (0.65, 1.3),
+            shift: 0.2,
             rotation: 15.0,
             negatives: 0.06,
             equivariance_weight: 1.0,
@@ -340,6 +344,9 @@ impl Config {
             )));
         }
         let rates = [g.generator_rate, g.discriminator_rate, self.detector.rate, g.ema_half_life];
+        if !(g.background_reach.is_finite() && g.background_reach > 0.0) {
+            return fail("background_reach must be positive");
+        }
         if rates.iter().any(|r| !(r.is_finite() && *r > 0.0)) {
             return fail("rates and half-lives must be positive");
         }

@@ -56,7 +56,7 @@ pub fn compose(images: &Tensor, keypoints: Option<&Tensor>, columns: i64) -> Res
     for i in 0..n {
         let small = to_picture(&images.get(i))?;
         let mut picture = image::imageops::resize(&small, tile, tile, image::imageops::FilterType::Triangle);
-        let x = (i % columns) as i64 * i64::from(tile);
+        let x = i % columns * i64::from(tile);
         let y = (i / columns) * i64::from(tile * repeats);
         image::imageops::replace(&mut sheet, &picture, x, y);
         if let Some(keypoints) = keypoints {

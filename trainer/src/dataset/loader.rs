@@ -51,7 +51,7 @@ impl Loader {
     ///
     /// # Errors
     /// [`Error::Usage`] if the thread that makes them has died.
-    pub fn next(&mut self) -> Result<Tensor> {
+    pub fn next_batch(&mut self) -> Result<Tensor> {
         let data = self.batches.recv().map_err(|_| Error::Usage("the picture loader has stopped".into()))?;
         let (n, s) = (self.batch as i64, self.size as i64);
         Ok(Tensor::from_slice(&data).view([n, 3, s, s]))

@@ -2,13 +2,14 @@
 
 use models::Network;
 use models::golden;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 
 use super::graph::elements;
 use super::{Tensors, TrainedNets};
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
+use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::Norm;
 
@@ -54,16 +55,7 @@ pub fn outputs(
             let pose =
                 Pose { keypoints: input("keypoints")?, scales: input("scales")?, visible: input("visible")? };
             let (embeddings, background) = (input("embeddings")?, input("background")?);
-            let size = arch.image_size;
-            let image = nets.image_generator.forward(
-                &pose,
-                &embeddings,
-                &background,
-                size,
-                1.0,
-                Kind::Float,
-                Norm::Running,
-            );
+            let image = nets.image_generator.forward(&pose, &embeddings, &background, Mode::exported(arch));
             vec![("image", image)]
         }
         Network::Detector => {

@@ -6,7 +6,7 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::heatmap::pixel_centres;
-use super::layers::{BatchNorm, Conv, Norm, upsample};
+use super::layers::{BatchNorm, Conv, Norm, channels_last, upsample};
 use crate::config::Architecture;
 
 /// Convolution, batch norm, optional ReLU.
@@ -160,7 +160,7 @@ impl Detector {
     /// Images `[N, 3, S, S]` in [-1, 1] to keypoints. The position is the mean of the pixel centres under the
     /// softmax of the heat map (soft-argmax); the confidence logit is the mean of its map under the same weights.
     pub fn forward(&self, images: &Tensor, norm: Norm) -> Detection {
-        let mut x = self.stem.forward(images, norm);
+        let mut x = self.stem.forward(&channels_last(images), norm);
         let mut skips = Vec::new();
         for level in &self.levels {
             for block in level {

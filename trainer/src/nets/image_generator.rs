@@ -77,6 +77,26 @@ pub struct Stage {
     pub size: i64,
 }
 
+/// How an image is drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Mode {
+    /// Side of the image.
+    pub size: i64,
+    /// Below 1 the image of half the size, upsampled, is blended in: a size being grown into.
+    pub alpha: f64,
+    /// Arithmetic inside the network.
+    pub kind: Kind,
+    /// Statistics of the norms.
+    pub norm: Norm,
+}
+
+impl Mode {
+    /// As exported: full size, float32, running statistics.
+    pub fn exported(arch: &Architecture) -> Self {
+        Self { size: arch.image_size, alpha: 1.0, kind: Kind::Float, norm: Norm::Running }
+    }
+}
+
 /// The image generator.
 #[derive(Debug)]
 pub struct ImageGenerator {
@@ -124,19 +144,8 @@ impl ImageGenerator {
     }
 
     /// The image `[N, 3, size, size]` in [-1, 1], float32.
-    ///
-    /// `alpha` below 1 blends in the image of half the size, upsampled (a size being grown into). `kind` is the
-    /// arithmetic inside.
-    pub fn forward(
-        &self,
-        pose: &Pose,
-        embeddings: &Tensor,
-        background: &Tensor,
-        size: i64,
-        alpha: f64,
-        kind: Kind,
-        norm: Norm,
-    ) -> Tensor {
+    pub fn forward(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor, mode: Mode) -> Tensor {
+        let Mode { size, alpha, kind, norm } = mode;
         let n = pose.keypoints.size()[0];
         let looks = Tensor::cat(&[embeddings, &background.unsqueeze(1)], 1).to_kind(kind);
         let maps_at = |s: i64| {

@@ -38,7 +38,7 @@ mod tests {
     fn half_is_replaced_after_the_half_life() {
         let (average, live) = (VarStore::new(Device::Cpu), VarStore::new(Device::Cpu));
         let a = average.root().zeros("w", &[1]);
-        live.root().ones("w", &[1]);
+        let _ = live.root().ones("w", &[1]);
         for _ in 0..100 {
             update(&average, &live, 10, 1000.0);
         }

@@ -29,7 +29,7 @@ const BETAS: (f64, f64) = (0.9, 0.999);
 /// Part of the training over which the step length rises.
 const WARM_UP: f64 = 0.02;
 /// Weight of the cross entropy between heat maps and Gaussians: dense guidance for where the soft-argmax peaks.
-const HEAT_WEIGHT: f64 = 0.1;
+const HEAT_WEIGHT: f64 = 0.2;
 /// Weight of the confidence's cross entropy.
 const CONFIDENCE_WEIGHT: f64 = 0.1;
 /// Error (normalised coordinates) at which the wanted confidence is `exp(-1/2)`.
@@ -40,6 +40,8 @@ const HEAT_DEVIATION: f64 = 1.5;
 const NEGATIVE_BLOCKS: i64 = 4;
 /// Batches that re-estimate the averaged detector's statistics.
 const CALIBRATION: u64 = 60;
+/// Steps for which drawn pictures serve, warped and lit anew each time: drawing costs as much as learning.
+const REDRAW_EVERY: u64 = 3;
 /// Added to the seed, so that this stage draws other numbers than the first.
 const SEED_SHIFT: u64 = 0xDE7EC7;
 
@@ -94,6 +96,8 @@ pub struct DetectorTraining {
     adam: Adam,
     state: State,
     device: Device,
+    /// The pictures drawn last with their keypoints.
+    drawn: Option<(Tensor, Tensor)>,
 }
 
 /// A batch with what is known of it.
@@ -124,6 +128,7 @@ impl DetectorTraining {
             live,
             average,
             device,
+            drawn: None,
         })
     }
 
@@ -155,20 +160,42 @@ impl DetectorTraining {
         parts.into_iter().flatten().collect()
     }
 
-    /// Generated pictures, warped, with their keypoints; a few of them without a face.
-    fn generated(&self, n: i64) -> Batch {
+    /// Draws `n` pictures with their keypoints.
+    fn draw_pictures(&self, n: i64) -> (Tensor, Tensor) {
         let size = self.config.architecture.image_size;
         let latents = self.generator.sample_latents(n);
         let images = self.generator.draw(&latents, size, 1.0, self.config.precision.kind());
+        (images, latents.keypoints)
+    }
+
+    /// The pictures of this step, a function of its number alone.
+    fn pictures(&mut self, n: i64) -> (Tensor, Tensor) {
+        let due = self.state.step % REDRAW_EVERY;
+        let drawn = match self.drawn.take() {
+            Some(drawn) if due != 0 => drawn,
+            _ => {
+                self.seed_step(self.state.step - due, 1);
+                self.draw_pictures(n)
+            }
+        };
+        let pictures = (drawn.0.shallow_clone(), drawn.1.shallow_clone());
+        self.drawn = Some(drawn);
+        pictures
+    }
+
+    /// Seeds libtorch's generator for one purpose of a step's random numbers.
+    fn seed_step(&self, step: u64, purpose: u64) {
+        let seed = self.config.seed.wrapping_add(SEED_SHIFT + purpose).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        tch::manual_seed(seed.wrapping_add(step) as i64);
+    }
+
+    /// Pictures warped and lit, with their keypoints; a few of them without a face.
+    fn generated(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
+        let n = images.size()[0];
         let negatives = ((n as f64 * self.config.detector.negatives).round() as i64).min(n);
-        let images = Tensor::cat(
-            &[
-                warp::shuffle_blocks(&images.narrow(0, 0, negatives), NEGATIVE_BLOCKS),
-                images.narrow(0, negatives, n - negatives),
-            ],
-            0,
-        );
-        let mut batch = self.warped(&images, &latents.keypoints);
+        let shuffled = warp::shuffle_blocks(&images.narrow(0, 0, negatives), NEGATIVE_BLOCKS);
+        let images = Tensor::cat(&[shuffled, images.narrow(0, negatives, n - negatives)], 0);
+        let mut batch = self.warped(&images, keypoints);
         let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
         batch.images = warp::photometric(&batch.images);
         batch
@@ -178,7 +205,7 @@ impl DetectorTraining {
     fn real(&self, images: &Tensor) -> Batch {
         let seen = self.average.net.forward(images, Norm::Running);
         let mut batch = self.warped(images, &seen.keypoints);
-        batch.weight = batch.weight * seen.confidence.sigmoid();
+        batch.weight *= seen.confidence.sigmoid();
         batch.images = warp::photometric(&batch.images);
         batch
     }
@@ -194,9 +221,9 @@ impl DetectorTraining {
 
     fn step(&mut self, real: Option<&Tensor>) -> Result<StepReport> {
         let config = self.config.detector.clone();
-        let seed = self.config.seed.wrapping_add(SEED_SHIFT).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        tch::manual_seed(seed.wrapping_add(self.state.step) as i64);
-        let generated = tch::no_grad(|| self.generated(config.batch));
+        let (images, keypoints) = tch::no_grad(|| self.pictures(config.batch));
+        self.seed_step(self.state.step, 0);
+        let generated = tch::no_grad(|| self.generated(&images, &keypoints));
         let real = real.map(|images| tch::no_grad(|| self.real(images)));
 
         let mut images = vec![&generated.images];
@@ -265,7 +292,7 @@ impl DetectorTraining {
         let mut note = String::new();
         while self.state.images_seen < end {
             // Drawn even when not needed yet: batch and step stay in step after a resume.
-            let real = loader.next()?.to_device(self.device);
+            let real = loader.next_batch()?.to_device(self.device);
             let adapts = self.state.images_seen as f64 >= config.equivariance_from * end as f64;
             let report = self.step((adapts && config.equivariance_weight > 0.0).then_some(&real))?;
             self.state.seconds += clock.elapsed().as_secs_f64();
@@ -295,12 +322,13 @@ impl DetectorTraining {
     /// Re-estimates the averaged detector's statistics, half on generated pictures and half on real ones.
     fn calibrate(&self, loader: &mut Loader) -> Result<()> {
         for pass in 0..CALIBRATION {
-            let real = loader.next()?.to_device(self.device);
+            let real = loader.next_batch()?.to_device(self.device);
             tch::no_grad(|| {
                 let real = warp::photometric(
                     &self.warped(&real, &self.average.net.forward(&real, Norm::Running).keypoints).images,
                 );
-                let generated = self.generated(real.size()[0]).images;
+                let (images, keypoints) = self.draw_pictures(real.size()[0]);
+                let generated = self.generated(&images, &keypoints).images;
                 let norm = Norm::Batch(1.0 / (pass + 1) as f64);
                 self.average.net.forward(&Tensor::cat(&[real, generated], 0), norm);
             });
@@ -313,7 +341,7 @@ impl DetectorTraining {
         let mut batches = Vec::new();
         let columns = 10;
         while batches.iter().map(|b: &Tensor| b.size()[0]).sum::<i64>() < 6 * columns {
-            batches.push(loader.next()?);
+            batches.push(loader.next_batch()?);
         }
         let images = Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns).to_device(self.device);
         let seen = tch::no_grad(|| self.average.net.forward(&images, Norm::Running));

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::losses::{self, augment::augment};
 use crate::nets::Discriminator;
 use crate::nets::heatmap::{self, Pose};
+use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::Norm;
 use crate::sample;
@@ -182,10 +183,7 @@ impl Gan {
             &Pose::natural(again(&latents.keypoints)),
             &again(&latents.embeddings),
             &Tensor::cat(&[&latents.background, &other_background], 0),
-            size,
-            alpha,
-            kind,
-            Norm::TRAINING,
+            Mode { size, alpha, kind, norm: Norm::TRAINING },
         );
         let fake = images.narrow(0, 0, batch);
 
@@ -198,7 +196,7 @@ impl Gan {
             let images = augment(real, &gan).detach().set_requires_grad(true);
             // Second derivatives lose too much in bfloat16.
             let penalty = losses::r1(&images, &self.discriminator.forward(&images, alpha, Kind::Float));
-            total = total + &penalty * (gan.r1_weight * gan.r1_every as f64);
+            total += &penalty * (gan.r1_weight * gan.r1_every as f64);
             r1 = Some(parameters::value(&penalty));
         }
         self.discriminator_adam.zero_grad();
@@ -211,7 +209,8 @@ impl Gan {
             losses::generator(&self.discriminator.forward(&augment(&fake, &gan), alpha, kind));
         let background_loss = if twice > 0 {
             let pose = Pose::natural(latents.keypoints.narrow(0, 0, twice));
-            let maps = heatmap::parts(&pose, self.config.architecture.tau, size).detach();
+            let tau = self.config.architecture.tau * gan.background_reach;
+            let maps = heatmap::parts(&pose, tau, size).detach();
             let parts = 1.0 - heatmap::background(&maps);
             losses::background(&images.narrow(0, 0, twice), &images.narrow(0, batch, twice), &parts)
         } else {
@@ -274,7 +273,7 @@ impl Gan {
                 ));
             }
             let Some((_, loader)) = &mut loader else { continue };
-            let real = loader.next()?.to_device(self.device);
+            let real = loader.next_batch()?.to_device(self.device);
             let sampled = self.state.images_seen / schedule.sample_every;
             let report = self.step(&real, size, alpha)?;
             self.state.seconds += clock.elapsed().as_secs_f64();

@@ -8,6 +8,7 @@ use super::parameters;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
+use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
 use crate::nets::{ImageGenerator, KeypointGenerator};
@@ -95,15 +96,8 @@ impl Generator {
                 let latents = self.sample_latents(CALIBRATION_BATCH);
                 let norm = Norm::Batch(1.0 / (pass + 1) as f64);
                 let pose = Pose::natural(latents.keypoints);
-                let _ = self.images.forward(
-                    &pose,
-                    &latents.embeddings,
-                    &latents.background,
-                    size,
-                    alpha,
-                    kind,
-                    norm,
-                );
+                let mode = Mode { size, alpha, kind, norm };
+                let _ = self.images.forward(&pose, &latents.embeddings, &latents.background, mode);
             }
         });
     }
@@ -116,6 +110,7 @@ impl Generator {
     /// The images of latents, `[N, 3, size, size]`, by the running statistics.
     pub fn draw(&self, latents: &Latents, size: i64, alpha: f64, kind: Kind) -> Tensor {
         let pose = Pose::natural(latents.keypoints.shallow_clone());
-        self.images.forward(&pose, &latents.embeddings, &latents.background, size, alpha, kind, Norm::Running)
+        let mode = Mode { size, alpha, kind, norm: Norm::Running };
+        self.images.forward(&pose, &latents.embeddings, &latents.background, mode)
     }
 }
