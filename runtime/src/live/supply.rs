@@ -169,7 +169,7 @@ impl Supply {
     }
 
     fn lose(&mut self, reason: Error) -> Supplied {
-        let message = reason.to_string();
+        let message = waiting_for(&reason);
         let now = Instant::now();
         // Assigning drops the lost source: some drivers let go of the device only then.
         self.state = State::Lost(Lost {
@@ -212,10 +212,14 @@ impl Supply {
             }
             Some(Err(TryRecvError::Empty)) | None => {}
         }
-        let message = format!("{}; waiting for it to come back", lost.reason);
+        let message = waiting_for(&lost.reason);
         std::thread::sleep(timeout.min(Duration::from_millis(50)));
         Ok(Supplied::Waiting(Some(message)))
     }
+}
+
+fn waiting_for(reason: &Error) -> String {
+    format!("{reason}; waiting for it to come back")
 }
 
 #[cfg(test)]
