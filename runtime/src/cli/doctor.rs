@@ -1,7 +1,5 @@
 //! `runtime doctor`: what of this machine is ready, what is not, and how to mend it.
 
-use std::path::{Path, PathBuf};
-
 use models::Bundle;
 use serde::Serialize;
 
@@ -10,6 +8,7 @@ use super::output::Output;
 use super::{REPORTED, locate, verify};
 use crate::engine::{Provider, library, probe};
 use crate::error::{Result, one_line};
+use crate::media::camera::{self, CameraInfo};
 
 /// How a check went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -132,27 +131,19 @@ fn bundle(common: &Common) -> Check {
 }
 
 fn cameras() -> Check {
-    let mut found: Vec<PathBuf> = std::fs::read_dir("/dev")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| {
-            let number = path.file_name().and_then(|n| n.to_str()).and_then(|n| n.strip_prefix("video"));
-            number.is_some_and(|n| n.parse::<u32>().is_ok())
-        })
-        .collect();
-    found.sort();
+    let found = camera::list();
     if found.is_empty() {
         let mend = "plug a camera in, or use a clip or pictures instead";
-        return Check::trouble("camera", State::Absent, "no /dev/video*", mend);
+        return Check::trouble("camera", State::Absent, "none found", mend);
     }
-    let names: Vec<_> = found.iter().map(|p| p.to_string_lossy()).collect();
-    let open = |path: &Path| std::fs::OpenOptions::new().read(true).write(true).open(path);
-    match found.iter().find_map(|path| open(path).err()) {
-        None => Check::ok("camera", names.join(", ")),
+    let name = |c: &CameraInfo| format!("{} ({}, {} modes)", c.path.display(), c.name, c.modes.len());
+    let names = found.iter().map(name).collect::<Vec<_>>().join(", ");
+    let open = |c: &CameraInfo| std::fs::OpenOptions::new().read(true).write(true).open(&c.path);
+    match found.iter().find_map(|c| open(c).err()) {
+        None => Check::ok("camera", names),
         Some(e) => {
             let mend = "let your user read it: sudo usermod -aG video $USER, then log in again";
-            Check::trouble("camera", State::Absent, format!("{}: {e}", names.join(", ")), mend)
+            Check::trouble("camera", State::Absent, format!("{names}: {e}"), mend)
         }
     }
 }

@@ -83,9 +83,14 @@ impl KeypointGenerator {
     pub fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture) -> Self {
         let p = path.borrow();
         let (k, z, e, h) = (arch.keypoints, arch.latent, arch.embedding, arch.mlp_hidden);
+        let appearance = Mlp::new(p / "appearance", z, h, e);
+        // The shared look starts round 1, so that every part has a look of its own, c_k, from the first step: round 0
+        // all parts are alike on average, and learn to be interchangeable.
+        let mut start = appearance.layers[2].bias.shallow_clone();
+        let _ = tch::no_grad(|| start.fill_(1.0));
         Self {
             pose: Mlp::new(p / "pose", z, h, 2 * k),
-            appearance: Mlp::new(p / "appearance", z, h, e),
+            appearance,
             background: Mlp::new(p / "background", z, h, e),
             part_constants: p.var("part_constants", &[k, e], Init::Randn { mean: 0.0, stdev: 1.0 }),
             divisor: arch.keypoint_divisor,
