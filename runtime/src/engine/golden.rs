@@ -1,6 +1,8 @@
 //! The golden check: does this machine compute what the trainer's libtorch computed?
 
-use models::golden::Tensor;
+use std::collections::BTreeMap;
+
+use models::golden::{Case, Tensor};
 use models::{Bundle, Network};
 use ndarray::ArrayViewD;
 
@@ -28,7 +30,8 @@ impl Deviation {
     }
 }
 
-/// Runs every network of the bundle on its golden inputs and returns the deviation of each output.
+/// Runs every network of the bundle on its golden inputs, all at once and one by one, and returns the deviation of
+/// each output: a graph with a batch frozen in fails one of the two.
 ///
 /// # Errors
 /// Those of [`OrtRunner::load`] and [`NetworkRunner::run`]. A deviation that is too large is not an error here.
@@ -37,24 +40,48 @@ pub fn check(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Deviation>>
     let mut deviations = Vec::new();
     for (network, case) in &cases {
         let mut runner = OrtRunner::load(bundle, *network, options)?;
-        let inputs = case
-            .inputs
-            .iter()
-            .map(|(name, tensor)| Ok((name.as_str(), view(*network, name, tensor)?)))
-            .collect::<Result<Vec<_>>>()?;
-        let names: Vec<&str> = case.outputs.keys().map(String::as_str).collect();
-        let results = runner.run(&inputs, &names)?;
-        for ((name, expected), result) in case.outputs.iter().zip(results) {
-            let found = Tensor { shape: result.shape().to_vec(), data: result.iter().copied().collect() };
-            deviations.push(Deviation {
-                network: *network,
-                output: name.clone(),
-                difference: found.max_abs_difference(expected),
-                tolerance: bundle.manifest().tolerance,
-            });
+        let mut worst = differences(*network, &mut runner, case)?;
+        let batch = case.inputs.values().next().map_or(0, |t| t.shape[0]);
+        for i in 0..batch {
+            let single = Case { inputs: rows(&case.inputs, i), outputs: rows(&case.outputs, i) };
+            for (all, one) in worst.iter_mut().zip(differences(*network, &mut runner, &single)?) {
+                *all = all.max(one);
+            }
         }
+        deviations.extend(case.outputs.keys().zip(worst).map(|(output, difference)| Deviation {
+            network: *network,
+            output: output.clone(),
+            difference,
+            tolerance: bundle.manifest().tolerance,
+        }));
     }
     Ok(deviations)
+}
+
+/// Row `i` of each tensor, as a batch of one.
+fn rows(tensors: &BTreeMap<String, Tensor>, i: usize) -> BTreeMap<String, Tensor> {
+    let row = |t: &Tensor| {
+        let length = t.shape[1..].iter().product::<usize>();
+        let shape = [&[1], &t.shape[1..]].concat();
+        Tensor { shape, data: t.data[i * length..(i + 1) * length].to_vec() }
+    };
+    tensors.iter().map(|(name, t)| (name.clone(), row(t))).collect()
+}
+
+/// The largest difference of each output, in the order of `case.outputs`.
+fn differences(network: Network, runner: &mut OrtRunner, case: &Case) -> Result<Vec<f32>> {
+    let inputs = case
+        .inputs
+        .iter()
+        .map(|(name, tensor)| Ok((name.as_str(), view(network, name, tensor)?)))
+        .collect::<Result<Vec<_>>>()?;
+    let names: Vec<&str> = case.outputs.keys().map(String::as_str).collect();
+    let results = runner.run(&inputs, &names)?;
+    let compare = |(expected, result): (&Tensor, ndarray::ArrayD<f32>)| {
+        let found = Tensor { shape: result.shape().to_vec(), data: result.iter().copied().collect() };
+        found.max_abs_difference(expected)
+    };
+    Ok(case.outputs.values().zip(results).map(compare).collect())
 }
 
 fn view<'t>(network: Network, name: &str, tensor: &'t Tensor) -> Result<ArrayViewD<'t, f32>> {

@@ -39,7 +39,7 @@ pub const NETWORKS: [Network; 3] = [Network::KeypointGenerator, Network::ImageGe
 pub const CARD: &str = "MODEL_CARD.md";
 
 /// Images in each golden case.
-const GOLDEN_BATCH: usize = 2;
+const GOLDEN_BATCH: usize = 5;
 
 /// Seed of the golden inputs.
 const GOLDEN_SEED: u64 = 7;

@@ -1,0 +1,52 @@
+//! The model on the shelf: whole, within limits, and computing what libtorch computed.
+
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use models::{Bundle, Network};
+use serde_json::Value;
+use workspace_tests::runtime;
+
+/// Largest bundle, so that a checkout stays small.
+const MAX_BYTES: u64 = 25 << 20;
+
+fn shelf() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")
+}
+
+#[test]
+fn every_output_is_that_of_libtorch_one_by_one_and_five_at_once() {
+    let bundle = Bundle::open(shelf()).unwrap();
+    for (network, case) in bundle.read_golden().unwrap() {
+        for tensor in case.inputs.values().chain(case.outputs.values()) {
+            assert_eq!(tensor.shape[0], 5, "{network}");
+        }
+    }
+    let outcome = runtime(&["verify", shelf().to_str().unwrap(), "--json"]);
+    let report: Value = serde_json::from_str(outcome.succeeded()).unwrap();
+    let outputs = report["outputs"].as_array().unwrap();
+    assert_eq!(outputs.len(), 6);
+    for output in outputs {
+        assert!(output["max_abs_difference"].as_f64().unwrap() < 1e-4, "{output}");
+    }
+}
+
+#[test]
+fn it_is_small_described_and_measured() {
+    let bundle = Bundle::open(shelf()).unwrap();
+    bundle.verify_files().unwrap();
+    let manifest = bundle.manifest();
+    let bytes: u64 = manifest.files.values().map(|f| f.bytes).sum();
+    assert!(bytes < MAX_BYTES, "{bytes} bytes");
+    assert!(manifest.networks.values().all(|n| n.parity.values().all(|d| *d < 1e-4)));
+    assert!(manifest.provenance.images_seen > 0 && manifest.provenance.detector_images_seen > 0);
+    for set in ["wild", "aligned"] {
+        let name = format!("landmark error ({set})");
+        let metric = manifest.metrics.iter().find(|m| m.name == name).unwrap();
+        assert!(metric.n == 300 && metric.value > 0.0, "{metric:?}");
+    }
+    let card = String::from_utf8(bundle.read("MODEL_CARD.md").unwrap()).unwrap();
+    assert!(card.contains("FFHQ"), "the card must say where the data came from");
+    assert!(bundle.has(Network::Detector));
+}
