@@ -172,7 +172,7 @@ impl LiveLoop<'_> {
     /// The source is damaged, the network failed, or a file cannot be written.
     pub fn run(mut self) -> Result<Report> {
         let start = Instant::now();
-        let view = View { mirror: self.options.mirror, help: false, engine: self.options.engine.clone() };
+        let view = View { mirror: self.options.mirror, help: false, engine: short(&self.options.engine) };
         let mut progress = Progress { view, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
@@ -387,6 +387,11 @@ fn save_snapshot(canvas: &RgbImage) -> media::Result<PathBuf> {
     let mut file = PendingFile::create(&path, false)?;
     file.write(&png)?;
     file.finish()
+}
+
+/// What computes, without the reasons why nothing better does: those are too long for a picture.
+fn short(engine: &str) -> String {
+    engine.split(';').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

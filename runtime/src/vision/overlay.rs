@@ -9,11 +9,14 @@ use crate::frame::{DetectedKeypoint, Face};
 /// Shortest side, in pixels, from which names beside keypoints are readable.
 const READABLE_SIDE: u32 = 480;
 
+/// Shortest side, in pixels, from which names leave enough of the face to be seen.
+const NAMED_SIDE: u32 = 240;
+
 /// Most that a small picture is enlarged by.
 const MOST_ENLARGED: u32 = 4;
 
 /// Draws `face`: the skeleton's lines, at every keypoint a disc in its manifest colour whose size and opacity show
-/// the confidence, and its name.
+/// the confidence, and its name unless the picture is too small for names.
 pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
     let unit = unit(picture);
     let point = |i: usize| face.keypoints.get(i).copied();
@@ -39,7 +42,9 @@ pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
         disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
         disc(picture, keypoint, radius, colour(i), opacity);
     }
-    draw_names(picture, face, manifest, unit);
+    if picture.width().min(picture.height()) >= NAMED_SIDE {
+        draw_names(picture, face, manifest, unit);
+    }
 }
 
 /// Names go to the side of their point that looks away from the face, each where no other lies.
@@ -293,6 +298,17 @@ pub(crate) mod tests {
         let mut tiny = RgbImage::new(3, 2);
         draw_hud(&mut tiny, &["a long line"]);
         draw_banner(&mut tiny, "a long message");
+    }
+
+    #[test]
+    fn names_are_left_out_where_they_would_hide_the_face() {
+        let face = Face { keypoints: vec![keypoint(20.0, 30.0, 1.0)] };
+        let painted = |side: u32| {
+            let mut picture = RgbImage::new(side, side);
+            draw_face(&mut picture, &face, &manifest(1));
+            picture.enumerate_pixels().any(|(x, _, p)| x > 32 && p.0 != [0; 3])
+        };
+        assert!(!painted(128) && painted(300));
     }
 
     #[test]

@@ -23,7 +23,9 @@ pub struct TrackOptions {
     pub follow: bool,
     /// After looking at the whole picture, look again at the crop around the keypoints found.
     pub refine: bool,
-    /// Mean confidence (0 to 1) below which there is no face, and a followed one is lost and sought again.
+    /// Where the whole picture shows no face, look at overlapping tiles of it, too: for faces that are small in it.
+    pub tiles: bool,
+    /// Mean confidence (0 to 1) below which there is no face; a followed one is lost and sought again at 0.6 of that.
     pub min_confidence: f32,
     /// Side of the crop around keypoints, in multiples of their spread (root mean square distance from their centre).
     pub crop_factor: f32,
@@ -42,6 +44,7 @@ impl TrackOptions {
         Self {
             follow: false,
             refine: false,
+            tiles: false,
             min_confidence: 0.0,
             crop_factor,
             crop_centre,
@@ -55,6 +58,7 @@ impl TrackOptions {
         Self {
             follow: true,
             refine: true,
+            tiles: true,
             min_confidence: 0.3,
             crop_speed: 0.5,
             smooth: Some(OneEuroOptions::default()),
@@ -79,6 +83,29 @@ fn centre_and_spread(points: impl Iterator<Item = ([f32; 2], f32)> + Clone) -> (
     let squares: f32 =
         points.map(|(p, w)| w * ((p[0] - centre[0]).powi(2) + (p[1] - centre[1]).powi(2))).sum();
     (centre, (squares / total).sqrt())
+}
+
+/// Share of the least confidence that a face must have to be found.
+const FIND: f32 = 1.0;
+/// The same for a followed one to be kept: lower, so that it is not given up and sought again at every wink.
+const LOSE: f32 = 0.6;
+/// Sides of the tiles, as fractions of the picture's shorter side.
+const TILE_SIDES: [f32; 2] = [0.7, 0.5];
+
+/// Squares that cover a picture, each overlapping its neighbours by about half.
+fn tiles(width: u32, height: u32) -> Vec<Crop> {
+    let mut tiles = Vec::new();
+    for fraction in TILE_SIDES {
+        let side = fraction * width.min(height) as f32;
+        let places = |length: f32| {
+            let steps = ((length - side) / (side / 2.0)).ceil().max(1.0);
+            (0..=steps as u32).map(move |i| side / 2.0 + (length - side) * i as f32 / steps)
+        };
+        for cy in places(height as f32) {
+            tiles.extend(places(width as f32).map(|cx| Crop { cx, cy, side, angle: 0.0 }));
+        }
+    }
+    tiles
 }
 
 /// The outcome for one picture.
@@ -156,12 +183,13 @@ impl FaceTracker {
         let found = match self.following {
             Some((crop, of)) if of == size => {
                 let found = self.look(picture, crop, &mut clock)?;
-                if self.is_face(&found) { found } else { self.search(picture, &mut clock)? }
+                if self.is_face(&found, LOSE) { found } else { self.search(picture, &mut clock)? }
             }
             _ => self.search(picture, &mut clock)?,
         };
         let Found { mut face, crop } = found;
-        let kept = face.confidence() >= self.options.min_confidence;
+        let least = if self.following.is_some() { LOSE } else { FIND } * self.options.min_confidence;
+        let kept = face.confidence() >= least;
         if kept && self.options.follow {
             let wanted = self.crop_around(&face, picture);
             let next = match self.following {
@@ -178,11 +206,11 @@ impl FaceTracker {
         Ok(Tracked { face: kept.then_some(face), crop, preprocess: clock.preprocess, network: clock.network })
     }
 
-    fn is_face(&self, found: &Found) -> bool {
-        found.face.confidence() >= self.options.min_confidence
+    fn is_face(&self, found: &Found, share: f32) -> bool {
+        found.face.confidence() >= share * self.options.min_confidence
     }
 
-    /// Looks at the whole picture, and closer if so asked.
+    /// Looks at the whole picture, then at tiles of it and closer if so asked.
     fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<Found> {
         // A face sought afresh need not be near the one that was lost.
         self.reset();
@@ -194,9 +222,17 @@ impl FaceTracker {
                 best = other;
             }
         }
-        if self.options.refine && self.is_face(&best) {
+        if self.options.tiles && !self.is_face(&best, FIND) {
+            for tile in tiles(width, height) {
+                let other = self.look(picture, tile, clock)?;
+                if other.face.confidence() > best.face.confidence() {
+                    best = other;
+                }
+            }
+        }
+        if self.options.refine && self.is_face(&best, FIND) {
             let closer = self.look(picture, self.crop_around(&best.face, picture), clock)?;
-            if self.is_face(&closer) {
+            if self.is_face(&closer, FIND) {
                 best = closer;
             }
         }
@@ -250,6 +286,20 @@ mod tests {
 
     use super::*;
     use crate::engine::NetworkRunner;
+
+    #[test]
+    fn tiles_cover_the_picture_and_stay_inside() {
+        let tiles = tiles(640, 480);
+        assert!(tiles.len() < 50);
+        for (x, y) in [(1.0, 1.0), (639.0, 479.0), (320.0, 240.0), (5.0, 470.0)] {
+            let covers = |t: &&Crop| (t.cx - x).abs() <= t.side / 2.0 && (t.cy - y).abs() <= t.side / 2.0;
+            assert!(tiles.iter().filter(covers).count() >= TILE_SIDES.len(), "{x} {y}");
+        }
+        for t in &tiles {
+            let half = t.side / 2.0 - 0.01;
+            assert!(t.cx - half >= 0.0 && t.cx + half <= 640.0 && t.cy - half >= 0.0 && t.cy + half <= 480.0);
+        }
+    }
 
     /// Finds a bright blob: keypoints to the left and right of it by its size, sure of it if it is bright enough.
     struct Blob(Arc<Mutex<usize>>);
