@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
+use std::process::Command;
 
 use models::{Bundle, Network};
 use serde_json::Value;
-use workspace_tests::runtime;
+use workspace_tests::{program, runtime};
 
 /// Largest bundle, so that a checkout stays small.
 const MAX_BYTES: u64 = 25 << 20;
@@ -49,4 +50,19 @@ fn it_is_small_described_and_measured() {
     let card = String::from_utf8(bundle.read("MODEL_CARD.md").unwrap()).unwrap();
     assert!(card.contains("FFHQ"), "the card must say where the data came from");
     assert!(bundle.has(Network::Detector));
+}
+
+/// ONNX Runtime from 1.29 on writes usage data below the home folder unless it is told not to before it is loaded.
+#[test]
+fn nothing_is_written_below_the_home_folder() {
+    let home = tempfile::tempdir().unwrap();
+    let output = Command::new(program("runtime"))
+        .args(["verify", shelf().to_str().unwrap()])
+        .env("HOME", home.path())
+        .env_remove("XDG_CACHE_HOME")
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
