@@ -67,8 +67,7 @@ impl StoredDetector {
     /// [`Error::Checkpoint`].
     pub fn averaged(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
         let detector = Self::new(&checkpoint.state.config.architecture, device);
-        let mut tensors: Vec<(String, Tensor)> =
-            parameters::all(&detector.store).into_iter().map(|(n, t)| (format!("average/{n}"), t)).collect();
+        let mut tensors = parameters::prefixed("average", parameters::all(&detector.store));
         checkpoint.restore(&mut tensors)?;
         Ok(detector)
     }
@@ -149,13 +148,10 @@ impl DetectorTraining {
     }
 
     fn tensors(&self) -> Vec<(String, Tensor)> {
-        let named = |prefix: &str, tensors: Vec<(String, Tensor)>| {
-            tensors.into_iter().map(|(n, t)| (format!("{prefix}/{n}"), t)).collect::<Vec<_>>()
-        };
         let parts = [
-            named("live", parameters::all(&self.live.store)),
-            named("average", parameters::all(&self.average.store)),
-            named("adam", self.adam.state()),
+            parameters::prefixed("live", parameters::all(&self.live.store)),
+            parameters::prefixed("average", parameters::all(&self.average.store)),
+            parameters::prefixed("adam", self.adam.state()),
         ];
         parts.into_iter().flatten().collect()
     }

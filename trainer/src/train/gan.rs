@@ -128,15 +128,12 @@ impl Gan {
     }
 
     fn tensors(&self) -> Vec<(String, Tensor)> {
-        let named = |prefix: &str, tensors: Vec<(String, Tensor)>| {
-            tensors.into_iter().map(|(n, t)| (format!("{prefix}/{n}"), t)).collect::<Vec<_>>()
-        };
         let parts = [
-            named("generator", parameters::all(&self.generator.store)),
-            named("average", parameters::all(&self.average.store)),
-            named("discriminator", parameters::all(&self.discriminator_store)),
-            named("generator_adam", self.generator_adam.state()),
-            named("discriminator_adam", self.discriminator_adam.state()),
+            parameters::prefixed("generator", parameters::all(&self.generator.store)),
+            parameters::prefixed("average", parameters::all(&self.average.store)),
+            parameters::prefixed("discriminator", parameters::all(&self.discriminator_store)),
+            parameters::prefixed("generator_adam", self.generator_adam.state()),
+            parameters::prefixed("discriminator_adam", self.discriminator_adam.state()),
         ];
         parts.into_iter().flatten().collect()
     }

@@ -46,10 +46,7 @@ impl Generator {
     /// [`crate::Error::Checkpoint`].
     pub fn averaged(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
         let generator = Self::new(&checkpoint.state.config.architecture, device);
-        let mut tensors: Vec<(String, Tensor)> = parameters::all(&generator.store)
-            .into_iter()
-            .map(|(name, tensor)| (format!("average/{name}"), tensor))
-            .collect();
+        let mut tensors = parameters::prefixed("average", parameters::all(&generator.store));
         checkpoint.restore(&mut tensors)?;
         Ok(generator)
     }

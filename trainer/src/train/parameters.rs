@@ -15,9 +15,9 @@ pub fn trained(store: &VarStore) -> Vec<(String, Tensor)> {
     all(store).into_iter().filter(|(_, t)| t.requires_grad()).collect()
 }
 
-/// Elements of the trained tensors.
-pub fn count(store: &VarStore) -> u64 {
-    trained(store).iter().map(|(_, t)| t.numel() as u64).sum()
+/// The tensors under `prefix/`: how those of several networks share a checkpoint.
+pub fn prefixed(prefix: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+    tensors.into_iter().map(|(name, tensor)| (format!("{prefix}/{name}"), tensor)).collect()
 }
 
 /// Whether any of a scalar loss list is not a finite number.
