@@ -384,6 +384,16 @@ mod tests {
     }
 
     #[test]
+    fn a_face_too_small_for_the_whole_picture_is_found_in_a_tile() {
+        let picture = blob(640, 480, 500, 120, 8);
+        let (mut still, _) = setup(false);
+        assert!(still.track(&picture, Duration::ZERO).unwrap().face.unwrap().confidence() < 0.3);
+        let (mut live, _) = setup(true);
+        let [x, y] = centre(&live.track(&picture, Duration::ZERO).unwrap().face.unwrap());
+        assert!((x - 500.5).abs() < 3.0 && (y - 120.5).abs() < 3.0, "{x} {y}");
+    }
+
+    #[test]
     fn a_followed_face_takes_one_pass_a_frame_and_is_found_again_after_it_was_lost() {
         let (mut tracker, runs) = setup(true);
         let frame = |i: u64| Duration::from_millis(33 * i);
@@ -395,10 +405,11 @@ mod tests {
             assert!(tracked.crop.side < 128.0);
             assert!((centre(&tracked.face.unwrap())[0] - 40.5 - 2.0 * i as f32).abs() < 3.0);
         }
+        let tiles = tiles(128, 128).len();
         assert!(tracker.track(&RgbImage::new(128, 128), frame(10)).unwrap().face.is_none());
-        assert_eq!(count(&runs), 2, "the crop, then the whole picture");
+        assert_eq!(count(&runs), 2 + tiles, "the crop, then the whole picture and its tiles");
         assert!(tracker.track(&RgbImage::new(128, 128), frame(11)).unwrap().face.is_none());
-        assert_eq!(count(&runs), 1);
+        assert_eq!(count(&runs), 1 + tiles);
         let back = tracker.track(&blob(128, 128, 100, 20, 20), frame(12)).unwrap();
         let [x, y] = centre(&back.face.unwrap());
         assert!((x - 100.5).abs() < 1.0 && (y - 20.5).abs() < 1.0, "{x} {y}");
