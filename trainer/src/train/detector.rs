@@ -181,8 +181,7 @@ impl DetectorTraining {
 
     /// Seeds libtorch's generator for one purpose of a step's random numbers.
     fn seed_step(&self, step: u64, purpose: u64) {
-        let seed = self.config.seed.wrapping_add(SEED_SHIFT + purpose).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        tch::manual_seed(seed.wrapping_add(step) as i64);
+        parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT + purpose), step);
     }
 
     /// Pictures warped and lit, with their keypoints; a few of them without a face.

@@ -164,10 +164,7 @@ impl Gan {
     fn step(&mut self, real: &Tensor, size: i64, alpha: f64) -> Result<StepReport> {
         let gan = self.config.gan.clone();
         let kind = self.config.precision.kind();
-        // All randomness of a step follows from its number: a resumed run needs no generator state.
-        tch::manual_seed(
-            self.config.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(self.state.step) as i64
-        );
+        parameters::seed_step(self.config.seed, self.state.step);
         let batch = real.size()[0];
         let twice = ((batch as f64 * gan.background_fraction).round() as i64).clamp(0, batch);
 

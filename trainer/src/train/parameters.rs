@@ -20,6 +20,12 @@ pub fn prefixed(prefix: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Te
     tensors.into_iter().map(|(name, tensor)| (format!("{prefix}/{name}"), tensor)).collect()
 }
 
+/// Seeds libtorch's generator with a function of the run's seed and the step: a resumed run needs no generator state.
+pub fn seed_step(seed: u64, step: u64) {
+    // The multiplier spreads neighbouring seeds, so that one run's steps are not the next one's shifted.
+    tch::manual_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(step) as i64);
+}
+
 /// Whether any of a scalar loss list is not a finite number.
 pub fn any_not_finite(losses: &[f64]) -> bool {
     losses.iter().any(|l| !l.is_finite())
