@@ -1,0 +1,138 @@
+//! Shapes of the networks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// What fixes the networks' shapes: a checkpoint fits a configuration when these are equal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Architecture {
+    /// K.
+    pub keypoints: i64,
+    /// Z, length of each noise vector.
+    pub latent: i64,
+    /// E, length of an embedding.
+    pub embedding: i64,
+    /// Hidden width of the keypoint generator.
+    pub mlp_hidden: i64,
+    /// The pose MLP's output is divided by this before tanh.
+    pub keypoint_divisor: f64,
+    /// Width of the heat maps.
+    pub tau: f64,
+    /// Side of the generated image, a power of two.
+    pub image_size: i64,
+    /// Side of the first images trained on; doubled stage by stage up to `image_size`.
+    pub first_size: i64,
+    /// Widths of the image generator at 4, 8, … `image_size`.
+    pub generator_channels: Vec<i64>,
+    /// Widths of the discriminator at 4, 8, … `image_size`.
+    pub discriminator_channels: Vec<i64>,
+    /// Side of the detector's input.
+    pub detector_size: i64,
+    /// Widths of the detector from half resolution down.
+    pub detector_channels: Vec<i64>,
+}
+
+impl Default for Architecture {
+    fn default() -> Self {
+        Self {
+            keypoints: 10,
+            latent: 128,
+            embedding: 64,
+            mlp_hidden: 256,
+            keypoint_divisor: 5.0,
+            tau: 0.02,
+            image_size: 64,
+            first_size: 32,
+            generator_channels: vec![160, 160, 96, 64, 32],
+            discriminator_channels: vec![192, 160, 96, 48, 24],
+            detector_size: 64,
+            detector_channels: vec![32, 64, 128, 192],
+        }
+    }
+}
+
+impl Architecture {
+    /// The image sizes trained at, smallest first.
+    pub fn sizes(&self) -> Vec<i64> {
+        std::iter::successors(Some(self.first_size), |s| Some(s * 2))
+            .take_while(|s| *s <= self.image_size)
+            .collect()
+    }
+
+    /// Width of the generator's feature map of side `size`.
+    pub fn generator_width(&self, size: i64) -> i64 {
+        self.generator_channels[level(size)]
+    }
+
+    /// Width of the discriminator's feature map of side `size`.
+    pub fn discriminator_width(&self, size: i64) -> i64 {
+        self.discriminator_channels[level(size)]
+    }
+
+    /// Checks that the networks can be built.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the key that is wrong.
+    pub fn check(&self) -> Result<()> {
+        let size_ok = |s: i64| (8..=1024).contains(&s) && s.count_ones() == 1;
+        let fail = |reason: String| Err(Error::Config(reason));
+        if !size_ok(self.image_size) || !size_ok(self.first_size) || self.first_size > self.image_size {
+            return fail(
+                "image_size and first_size must be powers of two from 8 to 1024, first_size the smaller"
+                    .into(),
+            );
+        }
+        if !(32..=512).contains(&self.detector_size) || self.detector_size % 32 != 0 {
+            return fail("detector_size must be a multiple of 32 from 32 to 512".into());
+        }
+        let levels = level(self.image_size) + 1;
+        for (name, widths) in [
+            ("generator_channels", &self.generator_channels),
+            ("discriminator_channels", &self.discriminator_channels),
+        ] {
+            if widths.len() != levels || widths.iter().any(|w| !(1..=2048).contains(w)) {
+                return fail(format!(
+                    "{name} must list {levels} widths (4 px up to {} px) of 1 to 2048",
+                    self.image_size
+                ));
+            }
+        }
+        if !(2..=4).contains(&self.detector_channels.len())
+            || self.detector_channels.iter().any(|w| !(1..=2048).contains(w))
+        {
+            return fail("detector_channels must list 2 to 4 widths of 1 to 2048".into());
+        }
+        for (name, value) in [
+            ("keypoints", self.keypoints),
+            ("latent", self.latent),
+            ("embedding", self.embedding),
+            ("mlp_hidden", self.mlp_hidden),
+        ] {
+            if !(1..=4096).contains(&value) {
+                return fail(format!("{name} must be 1 to 4096"));
+            }
+        }
+        if !(self.tau > 0.0 && self.keypoint_divisor > 0.0) {
+            return fail("tau and keypoint_divisor must be positive".into());
+        }
+        Ok(())
+    }
+
+    /// The sizes that the bundle contract needs.
+    pub fn bundle_dims(&self) -> models::BundleDims {
+        models::BundleDims {
+            keypoints: self.keypoints as usize,
+            latent: self.latent as usize,
+            embedding: self.embedding as usize,
+            image_size: self.image_size as usize,
+            detector_size: self.detector_size as usize,
+        }
+    }
+}
+
+/// Position of a feature map's side in lists of widths that start at 4 px.
+fn level(size: i64) -> usize {
+    (size.trailing_zeros() as usize).saturating_sub(2)
+}

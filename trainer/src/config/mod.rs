@@ -1,0 +1,127 @@
+//! The resolved configuration of a training run: a TOML file's content over the defaults, checked before anything
+//! starts and stored with every checkpoint.
+
+mod architecture;
+mod crop;
+mod detector;
+mod gan;
+
+pub use architecture::Architecture;
+pub use crop::CropConfig;
+pub use detector::DetectorConfig;
+pub use gan::GanConfig;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Arithmetic inside the networks; weights, losses and the optimiser are float32 always.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// float32.
+    Fp32,
+    /// bfloat16: faster where the processor has it (AVX512-BF16, AMX, a GPU).
+    Bf16,
+}
+
+impl Precision {
+    /// libtorch's name for it.
+    pub fn kind(self) -> tch::Kind {
+        match self {
+            Self::Fp32 => tch::Kind::Float,
+            Self::Bf16 => tch::Kind::BFloat16,
+        }
+    }
+}
+
+/// Everything that a run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The source of every random number.
+    pub seed: u64,
+    /// Arithmetic inside the networks.
+    pub precision: Precision,
+    /// Shapes of the networks.
+    pub architecture: Architecture,
+    /// Crops of real pictures.
+    pub crop: CropConfig,
+    /// First part of the training.
+    pub gan: GanConfig,
+    /// Second part of the training.
+    pub detector: DetectorConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            precision: Precision::Bf16,
+            architecture: Architecture::default(),
+            crop: CropConfig::default(),
+            gan: GanConfig::default(),
+            detector: DetectorConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads a TOML file over the defaults and checks it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what is wrong, or [`Error::Io`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let config: Self = toml::from_str(&text).map_err(|e| {
+            Error::Config(format!("{}: {}", path.display(), e.to_string().trim().replace('\n', " ")))
+        })?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks every value.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the key that is wrong.
+    pub fn check(&self) -> Result<()> {
+        self.architecture.check()?;
+        self.gan.check(&self.architecture.sizes())?;
+        self.crop.check()?;
+        self.detector.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> std::result::Result<(), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::read(&path).map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn defaults_are_sound_and_survive_toml() {
+        let text = toml::to_string(&Config::default()).unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), Config::default());
+        parse(&text).unwrap();
+        parse("").unwrap();
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        assert!(parse("[gan]\nbatchh = 3").unwrap_err().contains("batchh"));
+        assert!(parse("[gan]\nbatch = 1").unwrap_err().contains("batch"));
+        assert!(parse("[gan]\nimages = [1]").unwrap_err().contains("gan.images"));
+        assert!(parse("[architecture]\nimage_size = 48").unwrap_err().contains("powers of two"));
+        assert!(
+            parse("[architecture]\ngenerator_channels = [1]").unwrap_err().contains("generator_channels")
+        );
+        assert!(parse("precision = \"fp8\"").unwrap_err().contains("fp8"));
+    }
+}
