@@ -5,11 +5,13 @@ mod architecture;
 mod crop;
 mod detector;
 mod gan;
+mod variants;
 
 pub use architecture::Architecture;
 pub use crop::CropConfig;
 pub use detector::DetectorConfig;
 pub use gan::GanConfig;
+pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;
 
@@ -111,6 +113,19 @@ mod tests {
         assert_eq!(toml::from_str::<Config>(&text).unwrap(), Config::default());
         parse(&text).unwrap();
         parse("").unwrap();
+    }
+
+    #[test]
+    fn variants_are_chosen_by_name_and_default_to_the_first_bundle_s() {
+        let text = include_str!("../../../models/faces64/train.toml");
+        assert_eq!(toml::from_str::<Config>(text).unwrap().architecture, Architecture::default());
+        parse("[architecture]\nstyle_map = 'concat'\nmodulation = 'conv'\nshortcut = true").unwrap();
+        parse("[architecture]\nimage_generator = 'warp'\nkeypoint_generator = 'trunk'").unwrap();
+        let refused = |text: &str| parse(&format!("[architecture]\n{text}")).unwrap_err();
+        assert!(refused("image_generator = 'wrap'").contains("wrap"));
+        assert!(refused("modulation = 'conv'\nmodulation_hidden = 0").contains("modulation_hidden"));
+        assert!(refused("image_generator = 'warp'\nshortcut = true").contains("leave them out"));
+        assert!(refused("image_generator = 'warp'\nkeypoints = 1").contains("2 or more"));
     }
 
     #[test]

@@ -15,6 +15,13 @@ pub struct Affine {
     pub shift: Tensor,
 }
 
+impl Affine {
+    /// The factors alone: what is left for the second of two summands.
+    pub fn without_shift(&self) -> Self {
+        Self { scale: self.scale.shallow_clone(), shift: self.shift.zeros_like() }
+    }
+}
+
 impl From<&PlainBatchNorm> for Affine {
     fn from(norm: &PlainBatchNorm) -> Self {
         let scale = (norm.running_var.to_kind(Kind::Double) + BATCH_NORM_EPS).rsqrt();

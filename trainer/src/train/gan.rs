@@ -169,7 +169,7 @@ impl Gan {
         let twice = ((batch as f64 * gan.background_fraction).round() as i64).clamp(0, batch);
 
         let noise = Noise::sample(batch, self.config.architecture.latent, self.device);
-        let latents = self.generator.keypoints.forward(&noise);
+        let latents = self.generator.keypoints.forward(&noise, Norm::TRAINING);
         let other_noise = Tensor::randn([twice, self.config.architecture.latent], (Kind::Float, self.device));
         let other_background = self.generator.keypoints.background_embedding(&other_noise);
         let again = |t: &Tensor| Tensor::cat(&[t, &t.narrow(0, 0, twice)], 0);

@@ -87,11 +87,18 @@ impl Generator {
     /// Re-estimates the running statistics with the weights as they are, over `passes` batches: an average of
     /// weights does not fit an average of statistics.
     pub fn calibrate(&self, passes: u64, size: i64, alpha: f64, kind: Kind) {
+        // The first pass replaces what was there, each further one weighs as much as all before it.
+        let norm_of = |pass: u64| Norm::Batch(1.0 / (pass + 1) as f64);
         tch::no_grad(|| {
+            tch::manual_seed(CALIBRATION_SEED);
+            // Stage 1 first: stage 2 is to see the latents that it will get.
+            for pass in 0..passes {
+                let _ = self.latents(CALIBRATION_BATCH, norm_of(pass));
+            }
             tch::manual_seed(CALIBRATION_SEED);
             for pass in 0..passes {
                 let latents = self.sample_latents(CALIBRATION_BATCH);
-                let norm = Norm::Batch(1.0 / (pass + 1) as f64);
+                let norm = norm_of(pass);
                 let pose = Pose::natural(latents.keypoints);
                 let mode = Mode { size, alpha, kind, norm };
                 let _ = self.images.forward(&pose, &latents.embeddings, &latents.background, mode);
@@ -99,9 +106,13 @@ impl Generator {
         });
     }
 
-    /// Latents of fresh noise.
+    /// Latents of fresh noise, by the running statistics.
     pub fn sample_latents(&self, n: i64) -> Latents {
-        self.keypoints.forward(&Noise::sample(n, self.latent, self.store.device()))
+        self.latents(n, Norm::Running)
+    }
+
+    fn latents(&self, n: i64, norm: Norm) -> Latents {
+        self.keypoints.forward(&Noise::sample(n, self.latent, self.store.device()), norm)
     }
 
     /// The images of latents, `[N, 3, size, size]`, by the running statistics.
