@@ -9,6 +9,7 @@ use models::files::sha256_hex;
 use tch::{Device, Kind, Tensor};
 
 use super::interpreter::Interpreter;
+use super::resize::resize;
 use crate::cache;
 use crate::error::{Error, Result};
 
@@ -80,20 +81,14 @@ impl FeatureNet {
 
 /// Images as the network wants them: `[N, side, side, 3]`, BGR from 0 to 255 less the means.
 fn prepared(images: &Tensor, side: i64) -> Tensor {
-    let x = images.to_kind(Kind::Float);
-    let x = match x.size()[2].cmp(&side) {
-        std::cmp::Ordering::Equal => x,
-        std::cmp::Ordering::Less => x.upsample_bilinear2d([side, side], false, None, None),
-        // Without antialiasing, fine texture would turn into coarse patterns that no picture has.
-        std::cmp::Ordering::Greater => x.internal_upsample_bilinear2d_aa([side, side], false, None, None),
-    };
+    let x = resize(&images.to_kind(Kind::Float), side);
     let means = Tensor::from_slice(&MEANS).to_device(x.device());
     (x.flip([1]).permute([0, 2, 3, 1]) + 1.0) * 127.5 - means
 }
 
 /// Scales the channels of each pixel of `[N, C, H, W]` to length 1.
 pub fn unit_channels(x: &Tensor) -> Tensor {
-    let square = (x * x).sum_dim_intlist([1i64].as_slice(), true, Kind::Float);
+    let square = (x * x).sum_dim_intlist([1i64].as_slice(), true, x.kind());
     // Inside the root: the length's gradient must stay finite where all channels are 0.
     x / (square + 1e-10).sqrt()
 }
