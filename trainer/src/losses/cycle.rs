@@ -24,3 +24,27 @@ pub fn embeddings(parts: (&Tensor, &Tensor), background: (&Tensor, &Tensor)) -> 
 pub fn image(reconstruction: &Tensor, real: &Tensor) -> Tensor {
     mean(&(reconstruction - real).abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embeddings_of_parts_and_background_count_alike() {
+        let (found, drawn) = (
+            Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]).view([1, 2, 2]),
+            Tensor::from_slice(&[1f32, 1.0, 1.0, 1.0]).view([1, 2, 2]),
+        );
+        let (back, behind) =
+            (Tensor::from_slice(&[0f32, 0.0]).view([1, 2]), Tensor::from_slice(&[-3f32, 3.0]).view([1, 2]));
+        let loss = embeddings((&found, &drawn), (&back, &behind)).double_value(&[]);
+        assert!((loss - (0.0 + 1.0 + 2.0 + 3.0 + 3.0 + 3.0) / 6.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn keypoints_and_images_are_compared_by_absolute_differences() {
+        let (a, b) = (Tensor::from_slice(&[0.5f32, -0.5]), Tensor::from_slice(&[0.0f32, 0.5]));
+        assert!((keypoints(&a, &b).double_value(&[]) - 0.75).abs() < 1e-6);
+        assert!((image(&a, &b).double_value(&[]) - 0.75).abs() < 1e-6);
+    }
+}

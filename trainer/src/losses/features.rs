@@ -43,3 +43,33 @@ fn statistics(x: &Tensor) -> (Tensor, Tensor) {
     // Inside the root: the gradient must stay finite where a channel is constant.
     (mu, (variance + 1e-8).sqrt())
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    fn map(values: &[f32]) -> Tensor {
+        Tensor::from_slice(values).view([1, 2, 1, -1])
+    }
+
+    #[test]
+    fn perceptual_distance_is_between_directions() {
+        // Two pixels: channels (3, 4) against (6, 8), the same direction, and (1, 0) against (0, 2), at right angles.
+        let (a, b) = (map(&[3.0, 1.0, 4.0, 0.0]), map(&[6.0, 0.0, 8.0, 2.0]));
+        let loss = perceptual(&[a.shallow_clone()], &[b]).double_value(&[]);
+        assert!((loss - 2.0 / 2.0).abs() < 1e-5, "{loss}");
+        assert!(perceptual(&[a.shallow_clone()], &[a]).double_value(&[]).abs() < 1e-6);
+    }
+
+    #[test]
+    fn matching_sees_means_and_deviations_but_not_the_order_of_images() {
+        let (a, b) = (map(&[0.0, 2.0, 5.0, 5.0]), map(&[3.0, 3.0, 5.0, 9.0]));
+        // Channel 0: mean 1 and deviation 1 against 3 and 0; channel 1: 5 and 0 against 7 and 2.
+        let loss = matching(&[a], &[b]).double_value(&[]);
+        assert!((loss - ((4.0 + 1.0) + (4.0 + 4.0)) / 2.0).abs() < 1e-2, "{loss}");
+        let x = Tensor::randn([4, 3, 2, 2], (Kind::Float, Device::Cpu));
+        assert!(matching(&[x.flip([0])], &[x]).double_value(&[]) < 1e-9);
+    }
+}

@@ -59,6 +59,9 @@ pub fn due(weight: f64, every: u64, step: u64) -> Option<f64> {
 }
 
 #[cfg(test)]
+mod gradients;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -90,5 +93,27 @@ mod tests {
         let b = Tensor::ones([1, 3, 2, 2], (Kind::Float, tch::Device::Cpu));
         let parts = Tensor::from_slice(&[1f32, 0.0, 0.0, 0.5]).view([1, 1, 2, 2]);
         assert!((background(&a, &b, &parts).double_value(&[]) - (1.0 + 0.25) / 4.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn r1_adds_up_over_inputs_and_does_not_depend_on_the_number_of_images() {
+        let penalty = |n: i64| {
+            let x = Tensor::ones([n, 3, 4, 4], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
+            let k = Tensor::ones([n, 5, 2], (Kind::Float, tch::Device::Cpu)).set_requires_grad(true);
+            let sum = |t: &Tensor| t.flatten(1, -1).sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
+            r1(&[&x, &k], &(sum(&x) * 0.5 + sum(&k) * 2.0)).double_value(&[])
+        };
+        let want = 0.5 * (48.0 * 0.25 + 10.0 * 4.0);
+        assert!((penalty(2) - want).abs() < 1e-4 && (penalty(7) - want).abs() < 1e-4);
+    }
+
+    #[test]
+    fn a_lazy_loss_counts_as_often_as_one_at_every_step() {
+        for every in [1, 3, 16] {
+            let total: f64 = (1..=48).filter_map(|step| due(0.2, every, step)).sum();
+            assert!((total - 48.0 * 0.2).abs() < 1e-9, "{every}: {total}");
+        }
+        assert_eq!(due(0.2, 16, 16), Some(0.2 * 16.0));
+        assert_eq!((due(0.2, 16, 15), due(0.0, 1, 1)), (None, None));
     }
 }
