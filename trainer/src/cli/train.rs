@@ -70,6 +70,7 @@ impl Train {
             self.override_config(&mut config)?;
             // The pictures are looked at before anything is written.
             crate::dataset::source::list(&self.data)?;
+            gan::check_requirements(&config)?;
             (Run::create(&self.out, &config)?, config, None)
         };
         self.override_config(&mut config)?;
@@ -81,7 +82,7 @@ impl Train {
         let size = store.len() as u64;
         let mut gan = match &checkpoint {
             Some(checkpoint) => Gan::resume(checkpoint, &config, size, device)?,
-            None => Gan::new(&config, size, device),
+            None => Gan::new(&config, size, device)?,
         };
         if self.resume {
             let state = gan.state();
