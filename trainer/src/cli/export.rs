@@ -8,6 +8,7 @@ use super::evaluate::read_metrics;
 use crate::error::{Error, Result};
 use crate::export::card::{self, Facts};
 use crate::export::{self, ExportRequest, NETWORKS, NetworkReport, TrainedNets, check_bundle, export_bundle};
+use crate::machine;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector::{self, StoredDetector};
 use crate::train::gan;
@@ -153,9 +154,9 @@ impl Export {
             dataset_size: gan.dataset_size,
             images_seen: gan.images_seen,
             detector_images_seen: detector.images_seen,
-            commit: env!("TRAINER_REVISION").into(),
+            commit: machine::REVISION.into(),
             config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
-            machine: machine(),
+            machine: machine::describe(),
             date: time::OffsetDateTime::now_utc().date().to_string(),
         };
         let card = card::write(&Facts {
@@ -184,12 +185,4 @@ fn print_differences(what: &str, differences: &export::parity::Differences) {
     for (output, difference) in differences {
         println!("{what}, {output}: {difference:.1e}");
     }
-}
-
-/// Processor and cores, in a few words.
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{} cores of {}", cores, model.map_or("an unknown processor", str::trim))
 }
