@@ -4,13 +4,16 @@
 
 pub mod detector;
 pub mod discriminator;
+pub mod features;
 pub mod heatmap;
 pub mod image_generator;
+pub mod interpreter;
 pub mod keypoint_generator;
 pub mod layers;
 
 pub use detector::Detector;
 pub use discriminator::Discriminator;
+pub use features::FeatureNet;
 pub use image_generator::ImageGenerator;
 pub use keypoint_generator::KeypointGenerator;
 
