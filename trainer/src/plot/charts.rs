@@ -50,9 +50,7 @@ pub fn panels(charts: &[Panel], columns: usize) -> Result<RgbImage> {
 }
 
 fn panel(area: &DrawingArea<BitMapBackend<'_>, Shift>, chart: &Panel) -> Result<()> {
-    let all = || {
-        chart.series.iter().flat_map(|s| &s.points).filter(|(x, y)| x.is_finite() && y.is_finite())
-    };
+    let all = || chart.series.iter().flat_map(|s| &s.points).filter(|(x, y)| x.is_finite() && y.is_finite());
     let (x, y) = (range(all().map(|p| p.0)), range(all().map(|p| p.1)));
     let mut context = ChartBuilder::on(area)
         .caption(&chart.title, (FONT, 18))
@@ -135,9 +133,7 @@ pub fn histogram(values: &[f64], bins: usize, title: &str, x: &str) -> Result<Rg
         });
         context.draw_series(bars).map_err(fail)?;
         let line = vec![(mean, 0.0), (mean, f64::from(most) * 1.05)];
-        context
-            .draw_series(LineSeries::new(line, colour(COLOURS[1]).stroke_width(2)))
-            .map_err(fail)?;
+        context.draw_series(LineSeries::new(line, colour(COLOURS[1]).stroke_width(2))).map_err(fail)?;
         Ok(())
     })?;
     Ok(picture)

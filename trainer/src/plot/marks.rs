@@ -74,7 +74,8 @@ fn each_near(
     mut change: impl FnMut(f32, &mut Rgb<u8>),
 ) {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
-    let span = |c: f32, most: f32| ((c - reach).clamp(0.0, most) as u32, (c + reach).clamp(0.0, most).ceil() as u32);
+    let span =
+        |c: f32, most: f32| ((c - reach).clamp(0.0, most) as u32, (c + reach).clamp(0.0, most).ceil() as u32);
     let ((x0, x1), (y0, y1)) = (span(cx, width), span(cy, height));
     for y in y0..y1 {
         for x in x0..x1 {

@@ -38,8 +38,8 @@ fn fail(reason: impl std::fmt::Display) -> Error {
 }
 
 fn use_font() -> Result<()> {
-    let registered = FONT_REGISTERED
-        .get_or_init(|| register_font(FONT, FontStyle::Normal, notosans::REGULAR_TTF).is_ok());
+    let registered =
+        FONT_REGISTERED.get_or_init(|| register_font(FONT, FontStyle::Normal, notosans::REGULAR_TTF).is_ok());
     if *registered { Ok(()) } else { Err(fail("the built-in font does not parse")) }
 }
 

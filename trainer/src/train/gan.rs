@@ -9,7 +9,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::adam::Adam;
-use super::checkpoint::{self, Checkpoint, State};
+use super::checkpoint::{Checkpoint, State};
 use super::generator::Generator;
 use super::progress::Progress;
 use super::run::Run;
@@ -139,7 +139,7 @@ impl Gan {
     }
 
     fn save(&self, run: &Run) -> Result<()> {
-        checkpoint::save(&run.checkpoint(STAGE), &self.tensors(), &self.state)
+        run.save(STAGE, &self.tensors(), &self.state)
     }
 
     /// Size and blend for the images seen so far.
@@ -300,6 +300,8 @@ impl Gan {
         let path = run.sample(STAGE, self.state.images_seen);
         let sheet = sample::Sheet { columns: 10, rows: 6, seed: 0, keypoints: true };
         sample::write_sheet(&path, &self.average, &sheet, size, alpha)?;
+        run.sheet(STAGE, self.state.step, &path)?;
+        run.judge(STAGE, &self.average, (size, alpha), &self.state, || self.tensors())?;
         Ok(path)
     }
 }

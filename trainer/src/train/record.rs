@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn nested_numbers_are_named_by_their_path() {
-        let line = json!({ "step": 3, "r1": null, "loss": 0.5, "terms": { "cycle": { "k": 2 } }, "text": "x" });
+        let line =
+            json!({ "step": 3, "r1": null, "loss": 0.5, "terms": { "cycle": { "k": 2 } }, "text": "x" });
         let want = [("step", 3.0), ("loss", 0.5), ("terms/cycle/k", 2.0)];
         let mut have = flat(&line);
         have.sort_by(|a, b| a.0.cmp(&b.0));
@@ -187,8 +188,10 @@ mod tests {
 
     #[test]
     fn charts_group_what_belongs_together_and_leave_out_constants() {
-        let line = |i: u64| json!({ "step": i, "images": i * 4, "discriminator": i, "generator": 2 * i, "size": 32,
-            "terms": { "a": i, "b": 3 * i } });
+        let line = |i: u64| {
+            json!({ "step": i, "images": i * 4, "discriminator": i, "generator": 2 * i, "size": 32,
+            "terms": { "a": i, "b": 3 * i } })
+        };
         let charts = charts(&[line(1), line(2), line(3)]);
         let of = |title: &str| charts.iter().find(|c| c.title == title).unwrap();
         assert_eq!(charts.len(), 2);

@@ -77,11 +77,8 @@ impl EventFile {
     /// # Errors
     /// [`Error::Io`].
     pub fn scalars(&self, step: u64, values: &[(String, f64)]) -> Result<()> {
-        let value = |(tag, v): &(String, f64)| Value {
-            tag: tag.clone(),
-            simple_value: Some(*v as f32),
-            image: None,
-        };
+        let value =
+            |(tag, v): &(String, f64)| Value { tag: tag.clone(), simple_value: Some(*v as f32), image: None };
         self.append(step, values.iter().map(value).collect())
     }
 
@@ -112,8 +109,11 @@ impl EventFile {
         let event =
             Event { wall_time, step: step as i64, file_version: None, summary: Some(Summary { value }) };
         bytes.extend(frame(&event.encode_to_vec()));
-        let mut file =
-            fs::OpenOptions::new().create(true).append(true).open(&self.path).map_err(Error::io(&self.path))?;
+        let mut file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(Error::io(&self.path))?;
         file.write_all(&bytes).map_err(Error::io(&self.path))
     }
 
@@ -147,9 +147,8 @@ fn next(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
         return None;
     }
     let end = 12 + length as usize;
-    let check = |from: usize, of: &[u8]| {
-        bytes.get(from..from + 4).is_some_and(|c| c == masked_crc(of).to_le_bytes())
-    };
+    let check =
+        |from: usize, of: &[u8]| bytes.get(from..from + 4).is_some_and(|c| c == masked_crc(of).to_le_bytes());
     let data = bytes.get(12..end)?;
     (check(8, &bytes[..8]) && check(end, data)).then(|| (&bytes[..end + 4], data, &bytes[end + 4..]))
 }
@@ -200,7 +199,8 @@ mod tests {
         assert_eq!(hex(&frame(&event.encode_to_vec())), KNOWN);
     }
 
-    const KNOWN: &str = "1c00000000000000c8c1951d09000000000000f83f10032a0f0a0d0a066c6f73732f61150000803e059d63bb";
+    const KNOWN: &str =
+        "1c00000000000000c8c1951d09000000000000f83f10032a0f0a0d0a066c6f73732f61150000803e059d63bb";
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|b| format!("{b:02x}")).collect()
