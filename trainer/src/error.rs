@@ -48,6 +48,9 @@ pub enum Error {
     /// ONNX Runtime failed.
     #[error("ONNX Runtime: {0}")]
     Ort(String),
+    /// A chart could not be drawn.
+    #[error("plot: {0}")]
+    Plot(String),
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,

@@ -1,7 +1,7 @@
 //! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
 //!
 //! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
-//! checkpoints, `export` writes bundles, `eval` measures; `cli` is the only part that knows of a command line.
+//! checkpoints, `export` writes bundles, `eval` measures, `plot` draws charts; `cli` is the only part that knows of a command line.
 
 mod cache;
 pub mod cli;
@@ -11,7 +11,9 @@ mod error;
 pub mod eval;
 pub mod export;
 pub mod losses;
+mod machine;
 pub mod nets;
+pub mod plot;
 pub mod sample;
 pub mod train;
 

@@ -8,6 +8,7 @@ use models::manifest::KEYPOINT_COLOURS;
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
+use crate::plot;
 use crate::train::generator::Generator;
 
 /// Passes that calibrate the norms for a sheet during training.
@@ -68,7 +69,10 @@ pub fn compose(images: &Tensor, keypoints: Option<&Tensor>, columns: i64) -> Res
 }
 
 /// An image `[3, S, S]` in [-1, 1] as bytes.
-fn to_picture(image: &Tensor) -> Result<RgbImage> {
+///
+/// # Errors
+/// [`Error::Torch`] if the tensor can't be read.
+pub fn to_picture(image: &Tensor) -> Result<RgbImage> {
     let size = image.size()[2] as u32;
     let rows: Vec<f32> =
         Vec::try_from(&image.permute([1, 2, 0]).to_kind(Kind::Float).contiguous().flatten(0, 2))?;
@@ -84,15 +88,8 @@ fn draw_keypoints(picture: &mut RgbImage, keypoints: &[f32]) {
     let radius = side / 32.0;
     for (k, point) in keypoints.chunks_exact(2).enumerate() {
         let (cx, cy) = (to_pixels(point[0], side), to_pixels(point[1], side));
-        let colour = Rgb(KEYPOINT_COLOURS[k % KEYPOINT_COLOURS.len()]);
-        for (x, y, pixel) in picture.enumerate_pixels_mut() {
-            let distance = (x as f32 + 0.5 - cx).hypot(y as f32 + 0.5 - cy);
-            if distance <= radius {
-                *pixel = colour;
-            } else if distance <= radius + 1.0 {
-                *pixel = Rgb([0, 0, 0]);
-            }
-        }
+        let colour = KEYPOINT_COLOURS[k % KEYPOINT_COLOURS.len()];
+        plot::disc(picture, (cx, cy), radius, colour);
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::keep::Keep;
 use super::train::STORE_FACTOR;
 use crate::config::Config;
 use crate::dataset::Store;
@@ -14,6 +15,7 @@ use crate::train::detector::{self, DetectorTraining};
 use crate::train::gan;
 use crate::train::generator::Generator;
 use crate::train::run::Run;
+use crate::train::session::Session;
 
 #[derive(Debug, Args)]
 pub struct Detector {
@@ -41,12 +43,17 @@ pub struct Detector {
     /// Steps between lines of the log.
     #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
+    /// Generator to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
+    checkpoint: String,
+    #[command(flatten)]
+    keep: Keep,
 }
 
 impl Detector {
     pub fn run(self) -> Result<()> {
         let (run, mut config) = Run::open(&self.run)?;
-        let generator = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        let generator = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
         Generator::check_finished(&generator)?;
         let path = run.checkpoint(detector::STAGE);
         let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
@@ -69,17 +76,16 @@ impl Detector {
         // At the detector's own size crops must stay sharp too.
         let side = config.architecture.image_size.max(config.architecture.detector_size) * STORE_FACTOR;
         let store = Arc::new(Store::load(&self.data, side as usize)?);
-        eprintln!(
-            "{} pictures; calibrating the generator of {} images",
-            store.len(),
-            generator.state.images_seen
-        );
+        eprintln!("calibrating the generator of {} images", generator.state.images_seen);
         let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, Device::Cpu)?;
         if let Some(checkpoint) = &checkpoint {
             training.restore(checkpoint)?;
             eprintln!("carrying on at step {}", training.state().step);
         }
-        run.trim_log(detector::STAGE, training.state().step)?;
+        let first_step = training.state().step;
+        run.trim_log(detector::STAGE, first_step)?;
+        let run = self.keep.apply(run, None);
+        run.begin(Session::now(detector::STAGE, first_step, &self.data, store.len() as u64))?;
         let save_every = Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7));
         training.train(store, &run, save_every, self.log_every)?;
         println!("{}", path.display());

@@ -4,10 +4,11 @@ use clap::Args;
 use models::manifest::Provenance;
 use tch::Device;
 
-use super::evaluate::read_metrics;
+use super::eval::read_metrics;
 use crate::error::{Error, Result};
 use crate::export::card::{self, Facts};
 use crate::export::{self, ExportRequest, NETWORKS, NetworkReport, TrainedNets, check_bundle, export_bundle};
+use crate::machine;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector::{self, StoredDetector};
 use crate::train::gan;
@@ -19,9 +20,12 @@ pub struct Export {
     /// Write an ONNX bundle here. With --check and no DIR: build every graph and compare it with libtorch, write nothing.
     #[arg(long, value_name = "DIR", required = true, num_args = 0..=1)]
     onnx: Option<Option<PathBuf>>,
-    /// Folder of the run: its last generator and detector are exported.
+    /// Folder of the run: its generator and detector are exported.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
+    /// Generator to export: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
+    checkpoint: String,
     /// Check the bundle in DIR instead of writing it: hashes, contract, golden outputs and, with --run, libtorch.
     #[arg(long)]
     check: bool,
@@ -40,7 +44,7 @@ pub struct Export {
     /// Names of the keypoints in their order, separated by commas (default: k0, k1, …).
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     keypoint_names: Option<Vec<String>>,
-    /// JSON list of measured numbers, as `trainer evaluate --metrics` writes it.
+    /// JSON list of measured numbers, as `trainer eval` writes it.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
     /// What the training data is and under which licence.
@@ -62,9 +66,9 @@ struct Trained {
 }
 
 impl Trained {
-    fn load(run: &std::path::Path) -> Result<Self> {
+    fn load(run: &std::path::Path, checkpoint: &str) -> Result<Self> {
         let (run, _) = Run::open(run)?;
-        let gan = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        let gan = Checkpoint::open(&run.named_checkpoint(gan::STAGE, checkpoint))?;
         let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
         detector_checkpoint.check_architecture(&gan.state.config)?;
         let generator = Generator::finished(&gan, Device::Cpu)?;
@@ -93,7 +97,7 @@ impl Export {
         if dir.exists() && !self.force {
             return Err(Error::Usage(format!("{} exists: replace it with --force", dir.display())));
         }
-        let trained = Trained::load(run)?;
+        let trained = Trained::load(run, &self.checkpoint)?;
         let request = self.request(&dir, &trained)?;
         let arch = &trained.gan.state.config.architecture;
         let manifest = export_bundle(&trained.nets(), arch, &request, &dir, self.force)?;
@@ -110,7 +114,7 @@ impl Export {
     }
 
     fn check(&self, dir: Option<PathBuf>) -> Result<()> {
-        let trained = self.run.as_deref().map(Trained::load).transpose()?;
+        let trained = self.run.as_deref().map(|run| Trained::load(run, &self.checkpoint)).transpose()?;
         let nets = trained.as_ref().map(|t| (t.nets(), &t.gan.state.config.architecture));
         match (dir, nets) {
             (Some(dir), nets) => {
@@ -153,9 +157,9 @@ impl Export {
             dataset_size: gan.dataset_size,
             images_seen: gan.images_seen,
             detector_images_seen: detector.images_seen,
-            commit: env!("TRAINER_REVISION").into(),
+            commit: machine::REVISION.into(),
             config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
-            machine: machine(),
+            machine: machine::describe(),
             date: time::OffsetDateTime::now_utc().date().to_string(),
         };
         let card = card::write(&Facts {
@@ -184,12 +188,4 @@ fn print_differences(what: &str, differences: &export::parity::Differences) {
     for (output, difference) in differences {
         println!("{what}, {output}: {difference:.1e}");
     }
-}
-
-/// Processor and cores, in a few words.
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{} cores of {}", cores, model.map_or("an unknown processor", str::trim))
 }

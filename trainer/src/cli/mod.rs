@@ -1,8 +1,9 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
 mod detector;
-mod evaluate;
+mod eval;
 mod export;
+mod keep;
 mod sample;
 mod train;
 
@@ -33,8 +34,8 @@ enum Command {
     Sample(sample::Sample),
     /// Write the trained networks as an ONNX bundle, or check one.
     Export(export::Export),
-    /// Measure by the field's protocols.
-    Evaluate(evaluate::Evaluate),
+    /// Measure a run or a bundle by the field's protocols, and write a report.
+    Eval(Box<eval::Eval>),
 }
 
 /// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
@@ -68,7 +69,7 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Detector(command) => command.run(),
         Command::Sample(command) => command.run(),
         Command::Export(command) => command.run(),
-        Command::Evaluate(command) => command.run(),
+        Command::Eval(command) => command.run(),
     }
 }
 

@@ -15,6 +15,9 @@ pub struct Sample {
     /// Folder of the run.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
+    /// Generator to draw with: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
+    checkpoint: String,
     /// PNG to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -41,7 +44,7 @@ impl Sample {
             return Err(Error::Usage(format!("{} exists: overwrite with --force", self.out.display())));
         }
         let (run, _) = Run::open(&self.run)?;
-        let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+        let checkpoint = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
         let generator = Generator::finished(&checkpoint, Device::Cpu)?;
         let (columns, rows) = (i64::from(self.columns), i64::from(self.rows));
         let sheet = Sheet { columns, rows, seed: self.seed, keypoints: !self.plain };

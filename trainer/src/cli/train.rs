@@ -5,12 +5,14 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::keep::{Keep, KeepBest};
 use crate::config::{Config, Precision};
 use crate::dataset::Store;
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::run::Run;
+use crate::train::session::Session;
 
 /// Pictures are kept in memory this many times as large as the image trained at, so that crops stay sharp.
 pub const STORE_FACTOR: i64 = 2;
@@ -47,6 +49,10 @@ pub struct Train {
     /// Steps between lines of the log.
     #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
+    #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
+    keep_best: KeepBest,
 }
 
 fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
@@ -90,7 +96,9 @@ impl Train {
             run.trim_log(gan::STAGE, state.step)?;
             run.write_config(&config)?;
         }
-        eprintln!("{size} pictures, run in {}", run.dir().display());
+        let run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
+        run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size))?;
+        eprintln!("run in {}", run.dir().display());
         let schedule = Schedule {
             until_images: self.images,
             save_every: Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7)),

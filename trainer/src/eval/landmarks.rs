@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use models::Bundle;
 use models::manifest::Metric;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
+use super::bootstrap;
 use crate::error::{Error, Result};
 
 /// Landmarks a picture.
@@ -34,8 +34,8 @@ pub struct Split {
 pub struct Report {
     /// Mean error, percent of the distance between the eyes.
     pub error: f64,
-    /// Half the width of its 95 % interval over test pictures.
-    pub interval: f64,
+    /// Its 95 % interval over test pictures: [`bootstrap::interval`].
+    pub interval: [f64; 2],
     /// Error of each landmark: eyes, nose, mouth corners.
     pub landmarks: [f64; LANDMARKS],
     /// Error of predicting the training mean for every picture.
@@ -78,24 +78,30 @@ impl Split {
             let name = Path::new(&d.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
             found.insert(name, flat);
         }
-        let path = split.join(ANNOTATIONS);
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        Self::join(annotations(split)?, &found, detections)
+    }
+
+    /// Joins annotations with what was found in the pictures of those names; `source` is where the latter is from.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if nothing was found for an annotated picture.
+    pub fn join(
+        annotated: Vec<(String, [f64; 2 * LANDMARKS])>,
+        found: &BTreeMap<String, Vec<f64>>,
+        source: &Path,
+    ) -> Result<Self> {
+        let fail = |reason: String| Error::Data { path: source.to_owned(), reason };
         let mut joined = Self::default();
-        for (i, line) in text.lines().enumerate().skip(1) {
-            let mut fields = line.split(',').map(str::trim);
-            let name = fields.next().unwrap_or_default();
-            let numbers: Vec<f64> = fields.map_while(|f| f.parse().ok()).collect();
-            let landmarks = <[f64; 2 * LANDMARKS]>::try_from(numbers)
-                .map_err(|_| fail(&path, format!("line {}: not a name and ten numbers", i + 1)))?;
-            let keypoints = found.get(name).ok_or_else(|| {
-                fail(detections, format!("no face reported for {name}, which is annotated"))
-            })?;
+        for (name, landmarks) in annotated {
+            let keypoints = found
+                .get(&name)
+                .ok_or_else(|| fail(format!("no face reported for {name}, which is annotated")))?;
             joined.keypoints.push(keypoints.clone());
             joined.landmarks.push(landmarks);
         }
         let k = joined.keypoints.first().map_or(0, Vec::len);
         if k == 0 || joined.keypoints.iter().any(|row| row.len() != k) {
-            return Err(fail(detections, "no keypoints, or not the same number in every picture".into()));
+            return Err(fail("no keypoints, or not the same number in every picture".into()));
         }
         Ok(joined)
     }
@@ -108,11 +114,42 @@ impl Split {
     }
 }
 
+/// Names and landmarks of the pictures in the folder `split`.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Data`] naming the line that does not parse.
+pub fn annotations(split: &Path) -> Result<Vec<(String, [f64; 2 * LANDMARKS])>> {
+    let path = split.join(ANNOTATIONS);
+    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+    let parse = |(i, line): (usize, &str)| {
+        let mut fields = line.split(',').map(str::trim);
+        let name = fields.next().unwrap_or_default().to_owned();
+        let numbers: Vec<f64> = fields.map_while(|f| f.parse().ok()).collect();
+        let landmarks = <[f64; 2 * LANDMARKS]>::try_from(numbers).map_err(|_| Error::Data {
+            path: path.clone(),
+            reason: format!("line {}: not a name and ten numbers", i + 1),
+        })?;
+        Ok((name, landmarks))
+    };
+    text.lines().enumerate().skip(1).map(parse).collect()
+}
+
+/// The report with what it was made from, a row a test picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The numbers.
+    pub report: Report,
+    /// Predicted landmarks, [0, 1] of the picture.
+    pub predictions: Vec<[f64; 2 * LANDMARKS]>,
+    /// Mean error over landmarks, percent.
+    pub errors: Vec<f64>,
+}
+
 /// Fits on `train`, measures on `test`.
 ///
 /// # Errors
 /// [`Error::Usage`] if the splits do not go together, [`Error::Torch`] if the regression fails.
-pub fn evaluate(train: &Split, test: &Split) -> Result<Report> {
+pub fn evaluate(train: &Split, test: &Split) -> Result<Outcome> {
     if train.keypoints[0].len() != test.keypoints[0].len() {
         return Err(Error::Usage("training and test pictures have different numbers of keypoints".into()));
     }
@@ -120,20 +157,23 @@ pub fn evaluate(train: &Split, test: &Split) -> Result<Report> {
     let (x_test, y_test) = test.tensors()?;
     // Keypoints that never move or coincide make the problem rank deficient: the minimum-norm driver copes.
     let (solution, _, _, _) = x.f_linalg_lstsq(&y, None::<f64>, "gelsd")?;
-    let distances = normalised_distances(&x_test.matmul(&solution), &y_test);
+    let predicted = x_test.matmul(&solution);
+    let distances = normalised_distances(&predicted, &y_test);
     let mean = y.mean_dim([0i64].as_slice(), true, Kind::Double).expand_as(&y_test);
-    let each = distances.mean_dim([1i64].as_slice(), false, Kind::Double);
+    let errors = Vec::<f64>::try_from(distances.mean_dim([1i64].as_slice(), false, Kind::Double))?;
     let n = test.landmarks.len();
     let per_landmark: Vec<f64> = Vec::try_from(distances.mean_dim([0i64].as_slice(), false, Kind::Double))?;
-    let deviation = if n > 1 { each.std(true).double_value(&[]) } else { f64::NAN };
-    Ok(Report {
-        error: each.mean(Kind::Double).double_value(&[]),
-        interval: 1.96 * deviation / (n as f64).sqrt(),
+    let report = Report {
+        error: errors.iter().sum::<f64>() / n as f64,
+        interval: bootstrap::interval(&errors),
         landmarks: std::array::from_fn(|i| per_landmark[i]),
         ignoring_the_picture: normalised_distances(&mean, &y_test).mean(Kind::Double).double_value(&[]),
         train: train.landmarks.len(),
         test: n,
-    })
+    };
+    let flat = Vec::<f64>::try_from(&predicted.contiguous().flatten(0, 1))?;
+    let predictions = flat.as_chunks::<{ 2 * LANDMARKS }>().0.to_vec();
+    Ok(Outcome { report, predictions, errors })
 }
 
 /// `[N, 5]`: distances in percent of the distance between the first two landmarks.
@@ -147,7 +187,9 @@ fn normalised_distances(predicted: &Tensor, truth: &Tensor) -> Tensor {
 
 impl Report {
     /// The number as a bundle's manifest keeps it; `set` names the pictures.
-    pub fn metric(&self, set: &str, bundle: &Bundle) -> Metric {
+    ///
+    /// `way` says how the keypoints were found, `keypoints` how many there are.
+    pub fn metric(&self, set: &str, keypoints: usize, way: &str) -> Metric {
         Metric {
             name: format!("landmark error ({set})"),
             value: self.error,
@@ -155,11 +197,8 @@ impl Report {
             n: self.test as u64,
             protocol: format!(
                 "linear regression without intercept from K = {} keypoints to 5 landmarks, fitted on {} pictures, \
-                 95 % interval +/- {:.2}; ignoring the picture scores {:.2}; through `runtime detect --json`",
-                bundle.manifest().dims.keypoints,
-                self.train,
-                self.interval,
-                self.ignoring_the_picture
+                 95 % bootstrap interval over test pictures {:.2} to {:.2}; ignoring the picture scores {:.2}; {way}",
+                keypoints, self.train, self.interval[0], self.interval[1], self.ignoring_the_picture
             ),
         }
     }
@@ -194,16 +233,28 @@ mod tests {
 
     #[test]
     fn landmarks_that_follow_the_keypoints_are_found() {
-        let report = evaluate(&split(100, 0.0), &split(37, 0.0)).unwrap();
+        let report = evaluate(&split(100, 0.0), &split(37, 0.0)).unwrap().report;
         assert!(report.error < 1e-6 && report.ignoring_the_picture > 5.0, "{report:?}");
     }
 
     #[test]
     fn what_the_keypoints_do_not_tell_is_the_error() {
         // Distance between the eyes 0.4, unexplained offset 0.02: 5 %.
-        let report = evaluate(&split(154, 0.02), &split(154, 0.02)).unwrap();
+        let report = evaluate(&split(154, 0.02), &split(154, 0.02)).unwrap().report;
         assert!((report.error - 5.0).abs() < 0.1, "{report:?}");
         assert_eq!((report.train, report.test), (154, 154));
+        assert!(report.interval[0] < report.error && report.error < report.interval[1], "{report:?}");
+    }
+
+    #[test]
+    fn axes_swapped_in_one_split_are_an_error_of_a_face() {
+        let mut swapped = split(100, 0.0);
+        for row in &mut swapped.keypoints {
+            row.as_chunks_mut::<2>().0.iter_mut().for_each(|p| p.swap(0, 1));
+        }
+        let right = evaluate(&split(100, 0.0), &split(100, 0.0)).unwrap().report.error;
+        let wrong = evaluate(&split(100, 0.0), &swapped).unwrap().report.error;
+        assert!(right < 1e-6 && wrong > 10.0, "{right} {wrong}");
     }
 
     #[test]
@@ -212,11 +263,12 @@ mod tests {
         let csv = "file,a\nx.png,.1,.2,.3,.4,.5,.6,.7,.8,.9,1\n";
         std::fs::write(dir.path().join(ANNOTATIONS), csv).unwrap();
         let detections = dir.path().join("d.jsonl");
-        let line = r#"{"file":"some/x.png","width":100,"height":50,"faces":[{"keypoints":[[50,25,0.9]]}]}"#;
+        let line = r#"{"file":"some/x.png","width":100,"height":50,"faces":[{"keypoints":[[20,40,0.9]]}]}"#;
         std::fs::write(&detections, line).unwrap();
         let s = Split::read(dir.path(), &detections).unwrap();
-        assert_eq!(s.keypoints, [[0.5, 0.5]]);
-        assert_eq!(s.landmarks[0][9], 1.0);
+        // x over the width, y over the height, in this order.
+        assert_eq!(s.keypoints, [[0.2, 0.8]]);
+        assert_eq!((s.landmarks[0][0], s.landmarks[0][1], s.landmarks[0][9]), (0.1, 0.2, 1.0));
         std::fs::write(&detections, line.replace("x.png", "y.png")).unwrap();
         assert!(Split::read(dir.path(), &detections).unwrap_err().to_string().contains("x.png"));
     }

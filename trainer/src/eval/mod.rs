@@ -1,3 +1,14 @@
-//! Measurements by the field's protocols.
+//! Measurements by the field's protocols: `measure` runs them all on a `subject` and writes a `report`.
 
+pub mod bootstrap;
+pub mod disentangle;
+pub mod distance;
+pub mod faces;
+pub mod features;
+pub mod health;
 pub mod landmarks;
+pub mod measure;
+mod pictures;
+pub mod quality;
+pub mod report;
+pub mod subject;

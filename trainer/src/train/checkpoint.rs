@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use models::files::write_atomically;
@@ -15,6 +17,9 @@ use crate::error::{Error, Result};
 
 /// Version of the layout.
 const FORMAT: u32 = 1;
+
+/// Longest header that is read, in bytes.
+const MAX_HEADER_BYTES: u64 = 64 << 20;
 
 /// What a checkpoint knows besides tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,6 +100,27 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)], state: &State) -> Result<
     let header = HashMap::from([("state".to_owned(), state)]);
     let content = safetensors::serialize(views, Some(header)).map_err(|e| fail(e.to_string()))?;
     Ok(write_atomically(path, &content)?)
+}
+
+/// What the checkpoint at `path` knows besides tensors, without reading those.
+///
+/// # Errors
+/// [`Error::Checkpoint`] if it is not a checkpoint of this trainer.
+pub fn peek(path: &Path) -> Result<State> {
+    let fail = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(Error::io(path))?;
+    let length = u64::from_le_bytes(length);
+    if length > MAX_HEADER_BYTES {
+        return Err(fail("not a checkpoint".into()));
+    }
+    let mut header = Vec::new();
+    file.take(length).read_to_end(&mut header).map_err(Error::io(path))?;
+    let header: serde_json::Value =
+        serde_json::from_slice(&header).map_err(|e| fail(format!("not a checkpoint, or cut short ({e})")))?;
+    let text = header["__metadata__"]["state"].as_str().unwrap_or_default();
+    serde_json::from_str(text).map_err(|e| fail(format!("its state does not parse ({e})")))
 }
 
 /// A checkpoint in memory.
@@ -212,6 +238,7 @@ mod tests {
         save(&path, &tensors(1.25), &state).unwrap();
         let checkpoint = Checkpoint::open(&path).unwrap();
         assert_eq!(checkpoint.state, state);
+        assert_eq!(peek(&path).unwrap(), state);
         let mut into = tensors(0.0);
         checkpoint.restore(&mut into).unwrap();
         assert_eq!(into, tensors(1.25));

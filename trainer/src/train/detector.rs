@@ -8,7 +8,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use super::adam::Adam;
-use super::checkpoint::{self, Checkpoint, State};
+use super::checkpoint::{Checkpoint, State};
 use super::generator::Generator;
 use super::progress::Progress;
 use super::run::Run;
@@ -303,14 +303,14 @@ impl DetectorTraining {
             }
             progress.advance(config.batch as u64, &note);
             if interrupt::asked() || saved.elapsed() >= save_every {
-                checkpoint::save(&run.checkpoint(STAGE), &self.tensors(), &self.state)?;
+                run.save(STAGE, &self.tensors(), &self.state)?;
                 saved = Instant::now();
                 interrupt::check()?;
             }
         }
         progress.finish(&note);
         self.calibrate(&mut loader)?;
-        checkpoint::save(&run.checkpoint(STAGE), &self.tensors(), &self.state)?;
+        run.save(STAGE, &self.tensors(), &self.state)?;
         self.draw(&mut loader, run)
     }
 
@@ -341,7 +341,8 @@ impl DetectorTraining {
         let images = Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns).to_device(self.device);
         let seen = tch::no_grad(|| self.average.net.forward(&images, Norm::Running));
         let path = run.sample(STAGE, self.state.images_seen);
-        sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)
+        sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)?;
+        run.sheet(STAGE, self.state.step, &path)
     }
 }
 

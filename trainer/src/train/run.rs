@@ -1,27 +1,47 @@
-//! A run's directory: configuration, checkpoints, log and samples.
+//! A run's directory: configuration, checkpoints, records and samples.
+//!
+//! | file | content |
+//! |---|---|
+//! | `config.toml` | the resolved configuration |
+//! | `run.json` | who trained what with which command, one entry a start: [`super::session`] |
+//! | `STAGE.jsonl`, `tensorboard/STAGE/`, `STAGE-curves.png` | what was measured, three times: [`super::record`] |
+//! | `samples/STAGE-IMAGES.png` | sample sheets, the same noise every time |
+//! | `STAGE.safetensors`, `STAGE-IMAGES.safetensors`, `STAGE-best.safetensors` | checkpoints: [`super::keep`] |
+//! | `STAGE-best.json`, `STAGE-scores.jsonl` | by what the best is the best: [`super::judge`] |
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use serde_json::Value;
+use tch::Tensor;
 
+use super::checkpoint::{self, State};
+use super::generator::Generator;
+use super::judge::{Best, Judge};
+use super::keep;
+use super::record::Recorder;
+use super::session::Session;
 use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// Paths of a run and its log.
+/// Paths of a run and what it keeps.
 pub struct Run {
     dir: PathBuf,
+    keep: usize,
+    judge: Option<Judge>,
 }
 
 impl Run {
+    fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned(), keep: keep::DEFAULT_KEEP, judge: None }
+    }
+
     /// Makes the directory of a new run and writes the configuration into it.
     ///
     /// # Errors
     /// [`Error::Usage`] if a run is there already.
     pub fn create(dir: &Path, config: &Config) -> Result<Self> {
-        let run = Self { dir: dir.to_owned() };
+        let run = Self::at(dir);
         if run.config_path().exists() {
             return Err(Error::Usage(format!(
                 "{} holds a run already: carry on with --resume, or name another folder",
@@ -47,7 +67,7 @@ impl Run {
     /// # Errors
     /// [`Error::Usage`] if there is no run, [`Error::Config`] if its configuration is not sound.
     pub fn open(dir: &Path) -> Result<(Self, Config)> {
-        let run = Self { dir: dir.to_owned() };
+        let run = Self::at(dir);
         if !run.config_path().is_file() {
             return Err(Error::Usage(format!("{}: no run here (no config.toml)", dir.display())));
         }
@@ -75,44 +95,116 @@ impl Run {
         self.dir.join("samples").join(format!("{stage}-{images:09}.png"))
     }
 
-    /// The log of a stage: one JSON object a line.
-    pub fn log_path(&self, stage: &str) -> PathBuf {
-        self.dir.join(format!("{stage}.jsonl"))
+    /// Keeps `keep` checkpoints a stage, the latest included, and the best by `judge`.
+    pub fn keeping(self, keep: usize, judge: Option<Judge>) -> Self {
+        Self { keep, judge, ..self }
     }
 
-    /// Appends a line to the log.
+    /// The best checkpoint of a stage by the metric that the run was told to keep the best by.
+    pub fn best(&self, stage: &str) -> PathBuf {
+        self.dir.join(format!("{stage}-best.safetensors"))
+    }
+
+    /// The checkpoint that `which` names: `latest`, `best` or a file.
+    pub fn named_checkpoint(&self, stage: &str, which: &str) -> PathBuf {
+        match which {
+            "latest" => self.checkpoint(stage),
+            "best" => self.best(stage),
+            file => PathBuf::from(file),
+        }
+    }
+
+    /// The records of a stage.
+    pub fn recorder(&self, stage: &str) -> Recorder {
+        Recorder::new(&self.dir, stage)
+    }
+
+    /// Notes in `run.json` that this process begins to train a stage.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Data`] if `run.json` is not a record.
+    pub fn begin(&self, session: Session) -> Result<()> {
+        session.add_to(&self.dir.join("run.json"))
+    }
+
+    /// Records a line: see [`super::record`].
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn log(&self, stage: &str, line: &impl Serialize) -> Result<()> {
-        let path = self.log_path(stage);
-        let mut text = serde_json::to_string(line).map_err(|e| Error::Usage(e.to_string()))?;
-        text.push('\n');
-        let mut file =
-            fs::OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
-        file.write_all(text.as_bytes()).map_err(Error::io(&path))
+        self.recorder(stage).add(line)
     }
 
-    /// Drops log lines of steps after `step`, which a resumed run writes anew, and a last line cut short.
+    /// Drops what steps after `step` recorded, which a resumed run records anew.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn trim_log(&self, stage: &str, step: u64) -> Result<()> {
-        let path = self.log_path(stage);
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(()) };
-        let kept: String = text
-            .split_inclusive('\n')
-            .filter(|line| {
-                let parsed: Option<Value> = serde_json::from_str(line).ok();
-                parsed.and_then(|v| v["step"].as_u64()).is_some_and(|s| s <= step) && line.ends_with('\n')
-            })
-            .collect();
-        Ok(models::files::write_atomically(&path, kept.as_bytes())?)
+        self.recorder(stage).trim(step)?;
+        self.recorder(&scores(stage)).trim(step)
     }
+
+    /// Records the sample sheet at `path`, and redraws the curves.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Plot`].
+    pub fn sheet(&self, stage: &str, step: u64, path: &Path) -> Result<()> {
+        let recorder = self.recorder(stage);
+        recorder.add_sheet(step, path)?;
+        recorder.draw_curves()
+    }
+
+    /// Saves a checkpoint as the latest and removes those that are not to be kept any more.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Checkpoint`]; the latest is whole in any case.
+    pub fn save(&self, stage: &str, tensors: &[(String, Tensor)], state: &State) -> Result<()> {
+        keep::save(&self.checkpoint(stage), state, self.keep, |p| checkpoint::save(p, tensors, state))
+    }
+
+    /// Compares a calibrated generator, drawing at `size` with `alpha`, with the best so far if the run keeps the
+    /// best; `tensors` are what is saved if it wins. One that has not grown to its full size does not take part.
+    ///
+    /// # Errors
+    /// Those of the comparison and of saving.
+    pub fn judge(
+        &self,
+        stage: &str,
+        generator: &Generator,
+        (size, alpha): (i64, f64),
+        state: &State,
+        tensors: impl FnOnce() -> Vec<(String, Tensor)>,
+    ) -> Result<()> {
+        let Some(judge) = &self.judge else { return Ok(()) };
+        if size != state.config.architecture.image_size || alpha < 1.0 {
+            return Ok(());
+        }
+        let (by, score) = (judge.by(), judge.score(generator, size)?);
+        let mut line = serde_json::json!({ "step": state.step, "images": state.images_seen });
+        line[by.to_string()] = score.into();
+        self.log(&scores(stage), &line)?;
+        let record = self.dir.join(format!("{stage}-best.json"));
+        let before: Option<Best> =
+            std::fs::read_to_string(&record).ok().and_then(|text| serde_json::from_str(&text).ok());
+        if before.is_some_and(|best| !best.is_beaten_by(by, score)) {
+            return Ok(());
+        }
+        // First the checkpoint: killed in between, the same score is computed again and wins again.
+        checkpoint::save(&self.best(stage), &tensors(), state)?;
+        let best = Best { by, score, images: state.images_seen };
+        let text = serde_json::to_string(&best).map_err(|e| Error::Usage(e.to_string()))? + "\n";
+        Ok(models::files::write_atomically(&record, text.as_bytes())?)
+    }
+}
+
+/// The name that the scores of a stage are recorded under.
+fn scores(stage: &str) -> String {
+    format!("{stage}-scores")
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::judge::BestBy;
     use super::*;
 
     #[test]
@@ -125,15 +217,42 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_cut_back_to_the_checkpoint() {
+    fn the_best_is_kept_and_the_latest_named() {
         let dir = tempfile::tempdir().unwrap();
-        let run = Run::create(dir.path(), &Config::default()).unwrap();
-        for step in 1..=4 {
-            run.log("gan", &serde_json::json!({ "step": step })).unwrap();
-        }
-        let path = run.log_path("gan");
-        fs::write(&path, fs::read_to_string(&path).unwrap() + "{\"step\": 2, \"lo").unwrap();
-        run.trim_log("gan", 3).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
+        let mut config = Config::default();
+        config.architecture.generator_channels = vec![4; 5];
+        config.architecture.image_size = 64;
+        let store = std::sync::Arc::new(crate::dataset::Store::load(&[picture(dir.path())], 8).unwrap());
+        let judge = Judge::new(BestBy::Health, &store, &config, tch::Device::Cpu).unwrap();
+        let run = Run::create(&dir.path().join("run"), &config).unwrap().keeping(2, Some(judge));
+        let generator = Generator::new(&config.architecture, tch::Device::Cpu);
+        let scale_pose = |factor: f64| {
+            let weights = generator.store.variables();
+            let (_, weight) = weights.iter().find(|(name, _)| name.ends_with("pose.2.weight")).unwrap();
+            let _ = tch::no_grad(|| weight.shallow_clone().g_mul_scalar_(factor));
+        };
+        // Far enough from the centre to be healthy.
+        scale_pose(40.0);
+        let state = |step: u64| State { step, images_seen: step * 4, ..State::new("gan", &config, 1) };
+        run.judge("gan", &generator, (32, 1.0), &state(1), Vec::new).unwrap();
+        assert!(!run.best("gan").exists(), "not grown to its size yet");
+        run.judge("gan", &generator, (64, 1.0), &state(2), Vec::new).unwrap();
+        let images = |p: PathBuf| checkpoint::peek(&p).unwrap().images_seen;
+        assert_eq!(images(run.best("gan")), 8);
+        // Keypoints that do not move any more are worse: the best stays.
+        scale_pose(0.0);
+        run.judge("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
+        assert_eq!(images(run.named_checkpoint("gan", "best")), 8);
+        assert_eq!(run.named_checkpoint("gan", "latest"), run.checkpoint("gan"));
+        let lines = std::fs::read_to_string(run.recorder("gan-scores").lines()).unwrap();
+        assert_eq!(lines.lines().count(), 2);
+        run.trim_log("gan", 2).unwrap();
+        assert_eq!(std::fs::read_to_string(run.recorder("gan-scores").lines()).unwrap().lines().count(), 1);
+    }
+
+    fn picture(dir: &Path) -> PathBuf {
+        let path = dir.join("a.png");
+        image::RgbImage::new(8, 8).save(&path).unwrap();
+        path
     }
 }

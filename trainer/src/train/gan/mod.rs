@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tch::{Device, Tensor};
 
 use super::adam::Adam;
-use super::checkpoint::{self, Checkpoint, State};
+use super::checkpoint::{Checkpoint, State};
 use super::generator::Generator;
 use super::progress::Progress;
 use super::run::Run;
@@ -156,7 +156,7 @@ impl Gan {
         if let Some(name) = parameters::first_not_finite(&tensors)? {
             return Err(report::spoiled(&name, self.state.step, self.saved));
         }
-        checkpoint::save(&run.checkpoint(STAGE), &tensors, &self.state)?;
+        run.save(STAGE, &tensors, &self.state)?;
         self.saved = Some(self.state.step);
         Ok(())
     }
@@ -252,6 +252,8 @@ impl Gan {
         let path = run.sample(STAGE, self.state.images_seen);
         let sheet = sample::Sheet { columns: 10, rows: 6, seed: 0, keypoints: true };
         sample::write_sheet(&path, &self.average, &sheet, size, alpha)?;
+        run.sheet(STAGE, self.state.step, &path)?;
+        run.judge(STAGE, &self.average, (size, alpha), &self.state, || self.tensors())?;
         Ok(path)
     }
 }

@@ -1,0 +1,358 @@
+//! Whether each keypoint steers its part and nothing else.
+//!
+//! Three interventions on generated samples. *Move*: one keypoint goes by a step in a random direction; the detector
+//! tells how far each part followed. *Background*: the background of another sample. *Part*: one embedding of another
+//! sample. Change is the mean absolute colour difference in steps of 8-bit colour (0 to 255), weighted by where: by a
+//! heat map for "inside", by its complement for "outside".
+
+use serde::Serialize;
+use tch::{Device, Kind, Tensor};
+
+use super::subject::{Subject, detect, narrow, sample};
+use crate::error::Result;
+use crate::nets::heatmap::{self, Pose};
+use crate::nets::keypoint_generator::Latents;
+use crate::train::interrupt;
+use crate::train::progress::Progress;
+
+/// How far a keypoint is moved, normalised coordinates: 7.5 % of the picture's side.
+pub const STEP: f64 = 0.15;
+/// Samples that are changed and those that lend their looks.
+const SEEDS: [i64; 2] = [101, 102];
+/// Seed of the directions.
+const DIRECTIONS: i64 = 103;
+/// Samples drawn together.
+const BATCH: i64 = 20;
+
+/// Change of colour, 0 to 255, within a region and outside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Change {
+    /// Weighted by the region.
+    pub inside: f64,
+    /// Weighted by its complement.
+    pub outside: f64,
+}
+
+/// What moving a keypoint did.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Moves {
+    /// `followed[moved][measured]`: how far the measured part went along the step, 1 is the whole step. Zero
+    /// everywhere but on the diagonal is perfect. None without a detector.
+    pub followed: Option<Vec<Vec<f64>>>,
+    /// `distance[moved][measured]`: how far it went in whatever direction, in steps.
+    pub distance: Option<Vec<Vec<f64>>>,
+    /// For each moved keypoint, inside: its heat maps before and after.
+    pub change: Vec<Change>,
+}
+
+/// All interventions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Samples an intervention.
+    pub n: usize,
+    /// Length of a move, normalised coordinates.
+    pub step: f64,
+    /// Moves of each keypoint.
+    pub moves: Moves,
+    /// Mean of the diagonal of [`Moves::followed`].
+    pub own: Option<f64>,
+    /// Mean over the rest of [`Moves::distance`].
+    pub leakage: Option<f64>,
+    /// Another background; inside: the parts, `1 - H_bg`.
+    pub background: Change,
+    /// Another embedding of each part; inside: its heat map.
+    pub parts: Vec<Change>,
+}
+
+/// Intervenes on `n` samples.
+///
+/// # Errors
+/// Those of the subject; [`crate::Error::Interrupted`].
+pub fn measure(subject: &mut dyn Subject, n: i64) -> Result<Report> {
+    let _no_grad = tch::no_grad_guard();
+    let (latents, others) = (sample(subject, n, SEEDS[0])?, sample(subject, n, SEEDS[1])?);
+    let directions = directions(n);
+    let k = latents.keypoints.size()[1];
+    let sees = subject.detector_size().is_some();
+    let mut sums = Sums::new(k as usize);
+    let mut progress = Progress::new("interventions", (n * (1 + 2 * k)) as u64);
+    for start in (0..n).step_by(BATCH as usize) {
+        let count = BATCH.min(n - start);
+        let (own, other) = (narrow(&latents, start, count), narrow(&others, start, count));
+        let direction = directions.narrow(0, start, count);
+        let before = subject.draw(&own)?;
+        let seen = if sees { Some(detect(subject, &before)?) } else { None };
+        let maps = heatmap::parts(&pose(&own), subject.tau(), subject.image_size());
+
+        let after = subject.draw(&with_background(&own, &other))?;
+        let parts = maps.amax([1i64].as_slice(), true);
+        sums.background.add(&before, &after, &parts);
+        progress.advance(count as u64, "");
+        for j in 0..k {
+            interrupt::check()?;
+            let map = maps.narrow(1, j, 1);
+            let after = subject.draw(&with_part(&own, &other, j))?;
+            sums.parts[j as usize].add(&before, &after, &map);
+
+            let (moved, step) = with_move(&own, j, &direction);
+            let after = subject.draw(&moved)?;
+            let there = heatmap::parts(&pose(&moved), subject.tau(), subject.image_size()).narrow(1, j, 1);
+            sums.moves[j as usize].add(&before, &after, &map.maximum(&there));
+            if let Some(seen) = &seen {
+                let went = detect(subject, &after)? - seen;
+                sums.followed(j as usize, &went, &step)?;
+            }
+            progress.advance(2 * count as u64, "");
+        }
+    }
+    progress.finish("");
+    Ok(sums.report(n as usize, sees))
+}
+
+fn pose(latents: &Latents) -> Pose {
+    Pose::natural(latents.keypoints.shallow_clone())
+}
+
+/// Unit vectors `[N, 2]`.
+fn directions(n: i64) -> Tensor {
+    tch::manual_seed(DIRECTIONS);
+    let angle = Tensor::rand([n], (Kind::Float, Device::Cpu)) * std::f64::consts::TAU;
+    Tensor::stack(&[angle.cos(), angle.sin()], 1)
+}
+
+/// The background of `other`.
+pub fn with_background(own: &Latents, other: &Latents) -> Latents {
+    Latents {
+        keypoints: own.keypoints.shallow_clone(),
+        embeddings: own.embeddings.shallow_clone(),
+        background: other.background.shallow_clone(),
+    }
+}
+
+/// The look of part `k` of `other`.
+pub fn with_part(own: &Latents, other: &Latents, k: i64) -> Latents {
+    let embeddings = own.embeddings.copy();
+    embeddings.narrow(1, k, 1).copy_(&other.embeddings.narrow(1, k, 1));
+    Latents {
+        keypoints: own.keypoints.shallow_clone(),
+        embeddings,
+        background: own.background.shallow_clone(),
+    }
+}
+
+/// Keypoint `k` moved by [`STEP`] along `direction` `[N, 2]`, with the steps `[N, 2]`. A coordinate that would leave
+/// the picture goes the other way.
+pub fn with_move(own: &Latents, k: i64, direction: &Tensor) -> (Latents, Tensor) {
+    let step = direction * STEP;
+    let here = own.keypoints.select(1, k);
+    let leaves = (&here + &step).abs().gt(1.0);
+    let step = step.where_self(&leaves.logical_not(), &-&step);
+    let keypoints = own.keypoints.copy();
+    keypoints.select(1, k).copy_(&(&here + &step));
+    let moved = Latents {
+        keypoints,
+        embeddings: own.embeddings.shallow_clone(),
+        background: own.background.shallow_clone(),
+    };
+    (moved, step)
+}
+
+/// Sums over samples of weighted change.
+#[derive(Clone, Default)]
+struct Weighted {
+    inside: f64,
+    outside: f64,
+    samples: f64,
+}
+
+impl Weighted {
+    /// Adds what changed between images `[N, 3, S, S]`; `region` `[N, 1, S, S]` is 0 to 1.
+    fn add(&mut self, before: &Tensor, after: &Tensor, region: &Tensor) {
+        let change = (before - after).abs().mean_dim([1i64].as_slice(), true, Kind::Float) * 127.5;
+        let over = |weight: &Tensor| {
+            let sum = |t: &Tensor| t.sum_dim_intlist([1i64, 2, 3].as_slice(), false, Kind::Double);
+            // A part outside the picture has no inside.
+            let mean = sum(&(&change * weight)) / sum(weight).clamp_min(1e-6);
+            mean.sum(Kind::Double).double_value(&[])
+        };
+        self.inside += over(region);
+        self.outside += over(&(1.0 - region));
+        self.samples += before.size()[0] as f64;
+    }
+
+    fn mean(&self) -> Change {
+        let n = self.samples.max(1.0);
+        Change { inside: self.inside / n, outside: self.outside / n }
+    }
+}
+
+struct Sums {
+    moves: Vec<Weighted>,
+    parts: Vec<Weighted>,
+    background: Weighted,
+    followed: Vec<Vec<f64>>,
+    distance: Vec<Vec<f64>>,
+}
+
+impl Sums {
+    fn new(k: usize) -> Self {
+        let table = vec![vec![0.0; k]; k];
+        Self {
+            moves: vec![Weighted::default(); k],
+            parts: vec![Weighted::default(); k],
+            background: Weighted::default(),
+            followed: table.clone(),
+            distance: table,
+        }
+    }
+
+    /// Adds how the detections went `[N, K, 2]` when `moved` went by `step` `[N, 2]`.
+    fn followed(&mut self, moved: usize, went: &Tensor, step: &Tensor) -> Result<()> {
+        let sum = |t: Tensor| t.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
+        let along = (went * step.unsqueeze(1)).sum_dim_intlist([-1i64].as_slice(), false, Kind::Double);
+        let length = went.square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Double).sqrt();
+        let along = Vec::<f64>::try_from(sum(along / (STEP * STEP)))?;
+        let length = Vec::<f64>::try_from(sum(length / STEP))?;
+        for (total, new) in self.followed[moved].iter_mut().zip(along) {
+            *total += new;
+        }
+        for (total, new) in self.distance[moved].iter_mut().zip(length) {
+            *total += new;
+        }
+        Ok(())
+    }
+
+    fn report(self, n: usize, sees: bool) -> Report {
+        let per_sample = |table: Vec<Vec<f64>>| -> Vec<Vec<f64>> {
+            table.into_iter().map(|row| row.into_iter().map(|v| v / n as f64).collect()).collect()
+        };
+        let (followed, distance) = (per_sample(self.followed), per_sample(self.distance));
+        let k = followed.len();
+        let own = (0..k).map(|j| followed[j][j]).sum::<f64>() / k as f64;
+        let rest = (0..k * k).filter(|i| i / k != i % k).map(|i| distance[i / k][i % k]).sum::<f64>();
+        Report {
+            n,
+            step: STEP,
+            own: sees.then_some(own),
+            leakage: (sees && k > 1).then(|| rest / (k * (k - 1)) as f64),
+            moves: Moves {
+                followed: sees.then_some(followed),
+                distance: sees.then_some(distance),
+                change: self.moves.iter().map(Weighted::mean).collect(),
+            },
+            background: self.background.mean(),
+            parts: self.parts.iter().map(Weighted::mean).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::CropConfig;
+    use crate::nets::heatmap::pixel_centres;
+    use crate::nets::keypoint_generator::Noise;
+
+    /// Paints its parts by formula: part 0 in red, part 1 in green, each its heat map times its embedding; blue is the
+    /// background. `leak` drags part 1 along with keypoint 0; `bleed` lets the background shine through the parts.
+    struct Painter {
+        leak: f64,
+        bleed: bool,
+        eyes: bool,
+    }
+
+    impl Subject for Painter {
+        fn describe(&self) -> String {
+            "painter".into()
+        }
+        fn names(&self) -> Vec<String> {
+            vec!["red".into(), "green".into()]
+        }
+        fn image_size(&self) -> i64 {
+            48
+        }
+        fn detector_size(&self) -> Option<i64> {
+            self.eyes.then_some(48)
+        }
+        fn tau(&self) -> f64 {
+            0.02
+        }
+        fn crop(&self) -> CropConfig {
+            CropConfig::default()
+        }
+        fn latent(&self) -> i64 {
+            4
+        }
+        fn latents(&mut self, noise: &Noise) -> Result<Latents> {
+            Ok(Latents {
+                keypoints: (&noise.pose * 0.1).clamp(-0.3, 0.3).view([-1, 2, 2]),
+                embeddings: noise.appearance.narrow(1, 0, 2).sigmoid().unsqueeze(2) * 0.5 + 0.5,
+                background: noise.background.narrow(1, 0, 1).sigmoid(),
+            })
+        }
+        fn draw(&mut self, l: &Latents) -> Result<Tensor> {
+            let drawn = l.keypoints.copy();
+            drawn.select(1, 1).copy_(&(l.keypoints.select(1, 1) + l.keypoints.select(1, 0) * self.leak));
+            let maps = heatmap::parts(&Pose::natural(drawn), self.tau(), 48);
+            let ground =
+                if self.bleed { maps.narrow(1, 0, 1).ones_like() } else { heatmap::background(&maps) };
+            let blue = ground * l.background.view([-1, 1, 1, 1]);
+            Ok(Tensor::cat(&[maps * l.embeddings.unsqueeze(3), blue], 1) * 2.0 - 1.0)
+        }
+        fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
+            let light = (images.narrow(1, 0, 2) + 1.0) / 2.0;
+            let light = &light / light.sum_dim_intlist([2i64, 3].as_slice(), true, Kind::Float);
+            let centres = pixel_centres(48, Device::Cpu);
+            let along =
+                |axis: i64| light.sum_dim_intlist([axis].as_slice(), false, Kind::Float).matmul(&centres);
+            Ok(Tensor::stack(&[along(2), along(3)], -1))
+        }
+    }
+
+    #[test]
+    fn parts_that_follow_their_own_keypoint_alone_are_perfect() {
+        let r = measure(&mut Painter { leak: 0.0, bleed: false, eyes: true }, 30).unwrap();
+        let followed = r.moves.followed.clone().unwrap();
+        assert!((followed[0][0] - 1.0).abs() < 0.02 && (followed[1][1] - 1.0).abs() < 0.02, "{followed:?}");
+        assert!(
+            followed[0][1].abs() < 0.01 && r.leakage.unwrap() < 0.01 && (r.own.unwrap() - 1.0).abs() < 0.02
+        );
+        // Where a part is, no background is painted; another look stays within its heat map.
+        assert!(r.background.inside < 0.6 * r.background.outside, "{:?}", r.background);
+        assert!(r.parts.iter().all(|c| c.inside > 10.0 * c.outside), "{:?}", r.parts);
+        assert!(r.moves.change.iter().all(|c| c.inside > 5.0 * c.outside), "{:?}", r.moves);
+        assert_eq!((r.n, r.step), (30, STEP));
+    }
+
+    #[test]
+    fn leaks_are_found_where_they_are() {
+        let r = measure(&mut Painter { leak: 0.5, bleed: true, eyes: true }, 30).unwrap();
+        let followed = r.moves.followed.clone().unwrap();
+        // The row is the keypoint that was moved: 0 drags 1 along by half, 1 leaves 0 alone.
+        assert!((followed[0][1] - 0.5).abs() < 0.02 && followed[1][0].abs() < 0.01, "{followed:?}");
+        assert!((r.leakage.unwrap() - 0.25).abs() < 0.02, "{:?}", r.leakage);
+        assert!((r.background.inside / r.background.outside - 1.0).abs() < 0.05, "{:?}", r.background);
+    }
+
+    #[test]
+    fn without_a_detector_the_pictures_still_tell() {
+        let r = measure(&mut Painter { leak: 0.0, bleed: false, eyes: false }, 4).unwrap();
+        assert_eq!((r.own, r.leakage, r.moves.followed), (None, None, None));
+        assert!(r.parts[0].inside > r.parts[0].outside);
+    }
+
+    #[test]
+    fn moves_stay_inside_the_picture() {
+        let keypoints = Tensor::from_slice(&[0.95f32, 0.0]).view([1, 1, 2]);
+        let own = Latents {
+            keypoints,
+            embeddings: Tensor::zeros([1, 1, 1], (Kind::Float, Device::Cpu)),
+            background: Tensor::zeros([1, 1], (Kind::Float, Device::Cpu)),
+        };
+        let (moved, step) = with_move(&own, 0, &Tensor::from_slice(&[1.0f32, 0.0]).view([1, 2]));
+        assert!((moved.keypoints.double_value(&[0, 0, 0]) - 0.8).abs() < 1e-6);
+        assert!((step.double_value(&[0, 0]) + STEP).abs() < 1e-6);
+        // What is not moved is untouched, also in the latents that were given.
+        assert!((own.keypoints.double_value(&[0, 0, 0]) - 0.95).abs() < 1e-6);
+    }
+}

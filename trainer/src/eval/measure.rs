@@ -1,0 +1,105 @@
+//! All measurements of one subject, in order.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tch::Device;
+
+use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
+use super::subject::{Subject, sample};
+use super::{disentangle, faces, health, pictures, quality};
+use crate::error::{Error, Result};
+use crate::machine;
+use crate::nets::features::FeatureNet;
+
+/// Most samples that are intervened on: each costs two pictures a keypoint.
+const INTERVENTIONS: usize = 200;
+/// Seed of the samples whose keypoints are examined.
+const HEALTH_SEED: i64 = 201;
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Folders with `train/` and `test/`, each with pictures and a `landmarks.csv`.
+    pub landmarks: Vec<PathBuf>,
+    /// Pictures that training never saw; none leaves out image quality.
+    pub held_out: Vec<PathBuf>,
+    /// Pictures of the training set; none leaves out the floor.
+    pub training: Vec<PathBuf>,
+    /// Generated pictures.
+    pub samples: usize,
+    /// Whether a missing feature network is an error.
+    pub features_required: bool,
+    /// Whether pictures are drawn.
+    pub plots: bool,
+}
+
+/// Measures `subject` and writes `report.json`, `report.md`, `metrics.json` and pictures into `out`.
+///
+/// # Errors
+/// Those of the measurements and of writing; [`Error::Interrupted`].
+pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Result<Report> {
+    let names = subject.names();
+    let mut left_out = vec![];
+    let mut sets = vec![];
+    for set in &request.landmarks {
+        sets.push(faces::regress(subject, set)?);
+    }
+    if sets.is_empty() {
+        left_out.push("landmark regression: no set named (`--landmarks SET`)".to_owned());
+    }
+    let quality = if request.held_out.is_empty() {
+        left_out.push("KID and FID: no held-out pictures named (`--pictures PICTURES`)".to_owned());
+        None
+    } else {
+        match FeatureNet::find() {
+            Ok(path) => {
+                let net = FeatureNet::load(&path, Device::Cpu)?;
+                let (held_out, training) = (&request.held_out, &request.training);
+                Some(quality::measure(subject, &net, held_out, training, request.samples)?)
+            }
+            Err(missing) if !request.features_required => {
+                left_out.push(format!("KID and FID: {missing}"));
+                None
+            }
+            Err(missing) => return Err(missing),
+        }
+    };
+    let latents = sample(subject, request.samples as i64, HEALTH_SEED)?;
+    let health = health::examine(&latents.keypoints)?;
+    if subject.detector_size().is_none() {
+        left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());
+    }
+    let disentanglement = disentangle::measure(subject, request.samples.min(INTERVENTIONS) as i64)?;
+    let mut report = Report {
+        schema_version: SCHEMA_VERSION,
+        subject: subject.describe(),
+        date: machine::now(),
+        machine: machine::describe(),
+        revision: machine::REVISION.to_owned(),
+        landmarks: sets
+            .iter()
+            .map(|s| LandmarkSet { name: s.name.clone(), report: s.outcome.report.clone() })
+            .collect(),
+        quality,
+        disentanglement,
+        verdicts: health.verdicts(&names),
+        health,
+        keypoints: names,
+        left_out,
+        plots: vec![],
+    };
+    fs::create_dir_all(out).map_err(Error::io(out))?;
+    if request.plots {
+        report.plots = pictures::draw(out, subject, &report, &sets)?;
+    }
+    let write = |file: &str, text: String| {
+        models::files::write_atomically(&out.join(file), text.as_bytes()).map_err(Error::from)
+    };
+    let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Usage(e.to_string()));
+    write("metrics.json", json(serde_json::to_string_pretty(&report.metrics()))? + "\n")?;
+    write("report.md", report.markdown())?;
+    // Last: where it lies, the rest is complete.
+    write("report.json", json(serde_json::to_string_pretty(&report))? + "\n")?;
+    Ok(report)
+}

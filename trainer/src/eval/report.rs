@@ -1,0 +1,260 @@
+//! The report: `report.json` for programs, `report.md` for people.
+
+use std::fmt::Write;
+
+use models::manifest::Metric;
+use serde::Serialize;
+
+use super::distance::Distance;
+use super::quality::Quality;
+use super::{bootstrap, disentangle, health, landmarks};
+
+/// Version of `report.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Landmark regression on one set.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LandmarkSet {
+    /// The set's folder.
+    pub name: String,
+    /// Numbers.
+    #[serde(flatten)]
+    pub report: landmarks::Report,
+}
+
+/// Everything that was measured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What was measured.
+    pub subject: String,
+    /// When, UTC.
+    pub date: String,
+    /// Where.
+    pub machine: String,
+    /// Revision of the trainer.
+    pub revision: String,
+    /// Names of the keypoints.
+    pub keypoints: Vec<String>,
+    /// How well keypoints predict landmarks.
+    pub landmarks: Vec<LandmarkSet>,
+    /// How close generated pictures come to real ones.
+    pub quality: Option<Quality>,
+    /// Whether each keypoint steers its part alone.
+    pub disentanglement: disentangle::Report,
+    /// Whether keypoints do anything.
+    pub health: health::Report,
+    /// The latter in words.
+    pub verdicts: Vec<String>,
+    /// What was not measured, and how to have it measured.
+    pub left_out: Vec<String>,
+    /// Pictures drawn, in the report's folder.
+    pub plots: Vec<Plot>,
+}
+
+/// A picture of the report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plot {
+    /// Its file.
+    pub file: String,
+    /// What it shows.
+    pub caption: String,
+}
+
+impl Report {
+    /// The numbers as a bundle's manifest keeps them: what `trainer export --metrics` takes.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let k = self.keypoints.len();
+        let way = "through `trainer eval`, whole pictures";
+        let mut metrics: Vec<Metric> =
+            self.landmarks.iter().map(|set| set.report.metric(&set.name, k, way)).collect();
+        if let Some(q) = &self.quality {
+            let d = &q.generated;
+            let protocol = format!(
+                "{} generated pictures against {} held-out ones cropped as in training; held-out ones blurred: KID \
+                 {:.4}, FID {:.1}",
+                d.n, d.reference, q.ceiling.kid, q.ceiling.fid
+            );
+            for (name, value) in [("KID", d.kid), ("FID", d.fid)] {
+                metrics.push(Metric {
+                    name: format!("{name} ({})", d.features),
+                    value,
+                    unit: String::new(),
+                    n: d.n as u64,
+                    protocol: protocol.clone(),
+                });
+            }
+        }
+        let d = &self.disentanglement;
+        for (name, value) in [("part follows its keypoint", d.own), ("leakage to other parts", d.leakage)] {
+            metrics.extend(value.map(|value| Metric {
+                name: name.into(),
+                value,
+                unit: "of the step".into(),
+                n: d.n as u64,
+                protocol: format!(
+                    "one keypoint at a time moved by {} of generated samples, seen by the detector",
+                    d.step
+                ),
+            }));
+        }
+        metrics
+    }
+
+    /// The report as Markdown.
+    pub fn markdown(&self) -> String {
+        let mut t = String::new();
+        let _ = writeln!(
+            t,
+            "# Evaluation of {}\n\n{}, trainer `{}`, {}.\n",
+            self.subject, self.date, self.revision, self.machine
+        );
+        self.write_landmarks(&mut t);
+        self.write_quality(&mut t);
+        self.write_disentanglement(&mut t);
+        self.write_health(&mut t);
+        if !self.left_out.is_empty() {
+            t.push_str("## Left out\n\n");
+            self.left_out.iter().for_each(|line| {
+                let _ = writeln!(t, "- {line}");
+            });
+            t.push('\n');
+        }
+        if !self.plots.is_empty() {
+            t.push_str("## Pictures\n\n");
+        }
+        for plot in &self.plots {
+            let _ = writeln!(t, "{}\n\n![]({})\n", plot.caption, plot.file);
+        }
+        t
+    }
+
+    fn write_landmarks(&self, t: &mut String) {
+        if self.landmarks.is_empty() {
+            return;
+        }
+        let _ = writeln!(
+            t,
+            "## Landmark regression\n\nKeypoints of whole pictures, regressed linearly without intercept onto five \
+             landmarks; mean distance in percent of the distance between the eyes. Interval: 95 %, bootstrap over test \
+             pictures ({} resamples).\n\n\
+             | set | error | interval | n (test) | fitted on | eye L | eye R | nose | mouth L | mouth R | ignoring the picture |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|",
+            bootstrap::RESAMPLES
+        );
+        for LandmarkSet { name, report: r } in &self.landmarks {
+            let [a, b, c, d, e] = r.landmarks;
+            let _ = writeln!(
+                t,
+                "| {name} | **{:.2} %** | {:.2} to {:.2} | {} | {} | {a:.2} | {b:.2} | {c:.2} | {d:.2} | {e:.2} | {:.2} % |",
+                r.error, r.interval[0], r.interval[1], r.test, r.train, r.ignoring_the_picture
+            );
+        }
+        t.push('\n');
+    }
+
+    fn write_quality(&self, t: &mut String) {
+        let Some(q) = &self.quality else { return };
+        let f = &q.generated.features;
+        let _ = writeln!(
+            t,
+            "## Image quality\n\nDistance from held-out pictures, each cropped once as in training, in features of \
+             {f}: not comparable with numbers of other features, such as the usual FID. KID: mean and standard \
+             deviation over subsets of {} pictures. FID rises as pictures get fewer.\n\n\
+             | pictures | KID ({f}) | FID ({f}) | n | held-out |\n|---|---|---|---|---|",
+            q.generated.kid_subset
+        );
+        let mut row = |what: &str, d: &Distance| {
+            let _ = writeln!(
+                t,
+                "| {what} | {:.4} +/- {:.4} | {:.1} | {} | {} |",
+                d.kid, d.kid_std, d.fid, d.n, d.reference
+            );
+        };
+        row("**generated**", &q.generated);
+        if let Some(floor) = &q.floor {
+            row("training pictures (floor)", floor);
+        }
+        row("held-out pictures, blurred (ceiling)", &q.ceiling);
+        t.push('\n');
+    }
+
+    fn write_disentanglement(&self, t: &mut String) {
+        let d = &self.disentanglement;
+        let _ = writeln!(
+            t,
+            "## Disentanglement\n\n{} samples an intervention. Change is the mean absolute difference of colour (0 to \
+             255), inside and outside a region.\n",
+            d.n
+        );
+        if let (Some(own), Some(leak)) = (d.own, d.leakage) {
+            let _ = writeln!(
+                t,
+                "A keypoint moved by {}: its part follows by **{:.0} %** of the step (detector), each other part goes \
+                 by {:.0} %.\n",
+                d.step,
+                own * 100.0,
+                leak * 100.0
+            );
+        }
+        let _ = writeln!(
+            t,
+            "Another background: change of {:.1} where the parts are (1 - H_bg), {:.1} outside.\n\n\
+             | keypoint | follows | others go by | move: change inside / outside | other look: change inside / outside |\n\
+             |---|---|---|---|---|",
+            d.background.inside, d.background.outside
+        );
+        for (j, name) in self.keypoints.iter().enumerate() {
+            let percent = |v: Option<f64>| v.map_or("-".into(), |v| format!("{:.0} %", v * 100.0));
+            let follows = d.moves.followed.as_ref().map(|m| m[j][j]);
+            let others = d.moves.distance.as_ref().filter(|m| m.len() > 1).map(|m| {
+                let rest: f64 = (0..m.len()).filter(|i| *i != j).map(|i| m[j][i]).sum();
+                rest / (m.len() - 1) as f64
+            });
+            let (m, p) = (d.moves.change[j], d.parts[j]);
+            let _ = writeln!(
+                t,
+                "| {name} | {} | {} | {:.1} / {:.1} | {:.1} / {:.1} |",
+                percent(follows),
+                percent(others),
+                m.inside,
+                m.outside,
+                p.inside,
+                p.outside
+            );
+        }
+        t.push('\n');
+    }
+
+    fn write_health(&self, t: &mut String) {
+        let h = &self.health;
+        let _ = writeln!(t, "## Keypoint health\n\n{} samples.\n", h.n);
+        self.verdicts.iter().for_each(|line| {
+            let _ = writeln!(t, "- {line}");
+        });
+        if let Some(p) = &h.closest {
+            let name = |i: usize| self.keypoints.get(i).map_or("?", String::as_str);
+            let [a, b] = p.keypoints;
+            let _ = writeln!(
+                t,
+                "- closest pair: {} and {}, {:.3} apart on average",
+                name(a),
+                name(b),
+                p.distance
+            );
+        }
+        t.push_str("\n| keypoint | mean x, y | spread | at the border |\n|---|---|---|---|\n");
+        for (name, p) in self.keypoints.iter().zip(&h.keypoints) {
+            let _ = writeln!(
+                t,
+                "| {name} | {:.2}, {:.2} | {:.3} | {:.1} % |",
+                p.mean[0],
+                p.mean[1],
+                p.spread,
+                p.border * 100.0
+            );
+        }
+        t.push('\n');
+    }
+}

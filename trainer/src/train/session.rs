@@ -1,0 +1,93 @@
+//! `run.json`: who trained what on which machine, one entry for each time that a stage was started.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::machine;
+
+/// Version of the layout.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The content of `run.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// Version of the layout.
+    pub schema_version: u32,
+    /// In the order in which they were started.
+    pub sessions: Vec<Session>,
+}
+
+/// One process that trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// UTC.
+    pub started: String,
+    /// `gan` or `detector`.
+    pub stage: String,
+    /// Steps done before.
+    pub first_step: u64,
+    /// Revision that the trainer was built from.
+    pub revision: String,
+    /// Processor and cores.
+    pub machine: String,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Folders, archives and pictures learned from.
+    pub data: Vec<PathBuf>,
+    /// Pictures in them that could be used.
+    pub pictures: u64,
+}
+
+impl Session {
+    /// This process, about to train `stage` from `first_step` on.
+    pub fn now(stage: &str, first_step: u64, data: &[PathBuf], pictures: u64) -> Self {
+        Self {
+            started: machine::now(),
+            stage: stage.to_owned(),
+            first_step,
+            revision: machine::REVISION.to_owned(),
+            machine: machine::describe(),
+            command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
+            data: data.to_vec(),
+            pictures,
+        }
+    }
+
+    /// Adds the session to the file at `path`, one line in the log of the terminal as well.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the file does not parse, [`Error::Io`].
+    pub fn add_to(self, path: &Path) -> Result<()> {
+        eprintln!("trainer {} on {}: {} pictures", self.revision, self.machine, self.pictures);
+        let fail = |reason: String| Error::Data { path: path.to_owned(), reason };
+        let mut all = Sessions { schema_version: SCHEMA_VERSION, sessions: vec![] };
+        if path.exists() {
+            let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+            all = serde_json::from_str(&text)
+                .map_err(|e| fail(format!("not a record of sessions ({e}); move it away and try again")))?;
+        }
+        all.sessions.push(self);
+        let text = serde_json::to_string_pretty(&all).map_err(|e| fail(e.to_string()))? + "\n";
+        Ok(models::files::write_atomically(path, text.as_bytes())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_add_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.json");
+        Session::now("gan", 0, &["a.zip".into()], 7).add_to(&path).unwrap();
+        Session::now("detector", 12, &["a.zip".into()], 7).add_to(&path).unwrap();
+        let all: Sessions = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!((all.schema_version, all.sessions.len(), all.sessions[1].first_step), (1, 2, 12));
+        assert!(!all.sessions[0].machine.is_empty() && all.sessions[0].started.ends_with('Z'));
+        std::fs::write(&path, "{").unwrap();
+        assert!(Session::now("gan", 0, &[], 0).add_to(&path).is_err());
+    }
+}
