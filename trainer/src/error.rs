@@ -48,6 +48,9 @@ pub enum Error {
     /// ONNX Runtime failed.
     #[error("ONNX Runtime: {0}")]
     Ort(String),
+    /// OpenVINO failed.
+    #[error("OpenVINO: {0}")]
+    OpenVino(String),
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,

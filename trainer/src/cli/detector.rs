@@ -17,7 +17,7 @@ use crate::train::run::Run;
 
 #[derive(Debug, Args)]
 pub struct Detector {
-    /// Folders, zips or pictures to adapt to, without labels: those that the generator learned from.
+    /// Packs, folders, zips or pictures to adapt to, without labels: those that the generator learned from.
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Folder of the run, with a trained generator in it.
@@ -69,6 +69,7 @@ impl Detector {
         // At the detector's own size crops must stay sharp too.
         let side = config.architecture.image_size.max(config.architecture.detector_size) * STORE_FACTOR;
         let store = Arc::new(Store::load(&self.data, side as usize)?);
+        store.check_batch(config.detector.batch)?;
         eprintln!(
             "{} pictures; calibrating the generator of {} images",
             store.len(),

@@ -1,5 +1,6 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
+mod data;
 mod detector;
 mod evaluate;
 mod export;
@@ -33,6 +34,8 @@ enum Command {
     Sample(sample::Sample),
     /// Write the trained networks as an ONNX bundle, or check one.
     Export(export::Export),
+    /// Pack pictures for training, look at them, or make some.
+    Data(data::Data),
     /// Measure by the field's protocols.
     Evaluate(evaluate::Evaluate),
 }
@@ -68,13 +71,14 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Detector(command) => command.run(),
         Command::Sample(command) => command.run(),
         Command::Export(command) => command.run(),
+        Command::Data(command) => command.run(),
         Command::Evaluate(command) => command.run(),
     }
 }
 
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Diverged(_) | Error::Torch(_) | Error::Ort(_) => 1,
+        Error::Diverged(_) | Error::Torch(_) | Error::Ort(_) | Error::OpenVino(_) => 1,
         _ => 2,
     }
 }
