@@ -51,6 +51,9 @@ pub enum Error {
     /// A chart could not be drawn.
     #[error("plot: {0}")]
     Plot(String),
+    /// OpenVINO failed.
+    #[error("OpenVINO: {0}")]
+    OpenVino(String),
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,

@@ -19,7 +19,7 @@ use crate::train::session::Session;
 
 #[derive(Debug, Args)]
 pub struct Detector {
-    /// Folders, zips or pictures to adapt to, without labels: those that the generator learned from.
+    /// Packs, folders, zips or pictures to adapt to, without labels: those that the generator learned from.
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Folder of the run, with a trained generator in it.
@@ -76,6 +76,7 @@ impl Detector {
         // At the detector's own size crops must stay sharp too.
         let side = config.architecture.image_size.max(config.architecture.detector_size) * STORE_FACTOR;
         let store = Arc::new(Store::load(&self.data, side as usize)?);
+        store.check_batch(config.detector.batch)?;
         eprintln!("calibrating the generator of {} images", generator.state.images_seen);
         let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, Device::Cpu)?;
         if let Some(checkpoint) = &checkpoint {

@@ -1,5 +1,6 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
+mod data;
 mod detector;
 mod eval;
 mod export;
@@ -34,6 +35,8 @@ enum Command {
     Sample(sample::Sample),
     /// Write the trained networks as an ONNX bundle, or check one.
     Export(export::Export),
+    /// Pack pictures for training, look at them, or make some.
+    Data(data::Data),
     /// Measure a run or a bundle by the field's protocols, and write a report.
     Eval(Box<eval::Eval>),
 }
@@ -70,12 +73,13 @@ fn run(arguments: Arguments) -> Result<()> {
         Command::Sample(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Eval(command) => command.run(),
+        Command::Data(command) => command.run(),
     }
 }
 
 fn exit_code(error: &Error) -> u8 {
     match error {
-        Error::Diverged(_) | Error::Torch(_) | Error::Ort(_) => 1,
+        Error::Diverged(_) | Error::Torch(_) | Error::Ort(_) | Error::OpenVino(_) => 1,
         _ => 2,
     }
 }

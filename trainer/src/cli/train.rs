@@ -19,7 +19,7 @@ pub const STORE_FACTOR: i64 = 2;
 
 #[derive(Debug, Args)]
 pub struct Train {
-    /// Folders, zips or pictures to learn from.
+    /// Packs, folders, zips or pictures to learn from.
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Folder of the run: checkpoints, log, samples.
@@ -75,7 +75,7 @@ impl Train {
             let mut config = given.unwrap_or_default();
             self.override_config(&mut config)?;
             // The pictures are looked at before anything is written.
-            crate::dataset::source::list(&self.data)?;
+            Store::count(&self.data, config.gan.batch)?;
             gan::check_requirements(&config)?;
             (Run::create(&self.out, &config)?, config, None)
         };
@@ -85,6 +85,7 @@ impl Train {
         }
         let side = config.architecture.image_size * STORE_FACTOR;
         let store = Arc::new(Store::load(&self.data, side as usize)?);
+        store.check_batch(config.gan.batch)?;
         let size = store.len() as u64;
         let mut gan = match &checkpoint {
             Some(checkpoint) => Gan::resume(checkpoint, &config, size, device)?,

@@ -33,6 +33,29 @@ impl Entry {
             Self::Member { archive, name, .. } => format!("{}:{name}", archive.display()),
         }
     }
+
+    /// The part of its name below the source `root`, the same wherever that lies.
+    pub fn name_below(&self, root: &Path) -> String {
+        let below = |path: &Path| {
+            let below = path.strip_prefix(root).unwrap_or(path);
+            let whole = below.as_os_str().is_empty();
+            if whole { path.file_name().map(Path::new).unwrap_or(path) } else { below }.display().to_string()
+        };
+        match self {
+            Self::File(path) => below(path),
+            Self::Member { archive, name, .. } if archive == root => name.clone(),
+            Self::Member { archive, name, .. } => format!("{}:{name}", below(archive)),
+        }
+    }
+
+    /// The last part of its name.
+    pub fn file_name(&self) -> &str {
+        let path = match self {
+            Self::File(path) => path.as_path(),
+            Self::Member { name, .. } => Path::new(name),
+        };
+        path.file_name().and_then(|n| n.to_str()).unwrap_or_default()
+    }
 }
 
 /// Pictures below each of `paths` (folder, zip or picture file), in an order that depends on names only.

@@ -1,50 +1,120 @@
-//! All pictures in memory as square 8-bit RGB, decoded and resized once.
+//! Square 8-bit RGB pictures of one size: decoded into memory, or mapped from packs.
 
-use std::io::Cursor;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use image::imageops::FilterType;
-use image::{ImageReader, Limits, RgbImage};
-use rayon::prelude::*;
+use memmap2::Mmap;
 
-use super::source::{self, Entry};
+use super::layout::{self, Options};
+use super::pack::Pack;
+use super::scan::{self, Plan, Skip};
+use super::source;
 use crate::error::{Error, Result};
-use crate::train::progress::Progress;
 
-/// Most pixels on a side of a training picture.
-const MAX_SIDE: u32 = 16_384;
-/// Most memory that decoding one picture may take, in bytes.
-const MAX_DECODED_BYTES: u64 = 512 << 20;
-/// Pictures read before they are decoded together: bounds the memory held by compressed files.
-const CHUNK: usize = 256;
 /// Broken pictures named one by one before the rest is only counted.
 const NAMED_FAILURES: usize = 10;
 
 /// Square pictures of one size.
 pub struct Store {
     side: usize,
-    pixels: Vec<u8>,
+    parts: Vec<Part>,
     /// Pictures that could not be used, with the reason.
     pub broken: Vec<(String, String)>,
 }
 
+/// Pictures from one source.
+struct Part {
+    /// How many pictures there are in this part and those before it.
+    end: usize,
+    pixels: Pixels,
+}
+
+enum Pixels {
+    /// One picture after the other.
+    Memory(Vec<u8>),
+    /// A pack's file, and the places in it of the pictures that are served.
+    Mapped(Mmap, Vec<u32>),
+}
+
+/// Which pictures of a pack are served.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Training,
+    HeldOut,
+}
+
 impl Store {
-    /// Decodes every picture below `paths`, cuts the largest central square and resizes it to `side` pixels.
-    /// Broken pictures are left out and listed.
+    /// The pictures to learn from in `paths`: packs, mapped at the level that suits `side` pixels, and folders,
+    /// archives and pictures, cut to their largest central square and resized to the packs' level, or to `side` where
+    /// there is no pack. Broken pictures are left out and listed.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is no usable picture; [`Error::Interrupted`].
+    /// [`Error::Data`] if there is no usable picture or a pack is not sound; [`Error::Usage`] if packs do not go
+    /// together; [`Error::Interrupted`].
     pub fn load(paths: &[PathBuf], side: usize) -> Result<Self> {
-        let entries = source::list(paths)?;
-        let mut progress = Progress::new("reading pictures", entries.len() as u64);
-        let mut store =
-            Self { side, pixels: Vec::with_capacity(entries.len() * side * side * 3), broken: vec![] };
-        for chunk in entries.chunks(CHUNK) {
-            crate::train::interrupt::check()?;
-            store.add(chunk)?;
-            progress.advance(chunk.len() as u64, "");
+        Self::open(paths, side, Side::Training)
+    }
+
+    /// The pictures that packs keep from training.
+    ///
+    /// # Errors
+    /// As [`Store::load`]; also if a path is no pack, or holds nothing back.
+    pub fn held_out(paths: &[PathBuf], side: usize) -> Result<Self> {
+        for path in paths {
+            if !Pack::is_at(path) {
+                let reason = "holds no pictures back, as it is no pack: make one with `trainer data import`, with --hold-out";
+                return Err(Error::Data { path: path.clone(), reason: reason.into() });
+            }
         }
-        progress.finish("");
+        Self::open(paths, side, Side::HeldOut)
+    }
+
+    /// How many pictures [`Store::load`] would try, found without decoding any, at least a `batch` of them.
+    ///
+    /// # Errors
+    /// As [`Store::load`], and as [`Store::check_batch`].
+    pub fn count(paths: &[PathBuf], batch: i64) -> Result<usize> {
+        let mut count = 0;
+        for path in paths {
+            count += if Pack::is_at(path) {
+                Pack::open(path)?.pictures().iter().filter(|p| !p.held_out).count()
+            } else {
+                source::list(std::slice::from_ref(path))?.len()
+            };
+        }
+        enough(count, batch)?;
+        Ok(count)
+    }
+
+    /// Checks that there are enough pictures for a batch.
+    ///
+    /// # Errors
+    /// [`Error::Usage`].
+    pub fn check_batch(&self, batch: i64) -> Result<()> {
+        enough(self.len(), batch)
+    }
+
+    fn open(paths: &[PathBuf], side: usize, which: Side) -> Result<Self> {
+        let packs = paths
+            .iter()
+            .map(|path| if Pack::is_at(path) { Pack::open(path).map(Some) } else { Ok(None) })
+            .collect::<Result<Vec<_>>>()?;
+        let mut store = Self { side: common_side(&packs, side)?, parts: vec![], broken: vec![] };
+        for (path, pack) in paths.iter().zip(packs) {
+            let (count, pixels) = match pack {
+                Some(pack) => map(&pack, store.side, which)?,
+                None => store.decode(path)?,
+            };
+            if count == 0 {
+                let reason = match &pixels {
+                    Pixels::Memory(_) => "none of the pictures could be read",
+                    Pixels::Mapped(..) => {
+                        "no picture of it is on this side: import it again with another --hold-out"
+                    }
+                };
+                return Err(Error::Data { path: path.clone(), reason: reason.into() });
+            }
+            store.parts.push(Part { end: store.len() + count, pixels });
+        }
         for (name, reason) in store.broken.iter().take(NAMED_FAILURES) {
             eprintln!("warning: {name}: {reason}; left out");
         }
@@ -52,40 +122,41 @@ impl Store {
             eprintln!("warning: {} more pictures left out", store.broken.len() - NAMED_FAILURES);
         }
         if store.is_empty() {
-            let path = paths.first().cloned().unwrap_or_default();
-            return Err(Error::Data { path, reason: "none of the pictures could be read".into() });
+            return Err(Error::Usage("no training pictures named".into()));
         }
         Ok(store)
     }
 
-    fn add(&mut self, entries: &[Entry]) -> Result<()> {
-        let mut read = Vec::with_capacity(entries.len());
-        source::read_each(entries, |i, content| {
-            read.push((i, content));
+    /// Decodes the pictures below `path`.
+    fn decode(&mut self, path: &Path) -> Result<(usize, Pixels)> {
+        let plain = Options { layout: Some(layout::Layout::Plain), ..Options::default() };
+        let items = layout::collect(std::slice::from_ref(&path.to_owned()), &plain)?.items;
+        let plan = Plan { sides: vec![self.side as u32], least_cover: 0.0 };
+        let mut pixels = Vec::with_capacity(items.len() * self.bytes_each());
+        scan::scan("reading pictures", &items, &plan, |i, scanned| {
+            match scanned {
+                Ok(scanned) => pixels.extend_from_slice(scanned.squares[0].as_raw()),
+                Err(Skip::Broken(reason) | Skip::Filtered(reason)) => {
+                    self.broken.push((items[i].entry.name(), reason));
+                }
+            }
             Ok(())
         })?;
-        let side = self.side as u32;
-        let decoded: Vec<_> = read
-            .into_par_iter()
-            .map(|(i, content)| (i, content.and_then(|c| decode_square(&c, side))))
-            .collect();
-        for (i, picture) in decoded {
-            match picture {
-                Ok(picture) => self.pixels.extend_from_slice(picture.as_raw()),
-                Err(reason) => self.broken.push((entries[i].name(), reason)),
-            }
-        }
-        Ok(())
+        Ok((pixels.len() / self.bytes_each(), Pixels::Memory(pixels)))
+    }
+
+    fn bytes_each(&self) -> usize {
+        self.side * self.side * 3
     }
 
     /// How many pictures there are.
     pub fn len(&self) -> usize {
-        self.pixels.len() / (self.side * self.side * 3)
+        self.parts.last().map_or(0, |part| part.end)
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.pixels.is_empty()
+        self.len() == 0
     }
 
     /// Side of the pictures in pixels.
@@ -95,34 +166,56 @@ impl Store {
 
     /// RGB bytes of a picture, rows top to bottom.
     pub fn picture(&self, index: usize) -> &[u8] {
-        let bytes = self.side * self.side * 3;
-        &self.pixels[index * bytes..(index + 1) * bytes]
+        let part = self.parts.partition_point(|part| part.end <= index);
+        let first = if part == 0 { 0 } else { self.parts[part - 1].end };
+        let bytes = self.bytes_each();
+        match &self.parts[part].pixels {
+            Pixels::Memory(pixels) => &pixels[(index - first) * bytes..][..bytes],
+            Pixels::Mapped(map, places) => &map[places[index - first] as usize * bytes..][..bytes],
+        }
     }
 }
 
-/// Decodes a JPEG or PNG with limits and resizes its largest central square, antialiased.
-fn decode_square(content: &[u8], side: u32) -> std::result::Result<RgbImage, String> {
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    let open = || {
-        let mut reader = ImageReader::new(Cursor::new(content));
-        reader.limits(limits.clone());
-        reader.with_guessed_format().map_err(|e| e.to_string())
-    };
-    // `decode` does not hold the picture itself against the limit, so the header is looked at first.
-    let (w, h) = open()?.into_dimensions().map_err(|e| e.to_string())?;
-    if w == 0 || h == 0 || u64::from(w) * u64::from(h) * 4 > MAX_DECODED_BYTES {
-        return Err(format!("{w} x {h} pixels is more than is read"));
+fn enough(count: usize, batch: i64) -> Result<()> {
+    if count as u64 >= batch.max(1) as u64 {
+        return Ok(());
     }
-    let picture = open()?.decode().map_err(|e| e.to_string())?.into_rgb8();
-    let square = w.min(h);
-    let cut = image::imageops::crop_imm(&picture, (w - square) / 2, (h - square) / 2, square, square);
-    if square == side {
-        return Ok(cut.to_image());
+    Err(Error::Usage(format!(
+        "{count} pictures are fewer than a batch of {batch}: name more, or set batch = {count} or less in the configuration"
+    )))
+}
+
+fn map(pack: &Pack, side: usize, which: Side) -> Result<(usize, Pixels)> {
+    let level = pack.level(side as u32);
+    let wanted = which == Side::HeldOut;
+    let of_this_side = pack.pictures().iter().enumerate().filter(|(_, p)| p.held_out == wanted);
+    let places: Vec<u32> = of_this_side.map(|(i, _)| i as u32).collect();
+    Ok((places.len(), Pixels::Mapped(pack.map(level)?, places)))
+}
+
+/// The side of the pictures that the packs serve where `side` is wanted.
+fn common_side(packs: &[Option<Pack>], side: usize) -> Result<usize> {
+    let mut found: Option<(&Pack, usize)> = None;
+    for pack in packs.iter().flatten() {
+        let served = pack.level(side as u32).side as usize;
+        match found {
+            Some((first, other)) if other != served => {
+                return Err(Error::Usage(format!(
+                    "{} serves pictures of {other} px and {} of {served} px: import both with the same --size",
+                    first.dir().display(),
+                    pack.dir().display()
+                )));
+            }
+            _ => found = Some((pack, served)),
+        }
+        if served < side {
+            eprintln!(
+                "warning: {} holds pictures of {served} px where {side} px would give sharper crops: import it again with --size {side}",
+                pack.dir().display()
+            );
+        }
     }
-    Ok(image::imageops::resize(&cut.to_image(), side, side, FilterType::Triangle))
+    Ok(found.map_or(side, |(_, served)| served))
 }
 
 #[cfg(test)]
@@ -130,13 +223,11 @@ mod tests {
     use std::fs;
     use std::io::Write;
 
-    use super::*;
+    use image::ImageFormat;
 
-    fn png(colour: [u8; 3], w: u32, h: u32) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        RgbImage::from_pixel(w, h, image::Rgb(colour)).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        bytes.into_inner()
-    }
+    use super::super::decode::tests::{encode, png, scene};
+    use super::super::import::{HoldOut, Import, import};
+    use super::*;
 
     #[test]
     fn folders_and_zips_are_read_and_broken_files_listed() {
@@ -167,13 +258,101 @@ mod tests {
         assert!(load(dir.path().join("a.zip")).contains("not a sound zip"));
         fs::write(dir.path().join("b.png"), "").unwrap();
         assert!(load(dir.path().join("b.png")).contains("none of the pictures"));
+        assert!(Store::load(&[], 8).is_err());
+    }
+
+    /// Twenty pictures in `pictures`, packed into `pack`.
+    fn packed(dir: &Path, side: u32, hold_out: HoldOut) -> [PathBuf; 2] {
+        let (pictures, out) = (dir.join("pictures"), dir.join("pack"));
+        fs::create_dir_all(&pictures).unwrap();
+        for i in 0..20 {
+            let content = encode(&scene(i, 70 + i, 60), ImageFormat::Jpeg);
+            fs::write(pictures.join(format!("{i:02}.jpg")), content).unwrap();
+        }
+        let request =
+            Import { side, hold_out, force: true, ..Import::new(vec![pictures.clone()], out.clone()) };
+        import(&request).unwrap();
+        [pictures, out]
     }
 
     #[test]
-    fn a_huge_header_is_refused_without_decoding() {
-        let mut bomb = png([0, 0, 0], 1, 1);
-        bomb[16..20].copy_from_slice(&60_000u32.to_be_bytes());
-        bomb[20..24].copy_from_slice(&60_000u32.to_be_bytes());
-        assert!(decode_square(&bomb, 8).is_err());
+    fn a_mapped_pack_serves_the_bytes_that_memory_would() {
+        let dir = tempfile::tempdir().unwrap();
+        let [pictures, pack] = packed(dir.path(), 128, HoldOut::Published);
+        for side in [128, 64] {
+            let memory = Store::load(std::slice::from_ref(&pictures), side).unwrap();
+            let mapped = Store::load(std::slice::from_ref(&pack), side).unwrap();
+            assert_eq!((memory.len(), memory.side()), (mapped.len(), mapped.side()));
+            assert!((0..20).all(|i| memory.picture(i) == mapped.picture(i)), "{side}");
+            assert_ne!(memory.picture(3), memory.picture(4));
+        }
+        // Between levels the larger one serves, beyond them the largest.
+        assert_eq!(Store::load(std::slice::from_ref(&pack), 96).unwrap().side(), 128);
+        assert_eq!(Store::load(std::slice::from_ref(&pack), 32).unwrap().side(), 64);
+        assert_eq!(Store::load(std::slice::from_ref(&pack), 256).unwrap().side(), 128);
+    }
+
+    #[test]
+    fn packs_and_folders_mix_in_their_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let [pictures, pack] = packed(dir.path(), 64, HoldOut::Published);
+        let mixed = Store::load(&[pictures.clone(), pack.clone(), pictures.join("03.jpg")], 64).unwrap();
+        assert_eq!(mixed.len(), 41);
+        assert!((0..20).all(|i| mixed.picture(i) == mixed.picture(20 + i)));
+        assert_eq!(mixed.picture(40), mixed.picture(3));
+
+        let other = tempfile::tempdir().unwrap();
+        let [_, larger] = packed(other.path(), 100, HoldOut::Published);
+        let error = Store::load(&[pack, larger], 64).err().unwrap().to_string();
+        assert!(error.contains("of 64 px and") && error.contains("of 100 px"), "{error}");
+    }
+
+    #[test]
+    fn training_never_sees_what_is_held_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let [pictures, pack] = packed(dir.path(), 64, HoldOut::Count(6));
+        let paths = std::slice::from_ref(&pack);
+        let (train, held) = (Store::load(paths, 64).unwrap(), Store::held_out(paths, 64).unwrap());
+        assert_eq!((train.len(), held.len()), (14, 6));
+        for i in 0..6 {
+            assert!((0..14).all(|t| train.picture(t) != held.picture(i)));
+        }
+        assert_eq!(Store::count(paths, 14).unwrap(), 14);
+        let error = Store::count(paths, 15).unwrap_err().to_string();
+        assert!(error.contains("14 pictures are fewer than a batch of 15"), "{error}");
+        assert!(train.check_batch(14).is_ok() && train.check_batch(15).is_err());
+
+        let none = Store::held_out(&[pictures], 64).err().unwrap().to_string();
+        assert!(none.contains("it is no pack"), "{none}");
+        packed(dir.path(), 64, HoldOut::Published);
+        assert!(Store::held_out(paths, 64).err().unwrap().to_string().contains("--hold-out"));
+    }
+
+    #[test]
+    fn damaged_packs_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let [_, pack] = packed(dir.path(), 128, HoldOut::Published);
+        let load = || Store::load(std::slice::from_ref(&pack), 64).err().unwrap().to_string();
+        let pixels = pack.join("pictures-64.bin");
+        let whole = fs::read(&pixels).unwrap();
+        fs::write(&pixels, &whole[1..]).unwrap();
+        assert!(load().contains("do not hold 20 pictures"));
+        fs::write(&pixels, whole.iter().map(|b| b ^ 1).collect::<Vec<_>>()).unwrap();
+        let verified = Pack::open(&pack).unwrap().verify().unwrap_err().to_string();
+        assert!(verified.contains("pictures-64.bin") && verified.contains("checksum"), "{verified}");
+        fs::write(&pixels, whole).unwrap();
+        Pack::open(&pack).unwrap().verify().unwrap();
+
+        let manifest = pack.join("pack.json");
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, text.replace("07.jpg", "77.jpg")).unwrap();
+        assert!(Pack::open(&pack).unwrap().verify().unwrap_err().to_string().contains("pack.json"));
+        fs::write(&manifest, text.replace("\"version\":1", "\"version\":9")).unwrap();
+        assert!(load().contains("version 9; this program reads version 1"));
+        fs::write(&manifest, &text[..text.len() / 2]).unwrap();
+        assert!(load().contains("not the manifest of a pack"));
+        fs::remove_file(&pixels).unwrap();
+        fs::write(&manifest, text).unwrap();
+        assert!(load().contains("pictures-64.bin"));
     }
 }

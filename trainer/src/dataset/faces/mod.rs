@@ -1,0 +1,202 @@
+//! Faces of people who do not exist, to train on where there is no data set at hand: one for each seed.
+//!
+//! A seed gives the noise of one face: `r = RandomState(seed); psi = r.uniform(0.5, 1.0); z = r.randn(512);
+//! style = mean + psi (map(z) - mean)`, the mean being that of 2,000 styles.
+
+mod network;
+mod random;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
+
+use image::codecs::jpeg::JpegEncoder;
+
+use super::disk;
+use crate::error::{Error, Result};
+use crate::train::interrupt;
+use crate::train::progress::Progress;
+use network::{NOISE, Networks, Painter};
+use random::RandomState;
+
+/// Seeds below are kept for testing.
+pub const FIRST_SEED: u32 = 1300;
+/// JPEG quality of the pictures.
+const QUALITY: u8 = 88;
+/// Styles that the mean is taken over, and the seed of their noise.
+const MEAN_OF: usize = 2000;
+const MEAN_SEED: u32 = 12_345;
+/// About what a picture takes, in bytes.
+const BYTES_EACH: u64 = 20_000;
+
+/// Where the pictures come from, written beside them.
+const NOTICE: &str = "Drawn by MobileStyleGAN (PyPI random-face 2021.7.21.1, Apache-2.0), which was distilled from StyleGAN2 \
+trained on FFHQ (CC BY-NC-SA 4.0): for research and demonstration. The people do not exist. Each file is named by its seed.\n";
+
+/// What to render.
+#[derive(Clone, Debug)]
+pub struct Faces {
+    /// The folder.
+    pub out: PathBuf,
+    /// Pictures that it shall hold.
+    pub count: usize,
+    /// Where to begin, if not after the last one in the folder.
+    pub first_seed: Option<u32>,
+    /// Whether seeds below [`FIRST_SEED`] may be used.
+    pub test_seeds: bool,
+    /// Pictures rendered at once, each by one thread.
+    pub jobs: usize,
+}
+
+/// Renders what is missing. Returns how many pictures were rendered and how many there are.
+///
+/// # Errors
+/// [`Error::Usage`], [`Error::Io`], [`Error::OpenVino`]; [`Error::Interrupted`], after which the same call carries on.
+pub fn render(request: &Faces) -> Result<(usize, usize)> {
+    let out = &request.out;
+    let present = if out.exists() { seeds_in(out)? } else { BTreeSet::new() };
+    let todo = todo(&present, request)?;
+    if todo.is_empty() {
+        return Ok((0, present.len()));
+    }
+    let jobs = request.jobs.clamp(1, todo.len());
+    let mut networks = Networks::load(jobs)?;
+    fs::create_dir_all(out).map_err(Error::io(out))?;
+    disk::check_room(out, BYTES_EACH * todo.len() as u64, disk::free(out)?, "")?;
+    models::files::write_atomically(&out.join("SOURCE.txt"), NOTICE.as_bytes())?;
+
+    let mean = mean_style(&mut networks.painter()?)?;
+    let painters = (0..jobs).map(|_| networks.painter()).collect::<Result<Vec<_>>>()?;
+    let mut progress = Progress::resumed("faces", present.len() as u64, (present.len() + todo.len()) as u64);
+    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let mut rendered = 0;
+    std::thread::scope(|scope| {
+        let (sender, results) = channel();
+        for mut painter in painters {
+            let (sender, mean, todo, next, stop) = (sender.clone(), &mean, &todo, &next, &stop);
+            scope.spawn(move || {
+                while !interrupt::asked() && !stop.load(Ordering::Relaxed) {
+                    let Some(seed) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                    // The receiver is gone after an error.
+                    if sender.send(face(&mut painter, mean, *seed, out)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for result in results {
+            if let Err(e) = result {
+                stop.store(true, Ordering::Relaxed);
+                return Err(e);
+            }
+            rendered += 1;
+            progress.advance(1, "");
+        }
+        Ok(())
+    })?;
+    progress.finish("");
+    interrupt::check()?;
+    Ok((rendered, present.len() + rendered))
+}
+
+/// The seeds to render, in order.
+fn todo(present: &BTreeSet<u32>, request: &Faces) -> Result<Vec<u32>> {
+    let after_last = present.last().map_or(FIRST_SEED, |last| last.saturating_add(1));
+    let first = request.first_seed.unwrap_or(after_last.max(FIRST_SEED));
+    if first < FIRST_SEED && !request.test_seeds {
+        return Err(Error::Usage(format!(
+            "seeds under {FIRST_SEED} are kept for testing: begin at {FIRST_SEED} or later, or add --test-seeds to render a test set"
+        )));
+    }
+    let missing = request.count.saturating_sub(present.len());
+    let seeds: Vec<u32> = (first..=u32::MAX).filter(|s| !present.contains(s)).take(missing).collect();
+    if seeds.len() < missing {
+        return Err(Error::Usage(format!(
+            "there are no {missing} seeds from {first} on: begin at a lower one"
+        )));
+    }
+    Ok(seeds)
+}
+
+/// The seeds that the names of the pictures in `folder` are.
+fn seeds_in(folder: &Path) -> Result<BTreeSet<u32>> {
+    let mut seeds = BTreeSet::new();
+    for file in fs::read_dir(folder).map_err(Error::io(folder))? {
+        let name = file.map_err(Error::io(folder))?.file_name();
+        let seed: Option<u32> =
+            name.to_str().and_then(|n| n.strip_suffix(".jpg")).and_then(|n| n.parse().ok());
+        seeds.extend(seed);
+    }
+    Ok(seeds)
+}
+
+fn face(painter: &mut Painter, mean: &[f32], seed: u32, out: &Path) -> Result<()> {
+    let (psi, noise) = noise(seed);
+    let mut style = painter.style(&noise)?;
+    for (s, m) in style.iter_mut().zip(mean) {
+        *s = m + psi * (*s - m);
+    }
+    let picture = painter.paint(&style)?;
+    let mut jpeg = Vec::new();
+    let path = out.join(format!("{seed:06}.jpg"));
+    picture
+        .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
+        .map_err(|e| Error::Data { path: path.clone(), reason: e.to_string() })?;
+    Ok(models::files::write_atomically(&path, &jpeg)?)
+}
+
+/// How far from the mean a seed's style lies, and its noise.
+fn noise(seed: u32) -> (f32, Vec<f32>) {
+    let mut random = RandomState::new(seed);
+    let psi = random.uniform(0.5, 1.0) as f32;
+    (psi, (0..NOISE).map(|_| random.normal() as f32).collect())
+}
+
+fn mean_style(painter: &mut Painter) -> Result<Vec<f32>> {
+    let mut random = RandomState::new(MEAN_SEED);
+    let mut progress = Progress::new("mean style", MEAN_OF as u64);
+    let mut sum = vec![0f64; NOISE];
+    for _ in 0..MEAN_OF {
+        interrupt::check()?;
+        let noise: Vec<f32> = (0..NOISE).map(|_| random.normal() as f32).collect();
+        for (s, v) in sum.iter_mut().zip(painter.style(&noise)?) {
+            *s += f64::from(v);
+        }
+        progress.advance(1, "");
+    }
+    progress.finish("");
+    Ok(sum.into_iter().map(|s| (s / MEAN_OF as f64) as f32).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(count: usize, first_seed: Option<u32>) -> Faces {
+        Faces { out: "faces".into(), count, first_seed, test_seeds: false, jobs: 1 }
+    }
+
+    #[test]
+    fn rendering_carries_on_where_the_folder_ends() {
+        let none = BTreeSet::new();
+        assert_eq!(todo(&none, &request(3, None)).unwrap(), [1300, 1301, 1302]);
+        let some = BTreeSet::from([1300, 1301, 1303]);
+        assert_eq!(todo(&some, &request(5, None)).unwrap(), [1304, 1305]);
+        assert_eq!(todo(&some, &request(5, Some(1300))).unwrap(), [1302, 1304]);
+        assert!(todo(&some, &request(3, None)).unwrap().is_empty());
+        assert_eq!(todo(&BTreeSet::from([5]), &request(2, None)).unwrap(), [1300]);
+        assert!(todo(&some, &request(9, Some(u32::MAX))).is_err());
+    }
+
+    #[test]
+    fn seeds_of_the_test_sets_are_refused() {
+        let mut request = request(1, Some(1299));
+        let error = todo(&BTreeSet::new(), &request).unwrap_err().to_string();
+        assert!(error.contains("seeds under 1300 are kept for testing"), "{error}");
+        request.test_seeds = true;
+        assert_eq!(todo(&BTreeSet::new(), &request).unwrap(), [1299]);
+    }
+}

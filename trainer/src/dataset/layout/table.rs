@@ -1,0 +1,175 @@
+//! Text tables: rows of a picture's name and numbers, parted by commas or by blanks.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::dataset::decode::Bounds;
+use crate::error::{Error, Result};
+
+/// Largest table that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A table by the first field of its rows.
+#[derive(Debug)]
+pub struct Table {
+    path: PathBuf,
+    rows: HashMap<String, Vec<f64>>,
+    /// The first fields in the order of the file.
+    pub names: Vec<String>,
+    /// The words of its heading, if it has one.
+    pub heading: Vec<String>,
+}
+
+impl Table {
+    /// Reads rows of a name and at least `columns` numbers; a count on the first line and a heading are skipped.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Data`] with the line that is wrong.
+    pub fn read(path: &Path, columns: usize) -> Result<Self> {
+        let text = models::files::read_at_most(path, MAX_BYTES)?;
+        let text = String::from_utf8_lossy(&text);
+        let mut table = Self { path: path.to_owned(), rows: HashMap::new(), names: vec![], heading: vec![] };
+        for (i, line) in text.lines().enumerate() {
+            // Names in a table with commas may have blanks in them.
+            let part = |c: char| if line.contains(',') { c == ',' } else { c.is_whitespace() };
+            let fields: Vec<&str> = line.split(part).map(str::trim).filter(|f| !f.is_empty()).collect();
+            let Some((name, rest)) = fields.split_first() else { continue };
+            let numbers: Vec<f64> = rest.iter().map_while(|f| f.parse().ok()).collect();
+            let finite = numbers.iter().all(|n| n.is_finite());
+            if numbers.len() == rest.len() && numbers.len() >= columns && finite {
+                table.names.push((*name).to_owned());
+                table.rows.insert((*name).to_owned(), numbers);
+            } else if i == 0 || (i == 1 && table.heading.len() == 1) {
+                // CelebA has the number of rows, then names of columns.
+                table.heading = fields.iter().map(|f| (*f).to_owned()).collect();
+            } else {
+                let reason = format!("line {}: not a name and {columns} numbers", i + 1);
+                return Err(Error::Data { path: path.to_owned(), reason });
+            }
+        }
+        if table.names.is_empty() {
+            return Err(Error::Data { path: path.to_owned(), reason: "no rows in it".into() });
+        }
+        Ok(table)
+    }
+
+    /// The numbers of `name`.
+    pub fn get(&self, name: &str) -> Option<&[f64]> {
+        self.rows.get(name).map(Vec::as_slice)
+    }
+
+    /// The numbers of `name`, which must be there.
+    ///
+    /// # Errors
+    /// [`Error::Data`].
+    pub fn need(&self, name: &str) -> Result<&[f64]> {
+        self.get(name).ok_or_else(|| Error::Data {
+            path: self.path.clone(),
+            reason: format!("no row for {name}: the list is not whole, or belongs to other pictures"),
+        })
+    }
+}
+
+/// Reads lines of words; blank lines are skipped.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Data`].
+pub fn lines(path: &Path) -> Result<Vec<Vec<String>>> {
+    let text = fs::read_to_string(path).map_err(Error::io(path))?;
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    Ok(text.lines().map(words).filter(|w| !w.is_empty()).collect())
+}
+
+/// Boxes to cut round, from a CSV file.
+#[derive(Debug)]
+pub struct Boxes {
+    bounds: HashMap<String, Bounds>,
+    /// Whether they are drawn round points.
+    pub of_points: bool,
+}
+
+impl Boxes {
+    /// Reads a CSV with the heading `file,x,y,width,height`, in pixels, or with any other and the x, y of two or more
+    /// points in [0, 1] of the picture, such as `landmarks.csv` of `trainer evaluate landmarks`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Data`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let table = Table::read(path, 4)?;
+        let of_points = table.heading[..] != ["file", "x", "y", "width", "height"];
+        let mut bounds = HashMap::new();
+        for name in &table.names {
+            let numbers = table.need(name)?;
+            let fail = |reason: &str| {
+                Err(Error::Data { path: path.to_owned(), reason: format!("{name}: {reason}") })
+            };
+            let found = if of_points {
+                if numbers.len() % 2 != 0 || numbers.iter().any(|n| n.abs() > 4.0) {
+                    return fail(
+                        "not x, y in [0, 1] of the picture; boxes need the heading file,x,y,width,height",
+                    );
+                }
+                Bounds::Fractions(around(numbers))
+            } else {
+                let [x, y, w, h] = [numbers[0], numbers[1], numbers[2], numbers[3]];
+                if numbers.len() != 4 || w <= 0.0 || h <= 0.0 {
+                    return fail("not x, y, width and height of a box");
+                }
+                Bounds::Pixels([x, y, w, h])
+            };
+            bounds.insert(name.clone(), found);
+        }
+        Ok(Self { bounds, of_points })
+    }
+
+    /// The box of a picture.
+    pub fn of(&self, name: &str) -> Option<Bounds> {
+        self.bounds.get(name).copied()
+    }
+}
+
+/// The box `[x, y, width, height]` round points x, y, x, y ...
+fn around(points: &[f64]) -> [f64; 4] {
+    let span = |first: usize| {
+        let of = points.iter().skip(first).step_by(2);
+        of.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)))
+    };
+    let ((left, right), (top, bottom)) = (span(0), span(1));
+    [left, top, right - left, bottom - top]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boxes(text: &str) -> Result<Boxes> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("b.csv");
+        fs::write(&path, text).unwrap();
+        Boxes::read(&path)
+    }
+
+    #[test]
+    fn boxes_and_points_are_told_apart_by_their_heading() {
+        let pixels = boxes("file,x,y,width,height\na.png, 1, 2, 30, 40\n").unwrap();
+        assert!(!pixels.of_points);
+        assert_eq!(pixels.of("a.png"), Some(Bounds::Pixels([1.0, 2.0, 30.0, 40.0])));
+        let points = boxes("file,ax,ay,bx,by\nb.png,0.25,0.5,0.75,0.5\n").unwrap();
+        assert_eq!(points.of("b.png"), Some(Bounds::Fractions([0.25, 0.5, 0.5, 0.0])));
+        assert_eq!(points.of("a.png"), None);
+    }
+
+    #[test]
+    fn bad_tables_name_the_line_or_the_picture() {
+        let fails = |text: &str| boxes(text).unwrap_err().to_string();
+        assert!(
+            fails("file,x,y,width,height\na,1,2,3,4\nb,1,2,x,4\n")
+                .contains("line 3: not a name and 4 numbers")
+        );
+        assert!(fails("file,x,y,width,height\na,1,2,0,4\n").contains("a: not x, y, width"));
+        assert!(fails("file,left,top,right,bottom\na,10,20,30,40\n").contains("file,x,y,width,height"));
+        assert!(fails("file,x,y\n").contains("no rows"));
+        assert!(fails("file,x,y,width,height\na,1,2,nan,4\n").contains("line 2"));
+    }
+}
