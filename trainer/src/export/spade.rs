@@ -13,6 +13,7 @@ use super::modulation::Modulator;
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::LEAKY_SLOPE;
+use crate::nets::image_generator::spade::Shortcut;
 use crate::nets::image_generator::{START_SIZE, Spade};
 
 /// The last feature map, `[N, C, size, size]`.
@@ -32,18 +33,21 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
 
     let mut x = g.tensor(&start(net))?;
     for (i, stage) in net.stages.iter().enumerate() {
-        // The head reads the last stage's output without a norm.
-        let next = net.stages.get(i + 1).map(|s| Affine::from(&s.spade_in.norm));
+        // What the last convolutions are followed by: the next stage's norm; the head has none.
+        let channels = stage.conv_out.weight.size()[0];
+        let mut after = match net.stages.get(i + 1) {
+            Some(next) => Affine::from(&next.spade_in.norm),
+            None => Affine::identity(channels),
+        };
+        if stage.shortcut.is_some() {
+            after.scale *= Shortcut::SUM_SCALE;
+        }
         let y = modulator.apply(g, &x, i)?;
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
         let shortcut = match &stage.shortcut {
             Some(shortcut) => {
-                let kernel = match &next {
-                    Some(norm) => Kernel::folded(&shortcut.conv, &norm.without_shift()),
-                    None => Kernel::plain(&shortcut.conv),
-                };
                 let round = modulator.apply(g, &x, i)?;
-                let round = g.conv(&round, &kernel)?;
+                let round = g.conv(&round, &Kernel::folded(&shortcut.conv, &after.without_shift()))?;
                 Some(g.upsample(&round))
             }
             None => None,
@@ -52,11 +56,7 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
         let y = g.upsample(&y);
         let y = modulator.apply(g, &y, i + 1)?;
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
-        let kernel = match &next {
-            Some(norm) => Kernel::folded(&stage.conv_out, norm),
-            None => Kernel::plain(&stage.conv_out),
-        };
-        let y = g.conv(&y, &kernel)?;
+        let y = g.conv(&y, &Kernel::folded(&stage.conv_out, &after))?;
         x = match shortcut {
             Some(round) => g.zip("Add", &y, &round),
             None => y,

@@ -40,6 +40,20 @@ pub struct Shortcut {
     pub conv: Conv,
 }
 
+impl Shortcut {
+    /// The sum of both ways is multiplied by this, so that values do not grow: heads would start saturated.
+    pub const SUM_SCALE: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
+    fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture, inputs: i64, outputs: i64) -> Self {
+        let p = path.borrow();
+        let modulation = Modulation::new(p, arch, inputs);
+        let conv = Conv::without_bias(p / "conv", inputs, outputs, 1, 1, 1);
+        // No rectifier comes before it, so half of He's variance keeps the scale.
+        let _ = tch::no_grad(|| conv.weight.shallow_clone().g_mul_scalar_(std::f64::consts::FRAC_1_SQRT_2));
+        Self { modulation, conv }
+    }
+}
+
 /// Doubles the resolution: modulate, convolve to the new width while still small, upsample, modulate, convolve.
 #[derive(Debug)]
 pub struct Stage {
@@ -96,10 +110,7 @@ impl Spade {
                     conv_in: Conv::new(&p / "conv_in", w[0], w[1], 3, 1),
                     spade_out: Modulated::new(&p / "spade_out", arch, w[1]),
                     conv_out: Conv::new(&p / "conv_out", w[1], w[1], 3, 1),
-                    shortcut: arch.shortcut.then(|| Shortcut {
-                        modulation: Modulation::new(&p / "shortcut", arch, w[0]),
-                        conv: Conv::without_bias(&p / "shortcut" / "conv", w[0], w[1], 1, 1, 1),
-                    }),
+                    shortcut: arch.shortcut.then(|| Shortcut::new(&p / "shortcut", arch, w[0], w[1])),
                     size,
                 }
             })
@@ -136,7 +147,10 @@ impl Stages for Spade {
         let y = modulate(&stage.spade_out.modulation, &y, &scene.maps[i + 1]);
         let y = stage.conv_out.forward(&leaky(&y));
         match &stage.shortcut {
-            Some(s) => y + upsample(&s.conv.forward(&modulate(&s.modulation, &normed, &scene.maps[i]))),
+            Some(s) => {
+                let round = s.conv.forward(&modulate(&s.modulation, &normed, &scene.maps[i]));
+                (y + upsample(&round)) * Shortcut::SUM_SCALE
+            }
             None => y,
         }
     }
