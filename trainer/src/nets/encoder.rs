@@ -74,3 +74,36 @@ impl Encoder {
         Looks { embeddings: looks.narrow(1, 0, self.keypoints), background: looks.select(1, self.keypoints) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, nn::VarStore};
+
+    use super::*;
+
+    #[test]
+    fn looks_have_the_contracts_shapes_at_every_side() {
+        for image_size in [8i64, 64] {
+            let levels = image_size.ilog2() as usize - 1;
+            let arch = Architecture {
+                keypoints: 3,
+                embedding: 5,
+                image_size,
+                first_size: 8,
+                generator_channels: vec![8; levels],
+                discriminator_channels: vec![8; levels],
+                detector_channels: vec![4, 6],
+                ..Architecture::default()
+            };
+            arch.check().unwrap();
+            let store = VarStore::new(Device::Cpu);
+            let net = Encoder::new(store.root(), &arch);
+            for (side, kind) in [(8, Kind::Float), (64, Kind::Float), (128, Kind::BFloat16)] {
+                let images = Tensor::rand([2, 3, side, side], (Kind::Float, Device::Cpu));
+                let looks = net.forward(&images, kind);
+                assert_eq!((looks.embeddings.size(), looks.background.size()), (vec![2, 3, 5], vec![2, 5]));
+                assert_eq!(looks.embeddings.kind(), Kind::Float);
+            }
+        }
+    }
+}

@@ -123,3 +123,85 @@ impl AppearanceDiscriminator {
         self.join.forward(&maps[maps.len() - 1], &looks)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, nn::VarStore};
+
+    use super::*;
+
+    fn arch() -> Architecture {
+        Architecture {
+            keypoints: 3,
+            embedding: 5,
+            image_size: 32,
+            first_size: 8,
+            generator_channels: vec![8; 4],
+            discriminator_channels: vec![8, 8, 6, 4],
+            ..Architecture::default()
+        }
+    }
+
+    fn randn(shape: &[i64]) -> Tensor {
+        Tensor::randn(shape, (Kind::Float, Device::Cpu))
+    }
+
+    #[test]
+    fn every_size_and_blend_gives_one_logit_an_image() {
+        let store = VarStore::new(Device::Cpu);
+        let d_k = KeypointDiscriminator::new(store.root() / "k", &arch());
+        let d_e = AppearanceDiscriminator::new(store.root() / "e", &arch());
+        for size in arch().sizes() {
+            for (alpha, kind) in [(1.0, Kind::Float), (0.3, Kind::Float), (1.0, Kind::BFloat16)] {
+                let alpha = if size == 8 { 1.0 } else { alpha };
+                let images = randn(&[2, 3, size, size]);
+                let logits = d_k.forward(&images, &(randn(&[2, 3, 2]) * 0.3), alpha, kind);
+                assert_eq!((logits.size(), logits.kind()), (vec![2], Kind::Float));
+                let logits = d_e.forward(&images, &randn(&[2, 3, 5]), &randn(&[2, 5]), alpha, kind);
+                assert_eq!((logits.size(), logits.kind()), (vec![2], Kind::Float));
+            }
+        }
+    }
+
+    #[test]
+    fn keypoints_have_the_gradient_of_finite_differences() {
+        let store = VarStore::new(Device::Cpu);
+        let net = KeypointDiscriminator::new(store.root(), &arch());
+        let (images, keypoints) = (randn(&[2, 3, 16, 16]), (randn(&[2, 3, 2]) * 0.3).set_requires_grad(true));
+        let loss = |k: &Tensor| net.forward(&images, k, 1.0, Kind::Float).sum(Kind::Float);
+        loss(&keypoints).backward();
+        // Along the gradient itself the difference is its length: float32 has no digits to spare for single elements.
+        let gradient = keypoints.grad();
+        let length = gradient.norm().double_value(&[]);
+        let step = &gradient * (1e-3 / length);
+        let at = |k: Tensor| tch::no_grad(|| loss(&k).double_value(&[]));
+        let slope = (at(&keypoints + &step) - at(&keypoints - &step)) / 2e-3;
+        assert!((slope / length - 1.0).abs() < 0.1, "{slope} for {length}");
+    }
+
+    #[test]
+    fn pairs_can_be_told_from_each_other() {
+        // Keypoints sit on a bright spot, or somewhere else: a few updates must tell the pairs apart.
+        let store = VarStore::new(Device::Cpu);
+        let net = KeypointDiscriminator::new(store.root(), &arch());
+        let mut adam = crate::train::adam::Adam::new(&store, (0.0, 0.99));
+        let batch = || {
+            let right = Tensor::rand([16, 3, 2], (Kind::Float, Device::Cpu)) * 1.2 - 0.6;
+            let spots = heatmap::parts(&Pose::natural(right.shallow_clone()), 0.05, 16);
+            (spots * 2.0 - 1.0, right)
+        };
+        let mut last = 0.0;
+        for _ in 0..150 {
+            let (images, right) = batch();
+            let real = net.forward(&images, &right, 1.0, Kind::Float);
+            let fake = net.forward(&images, &right.roll([1], [0]), 1.0, Kind::Float);
+            let loss = crate::losses::discriminator(&real, &fake);
+            adam.zero_grad();
+            loss.backward();
+            adam.step(2e-3);
+            last = loss.double_value(&[]);
+        }
+        // Images and keypoints alone are the same on both sides: only their fit differs. Chance is 1.386.
+        assert!(last < 1.1, "{last}");
+    }
+}

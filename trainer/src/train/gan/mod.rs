@@ -135,7 +135,8 @@ impl Gan {
         &self.state
     }
 
-    fn tensors(&self) -> Vec<(String, Tensor)> {
+    /// Everything that a checkpoint holds, by name, sharing memory.
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
         let parts = [
             parameters::prefixed("generator", parameters::all(&self.generator.store)),
             parameters::prefixed("average", parameters::all(&self.average.store)),
@@ -150,7 +151,10 @@ impl Gan {
     }
 
     /// Writes the checkpoint, unless anything in it is not a finite number.
-    fn save(&mut self, run: &Run) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`crate::Error::Diverged`] naming the losses or the tensor, and those of [`checkpoint::save`].
+    pub fn save(&mut self, run: &Run) -> Result<()> {
         self.check_losses()?;
         let tensors = self.tensors();
         if let Some(name) = parameters::first_not_finite(&tensors)? {
@@ -170,7 +174,7 @@ impl Gan {
     }
 
     /// Size and blend for the images seen so far.
-    fn resolution(&self) -> (i64, f64) {
+    pub fn resolution(&self) -> (i64, f64) {
         let gan = &self.config.gan;
         let mut begun = 0;
         let sizes = self.config.architecture.sizes();

@@ -51,7 +51,7 @@ struct Others {
 
 impl Gan {
     /// One update of all networks with `real` `[N, 3, size, size]`. Nothing in it waits for the device.
-    pub(super) fn step(&mut self, real: &Tensor, size: i64, alpha: f64) -> Measured {
+    pub fn step(&mut self, real: &Tensor, size: i64, alpha: f64) -> Measured {
         let gan = self.config.gan.clone();
         let frame = Frame { size, alpha, kind: self.config.precision.kind() };
         parameters::seed_step(self.config.seed, self.state.step);

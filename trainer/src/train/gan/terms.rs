@@ -90,3 +90,35 @@ impl Watch {
         Ok(Some(Failure { step: step as u64, terms }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(name: &'static str, value: f32) -> Term {
+        Term { name, weight: 1.0, value: Tensor::from(value) }
+    }
+
+    #[test]
+    fn terms_are_added_up_with_their_weights() {
+        let mut terms = Terms::default();
+        assert!(terms.total().is_none());
+        terms.add("a", 1.0, Tensor::from(1.5f32));
+        terms.add("b", 0.5 * 16.0, Tensor::from(3.0f32));
+        assert_eq!(terms.total().unwrap().double_value(&[]), 25.5);
+        // The terms themselves stay as they are.
+        assert_eq!(terms.total().unwrap().double_value(&[]), 25.5);
+    }
+
+    #[test]
+    fn the_first_failure_is_remembered_over_sets_of_terms() {
+        let mut watch = Watch::default();
+        watch.look(1, &[term("a", 1.0), term("b", -1.0)]);
+        assert_eq!(watch.failure().unwrap(), None);
+        watch.look(2, &[term("a", 1.0), term("b", -1.0), term("lazy", f32::INFINITY), term("c", f32::NAN)]);
+        watch.look(3, &[term("a", f32::NAN), term("b", 0.0)]);
+        watch.look(4, &[term("a", 0.0), term("b", f32::NAN)]);
+        let failure = watch.failure().unwrap().unwrap();
+        assert_eq!((failure.step, failure.terms), (2, vec!["lazy", "c"]));
+    }
+}
