@@ -28,8 +28,9 @@ fn he(fan_in: i64) -> Init {
 
 /// LeakyReLU of slope 0.2.
 pub fn leaky(x: &Tensor) -> Tensor {
-    // tch's leaky_relu has no slope argument; prelu with a constant is as fast.
-    x.maximum(&(x * LEAKY_SLOPE))
+    // tch's leaky_relu has no slope argument. This blend has the same values to the bit, and its backward pass takes
+    // four vectorised passes over memory; that of a maximum takes ten, some of them scalar, and was a third of a step.
+    x.relu().lerp(x, LEAKY_SLOPE)
 }
 
 /// A fully connected layer, `[N, in] -> [N, out]`.
@@ -196,4 +197,29 @@ pub fn channels_last(x: &Tensor) -> Tensor {
 /// Mean over everything as a float32 scalar.
 pub fn mean(x: &Tensor) -> Tensor {
     x.mean(Kind::Float)
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn leaky_and_its_gradients_are_the_formula() {
+        for kind in [Kind::Float, Kind::BFloat16] {
+            let values = Tensor::from_slice(&[-3.0f32, -0.5, 0.0, 0.7, 2.0]).to_kind(kind);
+            let x = values.detach().set_requires_grad(true);
+            let y = leaky(&x);
+            assert_eq!(y.detach(), values.maximum(&(&values * LEAKY_SLOPE)));
+            // Once differentiable in the weight of a sum, hence twice in all: what R1 needs.
+            let gradient = Tensor::run_backward(&[(&y * &y).sum(kind)], &[&x], true, true).remove(0);
+            let slope = Tensor::from_slice(&[0.2f32, 0.2, 0.2, 1.0, 1.0]).to_kind(kind);
+            let off = (gradient.detach() - &values * &slope * &slope * 2.0).abs().max().double_value(&[]);
+            assert!(off < 0.02, "{off}");
+            gradient.sum(kind).backward();
+            let off = (x.grad() - &slope * &slope * 2.0).abs().select(0, 0).double_value(&[]);
+            assert!(off < 0.01, "{off}");
+        }
+    }
 }
