@@ -48,6 +48,9 @@ pub enum Error {
     /// ONNX Runtime failed.
     #[error("ONNX Runtime: {0}")]
     Ort(String),
+    /// The time that the user gave is over; what was trained is saved.
+    #[error("time is up")]
+    TimeUp,
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::choice::Choice;
+use super::stop::StopAfter;
 use super::train::STORE_FACTOR;
-use crate::config::Config;
 use crate::dataset::Store;
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
@@ -23,9 +24,9 @@ pub struct Detector {
     /// Folder of the run, with a trained generator in it.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// TOML file with another [detector] section than the run's.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// Only the [detector] section counts: the networks are the run's.
+    #[command(flatten)]
+    choice: Choice,
     /// Carry on from the last checkpoint.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
@@ -41,10 +42,13 @@ pub struct Detector {
     /// Steps between lines of the log.
     #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
+    #[command(flatten)]
+    stop: StopAfter,
 }
 
 impl Detector {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, device: Device) -> Result<()> {
+        self.stop.begin();
         let (run, mut config) = Run::open(&self.run)?;
         let generator = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
         Generator::check_finished(&generator)?;
@@ -59,9 +63,12 @@ impl Detector {
         if let Some(checkpoint) = &checkpoint {
             config.detector = checkpoint.state.config.detector.clone();
         }
-        if let Some(file) = &self.config {
-            config.detector = Config::read(file)?.detector;
+        if let Some(named) = self.choice.named()? {
+            config.detector = named.detector;
         }
+        let mut overruled = config.clone();
+        self.choice.overrule(&mut overruled)?;
+        config.detector = overruled.detector;
         if let Some(images) = self.images {
             config.detector.images = images;
         }
@@ -74,7 +81,7 @@ impl Detector {
             store.len(),
             generator.state.images_seen
         );
-        let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, Device::Cpu)?;
+        let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, device)?;
         if let Some(checkpoint) = &checkpoint {
             training.restore(checkpoint)?;
             eprintln!("carrying on at step {}", training.state().step);

@@ -5,9 +5,12 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::choice::Choice;
+use super::dry_run;
+use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::Store;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::run::Run;
@@ -21,12 +24,11 @@ pub struct Train {
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Folder of the run: checkpoints, log, samples.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// TOML file over the defaults.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Carry on a run from its last checkpoint. With --config, with that configuration from here on.
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
+    /// Carry on a run from its last checkpoint. With --preset, --config or --set, with that configuration from here on.
     #[arg(long)]
     resume: bool,
     /// Stop after this many real images in all, if before the configuration's end.
@@ -47,6 +49,14 @@ pub struct Train {
     /// Steps between lines of the log.
     #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
+    #[command(flatten)]
+    stop: StopAfter,
+    /// Write nothing: print the configuration, the networks' sizes, and estimates of memory and time.
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
+    /// With --dry-run: print it as JSON.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
 fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
@@ -58,21 +68,31 @@ fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
 }
 
 impl Train {
-    pub fn run(self) -> Result<()> {
-        let given = self.config.as_deref().map(Config::read).transpose()?;
-        let device = Device::Cpu;
+    pub fn run(self, device: Device) -> Result<()> {
+        self.stop.begin();
+        let given = self.choice.named()?;
+        let Some(out) = self.out.as_deref().filter(|_| !self.dry_run) else {
+            let mut config = given.unwrap_or_default();
+            self.override_config(&mut config)?;
+            let pictures = crate::dataset::source::list(&self.data)?.len() as u64;
+            config.gan.resolve_epochs(pictures);
+            return dry_run::print(&self.choice.name(), &config, pictures, device, self.json);
+        };
         let (run, mut config, checkpoint) = if self.resume {
-            let (run, stored) = Run::open(&self.out)?;
+            let (run, stored) = Run::open(out)?;
             let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
             (run, given.unwrap_or(stored), Some(checkpoint))
         } else {
             let mut config = given.unwrap_or_default();
             self.override_config(&mut config)?;
             // The pictures are looked at before anything is written.
-            crate::dataset::source::list(&self.data)?;
-            (Run::create(&self.out, &config)?, config, None)
+            config.gan.resolve_epochs(crate::dataset::source::list(&self.data)?.len() as u64);
+            (Run::create(out, &config)?, config, None)
         };
-        self.override_config(&mut config)?;
+        if self.resume {
+            self.override_config(&mut config)?;
+            config.gan.resolve_epochs(crate::dataset::source::list(&self.data)?.len() as u64);
+        }
         if let Some(checkpoint) = &checkpoint {
             checkpoint.check_architecture(&config)?;
         }
@@ -102,15 +122,13 @@ impl Train {
     }
 
     fn override_config(&self, config: &mut Config) -> Result<()> {
+        self.choice.overrule(config)?;
         if let Some(seed) = self.seed {
             config.seed = seed;
         }
         if let Some(precision) = self.precision {
             config.precision = precision;
         }
-        config.check().map_err(|e| match (&self.config, e) {
-            (Some(path), Error::Config(reason)) => Error::Config(format!("{}: {reason}", path.display())),
-            (_, e) => e,
-        })
+        config.check()
     }
 }

@@ -127,7 +127,8 @@ impl Gan {
         &self.state
     }
 
-    fn tensors(&self) -> Vec<(String, Tensor)> {
+    /// Everything that a checkpoint holds.
+    pub(crate) fn tensors(&self) -> Vec<(String, Tensor)> {
         let parts = [
             parameters::prefixed("generator", parameters::all(&self.generator.store)),
             parameters::prefixed("average", parameters::all(&self.average.store)),
@@ -243,6 +244,36 @@ impl Gan {
         Ok(report)
     }
 
+    /// Noise, and what the live networks make of it at `size` pixels with the batch's statistics, in float32.
+    pub(crate) fn reference(&self, size: i64) -> Vec<(String, Tensor)> {
+        let noise = Noise::sample(4, self.config.architecture.latent, self.device);
+        let latents = self.generator.keypoints.forward(&noise);
+        let mode = Mode { size, alpha: 1.0, kind: Kind::Float, norm: Norm::Batch(0.0) };
+        let pose = Pose::natural(latents.keypoints.shallow_clone());
+        let image = self.generator.images.forward(&pose, &latents.embeddings, &latents.background, mode);
+        let logits = self.discriminator.forward(&image, 1.0, Kind::Float);
+        let named = [
+            ("noise/pose", noise.pose),
+            ("noise/appearance", noise.appearance),
+            ("noise/background", noise.background),
+            ("keypoints", latents.keypoints),
+            ("embeddings", latents.embeddings),
+            ("background", latents.background),
+            ("image", image),
+            ("logits", logits),
+        ];
+        named.map(|(name, tensor)| (format!("reference/{name}"), tensor)).into()
+    }
+
+    /// A step for measurements: as if it were number `step`, of images at their full blend.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`].
+    pub(crate) fn bench_step(&mut self, real: &Tensor, step: u64) -> Result<()> {
+        self.state.step = step - 1;
+        self.step(real, real.size()[2], 1.0).map(drop)
+    }
+
     /// Trains until the configuration's end, `schedule.until_images` or Ctrl-C, whichever comes first, saving as
     /// it goes and at the end.
     ///
@@ -285,7 +316,7 @@ impl Gan {
             if interrupt::asked() || saved.elapsed() >= schedule.save_every {
                 self.save(run)?;
                 saved = Instant::now();
-                interrupt::check()?;
+                interrupt::end()?;
             }
         }
         progress.finish(&note);

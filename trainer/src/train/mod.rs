@@ -7,6 +7,8 @@ pub mod detector;
 pub mod gan;
 pub mod generator;
 pub mod interrupt;
+pub mod measure;
+pub mod memory;
 pub mod parameters;
 pub mod progress;
 pub mod run;
