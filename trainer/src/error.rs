@@ -54,6 +54,9 @@ pub enum Error {
     /// OpenVINO failed.
     #[error("OpenVINO: {0}")]
     OpenVino(String),
+    /// The time that the user gave is over; what was trained is saved.
+    #[error("time is up")]
+    TimeUp,
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,

@@ -7,6 +7,7 @@ mod cache;
 pub mod cli;
 pub mod config;
 pub mod dataset;
+pub mod device;
 mod error;
 pub mod eval;
 pub mod export;

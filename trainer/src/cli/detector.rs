@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::choice::Choice;
 use super::keep::Keep;
+use super::stop::StopAfter;
 use super::train::STORE_FACTOR;
-use crate::config::Config;
 use crate::dataset::Store;
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
@@ -25,9 +26,9 @@ pub struct Detector {
     /// Folder of the run, with a trained generator in it.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// TOML file with another [detector] section than the run's.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    /// Only the [detector] section counts: the networks are the run's.
+    #[command(flatten)]
+    choice: Choice,
     /// Carry on from the last checkpoint.
     #[arg(long, conflicts_with = "force")]
     resume: bool,
@@ -48,10 +49,13 @@ pub struct Detector {
     checkpoint: String,
     #[command(flatten)]
     keep: Keep,
+    #[command(flatten)]
+    stop: StopAfter,
 }
 
 impl Detector {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, device: Device) -> Result<()> {
+        self.stop.begin();
         let (run, mut config) = Run::open(&self.run)?;
         let generator = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
         Generator::check_finished(&generator)?;
@@ -66,9 +70,12 @@ impl Detector {
         if let Some(checkpoint) = &checkpoint {
             config.detector = checkpoint.state.config.detector.clone();
         }
-        if let Some(file) = &self.config {
-            config.detector = Config::read(file)?.detector;
+        if let Some(named) = self.choice.named()? {
+            config.detector = named.detector;
         }
+        let mut overruled = config.clone();
+        self.choice.overrule(&mut overruled)?;
+        config.detector = overruled.detector;
         if let Some(images) = self.images {
             config.detector.images = images;
         }
@@ -78,7 +85,7 @@ impl Detector {
         let store = Arc::new(Store::load(&self.data, side as usize)?);
         store.check_batch(config.detector.batch)?;
         eprintln!("calibrating the generator of {} images", generator.state.images_seen);
-        let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, Device::Cpu)?;
+        let mut training = DetectorTraining::new(&config, &generator, store.len() as u64, device)?;
         if let Some(checkpoint) = &checkpoint {
             training.restore(checkpoint)?;
             eprintln!("carrying on at step {}", training.state().step);

@@ -1,17 +1,23 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
+mod bench;
+mod choice;
 mod data;
 mod detector;
+mod dry_run;
 mod eval;
 mod export;
 mod keep;
+mod presets;
 mod sample;
+mod stop;
 mod train;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::device::Wanted;
 use crate::error::{Error, Result};
 
 /// Trains LatentKeypointGAN and exports it to ONNX bundles.
@@ -23,6 +29,12 @@ struct Arguments {
     /// Processor threads for libtorch and for reading pictures (default: all).
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
+    /// Where networks run: cpu, cuda, cuda:N or auto (a GPU if there is one). For train, detector, sample and bench.
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    device: Wanted,
+    /// Multiply float32 numbers exactly on NVIDIA GPUs, not as TF32.
+    #[arg(long, global = true)]
+    no_tf32: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -31,6 +43,10 @@ enum Command {
     Train(train::Train),
     /// Train the keypoint detector on pairs that the trained generator draws.
     Detector(detector::Detector),
+    /// List the configurations that come with the program, or print one.
+    Presets(presets::Presets),
+    /// Measure the speed and memory of training on synthetic pictures.
+    Bench(bench::Bench),
     /// Draw a sheet of generated pictures with their keypoints.
     Sample(sample::Sample),
     /// Write the trained networks as an ONNX bundle, or check one.
@@ -44,8 +60,13 @@ enum Command {
 /// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    choose_tf32(!arguments.no_tf32);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Error::TimeUp) => {
+            eprintln!("trainer: time is up; saved, --resume carries on");
+            ExitCode::SUCCESS
+        }
         Err(Error::Interrupted) => {
             eprintln!("trainer: interrupted");
             ExitCode::from(130)
@@ -68,12 +89,27 @@ fn run(arguments: Arguments) -> Result<()> {
             .map_err(|e| Error::Usage(format!("can't start {n} threads: {e}")))?;
     }
     match arguments.command {
-        Command::Train(command) => command.run(),
-        Command::Detector(command) => command.run(),
-        Command::Sample(command) => command.run(),
+        Command::Train(command) => command.run(arguments.device.open()?),
+        Command::Detector(command) => command.run(arguments.device.open()?),
+        Command::Presets(command) => command.run(),
+        Command::Bench(command) => command.run(arguments.device, arguments.threads),
+        Command::Sample(command) => command.run(arguments.device.open()?),
         Command::Export(command) => command.run(),
         Command::Eval(command) => command.run(),
         Command::Data(command) => command.run(),
+    }
+}
+
+/// tch has no switch for TF32; libtorch and cuBLAS read these when they first need a GPU.
+fn choose_tf32(allowed: bool) {
+    let (name, value) =
+        if allowed { ("TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "1") } else { ("NVIDIA_TF32_OVERRIDE", "0") };
+    if std::env::var_os(name).is_none() {
+        #[allow(unsafe_code)]
+        // SAFETY: called at the start of `main`, when there is no other thread.
+        unsafe {
+            std::env::set_var(name, value);
+        }
     }
 }
 

@@ -39,13 +39,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    pub fn run(self) -> Result<()> {
+    pub fn run(self, device: Device) -> Result<()> {
         if self.out.exists() && !self.force {
             return Err(Error::Usage(format!("{} exists: overwrite with --force", self.out.display())));
         }
         let (run, _) = Run::open(&self.run)?;
         let checkpoint = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
-        let generator = Generator::finished(&checkpoint, Device::Cpu)?;
+        let generator = Generator::finished(&checkpoint, device)?;
         let (columns, rows) = (i64::from(self.columns), i64::from(self.rows));
         let sheet = Sheet { columns, rows, seed: self.seed, keypoints: !self.plain };
         write_sheet(&self.out, &generator, &sheet, checkpoint.state.config.architecture.image_size, 1.0)?;

@@ -5,10 +5,13 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::choice::Choice;
+use super::dry_run;
 use super::keep::{Keep, KeepBest};
+use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::Store;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::run::Run;
@@ -23,12 +26,11 @@ pub struct Train {
     #[arg(required = true)]
     data: Vec<PathBuf>,
     /// Folder of the run: checkpoints, log, samples.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// TOML file over the defaults.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Carry on a run from its last checkpoint. With --config, with that configuration from here on.
+    #[arg(long, value_name = "DIR", required_unless_present = "dry_run")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    choice: Choice,
+    /// Carry on a run from its last checkpoint. With --preset, --config or --set, with that configuration from here on.
     #[arg(long)]
     resume: bool,
     /// Stop after this many real images in all, if before the configuration's end.
@@ -53,6 +55,14 @@ pub struct Train {
     keep: Keep,
     #[command(flatten)]
     keep_best: KeepBest,
+    #[command(flatten)]
+    stop: StopAfter,
+    /// Write nothing: print the configuration, the networks' sizes, and estimates of memory and time.
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
+    /// With --dry-run: print it as JSON.
+    #[arg(long, requires = "dry_run")]
+    json: bool,
 }
 
 fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
@@ -64,22 +74,33 @@ fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
 }
 
 impl Train {
-    pub fn run(self) -> Result<()> {
-        let given = self.config.as_deref().map(Config::read).transpose()?;
-        let device = Device::Cpu;
+    pub fn run(self, device: Device) -> Result<()> {
+        self.stop.begin();
+        let given = self.choice.named()?;
+        let Some(out) = self.out.as_deref().filter(|_| !self.dry_run) else {
+            let mut config = given.unwrap_or_default();
+            self.override_config(&mut config)?;
+            let pictures = Store::count(&self.data, config.gan.batch)? as u64;
+            config.gan.resolve_epochs(pictures);
+            return dry_run::print(&self.choice.name(), &config, pictures, device, self.json);
+        };
         let (run, mut config, checkpoint) = if self.resume {
-            let (run, stored) = Run::open(&self.out)?;
+            let (run, stored) = Run::open(out)?;
             let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
             (run, given.unwrap_or(stored), Some(checkpoint))
         } else {
             let mut config = given.unwrap_or_default();
             self.override_config(&mut config)?;
             // The pictures are looked at before anything is written.
-            Store::count(&self.data, config.gan.batch)?;
+            let pictures = Store::count(&self.data, config.gan.batch)?;
             gan::check_requirements(&config)?;
-            (Run::create(&self.out, &config)?, config, None)
+            config.gan.resolve_epochs(pictures as u64);
+            (Run::create(out, &config)?, config, None)
         };
-        self.override_config(&mut config)?;
+        if self.resume {
+            self.override_config(&mut config)?;
+            config.gan.resolve_epochs(Store::count(&self.data, config.gan.batch)? as u64);
+        }
         if let Some(checkpoint) = &checkpoint {
             checkpoint.check_architecture(&config)?;
         }
@@ -112,15 +133,13 @@ impl Train {
     }
 
     fn override_config(&self, config: &mut Config) -> Result<()> {
+        self.choice.overrule(config)?;
         if let Some(seed) = self.seed {
             config.seed = seed;
         }
         if let Some(precision) = self.precision {
             config.precision = precision;
         }
-        config.check().map_err(|e| match (&self.config, e) {
-            (Some(path), Error::Config(reason)) => Error::Config(format!("{}: {reason}", path.display())),
-            (_, e) => e,
-        })
+        config.check()
     }
 }

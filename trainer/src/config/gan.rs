@@ -23,6 +23,8 @@ pub struct GanConfig {
     pub batch: i64,
     /// Real images to show at each size, smallest size first.
     pub images: Vec<u64>,
+    /// In place of the last of `images`: times that each picture is shown at full size. 0: `images` holds.
+    pub epochs: f64,
     /// Images over which a new size is blended in.
     pub fade_images: u64,
     /// Adam's step length for the generator.
@@ -85,6 +87,7 @@ impl Default for GanConfig {
         Self {
             batch: 16,
             images: vec![40_000, 60_000],
+            epochs: 0.0,
             fade_images: 5_000,
             generator_rate: 2e-4,
             discriminator_rate: 4e-4,
@@ -129,6 +132,9 @@ impl GanConfig {
             return Err(Error::Config(format!(
                 "gan.images must list a count for each size trained at ({sizes:?})"
             )));
+        }
+        if !(self.epochs.is_finite() && self.epochs >= 0.0) {
+            return fail("gan.epochs must be 0 (gan.images holds) or more");
         }
         if !(self.background_reach.is_finite() && self.background_reach > 0.0) {
             return fail("background_reach must be positive");
@@ -192,5 +198,29 @@ impl GanConfig {
     /// Whether the pretrained feature network is needed.
     pub fn needs_features(&self) -> bool {
         self.perceptual_weight > 0.0 && self.perceptual == Perceptual::OpenNsfw
+    }
+
+    /// Turns `epochs` over a set of `pictures` into a number of images.
+    pub fn resolve_epochs(&mut self, pictures: u64) {
+        if let Some(last) = self.images.last_mut().filter(|_| self.epochs > 0.0) {
+            *last = (self.epochs * pictures as f64).ceil() as u64;
+            self.epochs = 0.0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_counted_in_pictures_at_full_size() {
+        let mut gan = GanConfig { epochs: 2.5, ..GanConfig::default() };
+        gan.resolve_epochs(1001);
+        assert_eq!((gan.images.as_slice(), gan.epochs), ([40_000, 2503].as_slice(), 0.0));
+        gan.resolve_epochs(7);
+        assert_eq!(gan.images, [40_000, 2503]);
+        let wrong = GanConfig { epochs: -1.0, ..GanConfig::default() };
+        assert!(wrong.check(&[32, 64]).unwrap_err().to_string().contains("gan.epochs"));
     }
 }

@@ -5,6 +5,8 @@ mod architecture;
 mod crop;
 mod detector;
 mod gan;
+pub mod overrides;
+pub mod presets;
 mod variants;
 
 pub use architecture::Architecture;
@@ -77,10 +79,20 @@ impl Config {
     /// [`Error::Config`] naming what is wrong, or [`Error::Io`].
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-        let config: Self = toml::from_str(&text).map_err(|e| {
-            Error::Config(format!("{}: {}", path.display(), e.to_string().trim().replace('\n', " ")))
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads TOML over the defaults and checks it; `origin` says in messages where it came from.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming what is wrong.
+    pub fn parse(text: &str, origin: &str) -> Result<Self> {
+        let fail = |reason: String| Error::Config(format!("{origin}: {reason}"));
+        let config: Self = toml::from_str(text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
+        config.check().map_err(|e| match e {
+            Error::Config(reason) => fail(reason),
+            other => other,
         })?;
-        config.check()?;
         Ok(config)
     }
 

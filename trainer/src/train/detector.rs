@@ -305,7 +305,7 @@ impl DetectorTraining {
             if interrupt::asked() || saved.elapsed() >= save_every {
                 run.save(STAGE, &self.tensors(), &self.state)?;
                 saved = Instant::now();
-                interrupt::check()?;
+                interrupt::end()?;
             }
         }
         progress.finish(&note);

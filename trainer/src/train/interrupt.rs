@@ -1,10 +1,13 @@
-//! Ctrl-C and SIGTERM as a question that loops ask.
+//! Ctrl-C, SIGTERM and time limits as a question that loops ask.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
+static DEADLINE: OnceLock<Instant> = OnceLock::new();
 
 /// Makes Ctrl-C, SIGTERM and SIGHUP ask running loops to save and end; a second one ends at once.
 ///
@@ -20,9 +23,18 @@ pub fn install() -> Result<()> {
     .map_err(|e| Error::Usage(format!("can't handle Ctrl-C: {e}")))
 }
 
-/// Whether the user asked to stop.
+/// Makes running loops save and end once `time` has passed. Only the first call counts.
+pub fn stop_after(time: Duration) {
+    let _ = DEADLINE.set(Instant::now() + time);
+}
+
+fn time_is_up() -> bool {
+    DEADLINE.get().is_some_and(|deadline| Instant::now() >= *deadline)
+}
+
+/// Whether the user asked to stop, or the time given is over.
 pub fn asked() -> bool {
-    ASKED.load(Ordering::SeqCst)
+    ASKED.load(Ordering::SeqCst) || time_is_up()
 }
 
 /// [`Error::Interrupted`] if the user asked to stop.
@@ -30,5 +42,15 @@ pub fn asked() -> bool {
 /// # Errors
 /// Only that.
 pub fn check() -> Result<()> {
-    if asked() { Err(Error::Interrupted) } else { Ok(()) }
+    if ASKED.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Ends a training loop that has saved: [`Error::Interrupted`] or [`Error::TimeUp`] if it should. What comes before
+/// training asks [`check`] instead, so that however short the time a run has a checkpoint to carry on from.
+///
+/// # Errors
+/// Only those.
+pub fn end() -> Result<()> {
+    check()?;
+    if time_is_up() { Err(Error::TimeUp) } else { Ok(()) }
 }

@@ -9,6 +9,8 @@ pub mod generator;
 pub mod interrupt;
 pub mod judge;
 pub mod keep;
+pub mod measure;
+pub mod memory;
 pub mod parameters;
 pub mod progress;
 pub mod record;

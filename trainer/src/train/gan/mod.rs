@@ -1,5 +1,6 @@
 //! Generator against discriminator.
 
+mod bench;
 mod critics;
 mod inference;
 mod optional;
@@ -240,7 +241,7 @@ impl Gan {
             if interrupt::asked() || saved.elapsed() >= schedule.save_every {
                 self.save(run)?;
                 saved = Instant::now();
-                interrupt::check()?;
+                interrupt::end()?;
             }
         }
         progress.finish(&note);

@@ -1,0 +1,273 @@
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tch::Device;
+
+use crate::config::presets::Preset;
+use crate::config::{Config, overrides};
+use crate::device::Wanted;
+use crate::error::{Error, Result};
+use crate::train::gan::Gan;
+use crate::train::measure::{self, Bench as Steps, Network};
+use crate::train::memory::Gauge;
+use crate::train::progress::Progress;
+
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Configurations to measure. May be repeated (default: the first of `trainer presets`).
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    preset: Vec<String>,
+    /// TOML file to measure in place of a preset.
+    #[arg(long, value_name = "FILE", conflicts_with = "preset")]
+    config: Option<PathBuf>,
+    /// Change one value, as in --set gan.batch=32. May be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Only this image size (default: each that the configuration trains at).
+    #[arg(long, value_name = "PIXELS")]
+    size: Option<i64>,
+    /// Repetitions.
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// Steps in a repetition (default: as many as it takes for each part of the loss to be due once).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    steps: Option<u64>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Write the networks' weights with an input and what they make of it, for another implementation to compare with.
+    #[arg(long, value_name = "FILE", requires = "size")]
+    reference: Option<PathBuf>,
+    /// Measure in this process and print one row. Rows have processes of their own, so that peaks are their own.
+    #[arg(long, hide = true, requires = "size")]
+    row: bool,
+}
+
+/// What was measured at one size of one configuration.
+#[derive(Serialize, Deserialize)]
+struct Row {
+    name: String,
+    size: i64,
+    batch: i64,
+    precision: String,
+    device: String,
+    threads: i32,
+    networks: Vec<Network>,
+    steps: u64,
+    /// Of each repetition.
+    images_per_second: Vec<f64>,
+    /// Of the whole process, or of the GPU.
+    peak_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    schema: &'static str,
+    trainer: &'static str,
+    processor: String,
+    rows: Vec<Row>,
+}
+
+impl Bench {
+    pub fn run(self, device: Wanted, threads: Option<usize>) -> Result<()> {
+        let names: Vec<String> = match (&self.config, self.preset.as_slice()) {
+            (Some(path), _) => vec![path.display().to_string()],
+            (None, []) => vec![crate::config::presets::PRESETS[0].name.to_owned()],
+            (None, names) => names.to_vec(),
+        };
+        let configs = names.into_iter().map(|name| Ok((self.configure(&name)?, name)));
+        let configs: Vec<(Config, String)> = configs.collect::<Result<_>>()?;
+        if self.row || self.reference.is_some() {
+            let (Some(size), Some((config, name))) = (self.size, configs.first()) else {
+                return Err(Error::Usage("--row needs --size".into()));
+            };
+            return self.measure_row(name, config, size, device.open()?);
+        }
+        let mut rows = Vec::new();
+        let total: usize = configs.iter().map(|(c, _)| self.sizes(c).len()).sum();
+        let mut progress = Progress::new("measuring", total as u64);
+        for (config, name) in &configs {
+            for size in self.sizes(config) {
+                crate::train::interrupt::check()?;
+                rows.push(self.spawn_row(name, size, device, threads)?);
+                progress.advance(1, &format!("{name} at {size} px"));
+            }
+        }
+        progress.finish("");
+        let report = Report {
+            schema: "trainer-bench-1",
+            trainer: env!("TRAINER_REVISION"),
+            processor: processor(),
+            rows,
+        };
+        if self.json {
+            println!("{}", to_json(&report)?);
+        } else {
+            report.print();
+        }
+        Ok(())
+    }
+
+    fn configure(&self, name: &str) -> Result<Config> {
+        let config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Preset::find(name)?.config()?,
+        };
+        let config = overrides::apply(&config, &self.set)?;
+        config.check()?;
+        match self.size {
+            Some(size) if !config.architecture.sizes().contains(&size) => Err(Error::Usage(format!(
+                "{name} does not train at {size} px but at {:?}",
+                config.architecture.sizes()
+            ))),
+            _ => Ok(config),
+        }
+    }
+
+    fn sizes(&self, config: &Config) -> Vec<i64> {
+        self.size.map_or_else(|| config.architecture.sizes(), |size| vec![size])
+    }
+
+    /// Measures one row in a process of its own.
+    fn spawn_row(&self, name: &str, size: i64, device: Wanted, threads: Option<usize>) -> Result<Row> {
+        let program = std::env::current_exe().map_err(Error::io("trainer"))?;
+        let mut command = Command::new(&program);
+        command.args(["bench", "--row", "--size", &size.to_string(), "--device", &device.to_string()]);
+        command.args(["--repeats", &self.repeats.to_string()]);
+        match &self.config {
+            Some(path) => command.arg("--config").arg(path),
+            None => command.args(["--preset", name]),
+        };
+        command.args(self.set.iter().flat_map(|s| ["--set", s]));
+        command.args(self.steps.iter().flat_map(|n| ["--steps".to_owned(), n.to_string()]));
+        command.args(threads.iter().flat_map(|n| ["--threads".to_owned(), n.to_string()]));
+        let output = command.stderr(Stdio::inherit()).output().map_err(Error::io(&program))?;
+        crate::train::interrupt::check()?;
+        serde_json::from_slice(&output.stdout).map_err(|_| {
+            let code = output.status.code().map_or("a signal".into(), |c| format!("code {c}"));
+            Error::Usage(format!("measuring {name} at {size} px ended with {code}: too little memory?"))
+        })
+    }
+
+    fn measure_row(&self, name: &str, config: &Config, size: i64, device: Device) -> Result<()> {
+        let gauge = Gauge::start(device);
+        let mut gan = Gan::new(config, 1, device)?;
+        if let Some(path) = &self.reference {
+            return measure::write_reference(path, &gan, config, size);
+        }
+        let networks = measure::networks(&gan);
+        let batch = config.gan.batch;
+        let mut steps = Steps::new(&mut gan, config, size, batch, device);
+        steps.warm_up()?;
+        let count = self.steps.unwrap_or_else(|| measure::period(config));
+        let mut images_per_second = Vec::new();
+        for _ in 0..self.repeats {
+            crate::train::interrupt::check()?;
+            images_per_second.push((count * batch as u64) as f64 / steps.seconds(count)?);
+        }
+        let row = Row {
+            name: name.to_owned(),
+            size,
+            batch,
+            precision: format!("{:?}", config.precision).to_lowercase(),
+            device: format!("{device:?}").to_lowercase(),
+            threads: tch::get_num_threads(),
+            networks,
+            steps: count,
+            images_per_second,
+            peak_bytes: gauge.peak_bytes(),
+        };
+        println!("{}", to_json(&row)?);
+        Ok(())
+    }
+}
+
+impl Report {
+    fn print(&self) {
+        println!("{}; trainer {}", self.processor, self.trainer);
+        println!(
+            "{:<16}{:>6}{:>7}{:>6}{:>9}{:>13}{:>12}{:>9}{:>16}{:>4}{:>11}",
+            "preset",
+            "size",
+            "batch",
+            "",
+            "threads",
+            "parameters",
+            "images/s",
+            "sd",
+            "min to max",
+            "n",
+            "peak MiB"
+        );
+        for row in &self.rows {
+            let s = Spread::of(&row.images_per_second);
+            let parameters: u64 = row.networks.iter().map(|n| n.parameters).sum();
+            println!(
+                "{:<16}{:>6}{:>7}{:>6}{:>9}{:>13}{:>12.2}{:>9.2}{:>16}{:>4}{:>11.0}",
+                row.name,
+                row.size,
+                row.batch,
+                row.precision,
+                if row.device == "cpu" { row.threads.to_string() } else { row.device.clone() },
+                parameters,
+                s.mean,
+                s.deviation,
+                format!("{:.2} to {:.2}", s.min, s.max),
+                row.images_per_second.len(),
+                row.peak_bytes as f64 / f64::from(1 << 20),
+            );
+        }
+        for row in &self.rows {
+            let s = Spread::of(&row.images_per_second);
+            if s.deviation > 0.05 * s.mean {
+                println!("{} at {} px varies by over 5 %: was the machine busy?", row.name, row.size);
+            }
+        }
+    }
+}
+
+struct Spread {
+    mean: f64,
+    deviation: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+        Self {
+            mean,
+            deviation: (squares / (n - 1.0).max(1.0)).sqrt(),
+            min: values.iter().copied().fold(f64::INFINITY, f64::min),
+            max: values.iter().copied().fold(0.0, f64::max),
+        }
+    }
+}
+
+fn to_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|e| Error::Usage(e.to_string()))
+}
+
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{cores} cores of {}", model.map_or("an unknown processor", str::trim))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spread_is_that_of_a_sample() {
+        let s = Spread::of(&[1.0, 2.0, 3.0]);
+        assert_eq!((s.mean, s.deviation, s.min, s.max), (2.0, 1.0, 1.0, 3.0));
+        assert_eq!(Spread::of(&[4.0]).deviation, 0.0);
+    }
+}

@@ -1,0 +1,145 @@
+//! Single values of a configuration changed by name: `gan.batch=32`.
+
+use toml::{Table, Value};
+
+use super::Config;
+use crate::error::{Error, Result};
+
+/// `config` with each of `settings` (`section.key=value`, the value as in TOML) in place of its own, unchecked.
+///
+/// # Errors
+/// [`Error::Config`] naming the key that is unknown, with the nearest known one, or whose value has a wrong type.
+pub fn apply(config: &Config, settings: &[String]) -> Result<Config> {
+    let fail = |reason: String| Error::Config(reason);
+    let mut table = Table::try_from(config).map_err(|e| fail(e.to_string()))?;
+    for setting in settings {
+        let (key, text) = setting
+            .split_once('=')
+            .map(|(key, text)| (key.trim(), text.trim()))
+            .ok_or_else(|| fail(format!("'{setting}' is not of the form key=value, as in gan.batch=32")))?;
+        let known = keys(&table, "");
+        let slot = find(&mut table, key).ok_or_else(|| fail(unknown(key, &known)))?;
+        *slot = convert(parse(text), slot).map_err(|(have, want)| {
+            fail(format!("{key} must be {want}, not {have} ({text}); it is {slot} without this"))
+        })?;
+        // One at a time, so that the message can name the setting.
+        table = Table::try_from(read(&table).map_err(|e| fail(format!("{key}: {e}")))?)
+            .map_err(|e| fail(e.to_string()))?;
+    }
+    read(&table).map_err(fail)
+}
+
+fn read(table: &Table) -> std::result::Result<Config, String> {
+    table.clone().try_into().map_err(|e: toml::de::Error| e.message().to_owned())
+}
+
+/// A TOML value; a bare word is a string, so that shells need no quotes within quotes.
+fn parse(text: &str) -> Value {
+    let table: Option<Table> = toml::from_str(&format!("v = {text}")).ok();
+    table.and_then(|mut t| t.remove("v")).unwrap_or_else(|| Value::String(text.to_owned()))
+}
+
+/// `value` as the type of `like`, or both types' names.
+fn convert(value: Value, like: &Value) -> std::result::Result<Value, (&'static str, &'static str)> {
+    match (value, like) {
+        // 1 is as good a number as 1.0.
+        (Value::Integer(i), Value::Float(_)) => Ok(Value::Float(i as f64)),
+        (Value::Array(items), Value::Array(likes)) if !likes.is_empty() => {
+            let each = items.into_iter().map(|item| convert(item, &likes[0]));
+            Ok(Value::Array(each.collect::<std::result::Result<_, _>>()?))
+        }
+        (value, like) if value.same_type(like) => Ok(value),
+        (value, like) => Err((type_name(&value), type_name(like))),
+    }
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a word",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a section",
+    }
+}
+
+/// Every key, dotted, in the order of the file.
+fn keys(table: &Table, prefix: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => all.extend(keys(inner, &format!("{prefix}{key}."))),
+            _ => all.push(format!("{prefix}{key}")),
+        }
+    }
+    all
+}
+
+fn find<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
+    match key.split_once('.') {
+        Some((section, rest)) => find(table.get_mut(section)?.as_table_mut()?, rest),
+        None => table.get_mut(key).filter(|v| !v.is_table()),
+    }
+}
+
+fn unknown(key: &str, known: &[String]) -> String {
+    // A key given without its section is the commonest slip.
+    let last = |k: &str| k.rsplit('.').next().unwrap_or_default().to_owned();
+    let nearness = |k: &str| {
+        let whole = strsim::normalized_damerau_levenshtein(key, k);
+        whole.max(strsim::normalized_damerau_levenshtein(&last(key), &last(k)) - 0.01)
+    };
+    let best = known.iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b)));
+    match best.filter(|k| nearness(k) > 0.5) {
+        Some(best) => format!("no key named {key}: did you mean {best}?"),
+        None => format!("no key named {key}: the keys are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(settings: &[&str]) -> std::result::Result<Config, String> {
+        let settings: Vec<String> = settings.iter().map(|s| (*s).to_owned()).collect();
+        apply(&Config::default(), &settings).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn values_of_every_type_are_set() {
+        let config = set(&[
+            "seed=7",
+            "precision=fp32",
+            "gan.batch = 32",
+            "gan.r1_weight=1",
+            "gan.images=[10, 20]",
+            "gan.betas=[0, 0.9]",
+            "architecture.generator_channels=[1,2,3]",
+        ])
+        .unwrap();
+        assert_eq!((config.seed, config.gan.batch, config.gan.r1_weight), (7, 32, 1.0));
+        assert_eq!(config.precision, crate::config::Precision::Fp32);
+        assert_eq!((config.gan.images, config.gan.betas), (vec![10, 20], (0.0, 0.9)));
+        assert_eq!(config.architecture.generator_channels, [1, 2, 3]);
+        assert_eq!(set(&[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn unknown_keys_name_the_nearest_and_wrong_types_the_key() {
+        let refused = |s: &str| set(&[s]).unwrap_err();
+        assert!(refused("gan.bath=3").contains("did you mean gan.batch?"));
+        assert!(refused("batch=3").contains("did you mean gan.batch?"));
+        assert!(refused("architecture.keypoint=3").contains("did you mean architecture.keypoints?"));
+        assert!(refused("zzzzzz=1").contains("the keys are seed, precision, architecture.keypoints"));
+        assert!(refused("gan=1").contains("no key named gan"));
+        assert!(refused("gan.batch").contains("key=value"));
+        assert!(refused("gan.batch=many").contains("gan.batch must be a whole number, not a word (many)"));
+        assert!(refused("gan.batch=1.5").contains("gan.batch must be a whole number, not a number (1.5)"));
+        assert!(refused("gan.images=3").contains("gan.images must be a list"));
+        assert!(refused("gan.images=[-3, 5]").contains("gan.images"));
+        assert!(refused("precision=fp8").contains("precision"));
+        assert!(refused("precision=fp8").contains("fp8"));
+    }
+}

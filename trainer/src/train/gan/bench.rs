@@ -1,0 +1,43 @@
+//! What measurements need of the training: single steps, and outputs to hold another implementation against.
+
+use tch::{Kind, Tensor};
+
+use super::{Gan, LOOK_EVERY};
+use crate::error::Result;
+use crate::nets::heatmap::Pose;
+use crate::nets::image_generator::Mode;
+use crate::nets::keypoint_generator::Noise;
+use crate::nets::layers::Norm;
+
+impl Gan {
+    /// Noise, and what the live networks make of it at `size` pixels with the batch's statistics, in float32.
+    pub(crate) fn reference(&self, size: i64) -> Vec<(String, Tensor)> {
+        let noise = Noise::sample(4, self.config.architecture.latent, self.device);
+        let latents = self.generator.keypoints.forward(&noise, Norm::Batch(0.0));
+        let mode = Mode { size, alpha: 1.0, kind: Kind::Float, norm: Norm::Batch(0.0) };
+        let pose = Pose::natural(latents.keypoints.shallow_clone());
+        let image = self.generator.images.forward(&pose, &latents.embeddings, &latents.background, mode);
+        let logits = self.critics.image.forward(&image, 1.0, Kind::Float);
+        let named = [
+            ("noise/pose", noise.pose),
+            ("noise/appearance", noise.appearance),
+            ("noise/background", noise.background),
+            ("keypoints", latents.keypoints),
+            ("embeddings", latents.embeddings),
+            ("background", latents.background),
+            ("image", image),
+            ("logits", logits),
+        ];
+        named.map(|(name, tensor)| (format!("reference/{name}"), tensor)).into()
+    }
+
+    /// A step for measurements: as if it were number `step`, of images at their full blend.
+    ///
+    /// # Errors
+    /// [`crate::Error::Diverged`], looked for as often as in training.
+    pub(crate) fn bench_step(&mut self, real: &Tensor, step: u64) -> Result<()> {
+        self.state.step = step - 1;
+        self.step(real, real.size()[2], 1.0);
+        if step.is_multiple_of(LOOK_EVERY) { self.check_losses() } else { Ok(()) }
+    }
+}
