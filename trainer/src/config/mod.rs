@@ -128,9 +128,11 @@ mod tests {
     }
 
     #[test]
-    fn variants_are_chosen_by_name_and_default_to_the_first_bundle_s() {
+    fn variants_are_chosen_by_name_and_the_first_bundle_s_are_what_is_left_out() {
         let text = include_str!("../../../models/faces64/train.toml");
-        assert_eq!(toml::from_str::<Config>(text).unwrap().architecture, Architecture::default());
+        let a = toml::from_str::<Config>(text).unwrap().architecture;
+        assert_eq!((a.image_generator, a.keypoint_generator), (ImageFamily::Spade, KeypointFamily::Product));
+        assert_eq!((a.style_map, a.modulation, a.shortcut), (StyleMap::Sum, ModulationForm::Linear, false));
         parse("[architecture]\nstyle_map = 'concat'\nmodulation = 'conv'\nshortcut = true").unwrap();
         parse("[architecture]\nimage_generator = 'warp'\nkeypoint_generator = 'trunk'").unwrap();
         let refused = |text: &str| parse(&format!("[architecture]\n{text}")).unwrap_err();

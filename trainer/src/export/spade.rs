@@ -13,7 +13,6 @@ use super::modulation::Modulator;
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::LEAKY_SLOPE;
-use crate::nets::image_generator::spade::Shortcut;
 use crate::nets::image_generator::{START_SIZE, Spade};
 
 /// The last feature map, `[N, C, size, size]`.
@@ -35,13 +34,10 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
     for (i, stage) in net.stages.iter().enumerate() {
         // What the last convolutions are followed by: the next stage's norm; the head has none.
         let channels = stage.conv_out.weight.size()[0];
-        let mut after = match net.stages.get(i + 1) {
+        let after = match net.stages.get(i + 1) {
             Some(next) => Affine::from(&next.spade_in.norm),
             None => Affine::identity(channels),
         };
-        if stage.shortcut.is_some() {
-            after.scale *= Shortcut::SUM_SCALE;
-        }
         let y = modulator.apply(g, &x, i)?;
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
         let shortcut = match &stage.shortcut {

@@ -122,3 +122,54 @@ impl Generator {
         self.images.forward(&pose, &latents.embeddings, &latents.background, mode)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KeypointFamily;
+
+    /// Once only stage 2 was calibrated: the averaged trunk normalised by the statistics of the live one.
+    #[test]
+    fn both_stages_are_calibrated_with_the_weights_as_they_are() {
+        let _no_grad = tch::no_grad_guard();
+        let arch = Architecture {
+            keypoints: 3,
+            latent: 8,
+            embedding: 6,
+            mlp_hidden: 8,
+            image_size: 8,
+            first_size: 8,
+            generator_channels: vec![6, 6],
+            discriminator_channels: vec![4, 4],
+            keypoint_generator: KeypointFamily::Trunk,
+            ..Architecture::default()
+        };
+        let generator = Generator::new(&arch, Device::Cpu);
+        for (name, mut tensor) in generator.store.variables() {
+            if name.contains("hidden") || name.ends_with("conv_in.weight") {
+                let _ = tensor.g_mul_scalar_(4.0);
+            }
+        }
+        let noise = Noise::sample(2000, arch.latent, Device::Cpu);
+        // How far running statistics are from those of a large batch, seen in what they make.
+        let distance = || {
+            let running = generator.keypoints.forward(&noise, Norm::Running);
+            let images = |norm| {
+                let mode = Mode { size: 8, alpha: 1.0, kind: Kind::Float, norm };
+                let pose = Pose::natural(running.keypoints.shallow_clone());
+                generator.images.forward(&pose, &running.embeddings, &running.background, mode)
+            };
+            // Momentum 0 leaves the running statistics alone.
+            let batch = generator.keypoints.forward(&noise, Norm::Batch(0.0));
+            let mean = |x: Tensor| x.abs().mean(Kind::Float).double_value(&[]);
+            [
+                mean(running.embeddings.shallow_clone() - batch.embeddings),
+                mean(images(Norm::Running) - images(Norm::Batch(0.0))),
+            ]
+        };
+        let before = distance();
+        generator.calibrate(40, 8, 1.0, Kind::Float);
+        let after = distance();
+        assert!(before.iter().zip(after).all(|(b, a)| a < 0.1 * b), "{before:?} {after:?}");
+    }
+}

@@ -145,3 +145,74 @@ impl ImageGenerator {
 pub fn doublings(size: i64) -> usize {
     (size / START_SIZE).trailing_zeros() as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::nn::VarStore;
+
+    use super::*;
+
+    #[test]
+    fn a_new_size_is_blended_in_from_the_one_below() {
+        let _no_grad = tch::no_grad_guard();
+        for image_generator in [ImageFamily::Spade, ImageFamily::Warp] {
+            let arch = Architecture {
+                keypoints: 3,
+                embedding: 5,
+                image_size: 16,
+                first_size: 8,
+                generator_channels: vec![6, 7, 8],
+                image_generator,
+                ..Architecture::default()
+            };
+            let store = VarStore::new(Device::Cpu);
+            let net = ImageGenerator::new(store.root(), &arch);
+            let randn = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
+            let pose = Pose::natural(randn(&[2, 3, 2]).tanh());
+            let (embeddings, background) = (randn(&[2, 3, 5]), randn(&[2, 5]));
+            let draw = |size: i64, alpha: f64| {
+                let mode = Mode { size, alpha, ..Mode::exported(&arch) };
+                net.forward(&pose, &embeddings, &background, mode)
+            };
+            let (small, large) = (upsample(&draw(8, 1.0)), draw(16, 1.0));
+            assert_eq!(large.size(), [2, 3, 16, 16]);
+            assert!((&small - &large).abs().max().double_value(&[]) > 0.1);
+            let want = small * 0.75 + large * 0.25;
+            assert!((draw(16, 0.25) - want).abs().max().double_value(&[]) < 1e-5, "{image_generator:?}");
+        }
+    }
+
+    #[test]
+    fn drawing_reaches_every_weight_with_a_gradient() {
+        for image_generator in [ImageFamily::Spade, ImageFamily::Warp] {
+            let arch = Architecture {
+                keypoints: 3,
+                embedding: 5,
+                image_size: 8,
+                first_size: 8,
+                generator_channels: vec![6, 7],
+                image_generator,
+                ..Architecture::default()
+            };
+            let store = VarStore::new(Device::Cpu);
+            let net = ImageGenerator::new(store.root(), &arch);
+            let leaf =
+                |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu)).set_requires_grad(true);
+            let (keypoints, embeddings, background) = (leaf(&[4, 3, 2]), leaf(&[4, 3, 5]), leaf(&[4, 5]));
+            let pose = Pose::natural(keypoints.tanh());
+            let mode = Mode { norm: Norm::TRAINING, kind: Kind::BFloat16, ..Mode::exported(&arch) };
+            let image = net.forward(&pose, &embeddings, &background, mode);
+            // Any weighting would do that treats no two pixels alike.
+            (&image * image.detach().rand_like()).sum(Kind::Float).backward();
+            let reached = |t: &Tensor| t.grad().defined() && t.grad().abs().max().double_value(&[]) > 0.0;
+            assert!([&keypoints, &embeddings, &background].into_iter().all(reached), "{image_generator:?}");
+            for (name, tensor) in store.variables() {
+                // The norm that follows takes this one out again.
+                if name.ends_with("conv_in.bias") {
+                    continue;
+                }
+                assert!(!tensor.requires_grad() || reached(&tensor), "{image_generator:?} {name}");
+            }
+        }
+    }
+}

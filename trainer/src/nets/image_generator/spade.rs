@@ -41,15 +41,12 @@ pub struct Shortcut {
 }
 
 impl Shortcut {
-    /// The sum of both ways is multiplied by this, so that values do not grow: heads would start saturated.
-    pub const SUM_SCALE: f64 = std::f64::consts::FRAC_1_SQRT_2;
-
     fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture, inputs: i64, outputs: i64) -> Self {
         let p = path.borrow();
         let modulation = Modulation::new(p, arch, inputs);
         let conv = Conv::without_bias(p / "conv", inputs, outputs, 1, 1, 1);
-        // No rectifier comes before it, so half of He's variance keeps the scale.
-        let _ = tch::no_grad(|| conv.weight.shallow_clone().g_mul_scalar_(std::f64::consts::FRAC_1_SQRT_2));
+        // Nearly closed at first: fully open, colours ran to their ends within the first hundred steps.
+        let _ = tch::no_grad(|| conv.weight.shallow_clone().g_mul_scalar_(0.1));
         Self { modulation, conv }
     }
 }
@@ -147,10 +144,7 @@ impl Stages for Spade {
         let y = modulate(&stage.spade_out.modulation, &y, &scene.maps[i + 1]);
         let y = stage.conv_out.forward(&leaky(&y));
         match &stage.shortcut {
-            Some(s) => {
-                let round = s.conv.forward(&modulate(&s.modulation, &normed, &scene.maps[i]));
-                (y + upsample(&round)) * Shortcut::SUM_SCALE
-            }
+            Some(s) => y + upsample(&s.conv.forward(&modulate(&s.modulation, &normed, &scene.maps[i]))),
             None => y,
         }
     }
