@@ -87,10 +87,10 @@ fn ctrl_c_leaves_no_half_pack() {
     fs::create_dir(&pictures).unwrap();
     // Long enough to be interrupted: one picture under many names.
     let first = pictures.join("0.png");
-    image::RgbImage::from_fn(1200, 1200, |x, y| image::Rgb([(x * y) as u8, x as u8, y as u8]))
+    image::RgbImage::from_fn(700, 700, |x, y| image::Rgb([(x * y) as u8, x as u8, y as u8]))
         .save(&first)
         .unwrap();
-    for i in 1..4000 {
+    for i in 1..2000 {
         fs::hard_link(&first, pictures.join(format!("{i}.png"))).unwrap();
     }
     let paths = ["pictures", "pack"].map(|n| dir.path().join(n));
