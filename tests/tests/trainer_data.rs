@@ -69,6 +69,8 @@ fn bad_requests_are_one_line() {
     import(&["--layout", "celeba"]).refused("list_landmarks_align_celeba.txt is not in it");
     import(&["--wild"]).refused("--wild is for CelebA");
     import(&["--fit", "box"]).refused("--boxes");
+    import(&["--min-cover", "0.3"]).refused("--boxes");
+    import(&["--margin", "2"]).refused("--margin is for cutting round boxes");
     import(&["--hold-out", "12"]).refused("none to learn from");
     import(&["--boxes", &tiny.path("none.csv")]).refused("none.csv");
     trainer(&["data", "import", &tiny.path("gone"), &pack]).refused("no such file or folder");

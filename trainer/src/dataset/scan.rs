@@ -61,15 +61,13 @@ pub fn scan(
     let mut progress = Progress::new(label, items.len() as u64);
     let each: usize = plan.sides.iter().map(|s| (*s as usize).pow(2) * 3).sum();
     let size = (CHUNK_BYTES / each.max(1)).clamp(1, CHUNK);
-    let mut entries = Vec::with_capacity(size);
+    let mut reader = source::Reader::default();
     for (c, chunk) in items.chunks(size).enumerate() {
-        entries.clear();
-        entries.extend(chunk.iter().map(|item| item.entry.clone()));
         let mut read = Vec::with_capacity(chunk.len());
-        source::read_each(&entries, |_, content| {
-            read.push(content);
-            interrupt::check()
-        })?;
+        for item in chunk {
+            interrupt::check()?;
+            read.push(reader.read(&item.entry)?);
+        }
         let scanned: Option<Vec<_>> = read
             .into_par_iter()
             .zip(chunk)

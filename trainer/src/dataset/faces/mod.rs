@@ -65,7 +65,10 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
     let mut networks = Networks::load(jobs)?;
     fs::create_dir_all(out).map_err(Error::io(out))?;
     disk::check_room(out, BYTES_EACH * todo.len() as u64, disk::free(out)?, "")?;
-    models::files::write_atomically(&out.join("SOURCE.txt"), NOTICE.as_bytes())?;
+    let notice = out.join("SOURCE.txt");
+    if !notice.exists() {
+        models::files::write_atomically(&notice, NOTICE.as_bytes())?;
+    }
 
     let mean = mean_style(&mut networks.painter()?)?;
     let painters = (0..jobs).map(|_| networks.painter()).collect::<Result<Vec<_>>>()?;
