@@ -33,7 +33,7 @@ fn useless_data_and_configurations_write_nothing() {
 fn unfit_checkpoints_are_refused_and_kept() {
     let tiny = Tiny::new();
     train(&tiny, "run", &["--config", &tiny.path("tiny.toml"), "--images", "8"]).succeeded();
-    train(&tiny, "run", &[]).refused("--resume");
+    train(&tiny, "run", &["--config", &tiny.path("tiny.toml")]).refused("--resume");
 
     let checkpoint = tiny.dir().join("run/gan.safetensors");
     let sound = fs::read(&checkpoint).unwrap();

@@ -69,6 +69,8 @@ fn bad_requests_are_one_line() {
     import(&["--layout", "celeba"]).refused("list_landmarks_align_celeba.txt is not in it");
     import(&["--wild"]).refused("--wild is for CelebA");
     import(&["--fit", "box"]).refused("--boxes");
+    import(&["--min-cover", "0.3"]).refused("--boxes");
+    import(&["--margin", "2"]).refused("--margin is for cutting round boxes");
     import(&["--hold-out", "12"]).refused("none to learn from");
     import(&["--boxes", &tiny.path("none.csv")]).refused("none.csv");
     trainer(&["data", "import", &tiny.path("gone"), &pack]).refused("no such file or folder");
@@ -87,10 +89,10 @@ fn ctrl_c_leaves_no_half_pack() {
     fs::create_dir(&pictures).unwrap();
     // Long enough to be interrupted: one picture under many names.
     let first = pictures.join("0.png");
-    image::RgbImage::from_fn(1200, 1200, |x, y| image::Rgb([(x * y) as u8, x as u8, y as u8]))
+    image::RgbImage::from_fn(700, 700, |x, y| image::Rgb([(x * y) as u8, x as u8, y as u8]))
         .save(&first)
         .unwrap();
-    for i in 1..4000 {
+    for i in 1..2000 {
         fs::hard_link(&first, pictures.join(format!("{i}.png"))).unwrap();
     }
     let paths = ["pictures", "pack"].map(|n| dir.path().join(n));

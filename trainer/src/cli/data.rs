@@ -168,11 +168,6 @@ fn parse_hold_out(text: &str) -> std::result::Result<HoldOut, String> {
 }
 
 impl CollectArguments {
-    fn least_cover(&self) -> f64 {
-        // The field's "wild" set is of faces that cover this much of the picture.
-        self.min_cover.unwrap_or(if self.wild { 0.3 } else { 0.0 })
-    }
-
     fn options(self) -> Options {
         Options {
             layout: self.layout.0,
@@ -180,6 +175,8 @@ impl CollectArguments {
             boxes: self.boxes,
             fit: self.fit,
             margin: self.margin,
+            // The field's "wild" set is of faces that cover this much of the picture.
+            least_cover: self.min_cover.unwrap_or(if self.wild { 0.3 } else { 0.0 }),
         }
     }
 }
@@ -201,13 +198,11 @@ impl ImportArguments {
         let Some(out) = sources.pop().filter(|_| !sources.is_empty()) else {
             return Err(Error::Usage("name what to pack, then the pack's folder".into()));
         };
-        let least_cover = self.collect.least_cover();
         let manifest = import(&Import {
             sources,
             out: out.clone(),
             options: self.collect.options(),
             side: self.size,
-            least_cover,
             hold_out: self.hold_out.unwrap_or(HoldOut::Published),
             force: self.force,
         })?;
@@ -321,14 +316,12 @@ fn print(r: &Report) {
 
 impl LandmarksArguments {
     fn run(self) -> Result<()> {
-        let least_cover = self.collect.least_cover();
         let out = self.out.clone();
         let written = landmarks::write(&Landmarks {
             source: self.source,
             out: self.out,
             options: self.collect.options(),
             side: self.size,
-            least_cover,
         })?;
         eprintln!(
             "{} pictures to fit on, {} to test on; {} broken, {} left out",

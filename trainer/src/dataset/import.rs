@@ -41,8 +41,6 @@ pub struct Import {
     pub options: Options,
     /// Side of the pictures in pixels.
     pub side: u32,
-    /// Pictures whose box covers less than this fraction of them are left out.
-    pub least_cover: f64,
     /// Which are kept from training.
     pub hold_out: HoldOut,
     /// Replace `out`, if it is a pack.
@@ -57,7 +55,6 @@ impl Import {
             out,
             options: Options::default(),
             side: 256,
-            least_cover: 0.0,
             hold_out: HoldOut::Published,
             force: false,
         }
@@ -87,7 +84,7 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     disk::check_room(out, each * collection.items.len() as u64, free(parent)?, SMALLER)?;
 
-    let mut staged = Staged::create(out)?;
+    let staged = Staged::create(out)?;
     let mut writers = sides.iter().map(|s| Writer::create(&staged.dir, *s)).collect::<Result<Vec<_>>>()?;
     let mut content = Content {
         sources: request.sources.iter().map(|s| s.display().to_string()).collect(),
@@ -97,7 +94,7 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     let leave = |name: &str, reason: String| Left { name: name.to_owned(), reason };
     content.filtered.extend(collection.unboxed.iter().map(|n| leave(n, "not in the table of boxes".into())));
     let mut seen: HashMap<[u8; 32], usize> = HashMap::new();
-    let plan = Plan { sides, least_cover: request.least_cover };
+    let plan = Plan { sides, least_cover: request.options.least_cover };
     scan::scan("packing", &collection.items, &plan, |i, scanned| {
         let item = &collection.items[i];
         match scanned {

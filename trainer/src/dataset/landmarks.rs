@@ -28,8 +28,6 @@ pub struct Landmarks {
     pub options: Options,
     /// Side of the pictures in pixels.
     pub side: u32,
-    /// Pictures whose box covers less than this fraction of them are left out.
-    pub least_cover: f64,
 }
 
 /// What was written.
@@ -65,7 +63,7 @@ pub fn write(request: &Landmarks) -> Result<Written> {
         );
         return Err(Error::Data { path, reason });
     }
-    let mut staged = Staged::create(out)?;
+    let staged = Staged::create(out)?;
     // A PNG takes at most about what its pixels do.
     let bytes = u64::from(request.side).pow(2) * 3 * collection.items.len() as u64;
     disk::check_room(out, bytes, disk::free(&staged.dir)?, SMALLER)?;
@@ -75,7 +73,7 @@ pub fn write(request: &Landmarks) -> Result<Written> {
     }
     let mut tables = [HEADING.to_owned(), HEADING.to_owned()];
     let mut written = Written::default();
-    let plan = Plan { sides: vec![request.side], least_cover: request.least_cover };
+    let plan = Plan { sides: vec![request.side], least_cover: request.options.least_cover };
     scan::scan("landmarks", &collection.items, &plan, |i, scanned| {
         let item = &collection.items[i];
         let scanned = match scanned {

@@ -7,12 +7,13 @@ use sha2::{Digest, Sha256};
 use super::decode::{self, Area};
 use super::layout::Item;
 use super::source;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::train::interrupt;
 use crate::train::progress::Progress;
 
-/// Pictures read before they are decoded together: bounds the memory held by files and pixels.
+/// Pictures read before they are decoded together, unless their squares take more memory than this, in bytes.
 const CHUNK: usize = 64;
+const CHUNK_BYTES: usize = 256 << 20;
 
 /// What is made of each picture.
 #[derive(Clone, Debug)]
@@ -50,7 +51,7 @@ pub enum Skip {
 /// Hands each of `items` to `take` with its index, in order.
 ///
 /// # Errors
-/// [`crate::Error::Interrupted`], or what `take` returns.
+/// [`Error::Interrupted`], or what `take` returns.
 pub fn scan(
     label: &str,
     items: &[Item],
@@ -58,23 +59,25 @@ pub fn scan(
     mut take: impl FnMut(usize, std::result::Result<Scanned, Skip>) -> Result<()>,
 ) -> Result<()> {
     let mut progress = Progress::new(label, items.len() as u64);
-    let mut entries = Vec::with_capacity(CHUNK);
-    for (c, chunk) in items.chunks(CHUNK).enumerate() {
-        interrupt::check()?;
-        entries.clear();
-        entries.extend(chunk.iter().map(|item| item.entry.clone()));
+    let each: usize = plan.sides.iter().map(|s| (*s as usize).pow(2) * 3).sum();
+    let size = (CHUNK_BYTES / each.max(1)).clamp(1, CHUNK);
+    let mut reader = source::Reader::default();
+    for (c, chunk) in items.chunks(size).enumerate() {
         let mut read = Vec::with_capacity(chunk.len());
-        source::read_each(&entries, |_, content| {
-            read.push(content);
-            Ok(())
-        })?;
-        let scanned: Vec<_> = read
+        for item in chunk {
+            interrupt::check()?;
+            read.push(reader.read(&item.entry)?);
+        }
+        let scanned: Option<Vec<_>> = read
             .into_par_iter()
             .zip(chunk)
-            .map(|(content, item)| content.map_err(Skip::Broken).and_then(|c| one(&c, item, plan)))
+            .map(|(content, item)| {
+                // A chunk of large pictures takes seconds: too long to wait for after Ctrl-C.
+                (!interrupt::asked()).then(|| content.map_err(Skip::Broken).and_then(|c| one(&c, item, plan)))
+            })
             .collect();
-        for (i, scanned) in scanned.into_iter().enumerate() {
-            take(c * CHUNK + i, scanned)?;
+        for (i, scanned) in scanned.ok_or(Error::Interrupted)?.into_iter().enumerate() {
+            take(c * size + i, scanned)?;
         }
         progress.advance(chunk.len() as u64, "");
     }

@@ -88,31 +88,29 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// Reads the bytes of `entries`, which must all lie in one archive or be files, and hands each to `take`.
-///
-/// # Errors
-/// What `take` returns; a picture that can't be read is handed over as an error text.
-pub fn read_each(
-    entries: &[Entry],
-    mut take: impl FnMut(usize, std::result::Result<Vec<u8>, String>) -> Result<()>,
-) -> Result<()> {
-    let mut open: Option<(PathBuf, zip::ZipArchive<File>)> = None;
-    for (i, entry) in entries.iter().enumerate() {
-        let content = match entry {
+/// Reads pictures, an archive being opened once for all of its members that follow each other.
+#[derive(Default)]
+pub struct Reader {
+    open: Option<(PathBuf, zip::ZipArchive<File>)>,
+}
+
+impl Reader {
+    /// The bytes of `entry`; a picture that can't be read is an error text inside.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Data`] if its archive can't be opened any more.
+    pub fn read(&mut self, entry: &Entry) -> Result<std::result::Result<Vec<u8>, String>> {
+        Ok(match entry {
             Entry::File(path) => File::open(path).map_err(|e| e.to_string()).and_then(read_limited),
             Entry::Member { archive, index, .. } => {
-                if open.as_ref().is_none_or(|(path, _)| path != archive) {
-                    open = Some((archive.clone(), open_archive(archive)?));
-                }
-                match &mut open {
-                    Some((_, zip)) => zip.by_index(*index).map_err(|e| e.to_string()).and_then(read_limited),
-                    None => Err("archive not open".into()),
-                }
+                let zip = match &mut self.open {
+                    Some((path, zip)) if path == archive => zip,
+                    open => &mut open.insert((archive.clone(), open_archive(archive)?)).1,
+                };
+                zip.by_index(*index).map_err(|e| e.to_string()).and_then(read_limited)
             }
-        };
-        take(i, content)?;
+        })
     }
-    Ok(())
 }
 
 fn read_limited(reader: impl Read) -> std::result::Result<Vec<u8>, String> {

@@ -65,7 +65,10 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
     let mut networks = Networks::load(jobs)?;
     fs::create_dir_all(out).map_err(Error::io(out))?;
     disk::check_room(out, BYTES_EACH * todo.len() as u64, disk::free(out)?, "")?;
-    models::files::write_atomically(&out.join("SOURCE.txt"), NOTICE.as_bytes())?;
+    let notice = out.join("SOURCE.txt");
+    if !notice.exists() {
+        models::files::write_atomically(&notice, NOTICE.as_bytes())?;
+    }
 
     let mean = mean_style(&mut networks.painter()?)?;
     let painters = (0..jobs).map(|_| networks.painter()).collect::<Result<Vec<_>>>()?;
@@ -198,5 +201,40 @@ mod tests {
         assert!(error.contains("seeds under 1300 are kept for testing"), "{error}");
         request.test_seeds = true;
         assert_eq!(todo(&BTreeSet::new(), &request).unwrap(), [1299]);
+    }
+
+    /// The mean colours of 4 x 4 parts of the face of seed 1300, as NumPy and OpenVINO's Python made it.
+    #[rustfmt::skip]
+    const FACE_1300: [[u8; 3]; 16] = [
+        [13, 84, 191], [89, 97, 134], [113, 106, 124], [24, 81, 172], [25, 78, 164], [174, 126, 108], [199, 149, 127], [63, 74, 113], [37, 69, 132], [186, 124, 103], [198, 135, 113], [133, 99, 101], [44, 66, 120], [142, 91, 75], [189, 125, 99], [77, 50, 45]
+    ];
+
+    #[test]
+    fn a_seed_is_the_face_that_python_draws() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("faces");
+        let request = Faces { out: out.clone(), ..request(2, None) };
+        match render(&request) {
+            Err(Error::Usage(reason)) => {
+                eprintln!("skipped: {reason}");
+                return;
+            }
+            rendered => assert_eq!(rendered.unwrap(), (2, 2)),
+        }
+        let picture = image::open(out.join("001300.jpg")).unwrap().into_rgb8();
+        assert_eq!(picture.dimensions(), (256, 256));
+        for (i, want) in (0..).zip(FACE_1300) {
+            let (x, y) = (i % 4 * 64, i / 4 * 64);
+            let part = image::imageops::crop_imm(&picture, x, y, 64, 64).to_image();
+            for c in 0..3 {
+                let mean = part.pixels().map(|p| f64::from(p[c])).sum::<f64>() / 4096.0;
+                assert!((mean - f64::from(want[c])).abs() < 2.0, "part {i}, channel {c}: {mean}, {want:?}");
+            }
+        }
+        // What is there is kept, and more is added to it.
+        let first = fs::read(out.join("001301.jpg")).unwrap();
+        assert_eq!(render(&Faces { count: 3, ..request }).unwrap(), (1, 3));
+        assert_eq!(fs::read(out.join("001301.jpg")).unwrap(), first);
+        assert!(out.join("001302.jpg").exists() && out.join("SOURCE.txt").exists());
     }
 }

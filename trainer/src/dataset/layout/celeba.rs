@@ -2,7 +2,7 @@
 //! lists of landmarks, boxes and splits; and the lists of MAFL (Zhang et al., 2014), a part of it.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::table::{Table, lines};
 use super::{Item, Layout, Split, find, missing, pictures_at};
@@ -88,7 +88,7 @@ impl Splits {
 }
 
 /// File names of a MAFL list.
-fn names(path: &PathBuf) -> Result<HashSet<String>> {
+fn names(path: &Path) -> Result<HashSet<String>> {
     let name = |words: Vec<String>| {
         let name = words.into_iter().next().unwrap_or_default();
         let file = name.rsplit('/').next().unwrap_or_default();
@@ -96,7 +96,7 @@ fn names(path: &PathBuf) -> Result<HashSet<String>> {
     };
     let names: HashSet<String> = lines(path)?.into_iter().map(name).collect();
     if names.is_empty() {
-        return Err(Error::Data { path: path.clone(), reason: "names no pictures".into() });
+        return Err(Error::Data { path: path.to_owned(), reason: "names no pictures".into() });
     }
     Ok(names)
 }

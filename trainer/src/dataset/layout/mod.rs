@@ -74,6 +74,8 @@ pub struct Options {
     pub fit: Option<Fit>,
     /// Side of the square over the longer side of the box.
     pub margin: Option<f64>,
+    /// Pictures whose box covers less than this fraction of them are left out.
+    pub least_cover: f64,
 }
 
 /// A picture not yet read, and what is known of it.
@@ -173,17 +175,21 @@ pub fn collect(sources: &[PathBuf], options: &Options) -> Result<Collection> {
         Layout::CelebA if options.wild => Fit::Whole,
         _ => Fit::Square,
     });
+    let lacks_boxes = items.iter().any(|item| item.bounds.is_none());
+    if lacks_boxes && (fit == Fit::Box || options.least_cover > 0.0) {
+        return Err(Error::Usage(
+            "there are no boxes to cut round or to measure by: name a table with --boxes, or leave out --fit box and --min-cover".into(),
+        ));
+    }
+    if options.margin.is_some() && fit != Fit::Box {
+        return Err(Error::Usage("--margin is for cutting round boxes: add --fit box or --boxes".into()));
+    }
     let margin = options.margin.unwrap_or(margin);
     for item in &mut items {
         item.cut = match (fit, item.bounds) {
-            (Fit::Square, _) => Cut::Centre,
-            (Fit::Whole, _) => Cut::Whole,
             (Fit::Box, Some(bounds)) => Cut::Around { bounds, margin },
-            (Fit::Box, None) => {
-                let reason =
-                    "there are no boxes to cut round: name a table with --boxes, or leave out --fit box";
-                return Err(Error::Usage(reason.into()));
-            }
+            (Fit::Whole, _) => Cut::Whole,
+            _ => Cut::Centre,
         };
     }
     Ok(Collection { layout, items, unboxed })

@@ -45,10 +45,10 @@ fn celeba(root: &Path) {
     put(root.join("Eval/list_eval_partition.txt"), &lists[3]);
 }
 
-fn packed(root: &Path, options: Options, least_cover: f64) -> Result<Content> {
+fn packed(root: &Path, options: Options) -> Result<Content> {
     let out = tempfile::tempdir().unwrap();
     let request = Import::new(vec![root.to_owned()], out.path().join("pack"));
-    Ok(import(&Import { side: 64, options, least_cover, hold_out: HoldOut::Published, ..request })?.content)
+    Ok(import(&Import { side: 64, options, hold_out: HoldOut::Published, ..request })?.content)
 }
 
 fn held_out(content: &Content) -> Vec<&str> {
@@ -59,7 +59,7 @@ fn held_out(content: &Content) -> Vec<&str> {
 fn celeba_aligned_with_its_own_split() {
     let dir = tempfile::tempdir().unwrap();
     celeba(dir.path());
-    let content = packed(dir.path(), Options::default(), 0.0).unwrap();
+    let content = packed(dir.path(), Options::default()).unwrap();
     assert_eq!((content.layout.as_str(), content.pictures.len()), ("celeba", 6));
     assert_eq!(held_out(&content), ["000005.jpg", "000006.jpg"]);
     let first = &content.pictures[0];
@@ -72,15 +72,15 @@ fn celeba_aligned_with_its_own_split() {
 fn celeba_in_the_wild_keeps_whole_pictures_that_the_face_fills() {
     let dir = tempfile::tempdir().unwrap();
     celeba(dir.path());
-    let options = Options { wild: true, ..Options::default() };
-    let content = packed(dir.path(), options.clone(), 0.3).unwrap();
+    let options = Options { wild: true, least_cover: 0.3, ..Options::default() };
+    let content = packed(dir.path(), options.clone()).unwrap();
     let names: Vec<_> = content.pictures.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["000001.jpg", "000003.jpg", "000005.jpg"]);
     assert!(content.filtered[0].reason.contains("covers 12.5 %"), "{:?}", content.filtered);
     assert_eq!(<[u32; 4]>::from(content.pictures[0].crop), [0, 0, 200, 100]);
     assert_eq!(content.pictures[0].points[1], Some([0.6, 0.4]));
     let fit = Options { fit: Some(Fit::Box), margin: Some(1.0), ..options };
-    assert_eq!(<[u32; 4]>::from(packed(dir.path(), fit, 0.3).unwrap().pictures[0].crop), [50, 0, 100, 100]);
+    assert_eq!(<[u32; 4]>::from(packed(dir.path(), fit).unwrap().pictures[0].crop), [50, 0, 100, 100]);
 }
 
 #[test]
@@ -90,16 +90,10 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
     celeba(&root);
     put(root.join("MAFL/training.txt"), "000001.jpg\n000004.jpg\n");
     put(root.join("MAFL/testing.txt"), "000002.jpg\n");
-    assert_eq!(held_out(&packed(&root, Options::default(), 0.0).unwrap()), ["000002.jpg"]);
+    assert_eq!(held_out(&packed(&root, Options::default()).unwrap()), ["000002.jpg"]);
 
     let out = dir.path().join("mafl");
-    let request = Landmarks {
-        source: root.clone(),
-        out: out.clone(),
-        options: Options::default(),
-        side: 64,
-        least_cover: 0.0,
-    };
+    let request = Landmarks { source: root.clone(), out: out.clone(), options: Options::default(), side: 64 };
     let written = landmarks::write(&request).unwrap();
     assert_eq!((written.train, written.test), (2, 1));
     let names = |split: &str| {
@@ -126,7 +120,7 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
 
     assert!(landmarks::write(&request).unwrap_err().to_string().contains("name another place"));
     fs::remove_file(root.join("MAFL/testing.txt")).unwrap();
-    assert!(packed(&root, Options::default(), 0.0).unwrap_err().to_string().contains("MAFL's testing.txt"));
+    assert!(packed(&root, Options::default()).unwrap_err().to_string().contains("MAFL's testing.txt"));
 }
 
 #[test]
@@ -134,7 +128,7 @@ fn celeba_without_a_list_names_it() {
     let dir = tempfile::tempdir().unwrap();
     celeba(dir.path());
     let options = Options { layout: Some(Layout::CelebA), ..Options::default() };
-    let error = |options: &Options| packed(dir.path(), options.clone(), 0.0).unwrap_err().to_string();
+    let error = |options: &Options| packed(dir.path(), options.clone()).unwrap_err().to_string();
     for file in ["Eval/list_eval_partition.txt", "Anno/list_landmarks_align_celeba.txt"] {
         let path = dir.path().join(file);
         let content = fs::read(&path).unwrap();
@@ -163,20 +157,20 @@ fn ffhq_holds_its_validation_part_out() {
         let folder = format!("{:05}", n / 1000 * 1000);
         picture(dir.path().join(folder).join(format!("{n:05}.png")), i as u32, 64, 64);
     }
-    let content = packed(dir.path(), Options::default(), 0.0).unwrap();
+    let content = packed(dir.path(), Options::default()).unwrap();
     assert_eq!((content.layout.as_str(), content.pictures.len()), ("ffhq", 6));
     assert_eq!(held_out(&content), ["60000/60000.png", "69000/69999.png"]);
 
     let nested = tempfile::tempdir().unwrap();
     picture(nested.path().join("thumbnails128x128/00000/00007.png"), 1, 64, 64);
-    assert_eq!(packed(nested.path(), Options::default(), 0.0).unwrap().layout, "ffhq");
+    assert_eq!(packed(nested.path(), Options::default()).unwrap().layout, "ffhq");
 
     let other = tempfile::tempdir().unwrap();
     picture(other.path().join("a.png"), 1, 64, 64);
     let options = Options { layout: Some(Layout::Ffhq), ..Options::default() };
-    let error = packed(other.path(), options, 0.0).unwrap_err().to_string();
+    let error = packed(other.path(), options).unwrap_err().to_string();
     assert!(error.contains("00000/00000.png is not in it"), "{error}");
-    assert_eq!(packed(other.path(), Options::default(), 0.0).unwrap().layout, "plain");
+    assert_eq!(packed(other.path(), Options::default()).unwrap().layout, "plain");
 }
 
 #[test]
@@ -197,25 +191,24 @@ fn cub_is_cut_round_its_boxes() {
         root.join("parts/part_locs.txt"),
         "1 1 40.0 25.0 1\n1 2 0.0 0.0 0\n2 1 1.0 1.0 1\n2 2 2.0 2.0 1\n3 1 0 0 0\n3 2 80 40 1\n",
     );
-    let content = packed(root, Options::default(), 0.0).unwrap();
+    let content = packed(root, Options::default()).unwrap();
     assert_eq!((content.layout.as_str(), content.pictures.len()), ("cub", 3));
     assert_eq!(held_out(&content), [names[1]]);
     assert_eq!(<[u32; 4]>::from(content.pictures[0].crop), [15, 0, 50, 50]);
     assert_eq!(content.pictures[0].points, [Some([0.5, 0.5]), None]);
 
     let source = root.to_owned();
-    let request =
-        Landmarks { source, out: root.join("l"), options: Options::default(), side: 64, least_cover: 0.0 };
+    let request = Landmarks { source, out: root.join("l"), options: Options::default(), side: 64 };
     assert!(landmarks::write(&request).unwrap_err().to_string().contains("no 5 landmarks"));
 
     for name in ["parts/part_locs.txt", "train_test_split.txt"] {
         fs::remove_file(root.join(name)).unwrap();
-        let error = packed(root, Options::default(), 0.0).unwrap_err().to_string();
+        let error = packed(root, Options::default()).unwrap_err().to_string();
         assert!(error.contains(&format!("{name} is not in it")), "{error}");
     }
     put(root.join("train_test_split.txt"), "1 1\n2 0\n3 1\n");
     put(root.join("parts/part_locs.txt"), "1 1 40.0 25.0 1\n");
     put(root.join("images.txt"), "1 ../secret.jpg\n");
-    let error = packed(root, Options::default(), 0.0).unwrap_err().to_string();
+    let error = packed(root, Options::default()).unwrap_err().to_string();
     assert!(error.contains("not a path below images"), "{error}");
 }
