@@ -47,7 +47,8 @@ fn a_run_and_its_bundle_get_the_same_report() {
     trainer(&args).succeeded();
     let report = |name: &str, subject: [&str; 2], more: &[&str]| -> Value {
         let out = tiny.path(name);
-        let args = ["eval", subject[0], subject[1], "--out", &out, "--samples", "40", "--json"];
+        let args =
+            ["eval", subject[0], subject[1], "--out", &out, "--samples", "12", "--threads", "1", "--json"];
         let outcome = trainer(&[&args, more].concat());
         let printed: Value = serde_json::from_str(outcome.succeeded()).unwrap();
         let written: Value =
