@@ -1,10 +1,12 @@
 use std::path::PathBuf;
 
+use crate::files;
+
 /// What can be wrong with a bundle. Every message names the file and, where there is one, the mend.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", files::reason(source))]
     Io {
         /// The file concerned.
         path: PathBuf,

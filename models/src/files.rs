@@ -1,7 +1,7 @@
 //! Files written whole or not at all, and checksums.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -33,6 +33,17 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
         fs::remove_file(&temporary).ok();
     }
     written.map_err(Error::io(path))
+}
+
+/// Whether a write failed for want of room.
+pub fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The operating system's reason, with the mend where there is one.
+pub fn reason(error: &io::Error) -> String {
+    if is_full(error) { format!("{error}; make room on its disk and try again") } else { error.to_string() }
 }
 
 /// Lower-case hexadecimal SHA-256 of `content`.
@@ -78,6 +89,16 @@ mod tests {
         assert!(write_atomically(&path, b"new").is_err());
         assert_eq!(fs::read(path.join("inside")).unwrap(), b"x");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_full_disk_names_the_mend() {
+        for code in [28, 122, 27] {
+            let full = io::Error::from_raw_os_error(code);
+            assert!(is_full(&full) && reason(&full).contains("make room"), "{}", reason(&full));
+        }
+        let other = io::Error::from_raw_os_error(13);
+        assert_eq!(reason(&other), other.to_string());
     }
 
     #[test]

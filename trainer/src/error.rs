@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", models::files::reason(source))]
     Io {
         /// The file concerned.
         path: PathBuf,

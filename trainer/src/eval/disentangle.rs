@@ -17,6 +17,8 @@ use crate::train::progress::Progress;
 
 /// How far a keypoint is moved, normalised coordinates: 7.5 % of the picture's side.
 pub const STEP: f64 = 0.15;
+/// A part that follows its keypoint by less of the step is hardly steered.
+const IDLE: f64 = 0.2;
 /// Samples that are changed and those that lend their looks.
 const SEEDS: [i64; 2] = [101, 102];
 /// Seed of the directions.
@@ -107,6 +109,19 @@ pub fn measure(subject: &mut dyn Subject, n: i64) -> Result<Report> {
     }
     progress.finish("");
     Ok(sums.report(n as usize, sees))
+}
+
+impl Report {
+    /// Keypoints that steer little, a line each.
+    pub fn verdicts(&self, names: &[String]) -> Vec<String> {
+        let Some(followed) = &self.moves.followed else { return vec![] };
+        let weak = |j: &usize| followed[*j][*j] < IDLE;
+        let say = |j: usize| {
+            let name = names.get(j).cloned().unwrap_or_else(|| format!("k{j}"));
+            format!("{name} steers little: its part follows by {:.0} % of a step", followed[j][j] * 100.0)
+        };
+        (0..followed.len()).filter(weak).map(say).collect()
+    }
 }
 
 fn pose(latents: &Latents) -> Pose {
@@ -330,6 +345,7 @@ mod tests {
         let followed = r.moves.followed.clone().unwrap();
         // The row is the keypoint that was moved: 0 drags 1 along by half, 1 leaves 0 alone.
         assert!((followed[0][1] - 0.5).abs() < 0.02 && followed[1][0].abs() < 0.01, "{followed:?}");
+        assert!(r.verdicts(&[]).is_empty());
         assert!((r.leakage.unwrap() - 0.25).abs() < 0.02, "{:?}", r.leakage);
         assert!((r.background.inside / r.background.outside - 1.0).abs() < 0.05, "{:?}", r.background);
     }
@@ -338,7 +354,21 @@ mod tests {
     fn without_a_detector_the_pictures_still_tell() {
         let r = measure(&mut Painter { leak: 0.0, bleed: false, eyes: false }, 4).unwrap();
         assert_eq!((r.own, r.leakage, r.moves.followed), (None, None, None));
-        assert!(r.parts[0].inside > r.parts[0].outside);
+        assert!(r.parts[0].inside > r.parts[0].outside && r.verdicts(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_keypoint_that_steers_nothing_is_named() {
+        // Part 1 goes where keypoint 0 goes, against it: its own keypoint still steers it, so none is idle.
+        let mut r = measure(&mut Painter { leak: -1.0, bleed: false, eyes: true }, 4).unwrap();
+        assert!(r.verdicts(&[]).is_empty());
+        if let Some(followed) = &mut r.moves.followed {
+            followed[1][1] = 0.1;
+        }
+        assert_eq!(
+            r.verdicts(&["a".into(), "b".into()]),
+            ["b steers little: its part follows by 10 % of a step"]
+        );
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());
     }
     let disentanglement = disentangle::measure(subject, request.samples.min(INTERVENTIONS) as i64)?;
+    let mut verdicts = health.verdicts(&names);
+    verdicts.extend(disentanglement.verdicts(&names));
     let mut report = Report {
         schema_version: SCHEMA_VERSION,
         subject: subject.describe(),
@@ -83,7 +85,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
             .collect(),
         quality,
         disentanglement,
-        verdicts: health.verdicts(&names),
+        verdicts,
         health,
         keypoints: names,
         left_out,

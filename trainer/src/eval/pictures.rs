@@ -20,6 +20,8 @@ use crate::sample::{to_picture, write_png};
 const TILE: u32 = 144;
 /// Gap between groups of pictures, in pixels.
 const GAP: u32 = 12;
+/// Height of a row's name, in pixels.
+const LABEL: u32 = 28;
 /// Change of colour (0 to 255) that is drawn in the darkest red.
 const FULL_CHANGE: f64 = 96.0;
 /// Seeds of the samples shown and of those that lend their looks.
@@ -57,12 +59,7 @@ pub fn draw(dir: &Path, subject: &mut dyn Subject, report: &Report, sets: &[Set]
     put(
         "moves.png".into(),
         "Each keypoint moved: before with the step, after, change (white none, red 96 of 255 or more).",
-        strips.rows(
-            subject,
-            &report.keypoints,
-            |own, _, k| with_move(own, k, &strips.directions(k)).0,
-            true,
-        )?,
+        strips.rows(subject, &report.keypoints, |own, _, k| with_move(own, k, &directions()).0, true)?,
     )?;
     put(
         "parts.png".into(),
@@ -138,13 +135,6 @@ impl Strips {
         Ok(Self { before: subject.draw(&own)?, own, other })
     }
 
-    /// A direction for each sample, the same for all keypoints: right, down, left, …
-    fn directions(&self, _k: i64) -> Tensor {
-        let all = [[1f32, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]];
-        let flat: Vec<f32> = (0..SHOWN as usize).flat_map(|i| all[i % 4]).collect();
-        Tensor::from_slice(&flat).view([SHOWN, 2])
-    }
-
     /// One row for each of `names`: for every sample the picture before, after `change` of that keypoint, and the
     /// difference. With `arrows` the change is a move, otherwise the keypoint is ringed.
     fn rows(
@@ -156,12 +146,12 @@ impl Strips {
     ) -> Result<RgbImage> {
         let side = tile(&self.before.get(0))?.width();
         let group = 3 * side + GAP;
-        let mut sheet = plot::blank(group * SHOWN as u32, (side + GAP + 20) * names.len() as u32);
+        let mut sheet = plot::blank(group * SHOWN as u32, (side + GAP + LABEL) * names.len() as u32);
         for (k, name) in names.iter().enumerate() {
             let changed = change(&self.own, &self.other, k as i64);
             let after = subject.draw(&changed)?;
-            let top = (side + GAP + 20) * k as u32;
-            plot::label(&mut sheet, name, (0, top as i32), 15)?;
+            let top = (side + GAP + LABEL) * k as u32;
+            plot::label(&mut sheet, name, (0, top as i32), 19)?;
             for i in 0..SHOWN {
                 let mut before = tile(&self.before.get(i))?;
                 let (from, to) = (point(&self.own, i, k, side)?, point(&changed, i, k, side)?);
@@ -174,12 +164,19 @@ impl Strips {
                 let tiles = [before, tile(&after.get(i))?, difference];
                 for (place, picture) in tiles.iter().enumerate() {
                     let x = group * i as u32 + side * place as u32;
-                    image::imageops::replace(&mut sheet, picture, i64::from(x), i64::from(top + 22));
+                    image::imageops::replace(&mut sheet, picture, i64::from(x), i64::from(top + LABEL));
                 }
             }
         }
         Ok(sheet)
     }
+}
+
+/// A direction for each sample `[SHOWN, 2]`: right, down, left.
+fn directions() -> Tensor {
+    let all = [[1f32, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]];
+    let flat: Vec<f32> = (0..SHOWN as usize).flat_map(|i| all[i % all.len()]).collect();
+    Tensor::from_slice(&flat).view([SHOWN, 2])
 }
 
 /// Keypoint `k` of sample `i` in pixels of a picture of `side`.
@@ -204,8 +201,7 @@ fn heat(before: &Tensor, after: &Tensor) -> Result<RgbImage> {
 /// Faces with true landmarks as rings and predicted ones as dots.
 fn predictions(set: &Set) -> Result<RgbImage> {
     const COLUMNS: u32 = 6;
-    let factor = set.shown.first().map_or(1, |(p, _, _)| (2 * TILE).div_ceil(p.width()).max(1) * p.width());
-    let side = factor;
+    let side = set.shown.first().map_or(1, |(p, _, _)| (2 * TILE).div_ceil(p.width()) * p.width());
     let rows = (set.shown.len() as u32).div_ceil(COLUMNS);
     let mut sheet = plot::blank(side * COLUMNS, side * rows);
     for (i, (picture, truth, predicted)) in set.shown.iter().enumerate() {

@@ -45,7 +45,7 @@ pub struct Report {
     pub disentanglement: disentangle::Report,
     /// Whether keypoints do anything.
     pub health: health::Report,
-    /// The latter in words.
+    /// Keypoints in words: their health, and those that steer little.
     pub verdicts: Vec<String>,
     /// What was not measured, and how to have it measured.
     pub left_out: Vec<String>,

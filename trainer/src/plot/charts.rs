@@ -120,6 +120,7 @@ pub fn histogram(values: &[f64], bins: usize, title: &str, x: &str) -> Result<Rg
             .x_desc(x)
             .y_desc("pictures")
             .x_label_formatter(&|v| short(*v))
+            .y_label_formatter(&|v| short(*v))
             .label_style((FONT, 13))
             .disable_x_mesh()
             .light_line_style(TRANSPARENT)

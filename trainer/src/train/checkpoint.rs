@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use models::files::write_atomically;
+use models::files::{is_full, write_atomically};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -77,7 +77,7 @@ impl View for Bytes {
     }
 }
 
-/// Writes `tensors` (float32 or float64) and `state` to `path` atomically.
+/// Writes `tensors` (float32 or float64) and `state` to `path` atomically: what was there stays whole until then.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Checkpoint`].
@@ -99,7 +99,12 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)], state: &State) -> Result<
     let state = serde_json::to_string(state).map_err(|e| fail(e.to_string()))?;
     let header = HashMap::from([("state".to_owned(), state)]);
     let content = safetensors::serialize(views, Some(header)).map_err(|e| fail(e.to_string()))?;
-    Ok(write_atomically(path, &content)?)
+    write_atomically(path, &content).map_err(|e| match e {
+        models::Error::Io { source, .. } if is_full(&source) => fail(format!(
+            "{source}; make room on its disk, then carry on with --resume: the checkpoint before this one is whole"
+        )),
+        e => e.into(),
+    })
 }
 
 /// What the checkpoint at `path` knows besides tensors, without reading those.

@@ -5,7 +5,7 @@
 //! on their own; a resumed run cuts both back to its checkpoint's step and writes what follows anew.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::plot::{self, Panel, Series};
 use crate::sample::write_png;
 
+/// Longest side of a sample sheet among the events, in pixels.
+const SHEET_SIDE: u32 = 768;
 /// Numbers that place a line rather than measure anything.
 const COUNTERS: [&str; 2] = ["step", "images"];
 /// Numbers that are shown in one chart; all others get a chart of their own, or share that of their map.
@@ -77,11 +79,13 @@ impl Recorder {
     /// # Errors
     /// [`Error::Io`], [`Error::Data`] if it is no PNG.
     pub fn add_sheet(&self, step: u64, path: &Path) -> Result<()> {
-        let png = fs::read(path).map_err(Error::io(path))?;
-        let size = image::ImageReader::with_format(std::io::Cursor::new(&png), image::ImageFormat::Png)
-            .into_dimensions()
-            .map_err(|e| Error::Data { path: path.to_owned(), reason: e.to_string() })?;
-        self.events.picture(step, "samples", &png, size)
+        let fail = |e: image::ImageError| Error::Data { path: path.to_owned(), reason: e.to_string() };
+        let sheet = image::open(path).map_err(fail)?;
+        // The file itself is there for a closer look; all sheets of a run would make the events large.
+        let sheet = sheet.thumbnail(SHEET_SIDE, SHEET_SIDE);
+        let mut png = Cursor::new(vec![]);
+        sheet.write_to(&mut png, image::ImageFormat::Png).map_err(fail)?;
+        self.events.picture(step, "samples", png.get_ref(), (sheet.width(), sheet.height()))
     }
 
     /// Drops what steps after `step` wrote, and what was cut short.
@@ -165,6 +169,11 @@ fn charts(lines: &[Value]) -> Vec<Panel> {
         chart.series.retain(|s| s.points.windows(2).any(|w| w[0].1 != w[1].1));
     }
     charts.retain(|c| !c.series.is_empty());
+    for chart in &mut charts {
+        if let [alone] = chart.series.as_slice() {
+            chart.title = alone.name.clone();
+        }
+    }
     charts
 }
 
@@ -195,6 +204,10 @@ mod tests {
         let charts = charts(&[line(1), line(2), line(3)]);
         let of = |title: &str| charts.iter().find(|c| c.title == title).unwrap();
         assert_eq!(charts.len(), 2);
+        // Alone in its chart, a number gives it its name.
+        let alone =
+            super::charts(&[json!({ "step": 1, "spread": 0.1 }), json!({ "step": 2, "spread": 0.2 })]);
+        assert_eq!(alone[0].title, "spread");
         assert_eq!(of("losses").series.len(), 2);
         let b = of("terms").series.iter().find(|s| s.name == "terms/b").unwrap();
         assert_eq!(b.points, [(4.0, 3.0), (8.0, 6.0), (12.0, 9.0)]);

@@ -9,6 +9,7 @@
 //! | `STAGE.safetensors`, `STAGE-IMAGES.safetensors`, `STAGE-best.safetensors` | checkpoints: [`super::keep`] |
 //! | `STAGE-best.json`, `STAGE-scores.jsonl` | by what the best is the best: [`super::judge`] |
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -29,11 +30,21 @@ pub struct Run {
     dir: PathBuf,
     keep: usize,
     judge: Option<Judge>,
+    /// Step of the last sheet: a run that ends with one asks twice.
+    sheet: Cell<Option<u64>>,
+    /// Step of the last judgement.
+    judged: Cell<Option<u64>>,
 }
 
 impl Run {
     fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned(), keep: keep::DEFAULT_KEEP, judge: None }
+        Self {
+            dir: dir.to_owned(),
+            keep: keep::DEFAULT_KEEP,
+            judge: None,
+            sheet: Cell::new(None),
+            judged: Cell::new(None),
+        }
     }
 
     /// Makes the directory of a new run and writes the configuration into it.
@@ -150,7 +161,9 @@ impl Run {
     /// [`Error::Io`], [`Error::Plot`].
     pub fn sheet(&self, stage: &str, step: u64, path: &Path) -> Result<()> {
         let recorder = self.recorder(stage);
-        recorder.add_sheet(step, path)?;
+        if self.sheet.replace(Some(step)) != Some(step) {
+            recorder.add_sheet(step, path)?;
+        }
         recorder.draw_curves()
     }
 
@@ -176,7 +189,8 @@ impl Run {
         tensors: impl FnOnce() -> Vec<(String, Tensor)>,
     ) -> Result<()> {
         let Some(judge) = &self.judge else { return Ok(()) };
-        if size != state.config.architecture.image_size || alpha < 1.0 {
+        let grown = size == state.config.architecture.image_size && alpha >= 1.0;
+        if !grown || self.judged.replace(Some(state.step)) == Some(state.step) {
             return Ok(());
         }
         let (by, score) = (judge.by(), judge.score(generator, size)?);
@@ -241,6 +255,7 @@ mod tests {
         assert_eq!(images(run.best("gan")), 8);
         // Keypoints that do not move any more are worse: the best stays.
         scale_pose(0.0);
+        run.judge("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
         run.judge("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
         assert_eq!(images(run.named_checkpoint("gan", "best")), 8);
         assert_eq!(run.named_checkpoint("gan", "latest"), run.checkpoint("gan"));

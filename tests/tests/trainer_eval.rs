@@ -1,0 +1,100 @@
+//! `trainer eval` on a run and on its bundle: both write a whole report, and agree.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+use workspace_tests::tiny::Tiny;
+use workspace_tests::trainer;
+
+/// A set of pictures of a square with five landmarks in and round it.
+fn landmark_set(dir: &Path) {
+    for (split, count) in [("train", 16u32), ("test", 9)] {
+        let folder = dir.join(split);
+        fs::create_dir_all(&folder).unwrap();
+        let mut csv = "file,eye_l_x,…\n".to_owned();
+        for i in 0..count {
+            let (cx, cy) = (14 + 2 * (i % 5), 20 + 3 * (i % 4));
+            let picture = RgbImage::from_fn(48, 48, |x, y| {
+                if x.abs_diff(cx) < 6 && y.abs_diff(cy) < 6 {
+                    Rgb([250, 240, 200])
+                } else {
+                    Rgb([40, 60, 90])
+                }
+            });
+            picture.save(folder.join(format!("{i}.png"))).unwrap();
+            let (x, y) = (f64::from(cx) / 48.0, f64::from(cy) / 48.0);
+            let points = [(-0.1, -0.1), (0.1, -0.1), (0.0, 0.0), (-0.1, 0.1), (0.1, 0.1)];
+            let fields = points.map(|(dx, dy)| format!("{:.4},{:.4}", x + dx, y + dy));
+            csv += &format!("{i}.png,{}\n", fields.join(","));
+        }
+        fs::write(folder.join("landmarks.csv"), csv).unwrap();
+    }
+}
+
+#[test]
+fn a_run_and_its_bundle_get_the_same_report() {
+    let tiny = Tiny::new();
+    let (run, bundle, set) = (tiny.path("run"), tiny.path("bundle"), tiny.path("squares"));
+    landmark_set(Path::new(&set));
+    let args = tiny.train("run");
+    let config = tiny.path("tiny.toml");
+    let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
+    args.extend(["--config", &config]);
+    trainer(&args).succeeded();
+    let report = |name: &str, subject: [&str; 2], more: &[&str]| -> Value {
+        let out = tiny.path(name);
+        let args =
+            ["eval", subject[0], subject[1], "--out", &out, "--samples", "12", "--threads", "1", "--json"];
+        let outcome = trainer(&[&args, more].concat());
+        let printed: Value = serde_json::from_str(outcome.succeeded()).unwrap();
+        let written: Value =
+            serde_json::from_str(&fs::read_to_string(format!("{out}/report.json")).unwrap()).unwrap();
+        assert_eq!(printed, written);
+        written
+    };
+    // Without a detector, what needs one is left out, and asking for it is refused.
+    let early = report("early", ["--run", &run], &[]);
+    assert!(early["disentanglement"]["own"].is_null());
+    assert!(early["left_out"].to_string().contains("trainer detector"), "{}", early["left_out"]);
+    trainer(&["eval", "--run", &run, "--landmarks", &set, "--out", &tiny.path("no")])
+        .refused("train it with `trainer detector`");
+    assert!(!tiny.dir().join("no").exists());
+
+    trainer(&["detector", &tiny.path("pictures"), "--run", &run, "--threads", "1"]).succeeded();
+    trainer(&["export", "--onnx", &bundle, "--run", &run]).succeeded();
+    let a = report("a", ["--run", &run], &["--landmarks", &set, "--plots"]);
+    let b = report("b", ["--bundle", &bundle], &["--landmarks", &set]);
+    assert_eq!(a["schema_version"], 1);
+    for path in [
+        "/landmarks/0/error",
+        "/landmarks/0/interval/0",
+        "/disentanglement/own",
+        "/disentanglement/leakage",
+        "/disentanglement/background/inside",
+        "/health/keypoints/2/spread",
+    ] {
+        let [x, y] = [&a, &b].map(|r| r.pointer(path).and_then(Value::as_f64).unwrap());
+        assert!((x - y).abs() < 1e-3 * x.abs().max(1.0), "{path}: {x} and {y}");
+    }
+    assert_eq!(
+        (a["landmarks"][0]["test"].as_u64(), a["landmarks"][0]["train"].as_u64()),
+        (Some(9), Some(16))
+    );
+    for plot in a["plots"].as_array().unwrap() {
+        assert!(image::open(tiny.dir().join("a").join(plot["file"].as_str().unwrap())).is_ok(), "{plot}");
+    }
+    let text = fs::read_to_string(tiny.path("a/report.md")).unwrap();
+    assert!(text.contains("| squares | **") && text.contains("![](leakage.png)"), "{text}");
+    // What export takes.
+    trainer(&["export", "--onnx", &tiny.path("c"), "--run", &run, "--metrics", &tiny.path("a/metrics.json")])
+        .succeeded();
+    assert!(fs::read_to_string(tiny.path("c/MODEL_CARD.md")).unwrap().contains("landmark error (squares)"));
+
+    trainer(&["eval", "--run", &run, "--out", &tiny.path("a")]).refused("--force");
+    trainer(&["eval", "--run", &run, "--landmarks", &tiny.path("pictures"), "--out", &tiny.path("d")])
+        .refused("landmarks.csv");
+}
