@@ -188,7 +188,10 @@ mod tests {
         let lib = dir.path().join("torch/lib");
         std::fs::create_dir_all(&lib).unwrap();
         let error = find(std::slice::from_ref(&lib)).unwrap_err().to_string();
-        assert!(error.contains("no libtorch_cuda.so in") && error.contains("pip install torch==2.11.0"), "{error}");
+        assert!(
+            error.contains("no libtorch_cuda.so in") && error.contains("pip install torch==2.11.0"),
+            "{error}"
+        );
         std::fs::write(lib.join(LIBRARY), "").unwrap();
         find(std::slice::from_ref(&lib)).unwrap();
         std::fs::write(dir.path().join("torch/version.py"), "__version__ = '2.13.0+cu130'\n").unwrap();

@@ -189,7 +189,17 @@ impl Report {
         println!("{}; trainer {}", self.processor, self.trainer);
         println!(
             "{:<16}{:>6}{:>7}{:>6}{:>9}{:>13}{:>12}{:>9}{:>16}{:>4}{:>11}",
-            "preset", "size", "batch", "", "threads", "parameters", "images/s", "sd", "min to max", "n", "peak MiB"
+            "preset",
+            "size",
+            "batch",
+            "",
+            "threads",
+            "parameters",
+            "images/s",
+            "sd",
+            "min to max",
+            "n",
+            "peak MiB"
         );
         for row in &self.rows {
             let s = Spread::of(&row.images_per_second);

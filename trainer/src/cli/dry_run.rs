@@ -72,7 +72,11 @@ impl Plan<'_> {
         let Memory { held, activations, total } = &self.memory;
         println!("#\n# {:<28}{:>14}", "memory, estimated", mib(*total));
         println!("# {:<28}{:>14}  counted: networks and averages", "  weights", mib(held.weights));
-        println!("# {:<28}{:>14}  counted: as many as trained parameters", "  gradients", mib(held.gradients));
+        println!(
+            "# {:<28}{:>14}  counted: as many as trained parameters",
+            "  gradients",
+            mib(held.gradients)
+        );
         println!("# {:<28}{:>14}  counted: Adam's two moments", "  optimiser", mib(held.optimiser));
         let batch = self.sizes.first().map_or(0, |s| s.measured_batch);
         println!(

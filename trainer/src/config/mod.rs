@@ -86,8 +86,7 @@ impl Config {
     /// [`Error::Config`] naming what is wrong.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let fail = |reason: String| Error::Config(format!("{origin}: {reason}"));
-        let config: Self =
-            toml::from_str(text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
+        let config: Self = toml::from_str(text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
         config.check().map_err(|e| match e {
             Error::Config(reason) => fail(reason),
             other => other,

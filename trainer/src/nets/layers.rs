@@ -201,8 +201,6 @@ pub fn mean(x: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-
     use super::*;
 
     #[test]
