@@ -58,8 +58,9 @@ class Spade(nn.Module):
         super().__init__()
         self.style = nn.Parameter(torch.randn(embedding, 2 * channels) * 0.5 / embedding**0.5)
         self.bias = nn.Parameter(torch.cat([torch.ones(1, channels), torch.zeros(1, channels)], 1))
-        self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.norm.num_batches_tracked = None
+        self.norm = nn.Module()
+        self.norm.register_buffer("running_mean", torch.zeros(channels))
+        self.norm.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x, looks, maps):
         n, c, h, w = x.shape
