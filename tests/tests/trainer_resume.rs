@@ -99,3 +99,57 @@ fn ctrl_c_saves_and_says_so() {
     outcome.succeeded();
     assert!(outcome.stderr.contains(&format!("carrying on at step {steps},")), "{outcome:?}");
 }
+
+/// Lines that switch every loss on.
+const EVERY_LOSS: &str = "keypoint_weight = 0.3\nappearance_weight = 0.3\ncycle_keypoints_weight = 1\n\
+    cycle_embeddings_weight = 0.5\ncycle_image_weight = 1\nperceptual_weight = 1\nperceptual = 'open-nsfw'\n\
+    feature_matching_weight = 1\ndiversity_weight = 0.5\n";
+
+#[test]
+fn a_training_with_every_loss_can_be_stopped_carried_on_and_told_apart() {
+    let tiny = Tiny::new();
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    std::fs::write(tiny.path("all.toml"), text.replace("[gan]\n", &format!("[gan]\n{EVERY_LOSS}"))).unwrap();
+    let config = ["--config".to_owned(), tiny.path("all.toml")];
+    run(&[tiny.train("whole"), config.to_vec()].concat());
+    let first = [tiny.train("stopped"), config.to_vec(), vec!["--images".into(), "32".into()]].concat();
+    run(&first);
+    run(&[tiny.train("stopped"), vec!["--resume".into()]].concat());
+    let whole = log_lines(tiny.path("whole"), "gan");
+    assert_eq!(log_lines(tiny.path("stopped"), "gan"), whole);
+    for term in ["keypoints", "appearance", "cycle_image", "perceptual", "feature_matching", "diversity"] {
+        let named = format!("\"{term}\":");
+        assert!(whole.iter().any(|line| line.contains(&named)), "{term}");
+    }
+
+    // A loss can be switched on for the rest of a run, and the networks that it needs begin then.
+    run(&[
+        tiny.train("later"),
+        vec!["--config".into(), tiny.path("tiny.toml"), "--images".into(), "32".into()],
+    ]
+    .concat());
+    let later = [tiny.train("later"), config.to_vec(), vec!["--resume".into()]].concat();
+    let outcome = trainer(&later.iter().map(String::as_str).collect::<Vec<_>>());
+    outcome.succeeded();
+    assert!(outcome.stderr.contains("the encoder starts afresh"), "{outcome:?}");
+}
+
+#[test]
+fn a_missing_feature_network_is_named_before_anything_is_written() {
+    let tiny = Tiny::new();
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    std::fs::write(tiny.path("all.toml"), text.replace("[gan]\n", &format!("[gan]\n{EVERY_LOSS}"))).unwrap();
+    let args = [tiny.train("run"), vec!["--config".into(), tiny.path("all.toml")]].concat();
+    // A program outside any checkout, run outside of it, with an empty cache.
+    let copy = tiny.dir().join("trainer");
+    std::fs::copy(program("trainer"), &copy).unwrap();
+    let output = Command::new(&copy)
+        .args(&args)
+        .current_dir(tiny.dir())
+        .env("LKG_CACHE", tiny.dir())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && stderr.contains("run `scripts/setup features`"), "{stderr}");
+    assert!(!std::path::Path::new(&tiny.path("run")).exists());
+}

@@ -3,6 +3,7 @@
 //! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
 //! checkpoints, `export` writes bundles, `eval` measures; `cli` is the only part that knows of a command line.
 
+mod cache;
 pub mod cli;
 pub mod config;
 pub mod dataset;

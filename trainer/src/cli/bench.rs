@@ -159,7 +159,7 @@ impl Bench {
 
     fn measure_row(&self, name: &str, config: &Config, size: i64, device: Device) -> Result<()> {
         let gauge = Gauge::start(device);
-        let mut gan = Gan::new(config, 1, device);
+        let mut gan = Gan::new(config, 1, device)?;
         if let Some(path) = &self.reference {
             return measure::write_reference(path, &gan, config, size);
         }

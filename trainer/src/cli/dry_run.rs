@@ -38,7 +38,7 @@ struct Memory {
 /// # Errors
 /// [`Error::Diverged`], [`Error::Torch`].
 pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: bool) -> Result<()> {
-    let mut gan = Gan::new(config, pictures, device);
+    let mut gan = Gan::new(config, pictures, device)?;
     let mut networks = measure::networks(&gan);
     let detector = StoredDetector::new(&config.architecture, device);
     let count: usize = parameters::trained(&detector.store).iter().map(|(_, t)| t.numel()).sum();

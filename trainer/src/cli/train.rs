@@ -87,6 +87,7 @@ impl Train {
             self.override_config(&mut config)?;
             // The pictures are looked at before anything is written.
             config.gan.resolve_epochs(crate::dataset::source::list(&self.data)?.len() as u64);
+            gan::check_requirements(&config)?;
             (Run::create(out, &config)?, config, None)
         };
         if self.resume {
@@ -101,7 +102,7 @@ impl Train {
         let size = store.len() as u64;
         let mut gan = match &checkpoint {
             Some(checkpoint) => Gan::resume(checkpoint, &config, size, device)?,
-            None => Gan::new(&config, size, device),
+            None => Gan::new(&config, size, device)?,
         };
         if self.resume {
             let state = gan.state();

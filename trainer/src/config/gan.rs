@@ -4,7 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Generator against discriminator.
+/// What the perceptual loss measures in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Perceptual {
+    /// Maps of the pretrained [`crate::nets::FeatureNet`], which `scripts/setup features` fetches.
+    OpenNsfw,
+    /// Maps of the image discriminator as it is at that step.
+    Discriminator,
+}
+
+/// Generator against discriminator. Of the losses, those of weight 0 cost no time, and networks that only they
+/// need are not even made. A loss that is due every few steps counts for as many: its weight grows by as much.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GanConfig {
@@ -20,6 +31,8 @@ pub struct GanConfig {
     pub generator_rate: f64,
     /// Adam's step length for the discriminator.
     pub discriminator_rate: f64,
+    /// Adam's step length for the detector and the encoder that are trained along.
+    pub inference_rate: f64,
     /// Adam's decay rates.
     pub betas: (f64, f64),
     /// Weight of the gradient penalty on real images (R1). It should grow with the number of pixels: at 32 px weights
@@ -29,11 +42,36 @@ pub struct GanConfig {
     pub r1_every: u64,
     /// Weight of the background loss.
     pub background_weight: f64,
+    /// Steps between background losses.
+    pub background_every: u64,
     /// Part of the batch that is drawn twice for the background loss.
     pub background_fraction: f64,
     /// How much wider than the heat maps the parts are to the background loss, as a factor on tau. At 1 (published)
     /// the background learns to draw whole faces between the parts, and keypoints lose their meaning.
     pub background_reach: f64,
+    /// Weight of the keypoint discriminator, which tells (real image, its detected keypoints) from (generated image,
+    /// its keypoints). Trains a detector along.
+    pub keypoint_weight: f64,
+    /// Weight of the appearance discriminator, which does the same with embeddings. Trains an encoder along.
+    pub appearance_weight: f64,
+    /// Weight of the cycle from keypoints to an image and back, by the detector.
+    pub cycle_keypoints_weight: f64,
+    /// Weight of the cycle from embeddings to an image and back, by the encoder.
+    pub cycle_embeddings_weight: f64,
+    /// Weight of the cycle from a real image to keypoints and embeddings and back, pixel by pixel.
+    pub cycle_image_weight: f64,
+    /// Weight of the same cycle's distance in feature space.
+    pub perceptual_weight: f64,
+    /// Whose features those are.
+    pub perceptual: Perceptual,
+    /// Steps between cycles that begin with a real image: they draw a batch of their own.
+    pub reconstruction_every: u64,
+    /// Weight of the distance between the discriminator's feature statistics on real and on generated images.
+    pub feature_matching_weight: f64,
+    /// Weight of the diversity loss: other noise must give other images.
+    pub diversity_weight: f64,
+    /// Steps between diversity losses.
+    pub diversity_every: u64,
     /// Images after which half of the averaged generator is replaced.
     pub ema_half_life: f64,
     /// Largest shift of the discriminator's augmentation, a fraction of the side.
@@ -53,12 +91,25 @@ impl Default for GanConfig {
             fade_images: 5_000,
             generator_rate: 2e-4,
             discriminator_rate: 4e-4,
+            inference_rate: 5e-4,
             betas: (0.0, 0.99),
             r1_weight: 0.2,
             r1_every: 16,
             background_weight: 100.0,
+            background_every: 1,
             background_fraction: 0.375,
             background_reach: 4.0,
+            keypoint_weight: 0.0,
+            appearance_weight: 0.0,
+            cycle_keypoints_weight: 0.0,
+            cycle_embeddings_weight: 0.0,
+            cycle_image_weight: 0.0,
+            perceptual_weight: 0.0,
+            perceptual: Perceptual::Discriminator,
+            reconstruction_every: 2,
+            feature_matching_weight: 0.0,
+            diversity_weight: 0.0,
+            diversity_every: 4,
             ema_half_life: 4_000.0,
             augment_translation: 0.0,
             augment_cutout: 0.0,
@@ -88,7 +139,7 @@ impl GanConfig {
         if !(self.background_reach.is_finite() && self.background_reach > 0.0) {
             return fail("background_reach must be positive");
         }
-        let rates = [self.generator_rate, self.discriminator_rate, self.ema_half_life];
+        let rates = [self.generator_rate, self.discriminator_rate, self.inference_rate, self.ema_half_life];
         if rates.iter().any(|r| !(r.is_finite() && *r > 0.0)) {
             return fail("gan: rates and half-lives must be positive");
         }
@@ -97,10 +148,56 @@ impl GanConfig {
         }
         let fractions =
             [self.background_fraction, self.augment_translation, self.augment_cutout, self.augment_colour];
-        if fractions.iter().any(|f| !(0.0..=1.0).contains(f)) || self.r1_every == 0 {
-            return fail("gan: fractions must be 0 to 1 and r1_every at least 1");
+        if fractions.iter().any(|f| !(0.0..=1.0).contains(f)) {
+            return fail("gan: fractions must be 0 to 1");
+        }
+        for (name, weight) in [
+            ("r1_weight", self.r1_weight),
+            ("background_weight", self.background_weight),
+            ("keypoint_weight", self.keypoint_weight),
+            ("appearance_weight", self.appearance_weight),
+            ("cycle_keypoints_weight", self.cycle_keypoints_weight),
+            ("cycle_embeddings_weight", self.cycle_embeddings_weight),
+            ("cycle_image_weight", self.cycle_image_weight),
+            ("perceptual_weight", self.perceptual_weight),
+            ("feature_matching_weight", self.feature_matching_weight),
+            ("diversity_weight", self.diversity_weight),
+        ] {
+            if !(weight.is_finite() && weight >= 0.0) {
+                return Err(Error::Config(format!("gan.{name} must be 0 (off) or more")));
+            }
+        }
+        for (name, every) in [
+            ("r1_every", self.r1_every),
+            ("background_every", self.background_every),
+            ("reconstruction_every", self.reconstruction_every),
+            ("diversity_every", self.diversity_every),
+        ] {
+            if every == 0 {
+                return Err(Error::Config(format!("gan.{name} must be at least 1")));
+            }
         }
         Ok(())
+    }
+
+    /// Whether a real image is turned into keypoints and embeddings and drawn again.
+    pub fn reconstructs(&self) -> bool {
+        self.cycle_image_weight > 0.0 || self.perceptual_weight > 0.0
+    }
+
+    /// Whether a detector is trained along with the generator.
+    pub fn trains_detector(&self) -> bool {
+        self.keypoint_weight > 0.0 || self.cycle_keypoints_weight > 0.0 || self.reconstructs()
+    }
+
+    /// Whether an encoder is trained along with the generator.
+    pub fn trains_encoder(&self) -> bool {
+        self.appearance_weight > 0.0 || self.cycle_embeddings_weight > 0.0 || self.reconstructs()
+    }
+
+    /// Whether the pretrained feature network is needed.
+    pub fn needs_features(&self) -> bool {
+        self.perceptual_weight > 0.0 && self.perceptual == Perceptual::OpenNsfw
     }
 
     /// Turns `epochs` over a set of `pictures` into a number of images.

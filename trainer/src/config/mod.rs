@@ -11,7 +11,7 @@ pub mod presets;
 pub use architecture::Architecture;
 pub use crop::CropConfig;
 pub use detector::DetectorConfig;
-pub use gan::GanConfig;
+pub use gan::{GanConfig, Perceptual};
 
 use std::path::Path;
 
@@ -134,6 +134,11 @@ mod tests {
         assert!(
             parse("[architecture]\ngenerator_channels = [1]").unwrap_err().contains("generator_channels")
         );
+        assert!(parse("[gan]\ncycle_image_weight = -1.0").unwrap_err().contains("gan.cycle_image_weight"));
+        assert!(parse("[gan]\ndiversity_weight = inf").unwrap_err().contains("gan.diversity_weight"));
+        assert!(parse("[gan]\nbackground_every = 0").unwrap_err().contains("gan.background_every"));
+        assert!(parse("[gan]\nperceptual = \"vgg\"").unwrap_err().contains("open-nsfw"));
+        parse("[gan]\nperceptual = \"open-nsfw\"").unwrap();
         assert!(parse("precision = \"fp8\"").unwrap_err().contains("fp8"));
     }
 }

@@ -11,6 +11,7 @@ use ort::session::SessionInputValue;
 use ort::value::TensorRef;
 
 use super::Tensors;
+use crate::cache;
 use crate::error::{Error, Result};
 
 /// Where `scripts/setup` puts the library inside the cache.
@@ -94,18 +95,13 @@ fn disable_telemetry() {
     }
 }
 
-/// The library: `ORT_DYLIB_PATH`, or the one in `LKG_CACHE`, or the one in a `.cache` of the working directory,
-/// the program's directory or a directory above one of them.
+/// The library: `ORT_DYLIB_PATH`, or the one in the cache.
 fn find_library() -> std::result::Result<PathBuf, String> {
-    let variable = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    if let Some(path) = variable("ORT_DYLIB_PATH") {
-        return Ok(path);
+    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|v| !v.is_empty()) {
+        return Ok(path.into());
     }
-    let mut caches: Vec<PathBuf> = variable("LKG_CACHE").into_iter().collect();
-    for start in [env::current_dir().ok(), env::current_exe().ok()].into_iter().flatten() {
-        caches.extend(start.ancestors().map(|dir| dir.join(".cache")));
-    }
-    caches.iter().find_map(|cache| library_in(&cache.join(LIBRARY_DIR))).ok_or_else(|| {
+    let mut caches = cache::folders().into_iter();
+    caches.find_map(|cache| library_in(&cache.join(LIBRARY_DIR))).ok_or_else(|| {
         "libonnxruntime not found; run `scripts/setup runtime`, or name the library in ORT_DYLIB_PATH"
             .to_owned()
     })

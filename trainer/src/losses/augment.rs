@@ -110,4 +110,37 @@ mod tests {
         let left = cut_out(&x, 0.5).mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
         assert!(left.min().double_value(&[]) >= 0.75 - 1e-6 && left.max().double_value(&[]) < 1.0);
     }
+
+    /// Real and generated pictures must be changed alike: what only one side shows is learned in place of faces.
+    #[test]
+    fn pictures_are_changed_alike_whatever_their_place_and_batch() {
+        let config = GanConfig {
+            augment_colour: 0.8,
+            augment_translation: 0.2,
+            augment_cutout: 0.3,
+            ..Default::default()
+        };
+        let picture = Tensor::rand([1, 3, 16, 16], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let statistics = |n: i64, skip: i64| {
+            let seen = augment(&picture.repeat([n, 1, 1, 1]), &config).narrow(0, skip, n - skip);
+            let mean = seen.mean_dim([0i64].as_slice(), false, Kind::Float);
+            let spread = seen.std_dim([0i64].as_slice(), true, false);
+            (mean, spread)
+        };
+        let ((mean_a, spread_a), (mean_b, spread_b)) = (statistics(6000, 0), statistics(9000, 3000));
+        let off = |a: &Tensor, b: &Tensor| (a - b).abs().max().double_value(&[]);
+        // Standard errors are below 0.01 for spreads below 0.8.
+        assert!(off(&mean_a, &mean_b) < 0.06 && off(&spread_a, &spread_b) < 0.06);
+        // No part of a picture is out of the augmentation's reach.
+        assert!(spread_a.min().double_value(&[]) > 0.2);
+    }
+
+    #[test]
+    fn pictures_are_not_changed_in_place() {
+        let x = Tensor::rand([4, 3, 8, 8], (Kind::Float, Device::Cpu));
+        let before = x.copy();
+        let strong = GanConfig { augment_translation: 0.3, augment_cutout: 0.5, ..Default::default() };
+        let _ = augment(&x, &strong);
+        assert_eq!(x, before);
+    }
 }

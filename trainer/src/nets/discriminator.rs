@@ -9,7 +9,7 @@ use super::layers::{Conv, Linear, channels_last, leaky};
 use crate::config::Architecture;
 
 /// Side of the feature map that the head flattens.
-const HEAD_SIZE: i64 = 4;
+pub(super) const HEAD_SIZE: i64 = 4;
 
 /// Images over which the minibatch deviation is taken.
 const DEVIATION_GROUP: i64 = 8;
@@ -33,25 +33,20 @@ impl Block {
     }
 }
 
-/// The discriminator.
+/// From an image of any size trained at to a map of [`HEAD_SIZE`].
 #[derive(Debug)]
-pub struct Discriminator {
-    from_rgb: Vec<(i64, Conv)>,
+pub(super) struct Trunk {
+    from_image: Vec<(i64, Conv)>,
     blocks: Vec<Block>,
-    head: Conv,
-    hidden: Linear,
-    logit: Linear,
 }
 
-impl Discriminator {
-    /// Registers the network under `path`.
-    pub fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture) -> Self {
-        let p = path.borrow();
-        let width = |size| arch.discriminator_width(size);
-        let from_rgb = arch
+impl Trunk {
+    /// Registers the blocks for images of `channels` channels; `width` gives the width of the map of each side.
+    pub(super) fn new(p: &Path, arch: &Architecture, channels: i64, width: impl Fn(i64) -> i64) -> Self {
+        let from_image = arch
             .sizes()
             .into_iter()
-            .map(|s| (s, Conv::new(p / format!("from_rgb{s}"), 3, width(s), 3, 1)))
+            .map(|s| (s, Conv::new(p / format!("from_rgb{s}"), channels, width(s), 3, 1)))
             .collect();
         let mut blocks = Vec::new();
         let mut size = arch.image_size;
@@ -63,10 +58,58 @@ impl Discriminator {
             blocks.push(Block { down: Conv::new(&p / "down", inputs, outputs, 3, 2), refine, size });
             size /= 2;
         }
-        let c = width(HEAD_SIZE);
+        Self { from_image, blocks }
+    }
+
+    /// The map after each block, the smallest last. `alpha` as in the generator.
+    pub(super) fn maps(&self, images: &Tensor, alpha: f64) -> Vec<Tensor> {
+        let size = images.size()[2];
+        let images = channels_last(images);
+        let mut x = self.first(&images, size);
+        let mut maps = Vec::new();
+        for block in self.blocks.iter().filter(|b| b.size <= size) {
+            x = block.forward(&x);
+            if block.size == size && alpha < 1.0 {
+                let half = images.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None);
+                x = self.first(&half, size / 2) * (1.0 - alpha) + x * alpha;
+            }
+            maps.push(x.shallow_clone());
+        }
+        maps
+    }
+
+    fn first(&self, images: &Tensor, size: i64) -> Tensor {
+        let conv = self.from_image.iter().find(|(s, _)| *s == size).map(|(_, c)| c);
+        leaky(&conv.unwrap_or(&self.from_image[self.from_image.len() - 1].1).forward(images))
+    }
+}
+
+/// What the discriminator thinks of images.
+#[derive(Debug)]
+pub struct Judgement {
+    /// `[N]`, float32; positive means real.
+    pub logits: Tensor,
+    /// `[N, C, H, W]` after each block, the smallest map last.
+    pub maps: Vec<Tensor>,
+}
+
+/// The discriminator.
+#[derive(Debug)]
+pub struct Discriminator {
+    trunk: Trunk,
+    head: Conv,
+    hidden: Linear,
+    logit: Linear,
+}
+
+impl Discriminator {
+    /// Registers the network under `path`.
+    pub fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture) -> Self {
+        let p = path.borrow();
+        let trunk = Trunk::new(p, arch, 3, |size| arch.discriminator_width(size));
+        let c = arch.discriminator_width(HEAD_SIZE);
         Self {
-            from_rgb,
-            blocks,
+            trunk,
             head: Conv::new(p / "head", c + 1, c, 3, 1),
             hidden: Linear::new(p / "hidden", c * HEAD_SIZE * HEAD_SIZE, c),
             logit: Linear::new(p / "logit", c, 1),
@@ -75,25 +118,22 @@ impl Discriminator {
 
     /// Images `[N, 3, size, size]` to logits `[N]`, float32; positive means real. `alpha` as in the generator.
     pub fn forward(&self, images: &Tensor, alpha: f64, kind: Kind) -> Tensor {
-        let size = images.size()[2];
-        let images = channels_last(&images.to_kind(kind));
-        let mut x = self.features(&images, size);
-        for block in self.blocks.iter().filter(|b| b.size <= size) {
-            x = block.forward(&x);
-            if block.size == size && alpha < 1.0 {
-                let small =
-                    self.features(&images.avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None), size / 2);
-                x = small * (1.0 - alpha) + x * alpha;
-            }
-        }
-        let x = Tensor::cat(&[&x, &minibatch_deviation(&x)], 1);
-        let x = leaky(&self.head.forward(&x)).to_kind(Kind::Float).contiguous().flatten(1, 3);
-        self.logit.forward(&leaky(&self.hidden.forward(&x))).squeeze_dim(1)
+        self.judge(images, alpha, kind).logits
     }
 
-    fn features(&self, images: &Tensor, size: i64) -> Tensor {
-        let conv = self.from_rgb.iter().find(|(s, _)| *s == size).map(|(_, c)| c);
-        leaky(&conv.unwrap_or(&self.from_rgb[self.from_rgb.len() - 1].1).forward(images))
+    /// The same, with the maps on the way.
+    pub fn judge(&self, images: &Tensor, alpha: f64, kind: Kind) -> Judgement {
+        let maps = self.maps(images, alpha, kind);
+        let x = &maps[maps.len() - 1];
+        let x = Tensor::cat(&[x, &minibatch_deviation(x)], 1);
+        let x = leaky(&self.head.forward(&x)).to_kind(Kind::Float).contiguous().flatten(1, 3);
+        let logits = self.logit.forward(&leaky(&self.hidden.forward(&x))).squeeze_dim(1);
+        Judgement { logits, maps }
+    }
+
+    /// The maps on the way alone.
+    pub fn maps(&self, images: &Tensor, alpha: f64, kind: Kind) -> Vec<Tensor> {
+        self.trunk.maps(&images.to_kind(kind), alpha)
     }
 }
 

@@ -4,15 +4,23 @@
 
 pub mod detector;
 pub mod discriminator;
+pub mod encoder;
+pub mod features;
 pub mod heatmap;
 pub mod image_generator;
+pub mod interpreter;
 pub mod keypoint_generator;
 pub mod layers;
+pub mod pair_discriminator;
+pub mod resize;
 
 pub use detector::Detector;
 pub use discriminator::Discriminator;
+pub use encoder::Encoder;
+pub use features::FeatureNet;
 pub use image_generator::ImageGenerator;
 pub use keypoint_generator::KeypointGenerator;
+pub use pair_discriminator::{AppearanceDiscriminator, KeypointDiscriminator};
 
 /// Slope of every LeakyReLU of the generator and the discriminator (paper).
 pub const LEAKY_SLOPE: f64 = 0.2;

@@ -46,4 +46,19 @@ mod tests {
         copy(&average, &live);
         assert_eq!(a.double_value(&[0]), 1.0);
     }
+
+    #[test]
+    fn running_statistics_are_copied_and_not_averaged() {
+        let (average, live) = (VarStore::new(Device::Cpu), VarStore::new(Device::Cpu));
+        let a = average.root().zeros_no_train("running_mean", &[2]);
+        let mut l = live.root().ones_no_train("running_mean", &[2]);
+        let _ = live.root().ones("w", &[1]);
+        let _ = average.root().zeros("w", &[1]);
+        let _ = l.fill_(7.0);
+        update(&average, &live, 1, 1e9);
+        assert_eq!(a, l);
+        // A copy, not the same memory: what the live network does next must not show.
+        let _ = l.fill_(9.0);
+        assert_eq!(a.double_value(&[0]), 7.0);
+    }
 }

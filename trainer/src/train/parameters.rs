@@ -1,7 +1,9 @@
 //! The tensors of a network by name, in an order that depends on names only.
 
 use tch::nn::VarStore;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
+
+use crate::error::Result;
 
 /// Every tensor of `store`, trained or not, sorted by name.
 pub fn all(store: &VarStore) -> Vec<(String, Tensor)> {
@@ -29,6 +31,21 @@ pub fn seed_step(seed: u64, step: u64) {
 /// Whether any of a scalar loss list is not a finite number.
 pub fn any_not_finite(losses: &[f64]) -> bool {
     losses.iter().any(|l| !l.is_finite())
+}
+
+/// The name of the first tensor that holds anything but finite numbers, fetched from the device at once.
+///
+/// # Errors
+/// [`crate::Error::Torch`].
+pub fn first_not_finite(tensors: &[(String, Tensor)]) -> Result<Option<String>> {
+    if tensors.is_empty() {
+        return Ok(None);
+    }
+    let device = tensors.iter().map(|(_, t)| t.device()).find(|d| *d != Device::Cpu).unwrap_or(Device::Cpu);
+    let each: Vec<Tensor> =
+        tensors.iter().map(|(_, t)| t.isfinite().all().to_device(device).to_kind(Kind::Float)).collect();
+    let sound = Vec::<f32>::try_from(&Tensor::stack(&each, 0).to_device(Device::Cpu))?;
+    Ok(tensors.iter().zip(sound).find(|(_, s)| *s == 0.0).map(|((name, _), _)| name.clone()))
 }
 
 /// A float32 scalar's value.

@@ -1,0 +1,50 @@
+//! Cycle losses: what went in must come back out (method, section 4; Zhu et al., "Unpaired Image-to-Image Translation
+//! using Cycle-Consistent Adversarial Networks", 2017, of which the absolute differences are).
+
+use tch::Tensor;
+
+use super::mean;
+
+/// `mean |detector(G(K, E)) - K|`: keypoints `[N, K, 2]` found in generated images against those they were drawn
+/// from. Gradients reach the detector and, through the image, the generator; `drawn` is a constant, since moving it
+/// towards a poor detector's guess would pull all keypoints together.
+pub fn keypoints(found: &Tensor, drawn: &Tensor) -> Tensor {
+    mean(&(found - drawn.detach()).abs())
+}
+
+/// `mean |encoder(G(K, E)) - E|` over the parts' embeddings `[N, K, E]` and the background's `[N, E]` alike, each
+/// given as (found, drawn). What was drawn is a constant here too.
+pub fn embeddings(parts: (&Tensor, &Tensor), background: (&Tensor, &Tensor)) -> Tensor {
+    let found = Tensor::cat(&[parts.0.shallow_clone(), background.0.unsqueeze(1)], 1);
+    let drawn = Tensor::cat(&[parts.1.shallow_clone(), background.1.unsqueeze(1)], 1);
+    mean(&(found - drawn.detach()).abs())
+}
+
+/// `mean |G(detector(X), encoder(X)) - X|`: a real image `[N, 3, S, S]` against its reconstruction.
+pub fn image(reconstruction: &Tensor, real: &Tensor) -> Tensor {
+    mean(&(reconstruction - real).abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn embeddings_of_parts_and_background_count_alike() {
+        let (found, drawn) = (
+            Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]).view([1, 2, 2]),
+            Tensor::from_slice(&[1f32, 1.0, 1.0, 1.0]).view([1, 2, 2]),
+        );
+        let (back, behind) =
+            (Tensor::from_slice(&[0f32, 0.0]).view([1, 2]), Tensor::from_slice(&[-3f32, 3.0]).view([1, 2]));
+        let loss = embeddings((&found, &drawn), (&back, &behind)).double_value(&[]);
+        assert!((loss - (0.0 + 1.0 + 2.0 + 3.0 + 3.0 + 3.0) / 6.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn keypoints_and_images_are_compared_by_absolute_differences() {
+        let (a, b) = (Tensor::from_slice(&[0.5f32, -0.5]), Tensor::from_slice(&[0.0f32, 0.5]));
+        assert!((keypoints(&a, &b).double_value(&[]) - 0.75).abs() < 1e-6);
+        assert!((image(&a, &b).double_value(&[]) - 0.75).abs() < 1e-6);
+    }
+}

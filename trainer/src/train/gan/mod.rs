@@ -1,0 +1,270 @@
+//! Generator against discriminator.
+
+mod critics;
+mod inference;
+mod optional;
+mod probe;
+mod report;
+mod step;
+mod terms;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tch::{Device, Tensor};
+
+use super::adam::Adam;
+use super::checkpoint::{self, Checkpoint, State};
+use super::generator::Generator;
+use super::progress::Progress;
+use super::run::Run;
+use super::{average, interrupt, parameters};
+use crate::config::Config;
+use crate::dataset::{Loader, Store};
+use crate::error::Result;
+use crate::nets::FeatureNet;
+use crate::sample;
+
+use critics::Critics;
+pub use inference::Inference;
+pub use report::{Measured, StepReport};
+use terms::Watch;
+
+/// The stage's name in files.
+pub const STAGE: &str = "gan";
+
+/// Steps after which it is looked whether all losses are finite: each look waits for the device.
+const LOOK_EVERY: u64 = 16;
+
+/// How often and for how long.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// Stop after this many real images in all, if before the configuration's end.
+    pub until_images: Option<u64>,
+    /// Time between checkpoints.
+    pub save_every: Duration,
+    /// Images between sample sheets.
+    pub sample_every: u64,
+    /// Steps between log lines.
+    pub log_every: u64,
+}
+
+/// Everything that is trained, averaged and saved.
+pub struct Gan {
+    config: Config,
+    generator: Generator,
+    average: Generator,
+    critics: Critics,
+    inference: Inference,
+    average_inference: Inference,
+    generator_adam: Adam,
+    critics_adam: Adam,
+    inference_adam: Adam,
+    /// The pretrained network of the perceptual loss, not trained and not saved.
+    features: Option<FeatureNet>,
+    watch: Watch,
+    state: State,
+    /// Step of the checkpoint that is there.
+    saved: Option<u64>,
+    device: Device,
+}
+
+impl Gan {
+    /// Fresh networks.
+    ///
+    /// # Errors
+    /// Those of [`check_requirements`], and [`crate::Error::Data`] if the feature network is not the right one.
+    pub fn new(config: &Config, dataset_size: u64, device: Device) -> Result<Self> {
+        let features = match check_requirements(config)? {
+            Some(path) => Some(FeatureNet::load(&path, device)?),
+            None => None,
+        };
+        tch::manual_seed(config.seed as i64);
+        let generator = Generator::new(&config.architecture, device);
+        let average = Generator::new(&config.architecture, device);
+        average::copy(&average.store, &generator.store);
+        let critics = Critics::new(config, device);
+        let inference = Inference::new(config, device);
+        let average_inference = Inference::new(config, device);
+        average::copy(&average_inference.store, &inference.store);
+        Ok(Self {
+            generator_adam: Adam::new(&generator.store, config.gan.betas),
+            critics_adam: Adam::new(&critics.store, config.gan.betas),
+            inference_adam: Adam::new(&inference.store, config.gan.betas),
+            generator,
+            average,
+            critics,
+            inference,
+            average_inference,
+            features,
+            watch: Watch::default(),
+            state: State::new(STAGE, config, dataset_size),
+            saved: None,
+            config: config.clone(),
+            device,
+        })
+    }
+
+    /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same. Networks
+    /// that the checkpoint was trained without start afresh, and those that `config` has no use for are dropped.
+    ///
+    /// # Errors
+    /// [`crate::Error::Checkpoint`], and those of [`Gan::new`].
+    pub fn resume(
+        checkpoint: &Checkpoint,
+        config: &Config,
+        dataset_size: u64,
+        device: Device,
+    ) -> Result<Self> {
+        checkpoint.check_architecture(config)?;
+        let mut gan = Self::new(config, dataset_size, device)?;
+        let added = optional::added(&checkpoint.state.config.gan, &config.gan);
+        for network in &added {
+            eprintln!("the {} starts afresh: the checkpoint was trained without it", network.title);
+        }
+        let mut tensors = gan.tensors();
+        tensors.retain(|(name, _)| !added.iter().any(|network| network.owns(name)));
+        checkpoint.restore(&mut tensors)?;
+        gan.saved = Some(checkpoint.state.step);
+        gan.state = State { config: config.clone(), dataset_size, ..checkpoint.state.clone() };
+        Ok(gan)
+    }
+
+    /// Step counts and configuration.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Everything that a checkpoint holds, by name, sharing memory.
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
+        let parts = [
+            parameters::prefixed("generator", parameters::all(&self.generator.store)),
+            parameters::prefixed("average", parameters::all(&self.average.store)),
+            parameters::prefixed("discriminator", parameters::all(&self.critics.store)),
+            parameters::prefixed("inference", parameters::all(&self.inference.store)),
+            parameters::prefixed("average_inference", parameters::all(&self.average_inference.store)),
+            parameters::prefixed("generator_adam", self.generator_adam.state()),
+            parameters::prefixed("discriminator_adam", self.critics_adam.state()),
+            parameters::prefixed("inference_adam", self.inference_adam.state()),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    /// Writes the checkpoint, unless anything in it is not a finite number.
+    ///
+    /// # Errors
+    /// [`crate::Error::Diverged`] naming the losses or the tensor, and those of [`checkpoint::save`].
+    pub fn save(&mut self, run: &Run) -> Result<()> {
+        self.check_losses()?;
+        let tensors = self.tensors();
+        if let Some(name) = parameters::first_not_finite(&tensors)? {
+            return Err(report::spoiled(&name, self.state.step, self.saved));
+        }
+        checkpoint::save(&run.checkpoint(STAGE), &tensors, &self.state)?;
+        self.saved = Some(self.state.step);
+        Ok(())
+    }
+
+    /// Stops if a loss of any step so far was not a finite number.
+    fn check_losses(&self) -> Result<()> {
+        match self.watch.failure()? {
+            Some(failure) => Err(report::diverged(&failure, self.saved)),
+            None => Ok(()),
+        }
+    }
+
+    /// Size and blend for the images seen so far.
+    pub fn resolution(&self) -> (i64, f64) {
+        let gan = &self.config.gan;
+        let mut begun = 0;
+        let sizes = self.config.architecture.sizes();
+        for (i, (size, images)) in sizes.iter().zip(&gan.images).enumerate() {
+            let here = self.state.images_seen - begun;
+            if here < *images || i + 1 == sizes.len() {
+                let fades = i > 0 && here < gan.fade_images;
+                // Never 0: the new size's networks must get a gradient from their first step.
+                let alpha = if fades { ((here + 1) as f64 / gan.fade_images as f64).min(1.0) } else { 1.0 };
+                return (*size, alpha);
+            }
+            begun += images;
+        }
+        (self.config.architecture.image_size, 1.0)
+    }
+
+    /// Trains until the configuration's end, `schedule.until_images` or Ctrl-C, whichever comes first, saving as
+    /// it goes and at the end.
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] after Ctrl-C (what was trained is saved), [`crate::Error::Diverged`] (it is not, and the
+    /// checkpoint is the last sound one).
+    pub fn train(&mut self, store: Arc<Store>, run: &Run, schedule: &Schedule) -> Result<()> {
+        let planned: u64 = self.config.gan.images.iter().sum();
+        let end = schedule.until_images.map_or(planned, |u| u.min(planned));
+        let mut progress = Progress::resumed("training", self.state.images_seen, end);
+        let mut loader: Option<(i64, Loader)> = None;
+        let mut saved = Instant::now();
+        let mut clock = Instant::now();
+        let mut note = String::new();
+        while self.state.images_seen < end {
+            let (size, alpha) = self.resolution();
+            if loader.as_ref().is_none_or(|(s, _)| *s != size) {
+                let (batch, crops) = (self.config.gan.batch as usize, self.config.crop.clone());
+                let first = self.state.step;
+                loader = Some((
+                    size,
+                    Loader::start(store.clone(), crops, self.config.seed, batch, size as usize, first),
+                ));
+            }
+            let Some((_, loader)) = &mut loader else { continue };
+            let real = loader.next_batch()?.to_device(self.device);
+            let sampled = self.state.images_seen / schedule.sample_every;
+            let measured = self.step(&real, size, alpha);
+            self.state.seconds += clock.elapsed().as_secs_f64();
+            clock = Instant::now();
+            // Reading numbers waits for the device, so they are read only where someone wants to see them.
+            let logged = measured.step.is_multiple_of(schedule.log_every);
+            if logged || progress.is_due() || measured.step.is_multiple_of(LOOK_EVERY) {
+                self.check_losses()?;
+            }
+            if logged || progress.is_due() {
+                let report = measured.report()?;
+                note = report.note();
+                if logged {
+                    run.log(STAGE, &report)?;
+                }
+            }
+            progress.advance(self.config.gan.batch as u64, &note);
+            if self.state.images_seen / schedule.sample_every != sampled {
+                self.draw(run)?;
+            }
+            if interrupt::asked() || saved.elapsed() >= schedule.save_every {
+                self.save(run)?;
+                saved = Instant::now();
+                interrupt::end()?;
+            }
+        }
+        progress.finish(&note);
+        self.draw(run)?;
+        self.save(run)
+    }
+
+    /// Writes a sheet of the averaged generator's samples, the same noise every time.
+    fn draw(&mut self, run: &Run) -> Result<PathBuf> {
+        self.check_losses()?;
+        let (size, alpha) = self.resolution();
+        self.average.calibrate(sample::SHEET_CALIBRATION, size, alpha, self.config.precision.kind());
+        let path = run.sample(STAGE, self.state.images_seen);
+        let sheet = sample::Sheet { columns: 10, rows: 6, seed: 0, keypoints: true };
+        sample::write_sheet(&path, &self.average, &sheet, size, alpha)?;
+        Ok(path)
+    }
+}
+
+/// Whether what `config` asks for is there: the feature network's file, if a loss needs it.
+///
+/// # Errors
+/// [`crate::Error::Usage`] naming the command that fetches it.
+pub fn check_requirements(config: &Config) -> Result<Option<PathBuf>> {
+    config.gan.needs_features().then(FeatureNet::find).transpose()
+}
