@@ -18,13 +18,14 @@ use trainer::nets::heatmap::Pose;
 use trainer::nets::image_generator::Mode;
 use trainer::nets::keypoint_generator::Noise;
 use trainer::nets::layers::Norm;
-use trainer::nets::{Detector, ImageGenerator, KeypointGenerator};
+use trainer::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
 
 struct Nets {
     store: VarStore,
     keypoint_generator: KeypointGenerator,
     image_generator: ImageGenerator,
     detector: Detector,
+    encoder: Encoder,
 }
 
 /// libtorch has one random generator for all threads.
@@ -41,6 +42,7 @@ impl Nets {
             keypoint_generator: KeypointGenerator::new(&root / "keypoint_generator", arch),
             image_generator: ImageGenerator::new(&root / "image_generator", arch),
             detector: Detector::new(&root / "detector", arch),
+            encoder: Encoder::new(&root / "encoder", arch),
             store,
         };
         let _no_grad = tch::no_grad_guard();
@@ -76,6 +78,7 @@ impl Nets {
             keypoint_generator: &self.keypoint_generator,
             image_generator: &self.image_generator,
             detector: &self.detector,
+            encoder: Some(&self.encoder),
         }
     }
 
@@ -134,7 +137,7 @@ fn entries(dir: &Path) -> Vec<String> {
 fn graphs_compute_what_libtorch_computes() {
     for (seed, arch) in [(1, Architecture::default()), (2, small())] {
         let nets = Nets::random(&arch, seed);
-        for network in NETWORKS {
+        for network in nets.view().networks() {
             let content = content(&nets, &arch, network);
             models::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
             let worst = parity::check(&nets.view(), &arch, network, &content).unwrap();
@@ -237,7 +240,7 @@ fn a_norm_that_is_not_the_folded_one_is_caught() {
 fn a_changed_weight_is_caught_in_every_network() {
     let arch = small();
     let nets = Nets::random(&arch, 5);
-    for network in NETWORKS {
+    for network in nets.view().networks() {
         let mut model = ModelProto::decode(&*content(&nets, &arch, network)).unwrap();
         let weights = &mut model.graph.as_mut().unwrap().initializer;
         let largest = weights.iter_mut().max_by_key(|t| t.raw_data.len()).unwrap();
@@ -265,10 +268,15 @@ fn a_bundle_is_written_checked_and_not_overwritten() {
     assert!(manifest.keypoints.iter().flat_map(|k| k.mean).all(|m| m != 0.0 && m.abs() < 1.0));
 
     let reports = check_bundle(&out, Some((&nets.view(), &arch))).unwrap();
-    assert_eq!(reports.iter().map(|r| r.network).collect::<Vec<_>>(), NETWORKS);
+    assert_eq!(reports.iter().map(|r| r.network).collect::<Vec<_>>(), Network::ALL);
     assert!(reports.iter().all(|r| r.parity.is_some()));
     let other = Architecture { latent: 6, ..small() };
     assert!(check_bundle(&out, Some((&nets.view(), &other))).is_err());
+    let without = dir.path().join("without");
+    export_bundle(&TrainedNets { encoder: None, ..nets.view() }, &arch, &request(), &without, false).unwrap();
+    assert!(!entries(&without).contains(&Network::Encoder.file_name()));
+    let reports = check_bundle(&without, None).unwrap();
+    assert_eq!(reports.iter().map(|r| r.network).collect::<Vec<_>>(), NETWORKS);
 
     let refusal = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap_err().to_string();
     assert!(refusal.contains("exists already"), "{refusal}");
@@ -285,7 +293,7 @@ fn an_export_that_fails_half_way_leaves_what_was_there() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("tiny");
     let sound = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap();
-    // The detector comes last, so the other networks are written by then.
+    // The detector comes late, so other networks are written by then.
     nets.fill("stem.conv.weight", f64::NAN);
     let error = export_bundle(&nets.view(), &arch, &request(), &out, true).unwrap_err().to_string();
     assert!(error.contains("detector"), "{error}");
@@ -349,4 +357,6 @@ fn multiply_accumulates_are_those_of_the_layers() {
         + 10 * 2 * k * half
         + 2 * k * half;
     assert_eq!(macs(Network::Detector), layers as u64);
+    let encoder = 27 * 10 * 64 + 9 * 10 * 11 * 16 + 11 * 16 * h + h * (k + 1) * e;
+    assert_eq!(macs(Network::Encoder), encoder as u64);
 }

@@ -14,6 +14,9 @@ use crate::train::measure::{self, Bench as Steps, Network};
 use crate::train::memory::Gauge;
 use crate::train::progress::Progress;
 
+/// Linux counts processor time for programs in hundredths on every machine type.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 #[derive(Debug, Args)]
 pub struct Bench {
     /// Configurations to measure. May be repeated (default: the first of `trainer presets`).
@@ -58,8 +61,11 @@ struct Row {
     steps: u64,
     /// Of each repetition.
     images_per_second: Vec<f64>,
+    /// Processor time of each repetition, of all threads: on a busy machine it tells more than the clock does.
+    cpu_seconds: Vec<f64>,
     /// Of the whole process, or of the GPU.
     peak_bytes: u64,
+    config: Config,
 }
 
 #[derive(Serialize)]
@@ -162,10 +168,12 @@ impl Bench {
         let mut steps = Steps::new(&mut gan, config, size, batch, device);
         steps.warm_up()?;
         let count = self.steps.unwrap_or_else(|| measure::period(config));
-        let mut images_per_second = Vec::new();
+        let (mut images_per_second, mut cpu_seconds) = (Vec::new(), Vec::new());
         for _ in 0..self.repeats {
             crate::train::interrupt::check()?;
+            let before = cpu_time();
             images_per_second.push((count * batch as u64) as f64 / steps.seconds(count)?);
+            cpu_seconds.push(cpu_time() - before);
         }
         let row = Row {
             name: name.to_owned(),
@@ -177,7 +185,9 @@ impl Bench {
             networks,
             steps: count,
             images_per_second,
+            cpu_seconds,
             peak_bytes: gauge.peak_bytes(),
+            config: config.clone(),
         };
         println!("{}", to_json(&row)?);
         Ok(())
@@ -247,6 +257,14 @@ impl Spread {
             max: values.iter().copied().fold(0.0, f64::max),
         }
     }
+}
+
+/// Processor time of this process so far, seconds, to a hundredth.
+fn cpu_time() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // The name, in brackets, may hold spaces; of what follows, the 12th and 13th fields are user and system time.
+    let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
 }
 
 fn to_json(value: &impl Serialize) -> Result<String> {

@@ -7,11 +7,12 @@ use tch::Device;
 use super::eval::read_metrics;
 use crate::error::{Error, Result};
 use crate::export::card::{self, Facts};
-use crate::export::{self, ExportRequest, NETWORKS, NetworkReport, TrainedNets, check_bundle, export_bundle};
+use crate::export::{self, ExportRequest, NetworkReport, TrainedNets, check_bundle, export_bundle};
 use crate::machine;
+use crate::nets::Encoder;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector::{self, StoredDetector};
-use crate::train::gan;
+use crate::train::gan::{self, Inference};
 use crate::train::generator::Generator;
 use crate::train::run::Run;
 
@@ -61,6 +62,7 @@ pub struct Export {
 struct Trained {
     generator: Generator,
     detector: StoredDetector,
+    encoder: Option<Encoder>,
     gan: Checkpoint,
     detector_checkpoint: Checkpoint,
 }
@@ -73,7 +75,8 @@ impl Trained {
         detector_checkpoint.check_architecture(&gan.state.config)?;
         let generator = Generator::finished(&gan, Device::Cpu)?;
         let detector = StoredDetector::averaged(&detector_checkpoint, Device::Cpu)?;
-        Ok(Self { generator, detector, gan, detector_checkpoint })
+        let encoder = Inference::averaged(&gan, Device::Cpu)?.encoder;
+        Ok(Self { generator, detector, encoder, gan, detector_checkpoint })
     }
 
     fn nets(&self) -> TrainedNets<'_> {
@@ -81,6 +84,7 @@ impl Trained {
             keypoint_generator: &self.generator.keypoints,
             image_generator: &self.generator.images,
             detector: &self.detector.net,
+            encoder: self.encoder.as_ref(),
         }
     }
 }
@@ -127,7 +131,7 @@ impl Export {
                 }
             }
             (None, Some((nets, arch))) => {
-                for network in NETWORKS {
+                for network in nets.networks() {
                     let differences = export::parity_of(&nets, arch, network)?;
                     print_differences(&format!("{network}, libtorch"), &differences);
                 }

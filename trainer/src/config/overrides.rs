@@ -132,7 +132,7 @@ mod tests {
         assert!(refused("gan.bath=3").contains("did you mean gan.batch?"));
         assert!(refused("batch=3").contains("did you mean gan.batch?"));
         assert!(refused("architecture.keypoint=3").contains("did you mean architecture.keypoints?"));
-        assert!(refused("zzzzzz=1").contains("the keys are seed, precision, architecture.keypoints"));
+        assert!(refused("zzzzzz=1").contains("the keys are architecture.detector_channels"));
         assert!(refused("gan=1").contains("no key named gan"));
         assert!(refused("gan.batch").contains("key=value"));
         assert!(refused("gan.batch=many").contains("gan.batch must be a whole number, not a word (many)"));

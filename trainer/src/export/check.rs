@@ -4,9 +4,9 @@ use std::path::Path;
 
 use models::{Bundle, Network};
 
+use super::TrainedNets;
 use super::parity::{self, Differences};
 use super::session::Session;
-use super::{NETWORKS, TrainedNets};
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 
@@ -46,7 +46,7 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
         let golden = parity::differences(&case.outputs, &found);
         parity::require(*network, &golden, manifest.tolerance)?;
         let parity = match nets {
-            Some((nets, arch)) if NETWORKS.contains(network) => {
+            Some((nets, arch)) if nets.networks().contains(network) => {
                 Some(parity::check(nets, arch, *network, &content)?)
             }
             _ => None,

@@ -5,6 +5,7 @@ pub mod card;
 mod cases;
 mod check;
 pub mod detector;
+pub mod encoder;
 pub mod fold;
 pub mod graph;
 mod heat;
@@ -32,11 +33,11 @@ use prost::Message;
 
 use crate::config::Architecture;
 use crate::error::{Error, Result};
-use crate::nets::{Detector, ImageGenerator, KeypointGenerator};
+use crate::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
 
 pub use check::{NetworkReport, check_bundle};
 
-/// The networks that are exported.
+/// The networks that every bundle holds.
 pub const NETWORKS: [Network; 3] = [Network::KeypointGenerator, Network::ImageGenerator, Network::Detector];
 
 /// The model card's name in a bundle.
@@ -66,9 +67,16 @@ pub struct TrainedNets<'a> {
     pub image_generator: &'a ImageGenerator,
     /// Image to keypoints.
     pub detector: &'a Detector,
+    /// Image to embeddings, where a loss has trained one.
+    pub encoder: Option<&'a Encoder>,
 }
 
 impl TrainedNets<'_> {
+    /// The networks that there are.
+    pub fn networks(&self) -> Vec<Network> {
+        NETWORKS.into_iter().chain(self.encoder.map(|_| Network::Encoder)).collect()
+    }
+
     /// Builds the ONNX graph of `network`.
     ///
     /// # Errors
@@ -79,7 +87,10 @@ impl TrainedNets<'_> {
             Network::KeypointGenerator => keypoint_generator::build(self.keypoint_generator, arch),
             Network::ImageGenerator => image_generator::build(self.image_generator, arch),
             Network::Detector => detector::build(self.detector, arch),
-            Network::Encoder => Err(Error::Export("no encoder is trained".to_owned())),
+            Network::Encoder => match self.encoder {
+                Some(net) => encoder::build(net, arch),
+                None => Err(Error::Export("no encoder is trained".to_owned())),
+            },
         }
     }
 }
@@ -130,7 +141,7 @@ pub fn export_bundle(
     let mut networks = BTreeMap::new();
     let mut cases = Cases::new();
     let mut files = vec![golden::FILE_NAME.to_owned(), CARD.to_owned()];
-    for network in NETWORKS {
+    for network in nets.networks() {
         let exported = nets.graph(network, arch)?;
         let content = exported.model.encode_to_vec();
         let summary = onnx::check_model(&content, network, &dims)?;

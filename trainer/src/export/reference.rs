@@ -2,7 +2,7 @@
 
 use models::Network;
 use models::golden;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::graph::elements;
 use super::{Tensors, TrainedNets};
@@ -62,7 +62,11 @@ pub fn outputs(
             let detection = nets.detector.forward(&input("image")?, Norm::Running);
             vec![("keypoints", detection.keypoints), ("confidence", detection.confidence.sigmoid())]
         }
-        Network::Encoder => return Err(Error::Export("no encoder is trained".to_owned())),
+        Network::Encoder => {
+            let net = nets.encoder.ok_or_else(|| Error::Export("no encoder is trained".to_owned()))?;
+            let looks = net.forward(&input("image")?, Kind::Float);
+            vec![("embeddings", looks.embeddings), ("background", looks.background)]
+        }
     };
     named
         .into_iter()

@@ -201,7 +201,6 @@ pub fn mean(x: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
 
     #[test]

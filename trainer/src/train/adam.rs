@@ -1,5 +1,7 @@
 //! Adam (Kingma and Ba, 2015) whose whole state can be saved: tch's optimisers can't save theirs.
 
+use std::collections::BTreeMap;
+
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
@@ -9,8 +11,9 @@ const EPSILON: f64 = 1e-8;
 
 /// The optimiser of one network.
 pub struct Adam {
-    parameters: Vec<Slot>,
+    slots: Vec<Slot>,
     betas: (f64, f64),
+    groups: Vec<Group>,
 }
 
 struct Slot {
@@ -18,14 +21,24 @@ struct Slot {
     value: Tensor,
     mean: Tensor,
     square: Tensor,
-    /// Updates so far, a float64 scalar. Each parameter has its own: those of a size not yet reached start late.
+    /// Updates so far, a float64 scalar on the processor. Each parameter has its own: those of a size not yet reached
+    /// start late.
     steps: Tensor,
+}
+
+/// Parameters with the same number of updates, laid end to end: a handful of operations updates them all, where one
+/// by one would cost a GPU a dozen launches each.
+struct Group {
+    members: Vec<usize>,
+    value: Tensor,
+    mean: Tensor,
+    square: Tensor,
 }
 
 impl Adam {
     /// An optimiser of every trained tensor of `store`.
     pub fn new(store: &VarStore, betas: (f64, f64)) -> Self {
-        let parameters = parameters::trained(store)
+        let slots = parameters::trained(store)
             .into_iter()
             .map(|(name, value)| Slot {
                 mean: value.zeros_like().set_requires_grad(false),
@@ -35,39 +48,88 @@ impl Adam {
                 value,
             })
             .collect();
-        Self { parameters, betas }
+        Self { slots, betas, groups: Vec::new() }
     }
 
     /// Forgets all gradients.
     pub fn zero_grad(&mut self) {
-        for slot in &mut self.parameters {
+        for slot in &mut self.slots {
             slot.value.zero_grad();
         }
     }
 
-    /// One update of every parameter that has a gradient.
+    /// One update of every parameter that has a gradient, or had one before: a gradient once there is set to zero but
+    /// stays, so without the latter a resumed run would not update what an uninterrupted one does.
     pub fn step(&mut self, rate: f64) {
-        let (b1, b2) = self.betas;
         tch::no_grad(|| {
-            for slot in &mut self.parameters {
-                let gradient = slot.value.grad();
-                if !gradient.defined() {
-                    continue;
+            let gradients: Vec<Tensor> = self.slots.iter().map(|slot| slot.value.grad()).collect();
+            self.regroup(&gradients);
+            let (b1, b2) = self.betas;
+            for group in &mut self.groups {
+                let each = group.members.iter().map(|&i| match &gradients[i] {
+                    gradient if gradient.defined() => gradient.reshape([-1]),
+                    _ => self.slots[i].value.zeros_like().reshape([-1]),
+                });
+                let gradient = Tensor::cat(&each.collect::<Vec<_>>(), 0);
+                let t = self.slots[group.members[0]].steps.double_value(&[]) + 1.0;
+                for &i in &group.members {
+                    let _ = self.slots[i].steps.fill_(t);
                 }
-                let t = slot.steps.double_value(&[]) + 1.0;
-                let _ = slot.steps.fill_(t);
-                let _ = slot.mean.g_mul_scalar_(b1).g_add_(&(&gradient * (1.0 - b1)));
-                let _ = slot.square.g_mul_scalar_(b2).g_add_(&(&gradient * &gradient * (1.0 - b2)));
-                let size = rate / (1.0 - b1.powf(t));
-                let scale = (&slot.square / (1.0 - b2.powf(t))).sqrt() + EPSILON;
-                let _ = slot.value.g_sub_(&(&slot.mean / scale * size));
+                let _ = group.mean.lerp_(&gradient, 1.0 - b1);
+                let _ = group.square.lerp_(&(&gradient * &gradient), 1.0 - b2);
+                // rate * mean / (1 - b1^t) / (sqrt(square / (1 - b2^t)) + epsilon), subtracted, in three passes.
+                let (c1, c2) = (1.0 - b1.powf(t), (1.0 - b2.powf(t)).sqrt());
+                let scale = -c1 / (rate * c2);
+                let mut divisor = group.square.sqrt();
+                let _ = divisor.g_mul_scalar_(scale).g_add_scalar_(EPSILON * c2 * scale);
+                let _ = group.value.addcdiv_(&group.mean, &divisor);
             }
         });
     }
 
-    /// The optimiser's state by name, sharing memory: copying into these restores it.
+    /// Lays the parameters that this step updates end to end, unless they are.
+    fn regroup(&mut self, gradients: &[Tensor]) {
+        let mut wanted: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (i, slot) in self.slots.iter().enumerate() {
+            let steps = slot.steps.double_value(&[]);
+            if steps > 0.0 || gradients[i].defined() {
+                wanted.entry(steps as u64).or_default().push(i);
+            }
+        }
+        if wanted.values().eq(self.groups.iter().map(|group| &group.members)) {
+            return;
+        }
+        self.groups.clear();
+        for members in wanted.into_values() {
+            let mut lay = |part: fn(&mut Slot) -> &mut Tensor, as_data: bool| {
+                let each: Vec<Tensor> =
+                    members.iter().map(|&i| part(&mut self.slots[i]).detach().reshape([-1])).collect();
+                let flat = Tensor::cat(&each, 0);
+                let mut start = 0;
+                for &i in &members {
+                    let tensor = part(&mut self.slots[i]);
+                    let length = tensor.numel() as i64;
+                    let view = flat.narrow(0, start, length).view_as(tensor);
+                    // The networks hold the same variables, which from here on look into the flat tensor.
+                    if as_data {
+                        tensor.set_data(&view)
+                    } else {
+                        *tensor = view
+                    }
+                    start += length;
+                }
+                flat
+            };
+            let value = lay(|slot| &mut slot.value, true);
+            let mean = lay(|slot| &mut slot.mean, false);
+            let square = lay(|slot| &mut slot.square, false);
+            self.groups.push(Group { members, value, mean, square });
+        }
+    }
+
+    /// The optimiser's state by name, sharing memory until the next step: copying into these restores it.
     pub fn state(&self) -> Vec<(String, Tensor)> {
-        self.parameters
+        self.slots
             .iter()
             .flat_map(|s| {
                 [("mean", &s.mean), ("square", &s.square), ("steps", &s.steps)]
@@ -120,5 +182,58 @@ mod tests {
         adam.step(0.1);
         assert_eq!(idle, Tensor::ones([2], (Kind::Float, Device::Cpu)));
         assert!((used.double_value(&[0]) - 0.9).abs() < 1e-5);
+    }
+
+    #[test]
+    fn late_parameters_count_their_own_steps_and_a_restored_state_goes_on_bit_by_bit() {
+        let make = || {
+            tch::manual_seed(4);
+            let store = VarStore::new(Device::Cpu);
+            let random = nn::Init::Randn { mean: 0.0, stdev: 1.0 };
+            let parts = ["a", "b", "c"].map(|name| store.root().var(name, &[7, 5], random));
+            let adam = Adam::new(&store, (0.5, 0.9));
+            (store, parts, adam)
+        };
+        // "b" joins at the fourth step, "c" is left after the sixth, as sizes are when training grows.
+        let step = |parts: &[Tensor; 3], adam: &mut Adam, i: usize| {
+            let [a, b, c] = parts;
+            let mut loss = (a * a).sum(Kind::Float);
+            if i >= 3 {
+                loss += (b * a).sum(Kind::Float);
+            }
+            if i < 6 {
+                loss += (c - 1.0).square().sum(Kind::Float);
+            }
+            adam.zero_grad();
+            loss.backward();
+            adam.step(0.1);
+        };
+        let (store, parts, mut adam) = make();
+        (0..8).for_each(|i| step(&parts, &mut adam, i));
+        let saved: Vec<_> = [parameters::all(&store), adam.state()].into_iter().flatten().collect::<Vec<_>>();
+        let saved: Vec<_> = saved.into_iter().map(|(name, t)| (name, t.detach().copy())).collect();
+        (8..12).for_each(|i| step(&parts, &mut adam, i));
+
+        let (again, again_parts, mut again_adam) = make();
+        tch::no_grad(|| {
+            let targets =
+                [parameters::all(&again), again_adam.state()].into_iter().flatten().collect::<Vec<_>>();
+            for ((name, mut target), (saved_name, value)) in targets.into_iter().zip(saved) {
+                assert_eq!(name, saved_name);
+                target.copy_(&value);
+            }
+        });
+        (8..12).for_each(|i| step(&again_parts, &mut again_adam, i));
+        for ((name, x), (_, y)) in [parameters::all(&store), adam.state()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .iter()
+            .zip([parameters::all(&again), again_adam.state()].into_iter().flatten().collect::<Vec<_>>())
+        {
+            assert_eq!(x.detach(), y.detach(), "{name}");
+        }
+        let steps = |i: usize| adam.slots[i].steps.double_value(&[]);
+        assert_eq!([steps(0), steps(1), steps(2)], [12.0, 9.0, 12.0]);
     }
 }

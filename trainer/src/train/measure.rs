@@ -37,9 +37,10 @@ pub fn networks(gan: &Gan) -> Vec<Network> {
     for (name, tensor) in gan.tensors().into_iter().filter(|(name, t)| t.requires_grad() && is_live(name)) {
         let mut parts = name.split(['/', '.']);
         let first = parts.next().unwrap_or_default();
-        // Two networks, or more, share the generator's store; the discriminator is one.
+        // Stores hold several networks, that of the discriminators one without a name of its own.
         let name = match (first, parts.next()) {
-            ("generator", Some(part)) => format!("generator/{part}"),
+            ("generator" | "inference", Some(part)) => format!("{first}/{part}"),
+            ("discriminator", Some(part @ ("keypoints" | "appearance"))) => format!("{first}/{part}"),
             _ => first.to_owned(),
         };
         let count = tensor.numel() as u64;
@@ -94,9 +95,21 @@ pub fn write_reference(path: &std::path::Path, gan: &Gan, config: &Config, size:
     checkpoint::save(path, &tensors, &checkpoint::State::new("reference", config, 0))
 }
 
-/// The number of steps after which all of a step's lazy parts have come round: R1's, of which others' are fractions.
+/// Longest period that is looked for: intervals without a common multiple below it are unusual.
+const LONGEST_PERIOD: u64 = 240;
+
+/// The number of steps after which all that a step does only now and then has come round.
 pub fn period(config: &Config) -> u64 {
-    config.gan.r1_every.max(1)
+    let gan = &config.gan;
+    let every = [
+        (gan.r1_weight > 0.0, gan.r1_every),
+        (gan.background_weight > 0.0, gan.background_every),
+        (gan.reconstructs(), gan.reconstruction_every),
+        (gan.diversity_weight > 0.0, gan.diversity_every),
+    ];
+    let every: Vec<u64> = every.into_iter().filter(|(used, _)| *used).map(|(_, every)| every).collect();
+    let common = |n: &u64| every.iter().all(|e| n.is_multiple_of(*e));
+    (1..=LONGEST_PERIOD).find(common).unwrap_or(gan.r1_every)
 }
 
 impl<'a> Bench<'a> {

@@ -1,9 +1,9 @@
 //! Generator against discriminator.
 
-mod bench;
 mod critics;
 mod inference;
 mod optional;
+mod probe;
 mod report;
 mod step;
 mod terms;

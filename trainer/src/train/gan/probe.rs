@@ -1,8 +1,8 @@
-//! What measurements need of the training: single steps, and outputs to hold another implementation against.
+//! What measurements and comparisons take from the training.
 
 use tch::{Kind, Tensor};
 
-use super::{Gan, LOOK_EVERY};
+use super::Gan;
 use crate::error::Result;
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
@@ -10,6 +10,16 @@ use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::Norm;
 
 impl Gan {
+    /// A step as if it were number `step`, of images at their full blend, and everything read that a log line reads.
+    ///
+    /// # Errors
+    /// [`crate::Error::Diverged`].
+    pub(crate) fn bench_step(&mut self, real: &Tensor, step: u64) -> Result<()> {
+        self.state.step = step - 1;
+        self.step(real, real.size()[2], 1.0).report()?;
+        self.check_losses()
+    }
+
     /// Noise, and what the live networks make of it at `size` pixels with the batch's statistics, in float32.
     pub(crate) fn reference(&self, size: i64) -> Vec<(String, Tensor)> {
         let noise = Noise::sample(4, self.config.architecture.latent, self.device);
@@ -29,15 +39,5 @@ impl Gan {
             ("logits", logits),
         ];
         named.map(|(name, tensor)| (format!("reference/{name}"), tensor)).into()
-    }
-
-    /// A step for measurements: as if it were number `step`, of images at their full blend.
-    ///
-    /// # Errors
-    /// [`crate::Error::Diverged`], looked for as often as in training.
-    pub(crate) fn bench_step(&mut self, real: &Tensor, step: u64) -> Result<()> {
-        self.state.step = step - 1;
-        self.step(real, real.size()[2], 1.0);
-        if step.is_multiple_of(LOOK_EVERY) { self.check_losses() } else { Ok(()) }
     }
 }
