@@ -251,7 +251,8 @@ mod tests {
             a.iter().zip(b.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum()
         };
         let at = |phase| compose(&face, (160, 120), phase);
-        assert_eq!(difference(&at(0.0), &at(1.0)), 0);
+        // But for the last digit of a whole turn's sine.
+        assert!(difference(&at(0.0), &at(1.0)) < 20);
         assert!(difference(&at(0.0), &at(1.0 / 60.0)) < difference(&at(0.0), &at(0.5)));
     }
 

@@ -16,4 +16,5 @@ pub mod scan;
 pub mod stats;
 pub mod table;
 pub mod verdict;
+pub mod worker;
 pub mod workload;

@@ -31,12 +31,12 @@ pub enum Reason {
     Interrupted,
     /// Built without optimisation.
     DebugBuild,
-    /// Something ran too rarely.
-    FewSamples(String, usize),
-    /// Something ran too briefly, in seconds.
-    Short(String, f64),
-    /// The rounds of something scatter.
-    Unsteady(String, f64),
+    /// These ran too rarely: name and runs of each.
+    FewSamples(Vec<(String, usize)>),
+    /// These ran too briefly: name and seconds of each.
+    Short(Vec<(String, f64)>),
+    /// The rounds of these scatter: name and standard deviation over mean of each.
+    Unsteady(Vec<(String, f64)>),
     /// Another provider than asked for.
     WrongProvider(String, String),
     /// Most nodes of a network ran elsewhere: network, nodes there, nodes in all.
@@ -56,21 +56,20 @@ impl fmt::Display for Reason {
         match self {
             Self::Interrupted => write!(f, "it was stopped before its end: let it finish"),
             Self::DebugBuild => write!(f, "this is a debug build: build with --release"),
-            Self::FewSamples(name, n) => {
-                write!(f, "{name} ran {n} times, {LEAST_SAMPLES} are needed: raise --samples")
+            Self::FewSamples(of) => {
+                let of = list(of, |n| format!("{n} times"));
+                write!(f, "too few runs, {LEAST_SAMPLES} are needed: {of}; raise --samples")
             }
-            Self::Short(name, seconds) => {
-                write!(
-                    f,
-                    "{name} was measured for {seconds:.1} s, {LEAST_SECONDS} are needed: raise --seconds"
-                )
+            Self::Short(of) => {
+                let of = list(of, |s| format!("{s:.1} s"));
+                write!(f, "measured too briefly, {LEAST_SECONDS} s are needed: {of}; raise --seconds")
             }
-            Self::Unsteady(name, cv) => write!(
+            Self::Unsteady(of) => write!(
                 f,
-                "{name} scatters: medians of rounds by {:.1} %, at most {:.1} % are accepted: close other programs, \
-                 fix the clocks, raise --seconds",
-                cv * 100.0,
-                MOST_SCATTER * 100.0
+                "medians of rounds scatter by more than {:.1} %: {}; close other programs, fix the clocks, raise \
+                 --seconds",
+                MOST_SCATTER * 100.0,
+                list(of, |cv| format!("{:.1} %", cv * 100.0))
             ),
             Self::WrongProvider(asked, used) => {
                 write!(f, "{asked} was asked for and {used} was used: see runtime doctor")
@@ -99,10 +98,10 @@ impl fmt::Display for Reason {
 /// What a reader should know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Warning {
-    /// The tail is long: name, 99th percentile over median.
-    LongTail(String, f64),
-    /// It became slower or faster: name, ratio of last rounds to first.
-    Drift(String, f64),
+    /// These have a long tail: name and 99th percentile over median of each.
+    LongTail(Vec<(String, f64)>),
+    /// These became slower or faster: name and ratio of last rounds to first of each.
+    Drift(Vec<(String, f64)>),
     /// The face was often not found: name, share found.
     FewFaces(String, f64),
     /// The governor may change clocks.
@@ -120,14 +119,19 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::LongTail(name, times) => {
-                write!(f, "{name}: one run in a hundred takes {times:.1} times the median or more")
-            }
-            Self::Drift(name, ratio) => {
-                let (percent, word) =
-                    ((ratio - 1.0).abs() * 100.0, if *ratio > 1.0 { "slower" } else { "faster" });
-                write!(f, "{name}: the last rounds were {percent:.0} % {word} than the first")
-            }
+            Self::LongTail(of) => write!(
+                f,
+                "one run in a hundred takes this many times the median or more: {}",
+                list(of, |times| format!("{times:.1}"))
+            ),
+            Self::Drift(of) => write!(
+                f,
+                "the last rounds against the first: {}",
+                list(of, |ratio| {
+                    let word = if *ratio > 1.0 { "slower" } else { "faster" };
+                    format!("{:.0} % {word}", (ratio - 1.0).abs() * 100.0)
+                })
+            ),
             Self::FewFaces(name, share) => write!(
                 f,
                 "{name}: something was found in {:.0} % of the frames only; searching for it takes many times longer \
@@ -153,6 +157,17 @@ impl fmt::Display for Warning {
     }
 }
 
+/// `name (value), name (value)`.
+fn list<T>(of: &[(String, T)], value: impl Fn(&T) -> String) -> String {
+    of.iter().map(|(name, v)| format!("{name} ({})", value(v))).collect::<Vec<_>>().join(", ")
+}
+
+/// The measurements of which `value` says something.
+fn those<T>(report: &Report, value: impl Fn(&Measurement) -> Option<T>) -> Option<Vec<(String, T)>> {
+    let of: Vec<_> = report.measurements.iter().filter_map(|m| Some((m.name.clone(), value(m)?))).collect();
+    (!of.is_empty()).then_some(of)
+}
+
 /// Judges a report; writes warnings and verdict into it.
 pub fn judge(report: &mut Report) {
     let reasons = reasons(report);
@@ -173,18 +188,13 @@ pub fn reasons(report: &Report) -> Vec<Reason> {
     if report.measurements.is_empty() {
         reasons.push(Reason::Nothing);
     }
-    for m in &report.measurements {
-        let name = || m.name.clone();
-        if m.total.n < LEAST_SAMPLES {
-            reasons.push(Reason::FewSamples(name(), m.total.n));
-        }
-        if m.seconds < LEAST_SECONDS * 0.999 {
-            reasons.push(Reason::Short(name(), m.seconds));
-        }
-        if m.round_cv > MOST_SCATTER {
-            reasons.push(Reason::Unsteady(name(), m.round_cv));
-        }
-    }
+    reasons
+        .extend(those(report, |m| (m.total.n < LEAST_SAMPLES).then_some(m.total.n)).map(Reason::FewSamples));
+    // Cutting the time into rounds may lose a nanosecond of it.
+    let short = |m: &Measurement| (m.seconds < LEAST_SECONDS * 0.999).then_some(m.seconds);
+    reasons.extend(those(report, short).map(Reason::Short));
+    let unsteady = |m: &Measurement| (m.round_cv > MOST_SCATTER).then_some(m.round_cv);
+    reasons.extend(those(report, unsteady).map(Reason::Unsteady));
     reasons.extend(provider(report));
     reasons.extend(throttled(report));
     if let Some(share) = report.contention.others.filter(|s| *s > MOST_OTHERS) {
@@ -264,16 +274,12 @@ fn throttled(report: &Report) -> Vec<Reason> {
 /// Everything worth knowing.
 pub fn warnings(report: &Report) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    for m in &report.measurements {
-        if m.total.p99 > LONG_TAIL * m.total.p50 {
-            warnings.push(Warning::LongTail(m.name.clone(), m.total.p99 / m.total.p50));
-        }
-        if let Some(ratio) = drift(m).filter(|r| (r - 1.0).abs() > DRIFT) {
-            warnings.push(Warning::Drift(m.name.clone(), ratio));
-        }
-        if m.found < FEW_FACES {
-            warnings.push(Warning::FewFaces(m.name.clone(), m.found));
-        }
+    let tail = |m: &Measurement| Some(m.total.p99 / m.total.p50).filter(|t| *t > LONG_TAIL);
+    warnings.extend(those(report, tail).map(Warning::LongTail));
+    let drifted = |m: &Measurement| drift(m).filter(|r| (r - 1.0).abs() > DRIFT);
+    warnings.extend(those(report, drifted).map(Warning::Drift));
+    for m in report.measurements.iter().filter(|m| m.found < FEW_FACES) {
+        warnings.push(Warning::FewFaces(m.name.clone(), m.found));
     }
     if let Some(governor) = report.host.governor.as_ref().filter(|g| *g != "performance") {
         warnings.push(Warning::Governor(governor.clone()));
@@ -330,7 +336,7 @@ mod tests {
             (|r| r.tool.profile = "debug".to_owned(), "--release"),
             (|r| r.measurements[0].total.n = 99, "raise --samples"),
             (|r| r.measurements[0].seconds = 2.9, "raise --seconds"),
-            (|r| r.measurements[0].round_cv = 0.026, "scatters"),
+            (|r| r.measurements[0].round_cv = 0.026, "scatter by more than 2.5 %: a (2.6 %)"),
             (|r| r.runtime.provider_requested = "cuda".to_owned(), "cuda was asked for and cpu was used"),
             (|r| r.contention.others = Some(0.4), "40 %"),
             (|r| r.contention.stolen = Some(0.1), "virtual machines"),
@@ -393,7 +399,7 @@ mod tests {
         });
         judge(&mut report);
         let text = report.warnings.join("\n");
-        for part in ["4.0 times", "10 % slower", "50 %", "powersave", "no library", "dropped 10 of 90"] {
+        for part in ["a (4.0)", "a (10 % slower)", "50 %", "powersave", "no library", "dropped 10 of 90"] {
             assert!(text.contains(part), "{part} not in {text}");
         }
         assert!(report.verdict.valid, "{:?}", report.verdict);

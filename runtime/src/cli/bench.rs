@@ -19,7 +19,7 @@ use crate::bench::meter::{self, MachineTime, Meters};
 use crate::bench::report::{Config, Contention, Ends, Measurement, Memory, Report, SCHEMA, Tool, Verdict};
 use crate::bench::verdict::judge;
 use crate::bench::workload::Pipeline;
-use crate::bench::{cold, compare, plan};
+use crate::bench::{cold, compare, plan, worker};
 use crate::engine::EngineOptions;
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -34,6 +34,11 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
     if args.cold_child {
         let dir = common.bundle.clone().unwrap_or_default();
         cold::child(&dir, &options, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
+        return Ok(0);
+    }
+    if let (Some(mode), Some(dir)) = (args.worker, &args.source) {
+        let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
+        worker::run(&open_bundle(common)?, &options, mode, Path::new(dir), &mut input, &mut output)?;
         return Ok(0);
     }
     let (outputs, times) = outputs(args)?;

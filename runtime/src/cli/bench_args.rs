@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::args::{FrameSize, frame_rate, in_range};
 use crate::bench::scan::Axis;
+use crate::bench::worker::Mode;
 use crate::engine::Precision;
 
 /// Arguments of `bench`.
@@ -83,6 +84,9 @@ pub struct BenchArgs {
     /// The fresh process of the cold times: reads a JPEG from standard input
     #[arg(long, hide = true)]
     pub cold_child: bool,
+    /// Take turns with other programs: a pass over the frames of --source for every line on standard input
+    #[arg(long, hide = true, requires = "source")]
+    pub worker: Option<Mode>,
 }
 
 fn seconds(text: &str) -> Result<f32, String> {
