@@ -49,6 +49,9 @@ struct Pass {
     peak_rss: Option<u64>,
 }
 
+/// Makes passes over frames.
+type Passes = Box<dyn FnMut(&[Vec<u8>]) -> Result<Pass>>;
+
 /// The frames of a folder as they lie on disk.
 fn frames(dir: &Path) -> Result<Vec<Vec<u8>>> {
     let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
@@ -83,9 +86,9 @@ pub fn run(
     output: &mut dyn Write,
 ) -> Result<()> {
     let frames = frames(dir)?;
-    let mut pass: Box<dyn FnMut(&[Vec<u8>]) -> Result<Pass>> = match mode {
-        Mode::Pipeline => Box::new(pipeline(bundle, options)?),
-        Mode::Bare => Box::new(bare(bundle, options, &decode(&frames[0])?)?),
+    let mut pass = match mode {
+        Mode::Pipeline => pipeline(bundle, options)?,
+        Mode::Bare => bare(bundle, options, &decode(&frames[0])?)?,
     };
     let io = |source| Error::Io { what: "talking to the script that measures".to_owned(), source };
     let mut tell = |line: &Pass| {
@@ -101,12 +104,12 @@ pub fn run(
     Ok(())
 }
 
-fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<impl FnMut(&[Vec<u8>]) -> Result<Pass>> {
+fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
     let manifest = bundle.manifest().clone();
     let mut tracker = FaceTracker::new(Detector::load(bundle, options)?, TrackOptions::live(&manifest));
     let (view, clock) = (View::default(), Clock::default());
     let mut time = Duration::ZERO;
-    Ok(move |frames: &[Vec<u8>]| {
+    Ok(Box::new(move |frames: &[Vec<u8>]| {
         let mut pass = Pass::default();
         for bytes in frames {
             let start = Instant::now();
@@ -128,19 +131,15 @@ fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<impl FnMut(&[Vec
         }
         pass.peak_rss = meter::memory().1;
         Ok(pass)
-    })
+    }))
 }
 
-fn bare(
-    bundle: &Bundle,
-    options: &EngineOptions,
-    picture: &image::RgbImage,
-) -> Result<impl FnMut(&[Vec<u8>]) -> Result<Pass>> {
+fn bare(bundle: &Bundle, options: &EngineOptions, picture: &image::RgbImage) -> Result<Passes> {
     let side = bundle.manifest().dims.detector_size as u32;
     let small = image::imageops::resize(picture, side, side, image::imageops::FilterType::Triangle);
     let inputs = vec![("image".to_owned(), workload::as_input(&small, 1).into_dyn())];
     let mut bare = BareRun::load(bundle, Network::Detector, options, inputs)?;
-    Ok(move |frames: &[Vec<u8>]| {
+    Ok(Box::new(move |frames: &[Vec<u8>]| {
         let mut pass = Pass::default();
         for _ in frames {
             let start = Instant::now();
@@ -149,7 +148,7 @@ fn bare(
         }
         pass.peak_rss = meter::memory().1;
         Ok(pass)
-    })
+    }))
 }
 
 #[cfg(test)]
