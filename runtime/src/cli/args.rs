@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use super::bench_args::BenchArgs;
 use crate::engine::{EngineOptions, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -26,7 +27,7 @@ pub struct Common {
     #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE")]
     pub bundle: Option<PathBuf>,
     /// Where to compute: auto (the first of tensorrt, cuda and cpu that works), cpu, cuda or tensorrt
-    #[arg(long, global = true, default_value = "auto")]
+    #[arg(long, alias = "ep", global = true, default_value = "auto")]
     pub provider: Provider,
     /// Threads for one network [default: 1 for the detector, up to 4 for the others]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -39,7 +40,11 @@ pub struct Common {
 impl Common {
     /// How networks are to be run.
     pub fn engine(&self) -> EngineOptions {
-        EngineOptions { provider: self.provider, threads: self.threads.map(usize::from) }
+        EngineOptions {
+            provider: self.provider,
+            threads: self.threads.map(usize::from),
+            ..EngineOptions::default()
+        }
     }
 }
 
@@ -52,6 +57,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Show keypoints live: on a camera's picture, a clip, or a folder of pictures
     Webcam(WebcamArgs),
+    /// Measure latency, throughput, memory and start-up time on this machine
+    Bench(BenchArgs),
     /// Check a bundle: checksums, contract, and golden outputs computed on this machine
     Verify(VerifyArgs),
     /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
@@ -228,7 +235,7 @@ fn unit_interval(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 1.0)
 }
 
-fn frame_rate(text: &str) -> Result<f32, String> {
+pub(super) fn frame_rate(text: &str) -> Result<f32, String> {
     in_range(text, 0.1, 240.0)
 }
 
@@ -236,7 +243,7 @@ fn truncation(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 2.0)
 }
 
-fn in_range(text: &str, least: f32, most: f32) -> Result<f32, String> {
+pub(super) fn in_range(text: &str, least: f32, most: f32) -> Result<f32, String> {
     text.parse()
         .ok()
         .filter(|v| (least..=most).contains(v))

@@ -1,11 +1,9 @@
 //! `runtime generate`: pictures from seeded noise.
 
-use image::{Rgb, RgbImage, imageops};
-use models::conventions::{colour_to_byte, to_pixels};
-use models::{BundleDims, Manifest};
-use ndarray::{Array2, ArrayView2, ArrayView3};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
+use image::{RgbImage, imageops};
+use models::Manifest;
+use models::conventions::to_pixels;
+use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
 use super::args::{Common, GenerateArgs, Grid};
@@ -59,17 +57,18 @@ pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
         interrupt::check()?;
         let indices = first..count.min(first + BATCH);
         let n = indices.len();
-        let layout = keypoint_generator.run(&noise(args.seed, indices.clone(), &dims, args.truncation))?;
+        let layout =
+            keypoint_generator.run(&Latent::noise(args.seed, indices.clone(), &dims, args.truncation))?;
         let ones = Array2::ones((n, dims.keypoints));
         let images = image_generator.run(&layout, ones.view(), ones.view())?;
         for ((index, image), keypoints) in indices.zip(images.outer_iter()).zip(layout.keypoints.outer_iter())
         {
-            let mut picture = to_picture(image);
+            let mut tile_picture = picture::from_network(image);
             if args.keypoints {
-                draw_face(&mut picture, &face(keypoints, tile), bundle.manifest());
+                draw_face(&mut tile_picture, &face(keypoints, tile), bundle.manifest());
             }
             let (column, row) = (index % grid.columns, index / grid.columns);
-            imageops::replace(&mut sheet, &picture, i64::from(column * tile), i64::from(row * tile));
+            imageops::replace(&mut sheet, &tile_picture, i64::from(column * tile), i64::from(row * tile));
             samples.push(keypoints.rows().into_iter().map(|p| [p[0], p[1]]).collect());
         }
     }
@@ -124,37 +123,6 @@ fn layout(grid: Option<Option<Grid>>, count: Option<u32>) -> Result<(Grid, u32)>
     }
 }
 
-/// Noise for the pictures `indices`. Each picture has a stream of its own, so that it does not depend on the others.
-fn noise(seed: u64, indices: std::ops::Range<u32>, dims: &BundleDims, truncation: f32) -> Latent {
-    let shape = (indices.len(), dims.latent);
-    let (mut pose, mut appearance, mut background) =
-        (Array2::zeros(shape), Array2::zeros(shape), Array2::zeros(shape));
-    for (row, index) in indices.enumerate() {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(u64::from(index));
-        for part in [&mut pose, &mut appearance, &mut background] {
-            part.row_mut(row).mapv_inplace(|_: f32| normal(&mut rng) * truncation);
-        }
-    }
-    Latent { pose, appearance, background }
-}
-
-/// A normally distributed number by the Box-Muller transform, in double precision so that it rounds to the same
-/// float32 on every machine.
-fn normal(rng: &mut ChaCha8Rng) -> f32 {
-    let mut uniform = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let (a, b) = (1.0 - uniform(), uniform());
-    ((-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()) as f32
-}
-
-/// `[3, S, S]` in [-1, 1] to a picture.
-fn to_picture(image: ArrayView3<'_, f32>) -> RgbImage {
-    let (_, height, width) = image.dim();
-    RgbImage::from_fn(width as u32, height as u32, |x, y| {
-        Rgb(std::array::from_fn(|c| colour_to_byte(image[[c, y as usize, x as usize]])))
-    })
-}
-
 fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> Face {
     let point = |p: ndarray::ArrayView1<'_, f32>| DetectedKeypoint {
         x: to_pixels(p[0], size as f32),
@@ -167,36 +135,6 @@ fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> Face {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 64, embedding: 3, image_size: 8, detector_size: 8 };
-
-    #[test]
-    fn a_picture_does_not_depend_on_the_others() {
-        let all = noise(7, 0..5, &DIMS, 1.0);
-        let one = noise(7, 3..4, &DIMS, 1.0);
-        assert_eq!(all.appearance.row(3), one.appearance.row(0));
-        assert_ne!(all.pose.row(0), all.pose.row(1));
-        assert_ne!(all.pose.row(0), noise(8, 0..1, &DIMS, 1.0).pose.row(0));
-    }
-
-    #[test]
-    fn noise_is_normal_and_truncation_scales_it() {
-        let z = noise(1, 0..200, &DIMS, 1.0).pose;
-        let n = z.len() as f32;
-        assert!((z.sum() / n).abs() < 0.03);
-        assert!((z.mapv(|v| v * v).sum() / n - 1.0).abs() < 0.05);
-        assert_eq!(noise(1, 0..1, &DIMS, 0.0).pose.sum(), 0.0);
-    }
-
-    #[test]
-    fn the_stream_of_a_seed_is_fixed() {
-        let z = noise(42, 0..1, &DIMS, 1.0);
-        assert_eq!(
-            [z.pose[[0, 0]], z.pose[[0, 1]], z.background[[0, 63]]],
-            [1.4402541, -0.73568225, -0.5578456]
-        );
-    }
 
     #[test]
     fn grids_follow_count_and_shape() {

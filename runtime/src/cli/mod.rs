@@ -1,6 +1,8 @@
 //! The command line: arguments are parsed, resolved into what was checked, then run. Errors are reported here, once.
 
 pub mod args;
+mod bench;
+mod bench_args;
 mod detect;
 mod doctor;
 mod generate;
@@ -48,6 +50,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Detect(args) => detect::run(&cli.common, &args),
         Command::Generate(args) => generate::run(&cli.common, &args),
         Command::Webcam(args) => webcam::run(&cli.common, &args),
+        Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
     }

@@ -23,6 +23,14 @@ impl Output {
         writeln!(self.0, "{text}").map_err(failed)
     }
 
+    /// Writes text as it is.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn text(&mut self, text: &[u8]) -> Result<()> {
+        self.0.write_all(text).map_err(failed)
+    }
+
     /// Writes a value as JSON on one line.
     ///
     /// # Errors

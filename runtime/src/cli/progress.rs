@@ -38,6 +38,23 @@ impl Progress {
         }
     }
 
+    /// Renews the line when due, for work of which a share (0 to 1) is `done`.
+    pub fn share(&mut self, done: f64, what: &str) {
+        if !self.person || self.last.elapsed() <= INTERVAL {
+            return;
+        }
+        self.last = Instant::now();
+        let elapsed = self.start.elapsed();
+        if elapsed > PATIENCE {
+            self.shown = true;
+            let parts = (done * 1000.0) as usize;
+            let left = remaining(elapsed, parts, 1000).as_secs();
+            let rest = if parts > 0 { format!(", {left} s left") } else { String::new() };
+            eprint!("\r\x1b[K{:.0} %, {what}{rest}", done * 100.0);
+            std::io::stderr().flush().ok();
+        }
+    }
+
     /// Removes the line, before other output and at the end.
     pub fn clear(&mut self) {
         if std::mem::take(&mut self.shown) {

@@ -35,7 +35,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let sinks = sinks(args, unasked.as_deref())?;
     let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, window))?;
     let detector = Detector::load(&bundle, &common.engine())?;
-    let engine = detector.summary().to_owned();
+    let engine = detector.summary();
     if common.verbose {
         remark(&format!("source: {}", supply.describe()));
         remark(&format!("detector: {engine}"));

@@ -4,6 +4,7 @@ use models::{Bundle, BundleDims, Network};
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 
 use super::EngineOptions;
+use super::provider::Attempt;
 use super::runner::{NetworkRunner, OrtRunner};
 use crate::error::{Error, Result};
 
@@ -20,7 +21,7 @@ pub struct Detection {
 pub struct Detector {
     runner: Box<dyn NetworkRunner>,
     dims: BundleDims,
-    summary: String,
+    attempts: Vec<Attempt>,
 }
 
 impl Detector {
@@ -30,13 +31,13 @@ impl Detector {
     /// Those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         let runner = OrtRunner::load(bundle, Network::Detector, options)?;
-        let summary = summary(&runner);
-        Ok(Self { runner: Box::new(runner), dims: bundle.manifest().dims, summary })
+        let attempts = runner.attempts().to_vec();
+        Ok(Self { runner: Box::new(runner), dims: bundle.manifest().dims, attempts })
     }
 
     /// A detector around any runner, for instance a mock.
     pub fn from_runner(runner: Box<dyn NetworkRunner>, dims: BundleDims) -> Self {
-        Self { runner, dims, summary: "custom".to_owned() }
+        Self { runner, dims, attempts: Vec::new() }
     }
 
     /// Side of the square input, in pixels.
@@ -50,8 +51,13 @@ impl Detector {
     }
 
     /// The provider in use, and why better ones are not, on one line.
-    pub fn summary(&self) -> &str {
-        &self.summary
+    pub fn summary(&self) -> String {
+        summary(&self.attempts)
+    }
+
+    /// The providers tried, the last of which is the one in use; none for a mock.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
     }
 
     /// Finds keypoints in `image`, `[N, 3, S, S]`, RGB in [-1, 1].
@@ -131,7 +137,7 @@ impl KeypointGenerator {
 /// Keypoints and embeddings to an image.
 pub struct ImageGenerator {
     runner: Box<dyn NetworkRunner>,
-    summary: String,
+    attempts: Vec<Attempt>,
 }
 
 impl ImageGenerator {
@@ -141,13 +147,18 @@ impl ImageGenerator {
     /// Those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         let runner = OrtRunner::load(bundle, Network::ImageGenerator, options)?;
-        let summary = summary(&runner);
-        Ok(Self { runner: Box::new(runner), summary })
+        let attempts = runner.attempts().to_vec();
+        Ok(Self { runner: Box::new(runner), attempts })
     }
 
     /// The provider in use, and why better ones are not, on one line.
-    pub fn summary(&self) -> &str {
-        &self.summary
+    pub fn summary(&self) -> String {
+        summary(&self.attempts)
+    }
+
+    /// The providers tried, the last of which is the one in use; none for a mock.
+    pub fn attempts(&self) -> &[Attempt] {
+        &self.attempts
     }
 
     /// Images `[N, 3, S, S]` in [-1, 1] for `layout`; `scales` and `visible` are `[N, K]`, 1 by default.
@@ -171,12 +182,12 @@ impl ImageGenerator {
     }
 }
 
-fn summary(runner: &OrtRunner) -> String {
-    let failed = runner
-        .attempts()
+fn summary(attempts: &[Attempt]) -> String {
+    let provider = attempts.last().map_or("a mock", |a| a.provider.name());
+    let failed = attempts
         .iter()
         .filter_map(|a| a.failure.as_ref().map(|reason| format!("; not {}: {reason}", a.provider)));
-    format!("computing on {}{}", runner.provider(), failed.collect::<String>())
+    format!("computing on {provider}{}", failed.collect::<String>())
 }
 
 fn bad_output(reason: impl Into<String>) -> Error {
@@ -234,7 +245,7 @@ mod tests {
     #[test]
     fn generators_chain_by_name() {
         let (_dir, bundle) = tiny();
-        let options = EngineOptions { provider: Provider::Cpu, threads: Some(2) };
+        let options = EngineOptions { provider: Provider::Cpu, threads: Some(2), ..Default::default() };
         let latent = Latent {
             pose: Array2::zeros((2, DIMS.latent)),
             appearance: Array2::ones((2, DIMS.latent)),
@@ -253,7 +264,7 @@ mod tests {
     fn a_provider_that_was_asked_for_by_name_works_or_fails_loudly() {
         let (_dir, bundle) = tiny();
         for provider in [Provider::Cuda, Provider::TensorRt] {
-            let options = EngineOptions { provider, threads: None };
+            let options = EngineOptions { provider, ..Default::default() };
             match Detector::load(&bundle, &options) {
                 Ok(detector) => assert!(detector.summary().contains(provider.name())),
                 Err(Error::Provider { provider: name, reason }) => {

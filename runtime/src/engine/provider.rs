@@ -1,6 +1,7 @@
 //! Where networks are computed, and proof of it: a provider counts as used only once it has been registered with a
 //! session without error, never because the library says that it was compiled in.
 
+use std::path::Path;
 use std::str::FromStr;
 
 use models::onnx::{
@@ -13,6 +14,9 @@ use prost::Message;
 
 use super::library;
 use crate::error::{Error, Result, one_line};
+
+/// Whether ONNX Runtime's threads spin while they wait for work.
+pub const SPINNING: bool = false;
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,11 +59,14 @@ impl Provider {
     }
 
     /// What to register for it; `error_on_failure` because registration is silent otherwise.
-    fn dispatch(self) -> Option<ExecutionProviderDispatch> {
+    fn dispatch(self, precision: Precision) -> Option<ExecutionProviderDispatch> {
         match self {
             Provider::Auto | Provider::Cpu => None,
             Provider::Cuda => Some(ep::CUDA::default().build().error_on_failure()),
-            Provider::TensorRt => Some(ep::TensorRT::default().build().error_on_failure()),
+            Provider::TensorRt => {
+                let fp16 = precision == Precision::Fp16;
+                Some(ep::TensorRT::default().with_fp16(fp16).build().error_on_failure())
+            }
         }
     }
 
@@ -91,27 +98,84 @@ impl std::fmt::Display for Provider {
     }
 }
 
-/// Opens a session for the ONNX file `model` on the best of the providers that `choice` allows; `what` is named in
+/// Numbers that a network is computed in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Those in which the bundle stores its weights.
+    #[default]
+    Stored,
+    /// 16-bit floats where the provider finds them good enough: TensorRT only.
+    Fp16,
+}
+
+impl Precision {
+    /// Every choice.
+    pub const ALL: [Precision; 2] = [Precision::Stored, Precision::Fp16];
+
+    /// The name used on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Stored => "stored",
+            Precision::Fp16 => "fp16",
+        }
+    }
+}
+
+impl FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|p| p.name() == text)
+            .ok_or_else(|| format!("unknown precision {text:?}, choose one of: stored, fp16"))
+    }
+}
+
+/// How a session is to be opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SessionOptions<'p> {
+    /// Where to compute.
+    pub provider: Provider,
+    /// In which numbers.
+    pub precision: Precision,
+    /// Threads within an operator.
+    pub threads: usize,
+    /// Where to write ONNX Runtime's profile; it adds a suffix.
+    pub profile: Option<&'p Path>,
+}
+
+/// Opens a session for the ONNX file `model` on the best of the providers that `options` allow; `what` is named in
 /// errors. Returns every attempt, the last of which is the one that worked.
 pub(super) fn open_session(
     what: &str,
     model: &[u8],
-    choice: Provider,
-    threads: usize,
+    options: &SessionOptions<'_>,
 ) -> Result<(Session, Vec<Attempt>)> {
+    let candidates = match (options.precision, options.provider) {
+        (Precision::Stored, provider) => provider.candidates(),
+        (Precision::Fp16, Provider::Auto | Provider::TensorRt) => Provider::TensorRt.candidates(),
+        (Precision::Fp16, provider) => {
+            let reason = format!("precision fp16 is TensorRT's, {provider} computes in what is stored");
+            return Err(Error::Provider { provider: provider.name(), reason });
+        }
+    };
     let environment = &library::get()?.environment;
     let open = |provider: Provider| -> ort::Result<Session> {
         let mut builder = Session::builder(environment)?
-            .with_intra_threads(threads)?
+            .with_intra_threads(options.threads)?
             // Spinning threads would take the cores that decoding and drawing need.
-            .with_intra_op_spinning(false)?;
-        if let Some(dispatch) = provider.dispatch() {
+            .with_intra_op_spinning(SPINNING)?;
+        if let Some(profile) = options.profile {
+            builder = builder.with_profiling(profile)?;
+        }
+        if let Some(dispatch) = provider.dispatch(options.precision) {
             builder = builder.with_execution_providers([dispatch])?;
         }
         builder.commit_from_memory(model)
     };
     let mut attempts = Vec::new();
-    for &provider in choice.candidates() {
+    for &provider in candidates {
         match open(provider) {
             Ok(session) => {
                 attempts.push(Attempt { provider, failure: None });
@@ -122,7 +186,7 @@ pub(super) fn open_session(
         }
     }
     let reason = attempts.pop().and_then(|a| a.failure).unwrap_or_default();
-    Err(Error::Provider { provider: choice.name(), reason })
+    Err(Error::Provider { provider: options.provider.name(), reason })
 }
 
 /// Tries every provider on a graph of one node.
@@ -132,10 +196,11 @@ pub(super) fn open_session(
 pub fn probe() -> Result<Vec<Attempt>> {
     library::get()?;
     let model = one_node_graph();
+    let options = |provider| SessionOptions { provider, threads: 1, ..SessionOptions::default() };
     Ok(Provider::LADDER
         .into_iter()
         .map(|provider| {
-            let failure = match open_session("a test graph", &model, provider, 1) {
+            let failure = match open_session("a test graph", &model, &options(provider)) {
                 Ok(_) => None,
                 Err(Error::Provider { reason, .. } | Error::Engine { reason, .. }) => Some(reason),
                 Err(e) => Some(e.to_string()),
@@ -180,6 +245,16 @@ mod tests {
         }
         let message = "gpu".parse::<Provider>().unwrap_err();
         assert!(message.contains("auto, cpu, cuda, tensorrt"), "{message}");
+    }
+
+    #[test]
+    fn sixteen_bit_floats_are_refused_where_they_would_not_be_used() {
+        let options =
+            |provider| SessionOptions { provider, precision: Precision::Fp16, ..Default::default() };
+        let error = open_session("x", &[], &options(Provider::Cpu)).err().unwrap();
+        assert!(error.to_string().contains("fp16 is TensorRT's"), "{error}");
+        assert_eq!("fp16".parse(), Ok(Precision::Fp16));
+        assert!("int3".parse::<Precision>().is_err());
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! Running one network by tensor names.
 
+use std::path::Path;
+
 use models::{Bundle, Network};
 use ndarray::{ArrayD, ArrayViewD};
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
 use super::EngineOptions;
-use super::provider::{Attempt, Provider, open_session};
+use super::provider::{Attempt, SessionOptions, open_session};
 use crate::error::{Error, Result};
 
 /// Something that turns named float32 tensors into named float32 tensors.
@@ -31,25 +33,31 @@ impl OrtRunner {
     /// # Errors
     /// [`Error::Bundle`], [`Error::Library`], [`Error::Provider`] or [`Error::Engine`].
     pub fn load(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Self> {
-        let model = bundle.read_network(network)?;
-        let threads = options.threads.unwrap_or_else(|| default_threads(network));
-        let (session, attempts) = open_session(&network.file_name(), &model, options.provider, threads)?;
+        let (session, attempts) = session(bundle, network, options, None)?;
         Ok(Self { session, network, attempts })
     }
 
-    /// The provider that the session was opened on.
-    pub fn provider(&self) -> Provider {
-        self.attempts.last().map_or(Provider::Cpu, |a| a.provider)
-    }
-
-    /// Every provider tried, with the reasons of those that failed.
+    /// Every provider tried, the last of which is the one in use, with the reasons of those that failed.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
 }
 
+/// Reads and checks a network and opens a session for it.
+pub(super) fn session(
+    bundle: &Bundle,
+    network: Network,
+    options: &EngineOptions,
+    profile: Option<&Path>,
+) -> Result<(Session, Vec<Attempt>)> {
+    let model = bundle.read_network(network)?;
+    let EngineOptions { provider, precision, .. } = *options;
+    let threads = options.threads.unwrap_or_else(|| default_threads(network));
+    open_session(&network.file_name(), &model, &SessionOptions { provider, precision, threads, profile })
+}
+
 /// Threads that suit a network.
-fn default_threads(network: Network) -> usize {
+pub fn default_threads(network: Network) -> usize {
     match network {
         Network::Detector => 1,
         _ => std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),

@@ -11,3 +11,4 @@ mod view;
 pub use clock::{Clock, Histogram, Stage, StageRow};
 pub use run::{Ended, Finder, LiveLoop, LoopOptions, Report, Screen, ScreenOpener};
 pub use supply::{Opener, Supplied, Supply};
+pub(crate) use view::View;

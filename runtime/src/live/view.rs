@@ -8,7 +8,7 @@ use crate::vision::overlay;
 
 /// How frames are shown.
 #[derive(Clone, Debug, Default)]
-pub(super) struct View {
+pub(crate) struct View {
     /// Left and right swapped, as in a mirror.
     pub mirror: bool,
     /// The keys are listed.

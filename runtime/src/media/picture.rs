@@ -5,8 +5,10 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
+use models::conventions::colour_to_byte;
 use models::files::{read_at_most, write_atomically};
+use ndarray::ArrayView3;
 
 use crate::error::{Error, Result, one_line};
 
@@ -160,6 +162,14 @@ pub fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
     write_atomically(path, &content).map_err(|e| match e {
         models::Error::Io { source, .. } => failure(path, source.to_string()),
         other => Error::Bundle(other),
+    })
+}
+
+/// A picture from a network's output, `[3, H, W]` in [-1, 1].
+pub fn from_network(image: ArrayView3<'_, f32>) -> RgbImage {
+    let (_, height, width) = image.dim();
+    RgbImage::from_fn(width as u32, height as u32, |x, y| {
+        Rgb(std::array::from_fn(|c| colour_to_byte(image[[c, y as usize, x as usize]])))
     })
 }
 

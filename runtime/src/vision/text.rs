@@ -16,15 +16,31 @@ pub fn width(text: &str, scale: u32) -> u32 {
 /// Writes `text` with its upper left corner at (`x`, `y`), in pixels; what lies outside the picture is cut off.
 /// A dark rim keeps it readable on any ground. Characters outside printable ASCII become `?`.
 pub fn draw(picture: &mut RgbImage, text: &str, (x, y): (i32, i32), scale: u32, colour: [u8; 3]) {
+    draw_grown(picture, text, (x, y), scale, 1, [0; 3]);
+    draw_plain(picture, text, (x, y), scale, colour);
+}
+
+/// The same without the rim, for a ground that is plain.
+pub fn draw_plain(picture: &mut RgbImage, text: &str, corner: (i32, i32), scale: u32, colour: [u8; 3]) {
+    draw_grown(picture, text, corner, scale, 0, colour);
+}
+
+/// Every dot of the letters is larger by `grow` pixels all round.
+fn draw_grown(
+    picture: &mut RgbImage,
+    text: &str,
+    (x, y): (i32, i32),
+    scale: u32,
+    grow: i32,
+    colour: [u8; 3],
+) {
     let scale = scale.max(1) as i32;
-    for (grow, colour) in [(1, [0; 3]), (0, colour)] {
-        for (i, character) in text.chars().enumerate() {
-            let left = x + i as i32 * ADVANCE as i32 * scale;
-            for (column, bits) in glyph(character).into_iter().enumerate() {
-                for row in (0..7).filter(|row| bits >> row & 1 == 1) {
-                    let corner = (left + column as i32 * scale - grow, y + row * scale - grow);
-                    fill(picture, corner, scale + 2 * grow, colour);
-                }
+    for (i, character) in text.chars().enumerate() {
+        let left = x + i as i32 * ADVANCE as i32 * scale;
+        for (column, bits) in glyph(character).into_iter().enumerate() {
+            for row in (0..7).filter(|row| bits >> row & 1 == 1) {
+                let corner = (left + column as i32 * scale - grow, y + row * scale - grow);
+                fill(picture, corner, scale + 2 * grow, colour);
             }
         }
     }

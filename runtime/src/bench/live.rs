@@ -1,0 +1,132 @@
+//! The live loop on frames that come in their own time, as from a camera.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use models::Bundle;
+
+use super::frames::Material;
+use super::report::{Frames, Live, LiveRow};
+use crate::engine::{Detector, EngineOptions};
+use crate::error::Result;
+use crate::live::{LiveLoop, LoopOptions, Report, Screen, ScreenOpener, StageRow, Supply};
+use crate::media;
+use crate::media::window::{Display, Wish};
+use crate::vision::track::{FaceTracker, TrackOptions};
+
+/// Takes pictures as a window does, and shows them to nobody.
+struct Nobody;
+
+impl Screen for Nobody {
+    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
+        std::hint::black_box(picture);
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> media::Result<()> {
+        Ok(())
+    }
+
+    fn wishes(&mut self) -> Vec<Wish> {
+        Vec::new()
+    }
+}
+
+/// How to run the live loop.
+#[derive(Clone, Copy, Debug)]
+pub struct LiveOptions {
+    /// Frames a second of the camera that is played.
+    pub fps: f32,
+    /// How long.
+    pub time: Duration,
+    /// Whether a window is opened.
+    pub window: bool,
+}
+
+/// Runs the live loop on `material`; none if `stop` ended it.
+///
+/// # Errors
+/// The detector does not load, or the window does not open.
+pub fn run(
+    bundle: &Bundle,
+    engine: &EngineOptions,
+    material: &Material,
+    options: LiveOptions,
+    stop: &dyn Fn() -> bool,
+) -> Result<Option<Live>> {
+    let mut tracker =
+        FaceTracker::new(Detector::load(bundle, engine)?, TrackOptions::live(bundle.manifest()));
+    let screen: ScreenOpener = if options.window {
+        Box::new(|size| Ok(Box::new(Display::open("runtime bench", size)?) as Box<dyn Screen>))
+    } else {
+        Box::new(|_| Ok(Box::new(Nobody) as Box<dyn Screen>))
+    };
+    let start = Instant::now();
+    let stopped = Cell::new(false);
+    let report = LiveLoop {
+        supply: Supply::open(material.camera(options.fps), false, Some(Duration::ZERO))?,
+        finder: &mut tracker,
+        manifest: bundle.manifest(),
+        sinks: Vec::new(),
+        screen: Some(screen),
+        options: LoopOptions { numbers: true, ..LoopOptions::default() },
+        stop: &|| {
+            stopped.set(stopped.get() || stop());
+            stopped.get() || start.elapsed() > options.time
+        },
+        notice: &mut |_| {},
+    }
+    .run()?;
+    Ok((!stopped.get()).then(|| summary(&report, options)))
+}
+
+fn summary(report: &Report, options: LiveOptions) -> Live {
+    let mut stages: Vec<LiveRow> = report.stages.iter().map(row).collect();
+    // The whole is the last row of the loop's table.
+    let capture_to_display = stages.pop().unwrap_or_default();
+    Live {
+        source_fps: f64::from(options.fps),
+        screen: if options.window { "in a window" } else { "drawn, without a window" }.to_owned(),
+        frames: Frames {
+            captured: report.frames + report.dropped,
+            processed: report.frames,
+            dropped: report.dropped,
+            found: report.faces,
+        },
+        fps: report.fps,
+        capture_to_display,
+        stages,
+    }
+}
+
+fn row(row: &StageRow) -> LiveRow {
+    let StageRow { stage, n, p50_ms: p50, p90_ms: p90, p99_ms: p99, max_ms: max } = *row;
+    LiveRow { stage: stage.to_owned(), n, p50, p90, p99, max }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::testing::write_tiny_bundle;
+
+    use super::*;
+    use crate::engine::Provider;
+
+    #[test]
+    fn frames_are_captured_processed_and_clocked() {
+        let dir = tempfile::tempdir().unwrap();
+        write_tiny_bundle(dir.path()).unwrap();
+        let bundle = Bundle::open(dir.path()).unwrap();
+        let engine = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
+        let material = Material::synthetic(&bundle, &engine, (64, 48), 0).unwrap();
+        let options = LiveOptions { fps: 50.0, time: Duration::from_millis(400), window: false };
+        let live = run(&bundle, &engine, &material, options, &|| false).unwrap().unwrap();
+        let frames = live.frames;
+        assert_eq!(frames.captured, frames.processed + frames.dropped);
+        assert!(frames.processed > 2 && frames.captured <= 22, "{frames:?}");
+        assert_eq!(live.capture_to_display.stage, "capture to display");
+        assert_eq!(live.capture_to_display.n, frames.processed);
+        assert!(live.stages.iter().any(|s| s.stage == "network"));
+        assert!(run(&bundle, &engine, &material, options, &|| true).unwrap().is_none());
+    }
+}
