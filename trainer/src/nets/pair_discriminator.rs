@@ -186,7 +186,7 @@ mod tests {
         let net = KeypointDiscriminator::new(store.root(), &arch());
         let mut adam = crate::train::adam::Adam::new(&store, (0.0, 0.99));
         let batch = || {
-            let right = Tensor::rand([16, 3, 2], (Kind::Float, Device::Cpu)) * 1.2 - 0.6;
+            let right = Tensor::rand([8, 3, 2], (Kind::Float, Device::Cpu)) * 1.2 - 0.6;
             let spots = heatmap::parts(&Pose::natural(right.shallow_clone()), 0.05, 16);
             (spots * 2.0 - 1.0, right)
         };

@@ -110,7 +110,7 @@ pub fn diverged(failure: &Failure, saved: Option<u64>) -> Error {
 /// What to say where all losses were finite and yet the tensor `name` is not.
 pub fn spoiled(name: &str, step: u64, saved: Option<u64>) -> Error {
     Error::Diverged(format!(
-        "training diverged by step {step}: {name} is not finite though all losses were; {} lower rates",
+        "training diverged by step {step}: {name} is not finite though all losses were; {} lower rates or weights",
         left(saved)
     ))
 }
@@ -134,7 +134,8 @@ fn named(terms: &[&str]) -> String {
 /// The key of the configuration that has the most to do with a term.
 fn mend(term: &str) -> &'static str {
     match term {
-        "generator" => "generator_rate",
+        // What spoils it may as well have spoiled the discriminator that it is judged by.
+        "generator" => "discriminator_rate or generator_rate",
         "discriminator" | "keypoint_discriminator" | "appearance_discriminator" => "discriminator_rate",
         "r1" | "r1_keypoints" | "r1_appearance" => "r1_weight",
         "background" => "background_weight",
@@ -147,5 +148,26 @@ fn mend(term: &str) -> &'static str {
         "feature_matching" => "feature_matching_weight",
         "diversity" => "diversity_weight",
         _ => "rate",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_terms_step_checkpoint_and_mend() {
+        let failure = Failure { step: 7, terms: vec!["cycle_image", "perceptual"] };
+        assert_eq!(
+            diverged(&failure, Some(4)).to_string(),
+            "training diverged at step 7: the terms cycle_image, perceptual were not a finite number; the checkpoint of \
+             step 4 is untouched: carry on from it with --resume and a lower cycle_image_weight or perceptual_weight"
+        );
+        let failure = Failure { step: 1, terms: vec!["generator"] };
+        assert_eq!(
+            diverged(&failure, None).to_string(),
+            "training diverged at step 1: the term generator was not a finite number; no checkpoint was written yet: \
+             start anew with a lower discriminator_rate or generator_rate"
+        );
     }
 }
