@@ -23,6 +23,7 @@ fn training_on_a_pack_is_training_on_its_pictures() {
     let out = trainer(&["data", "import", &pictures, &pack, "--size", "32", "--json"]);
     let summary: serde_json::Value = serde_json::from_str(out.succeeded()).unwrap();
     assert_eq!((&summary["pictures"], &summary["held_out"]), (&12.into(), &0.into()));
+    assert_eq!(summary["enlarged"], 0);
     trainer(&["data", "import", &pictures, &pack]).refused("--force");
 
     let train = |run: &str, data: &str| {

@@ -34,9 +34,11 @@ enum What {
 
 #[derive(Debug, Args)]
 struct ImportArguments {
-    /// Folders, zips or pictures, then the pack's folder.
-    #[arg(required = true, num_args = 2.., value_names = ["SOURCE", "OUT"])]
-    paths: Vec<PathBuf>,
+    /// Folders, zips or pictures.
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
+    /// The pack's folder.
+    out: PathBuf,
     #[command(flatten)]
     collect: CollectArguments,
     /// Side of the packed pictures in pixels; its halves down to 64 are packed too, for runs at low resolution.
@@ -194,13 +196,9 @@ impl Data {
 
 impl ImportArguments {
     fn run(self) -> Result<()> {
-        let mut sources = self.paths;
-        let Some(out) = sources.pop().filter(|_| !sources.is_empty()) else {
-            return Err(Error::Usage("name what to pack, then the pack's folder".into()));
-        };
         let manifest = import(&Import {
-            sources,
-            out: out.clone(),
+            sources: self.sources,
+            out: self.out.clone(),
             options: self.collect.options(),
             side: self.size,
             hold_out: self.hold_out.unwrap_or(HoldOut::Published),
@@ -211,12 +209,21 @@ impl ImportArguments {
         warn("repeated", &content.duplicates);
         warn("left out", &content.filtered);
         let held_out = content.pictures.iter().filter(|p| p.held_out).count();
+        let enlarged =
+            content.pictures.iter().filter(|p| p.crop.width.min(p.crop.height) < self.size).count();
+        if enlarged > 0 {
+            eprintln!(
+                "warning: {enlarged} pictures have fewer than {} px and were enlarged, which blurs them: a smaller --size, or larger pictures, mend that",
+                self.size
+            );
+        }
         if self.json {
             let summary = serde_json::json!({
-                "pack": out,
+                "pack": self.out,
                 "layout": content.layout,
                 "pictures": content.pictures.len(),
                 "held_out": held_out,
+                "enlarged": enlarged,
                 "broken": content.broken.len(),
                 "duplicates": content.duplicates.len(),
                 "filtered": content.filtered.len(),
@@ -235,7 +242,7 @@ impl ImportArguments {
                 content.duplicates.len(),
                 content.filtered.len()
             );
-            println!("{}", out.display());
+            println!("{}", self.out.display());
         }
         Ok(())
     }

@@ -180,9 +180,13 @@ fn enough(count: usize, batch: i64) -> Result<()> {
     if count as u64 >= batch.max(1) as u64 {
         return Ok(());
     }
-    Err(Error::Usage(format!(
-        "{count} pictures are fewer than a batch of {batch}: name more, or set batch = {count} or less in the configuration"
-    )))
+    // A batch of one has no statistics to normalise by.
+    let or = if count < 2 {
+        String::new()
+    } else {
+        format!(", or set batch = {count} or less in the configuration")
+    };
+    Err(Error::Usage(format!("{count} pictures are fewer than a batch of {batch}: name more{or}")))
 }
 
 fn map(pack: &Pack, side: usize, which: Side) -> Result<(usize, Pixels)> {
