@@ -241,7 +241,7 @@ mod tests {
         let run = Run::create(&dir.path().join("run"), &config).unwrap().keeping(2, Some(judge));
         let generator = Generator::new(&config.architecture, tch::Device::Cpu);
         // Far enough from the centre to be healthy.
-        let mut weight = generator.keypoints.pose.layers[2].weight.shallow_clone();
+        let mut weight = generator.store.variables()["keypoints.pose.2.weight"].shallow_clone();
         let _ = tch::no_grad(|| weight.g_mul_scalar_(40.0));
         let state = |step: u64| State { step, images_seen: step * 4, ..State::new("gan", &config, 1) };
         run.judge("gan", &generator, (32, 1.0), &state(1), Vec::new).unwrap();
