@@ -8,7 +8,7 @@
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
-use super::subject::{Subject, detect, narrow, sample};
+use super::subject::{Subject, detect, narrow};
 use crate::error::Result;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Latents;
@@ -72,7 +72,7 @@ pub struct Report {
 /// Those of the subject; [`crate::Error::Interrupted`].
 pub fn measure(subject: &mut dyn Subject, n: i64) -> Result<Report> {
     let _no_grad = tch::no_grad_guard();
-    let (latents, others) = (sample(subject, n, SEEDS[0])?, sample(subject, n, SEEDS[1])?);
+    let (latents, others) = (subject.sample(n, SEEDS[0])?, subject.sample(n, SEEDS[1])?);
     let directions = directions(n);
     let k = latents.keypoints.size()[1];
     let sees = subject.detector_size().is_some();
@@ -295,10 +295,9 @@ mod tests {
         fn crop(&self) -> CropConfig {
             CropConfig::default()
         }
-        fn latent(&self) -> i64 {
-            4
-        }
-        fn latents(&mut self, noise: &Noise) -> Result<Latents> {
+        fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
+            tch::manual_seed(seed);
+            let noise = Noise::sample(n, 4, Device::Cpu);
             Ok(Latents {
                 keypoints: (&noise.pose * 0.1).clamp(-0.3, 0.3).view([-1, 2, 2]),
                 embeddings: noise.appearance.narrow(1, 0, 2).sigmoid().unsqueeze(2) * 0.5 + 0.5,
@@ -353,7 +352,7 @@ mod tests {
     #[test]
     fn without_a_detector_the_pictures_still_tell() {
         let r = measure(&mut Painter { leak: 0.0, bleed: false, eyes: false }, 4).unwrap();
-        assert!(r.own.is_none() && r.leakage.is_none() && r.moves.followed.is_none());
+        assert_eq!((r.own, r.leakage, &r.moves.followed), (None, None, &None));
         assert!(r.parts[0].inside > r.parts[0].outside && r.verdicts(&[]).is_empty());
     }
 

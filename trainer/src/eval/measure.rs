@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
-use super::subject::{Subject, sample};
+use super::subject::Subject;
 use super::{disentangle, faces, health, pictures, quality};
 use crate::error::{Error, Result};
 use crate::machine;
@@ -65,7 +65,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
             Err(missing) => return Err(missing),
         }
     };
-    let latents = sample(subject, request.samples as i64, HEALTH_SEED)?;
+    let latents = subject.sample(request.samples as i64, HEALTH_SEED)?;
     let health = health::examine(&latents.keypoints)?;
     if subject.detector_size().is_none() {
         left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());

@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 use super::disentangle::{STEP, with_background, with_move, with_part};
 use super::faces::Set;
 use super::report::{Plot, Report};
-use super::subject::{Subject, narrow, sample};
+use super::subject::{Subject, narrow};
 use crate::error::Result;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
@@ -98,7 +98,7 @@ fn tile(image: &Tensor) -> Result<RgbImage> {
 }
 
 fn spread(subject: &mut dyn Subject, report: &Report) -> Result<RgbImage> {
-    let latents = sample(subject, MEAN_OF, SEEDS[0])?;
+    let latents = subject.sample(MEAN_OF, SEEDS[0])?;
     let mut sum = subject.draw(&narrow(&latents, 0, 1))?;
     for i in 1..MEAN_OF {
         sum += subject.draw(&narrow(&latents, i, 1))?;
@@ -131,7 +131,7 @@ struct Strips {
 
 impl Strips {
     fn new(subject: &mut dyn Subject) -> Result<Self> {
-        let (own, other) = (sample(subject, SHOWN, SEEDS[0])?, sample(subject, SHOWN, SEEDS[1])?);
+        let (own, other) = (subject.sample(SHOWN, SEEDS[0])?, subject.sample(SHOWN, SEEDS[1])?);
         Ok(Self { before: subject.draw(&own)?, own, other })
     }
 

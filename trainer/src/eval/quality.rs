@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::distance::{Distance, compare};
 use super::features::{crops, pooled};
-use super::subject::{Subject, narrow, sample};
+use super::subject::{Subject, narrow};
 use crate::dataset::Store;
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
@@ -61,7 +61,7 @@ pub fn measure(
         })?;
         Some(compare(FeatureNet::NAME, &trained, &real)?)
     };
-    let latents = sample(subject, samples as i64, SAMPLE_SEED)?;
+    let latents = subject.sample(samples as i64, SAMPLE_SEED)?;
     let generated = pooled(net, "features of generated pictures", samples, |range| {
         subject.draw(&narrow(&latents, range.start as i64, range.len() as i64))
     })?;

@@ -27,13 +27,11 @@ pub trait Subject {
     fn tau(&self) -> f64;
     /// How training cut its pictures.
     fn crop(&self) -> CropConfig;
-    /// Noise to keypoints and embeddings.
+    /// Keypoints and embeddings of `n` samples of libtorch's noise: a function of the seed.
     ///
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
-    fn latents(&mut self, noise: &Noise) -> Result<Latents>;
-    /// Length of each noise vector.
-    fn latent(&self) -> i64;
+    fn sample(&mut self, n: i64, seed: i64) -> Result<Latents>;
     /// Latents to images `[N, 3, S, S]` in [-1, 1].
     ///
     /// # Errors
@@ -44,16 +42,6 @@ pub trait Subject {
     /// # Errors
     /// [`Error::Usage`] if there is no detector; those of libtorch or ONNX Runtime.
     fn detect(&mut self, images: &Tensor) -> Result<Tensor>;
-}
-
-/// Latents of `n` samples: a function of the seed.
-///
-/// # Errors
-/// Those of [`Subject::latents`].
-pub fn sample(subject: &mut dyn Subject, n: i64, seed: i64) -> Result<Latents> {
-    tch::manual_seed(seed);
-    let noise = Noise::sample(n, subject.latent(), Device::Cpu);
-    subject.latents(&noise)
 }
 
 /// Keypoints `[N, K, 2]` in images of any side.
@@ -137,12 +125,9 @@ impl Subject for Trained {
         self.checkpoint.state.config.crop.clone()
     }
 
-    fn latents(&mut self, noise: &Noise) -> Result<Latents> {
-        Ok(tch::no_grad(|| self.generator.keypoints.forward(noise, Norm::Running)))
-    }
-
-    fn latent(&self) -> i64 {
-        self.checkpoint.state.config.architecture.latent
+    fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
+        tch::manual_seed(seed);
+        Ok(tch::no_grad(|| self.generator.sample_latents(n)))
     }
 
     fn draw(&mut self, latents: &Latents) -> Result<Tensor> {
@@ -205,7 +190,9 @@ impl Subject for Exported {
         serde_json::from_value(config.clone()).unwrap_or_default()
     }
 
-    fn latents(&mut self, noise: &Noise) -> Result<Latents> {
+    fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
+        tch::manual_seed(seed);
+        let noise = Noise::sample(n, self.bundle.manifest().dims.latent as i64, Device::Cpu);
         let inputs = [
             ("z_pose", &noise.pose),
             ("z_appearance", &noise.appearance),
@@ -218,10 +205,6 @@ impl Subject for Exported {
             embeddings: take("embeddings")?,
             background: take("background")?,
         })
-    }
-
-    fn latent(&self) -> i64 {
-        self.bundle.manifest().dims.latent as i64
     }
 
     fn draw(&mut self, latents: &Latents) -> Result<Tensor> {
