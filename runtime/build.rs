@@ -11,6 +11,17 @@ fn main() {
     println!("cargo::rustc-env=LKG_RUSTC={}", output(&rustc, &["--version"]).unwrap_or_default());
     let commit = output("git", &["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]);
     println!("cargo::rustc-env=LKG_GIT={}", commit.unwrap_or_default());
+    // Optimised otherwise than the workspace says, the program is another one.
+    let mut settings: Vec<String> = std::env::vars()
+        .filter(|(name, _)| name.starts_with("CARGO_PROFILE_RELEASE_") || name == "RUSTFLAGS")
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    settings.sort();
+    println!("cargo::rustc-env=LKG_SETTINGS={}", settings.join(" "));
+    for name in ["LTO", "CODEGEN_UNITS", "INCREMENTAL", "OPT_LEVEL", "DEBUG_ASSERTIONS"] {
+        println!("cargo::rerun-if-env-changed=CARGO_PROFILE_RELEASE_{name}");
+    }
+    println!("cargo::rerun-if-env-changed=RUSTFLAGS");
     // Sources of this crate, and the commit that is checked out (in a linked work tree git tells where it lies).
     println!("cargo::rerun-if-changed=src");
     println!("cargo::rerun-if-changed=build.rs");

@@ -113,7 +113,7 @@ fn two_runs_are_compared() {
     place.bench(&format!("{line} --json @b.json")).succeeded();
     let outcome = place.bench("--compare @a.json @b.json");
     let text = outcome.succeeded();
-    assert!(text.contains("encoded frame to drawn picture") && text.contains("60 frames"), "{text}");
+    assert!(text.contains("encoded frame to drawn picture") && text.contains("40 frames"), "{text}");
     let outcome = place.bench("--compare @a.json @b.json --json -");
     let rows: Value = serde_json::from_str(outcome.succeeded()).unwrap();
     assert_eq!(rows["rows"].as_array().unwrap().len(), 5);

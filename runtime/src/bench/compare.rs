@@ -13,6 +13,7 @@ use super::export::read_times;
 use super::report::Report;
 use super::stats::{self, Ratio};
 use super::table::{Table, millis};
+use super::verdict::{MOST_OTHERS, MOST_SCATTER};
 use crate::error::{Error, Result};
 
 /// Most probability of a difference by chance that is still called a difference.
@@ -67,6 +68,8 @@ pub enum Finding {
     Noise,
     /// Too few rounds to tell.
     TooFew,
+    /// Others used the machine, or the rounds scatter: a difference may be theirs.
+    Disturbed,
 }
 
 impl Finding {
@@ -76,6 +79,7 @@ impl Finding {
             Self::Slower => "b is slower",
             Self::Noise => "noise",
             Self::TooFew => "too few rounds to tell",
+            Self::Disturbed => "cannot tell: a run was disturbed",
         }
     }
 }
@@ -111,6 +115,11 @@ impl Side {
     }
 }
 
+/// Whether others had so much of the machine during the run that its times are theirs as well.
+fn busy(side: &Side) -> bool {
+    side.report.contention.others.is_some_and(|share| share > MOST_OTHERS)
+}
+
 fn beside(report: &Path, name: &str) -> PathBuf {
     report.parent().map_or_else(|| PathBuf::from(name), |dir| dir.join(name))
 }
@@ -133,7 +142,11 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
         let pairs = pairs(&first, &second, &m.name);
         let paired = stats::paired_ratio(&pairs);
         let p = stats::mann_whitney(x, y);
-        let finding = find(x.len().min(y.len()), by_rounds, paired, p);
+        let mut finding = find(x.len().min(y.len()), by_rounds, paired, p);
+        let disturbed = m.round_cv.max(other.round_cv) > MOST_SCATTER || busy(&first) || busy(&second);
+        if disturbed && matches!(finding, Finding::Faster | Finding::Slower) {
+            finding = Finding::Disturbed;
+        }
         let (ratio, by, n) = match paired {
             Some(ratio) => (ratio, "frames", pairs.len()),
             None => (by_rounds, "rounds", x.len() + y.len()),
@@ -160,7 +173,8 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
     remarks.extend(differences(&first.report, &second.report));
     for (path, report) in [(a, &first.report), (b, &second.report)] {
         if !report.verdict.valid {
-            remarks.push(format!("{} is INVALID: {}", path.display(), report.verdict.reasons.join("; ")));
+            let reasons = report.verdict.reasons.len();
+            remarks.push(format!("{} is INVALID, for {reasons} reasons that it names", path.display()));
         }
     }
     let name = |p: &Path| p.display().to_string();
@@ -282,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn a_disturbed_run_proves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let a = write(dir.path(), "a", &series(&[("x", &[1000])]), |_| {});
+        let b = write(dir.path(), "b", &series(&[("x", &[2000])]), |_| {});
+        let c = write(dir.path(), "c", &series(&[("x", &[2000])]), |r| r.contention.others = Some(0.5));
+        assert_eq!(compare(&a, &b).unwrap().rows[0].finding, Finding::Slower);
+        assert_eq!(compare(&a, &c).unwrap().rows[0].finding, Finding::Disturbed);
+    }
+
+    #[test]
     fn two_or_three_rounds_prove_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let a = write(dir.path(), "a", &series(&[("x", &[1000])]), |r| rounds(r, &[1.0, 1.0, 1.0]));
@@ -304,7 +328,7 @@ mod tests {
         let found = compare(&a, &b).unwrap();
         assert_eq!((found.rows.len(), found.rows[0].by), (1, "rounds"));
         let remarks = found.remarks.join("\n");
-        for part in ["only here: only in", "Some CPU 2 against Other CPU 2", "INVALID: it was hot"] {
+        for part in ["only here: only in", "Some CPU 2 against Other CPU 2", "INVALID"] {
             assert!(remarks.contains(part), "{part} not in {remarks}");
         }
         let c = write(dir.path(), "c", &series(&[("y", &[1000])]), |_| {});

@@ -74,6 +74,8 @@ pub struct Tool {
     pub rustc: String,
     /// The build profile.
     pub profile: String,
+    /// Variables that changed the workspace's release profile for this build, or the compiler's flags.
+    pub settings: String,
 }
 
 impl Tool {
@@ -84,6 +86,7 @@ impl Tool {
             git: option_env!("LKG_GIT").filter(|g| !g.is_empty()).map(str::to_owned),
             rustc: option_env!("LKG_RUSTC").unwrap_or("unknown").to_owned(),
             profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+            settings: option_env!("LKG_SETTINGS").unwrap_or_default().to_owned(),
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Reason {
     Interrupted,
     /// Built without optimisation.
     DebugBuild,
+    /// Built with another profile than the workspace's.
+    OtherProfile(String),
     /// These ran too rarely: name and runs of each.
     FewSamples(Vec<(String, usize)>),
     /// These ran too briefly: name and seconds of each.
@@ -56,6 +58,12 @@ impl fmt::Display for Reason {
         match self {
             Self::Interrupted => write!(f, "it was stopped before its end: let it finish"),
             Self::DebugBuild => write!(f, "this is a debug build: build with --release"),
+            Self::OtherProfile(settings) => {
+                write!(
+                    f,
+                    "this build was optimised otherwise than the workspace's release profile ({settings}): unset that and build again"
+                )
+            }
             Self::FewSamples(of) => {
                 let of = list(of, |n| format!("{n} times"));
                 write!(f, "too few runs, {LEAST_SAMPLES} are needed: {of}; raise --samples")
@@ -184,6 +192,9 @@ pub fn reasons(report: &Report) -> Vec<Reason> {
     }
     if report.tool.profile == "debug" {
         reasons.push(Reason::DebugBuild);
+    }
+    if report.tool.settings.contains("CARGO_PROFILE_RELEASE_") {
+        reasons.push(Reason::OtherProfile(report.tool.settings.clone()));
     }
     if report.measurements.is_empty() {
         reasons.push(Reason::Nothing);
@@ -331,7 +342,8 @@ mod tests {
     fn every_reason_is_found_and_says_what_to_do() {
         type Spoil = fn(&mut Report);
         let condition = |mhz| Condition { clocks_mhz: vec![mhz; 2], ..Condition::default() };
-        let cases: [(Spoil, &str); 10] = [
+        let cases: [(Spoil, &str); 11] = [
+            (|r| r.tool.settings = "CARGO_PROFILE_RELEASE_LTO=off".to_owned(), "LTO=off"),
             (|r| r.config.interrupted = true, "let it finish"),
             (|r| r.tool.profile = "debug".to_owned(), "--release"),
             (|r| r.measurements[0].total.n = 99, "raise --samples"),

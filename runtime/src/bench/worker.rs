@@ -117,7 +117,7 @@ fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
             let decoded = start.elapsed();
             let tracked = tracker.track(&picture, time)?;
             let found = start.elapsed();
-            let mut canvas = view.compose(&picture, tracked.face.as_ref(), &manifest);
+            let mut canvas = view.compose(picture, tracked.face.as_ref(), &manifest);
             view.annotate(&mut canvas, &clock, "frames", 0, tracked.face.is_some());
             std::hint::black_box(&canvas);
             let total = start.elapsed();

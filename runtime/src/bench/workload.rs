@@ -13,8 +13,9 @@ use crate::engine::{
     default_threads,
 };
 use crate::error::Result;
+use crate::frame::Frame;
 use crate::live::{Clock, Opener, Stage, View};
-use crate::media::{Next, Source};
+use crate::media::{Captured, Next, Source};
 use crate::vision::crop::Crop;
 use crate::vision::preprocess::Preprocessor;
 use crate::vision::track::{FaceTracker, TrackOptions};
@@ -247,12 +248,12 @@ impl Executor for Pipeline {
                 continue;
             };
             let got = start.elapsed();
-            let frame = &captured.frame;
+            let Captured { frame: Frame { picture, index, .. }, decode, .. } = captured;
             let seen = Instant::now();
-            let tracked = self.tracker.track(&frame.picture, Duration::from_millis(33) * self.frames)?;
+            let tracked = self.tracker.track(&picture, Duration::from_millis(33) * self.frames)?;
             let keypoints = seen.elapsed();
             let drawing = Instant::now();
-            let mut canvas = self.view.compose(&frame.picture, tracked.face.as_ref(), &self.manifest);
+            let mut canvas = self.view.compose(picture, tracked.face.as_ref(), &self.manifest);
             self.view.annotate(&mut canvas, &self.clock, &self.description, 0, tracked.face.is_some());
             std::hint::black_box(&canvas);
             let overlay = drawing.elapsed();
@@ -261,15 +262,15 @@ impl Executor for Pipeline {
             self.clock.add(Stage::Total, total);
             let filter = keypoints.saturating_sub(tracked.preprocess + tracked.network);
             let stages = vec![
-                got.saturating_sub(captured.decode),
-                captured.decode,
+                got.saturating_sub(decode),
+                decode,
                 tracked.preprocess,
                 tracked.network,
                 filter,
                 keypoints,
                 overlay,
             ];
-            return Ok(Lap { total, stages, item: frame.index, found: tracked.face.is_some() });
+            return Ok(Lap { total, stages, item: index, found: tracked.face.is_some() });
         }
         Err(crate::error::Error::Usage(format!("{}: it has no frames", self.description)))
     }

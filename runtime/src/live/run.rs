@@ -8,7 +8,7 @@ use super::clock::{Clock, Stage, StageRow};
 use super::supply::{Supplied, Supply};
 use super::view::View;
 use crate::error::Result;
-use crate::frame::Face;
+use crate::frame::{Face, Frame};
 use crate::media::output::{PendingFile, stamp};
 use crate::media::sink::{Shown, Sink, Written};
 use crate::media::window::{Display, Wish};
@@ -297,9 +297,9 @@ impl LiveLoop<'_> {
             // Waiting for a file's frame to be due is no latency.
             captured.taken += waited;
         }
-        let frame = &captured.frame;
-        p.clock.add(Stage::Decode, captured.decode);
-        let tracked = self.finder.find(&frame.picture, frame.time)?;
+        let Captured { frame: Frame { picture, index, time }, taken, decode } = captured;
+        p.clock.add(Stage::Decode, decode);
+        let tracked = self.finder.find(&picture, time)?;
         p.clock.add(Stage::Preprocess, tracked.preprocess);
         p.clock.add(Stage::Network, tracked.network);
         let face: Option<&Face> = tracked.face.as_ref();
@@ -307,7 +307,7 @@ impl LiveLoop<'_> {
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let mut canvas = p.view.compose(&frame.picture, face, self.manifest);
+        let mut canvas = p.view.compose(picture, face, self.manifest);
         if self.options.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());
             p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some());
@@ -317,21 +317,21 @@ impl LiveLoop<'_> {
         let showing = Instant::now();
         if let Some(open) = self.screen.take() {
             p.screen = Some(open(canvas.dimensions())?);
-            p.anchor = Some((Instant::now(), frame.time));
+            p.anchor = Some((Instant::now(), time));
         }
         if let Some(screen) = &mut p.screen {
             screen.show(&canvas)?;
             p.clock.add(Stage::Show, showing.elapsed());
         }
         let writing = Instant::now();
-        let shown = Shown { picture: &canvas, index: frame.index, time: frame.time, face };
+        let shown = Shown { picture: &canvas, index, time, face };
         for sink in &mut self.sinks {
             sink.write(&shown)?;
         }
         if !self.sinks.is_empty() {
             p.clock.add(Stage::Write, writing.elapsed());
         }
-        p.clock.add(Stage::Total, captured.taken.elapsed());
+        p.clock.add(Stage::Total, taken.elapsed());
         p.canvas = Some(canvas);
         Ok(())
     }

@@ -18,10 +18,11 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// The picture with the face drawn on it, and the factor it was enlarged by.
-    pub fn compose(&self, picture: &RgbImage, face: Option<&Face>, manifest: &Manifest) -> RgbImage {
+    /// The picture with the face drawn on it, enlarged where it is small.
+    pub fn compose(&self, picture: RgbImage, face: Option<&Face>, manifest: &Manifest) -> RgbImage {
         let factor = overlay::enlargement(picture.width(), picture.height());
-        let mut canvas = overlay::enlarge(picture, factor);
+        // Most pictures are large enough, and are drawn on as they are.
+        let mut canvas = if factor > 1 { overlay::enlarge(&picture, factor) } else { picture };
         if self.mirror {
             imageops::flip_horizontal_in_place(&mut canvas);
         }

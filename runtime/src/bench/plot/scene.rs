@@ -46,7 +46,8 @@ impl Scene {
     /// The drawing as an SVG element.
     pub fn to_svg(&self) -> String {
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"monospace\">\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"monospace\" \
+             style=\"white-space:pre\" xml:space=\"preserve\">\n",
             self.width, self.height
         );
         let hex = |[r, g, b]: Colour| format!("#{r:02x}{g:02x}{b:02x}");
