@@ -6,8 +6,43 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use workspace_tests::tiny::Tiny;
+use workspace_tests::tiny::{CONFIG, Tiny};
 use workspace_tests::{runtime, trainer};
+
+/// The published checker knows rules that our own does not.
+fn published_checker_accepts(bundle: &str) {
+    let python = std::env::var("LKG_PYTHON").expect("LKG_PYTHON is set by scripts/test");
+    let check =
+        "import onnx, sys\nfor f in sys.argv[1:]: onnx.checker.check_model(onnx.load(f), full_check=True)";
+    let files = ["keypoint_generator", "image_generator", "detector"].map(|n| format!("{bundle}/{n}.onnx"));
+    let output = Command::new(python).args(["-c", check]).args(&files).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_kind_of_generator_trains_resumes_and_runs() {
+    let tiny = Tiny::new();
+    let pictures = tiny.path("pictures");
+    for (name, keys) in [
+        ("published", "style_map = 'concat'\nmodulation = 'conv'\nmodulation_hidden = 8\nshortcut = true\n"),
+        ("warp", "image_generator = 'warp'\nkeypoint_generator = 'trunk'\n"),
+    ] {
+        let config = tiny.path("kind.toml");
+        fs::write(&config, CONFIG.replace("[gan]", &format!("{keys}[gan]"))).unwrap();
+        let (run, bundle) = (tiny.path(name), tiny.path(&format!("{name}-bundle")));
+        let args = tiny.train(name);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        trainer(&[&args[..], &["--config", &config, "--images", "40"]].concat()).succeeded();
+        trainer(&[&args[..], &["--resume"]].concat()).succeeded();
+        trainer(&["detector", &pictures, "--run", &run, "--threads", "1"]).succeeded();
+        trainer(&["export", "--onnx", &bundle, "--run", &run]).succeeded();
+        published_checker_accepts(&bundle);
+        runtime(&["verify", &bundle]).succeeded();
+        let grid = tiny.path(&format!("{name}.png"));
+        runtime(&["--bundle", &bundle, "generate", "--seed", "3", "--grid", "2x3", "--out", &grid])
+            .succeeded();
+    }
+}
 
 #[test]
 fn pictures_become_a_bundle_that_the_runtime_runs() {
@@ -44,12 +79,6 @@ fn pictures_become_a_bundle_that_the_runtime_runs() {
     runtime(&["--bundle", &bundle, "generate", "--seed", "3", "--grid", "2x3", "--out", &grid]).succeeded();
     assert!(image::open(&grid).is_ok());
 
-    // The published checker knows rules that our own does not.
-    let python = std::env::var("LKG_PYTHON").expect("LKG_PYTHON is set by scripts/test");
-    let check =
-        "import onnx, sys\nfor f in sys.argv[1:]: onnx.checker.check_model(onnx.load(f), full_check=True)";
-    let files = ["keypoint_generator", "image_generator", "detector"].map(|n| format!("{bundle}/{n}.onnx"));
-    let output = Command::new(python).args(["-c", check]).args(&files).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    published_checker_accepts(&bundle);
     assert!(fs::read_to_string(format!("{bundle}/MODEL_CARD.md")).unwrap().starts_with("# bundle"));
 }

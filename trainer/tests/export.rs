@@ -12,8 +12,12 @@ use models::{Bundle, Network};
 use prost::Message;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
-use trainer::config::Architecture;
-use trainer::export::{ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
+use trainer::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
+use trainer::export::{self, ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
+use trainer::nets::heatmap::Pose;
+use trainer::nets::image_generator::Mode;
+use trainer::nets::keypoint_generator::Noise;
+use trainer::nets::layers::Norm;
 use trainer::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
 
 struct Nets {
@@ -53,6 +57,22 @@ impl Nets {
         nets
     }
 
+    /// Makes the image generator as tame as a trained one, its modulation mild and its norms' statistics those of its
+    /// own images: through many layers of a wild one, rounding grows beyond what parity allows.
+    fn tame(&self, arch: &Architecture) {
+        let _no_grad = tch::no_grad_guard();
+        for (name, mut tensor) in self.store.variables() {
+            if name.ends_with("style") {
+                let _ = tensor.g_mul_scalar_(0.3);
+            }
+        }
+        let latents =
+            self.keypoint_generator.forward(&Noise::sample(8, arch.latent, Device::Cpu), Norm::Running);
+        let mode = Mode { norm: Norm::Batch(1.0), ..Mode::exported(arch) };
+        let pose = Pose::natural(latents.keypoints);
+        let _ = self.image_generator.forward(&pose, &latents.embeddings, &latents.background, mode);
+    }
+
     fn view(&self) -> TrainedNets<'_> {
         TrainedNets {
             keypoint_generator: &self.keypoint_generator,
@@ -86,6 +106,7 @@ fn small() -> Architecture {
         discriminator_channels: vec![4, 4, 4],
         detector_size: 32,
         detector_channels: vec![10, 11],
+        ..Architecture::default()
     }
 }
 
@@ -123,6 +144,68 @@ fn graphs_compute_what_libtorch_computes() {
             println!("{network} at {} px: {worst:?}", arch.image_size);
             assert_eq!(worst.len(), network.outputs(&arch.bundle_dims()).len());
         }
+    }
+}
+
+/// Every kind of generator, each in the shapes of `base`.
+fn kinds(base: &Architecture) -> Vec<Architecture> {
+    let mut kinds = Vec::new();
+    for style_map in [StyleMap::Sum, StyleMap::Concat] {
+        for modulation in [ModulationForm::Linear, ModulationForm::Conv] {
+            for shortcut in [false, true] {
+                kinds.push(Architecture { style_map, modulation, shortcut, ..base.clone() });
+            }
+        }
+    }
+    kinds.push(Architecture { image_generator: ImageFamily::Warp, ..base.clone() });
+    kinds.push(Architecture { keypoint_generator: KeypointFamily::Trunk, ..base.clone() });
+    kinds
+}
+
+#[test]
+fn graphs_of_every_kind_of_generator_compute_what_libtorch_computes() {
+    let base = Architecture { modulation_hidden: 10, ..small() };
+    for (seed, arch) in (20..).zip(kinds(&base)) {
+        arch.check().unwrap();
+        let nets = Nets::random(&arch, seed);
+        for network in [Network::KeypointGenerator, Network::ImageGenerator] {
+            let content = content(&nets, &arch, network);
+            models::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
+            let worst = parity::check(&nets.view(), &arch, network, &content).unwrap();
+            println!(
+                "{network} {:?} {:?} {:?} {}: {worst:?}",
+                arch.image_generator, arch.style_map, arch.modulation, arch.shortcut
+            );
+        }
+    }
+}
+
+#[test]
+fn images_of_128_and_256_px_export_too() {
+    let shapes = |image_size: i64, generator_channels: Vec<i64>| Architecture {
+        modulation_hidden: 16,
+        discriminator_channels: generator_channels.clone(),
+        image_size,
+        first_size: 32,
+        generator_channels,
+        ..small()
+    };
+    let spade = shapes(256, vec![16, 16, 12, 12, 8, 6, 4]);
+    let large = shapes(128, vec![16, 16, 12, 12, 8, 4]);
+    let published = Architecture {
+        style_map: StyleMap::Concat,
+        modulation: ModulationForm::Conv,
+        shortcut: true,
+        ..large.clone()
+    };
+    let warp = Architecture { image_generator: ImageFamily::Warp, ..large };
+    for (seed, arch) in (40..).zip([spade, published, warp]) {
+        arch.check().unwrap();
+        let nets = Nets::random(&arch, seed);
+        nets.tame(&arch);
+        let start = std::time::Instant::now();
+        let worst = export::parity_of(&nets.view(), &arch, Network::ImageGenerator).unwrap();
+        println!("{:?} at {} px: {worst:?}", arch.image_generator, arch.image_size);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use crate::error::{Error, Result};
 
 /// What fixes the networks' shapes: a checkpoint fits a configuration when these are equal.
@@ -14,12 +15,24 @@ pub struct Architecture {
     pub latent: i64,
     /// E, length of an embedding.
     pub embedding: i64,
-    /// Hidden width of the keypoint generator.
+    /// How noise becomes keypoints and embeddings.
+    pub keypoint_generator: KeypointFamily,
+    /// Hidden width of the keypoint generator's three-layer networks.
     pub mlp_hidden: i64,
-    /// The pose MLP's output is divided by this before tanh.
+    /// Keypoints are divided by this before tanh.
     pub keypoint_divisor: f64,
     /// Width of the heat maps.
     pub tau: f64,
+    /// How an image is drawn.
+    pub image_generator: ImageFamily,
+    /// How embeddings share the style map (spade).
+    pub style_map: StyleMap,
+    /// From style map to modulation (spade).
+    pub modulation: ModulationForm,
+    /// Hidden width of `modulation = "conv"` (spade).
+    pub modulation_hidden: i64,
+    /// Whether a learned shortcut leads round each stage (spade).
+    pub shortcut: bool,
     /// Side of the generated image, a power of two.
     pub image_size: i64,
     /// Side of the first images trained on; doubled stage by stage up to `image_size`.
@@ -40,9 +53,15 @@ impl Default for Architecture {
             keypoints: 10,
             latent: 128,
             embedding: 64,
+            keypoint_generator: KeypointFamily::Product,
             mlp_hidden: 256,
             keypoint_divisor: 5.0,
             tau: 0.02,
+            image_generator: ImageFamily::Spade,
+            style_map: StyleMap::Sum,
+            modulation: ModulationForm::Linear,
+            modulation_hidden: 128,
+            shortcut: false,
             image_size: 64,
             first_size: 32,
             generator_channels: vec![160, 160, 96, 64, 32],
@@ -109,6 +128,7 @@ impl Architecture {
             ("latent", self.latent),
             ("embedding", self.embedding),
             ("mlp_hidden", self.mlp_hidden),
+            ("modulation_hidden", self.modulation_hidden),
         ] {
             if !(1..=4096).contains(&value) {
                 return fail(format!("{name} must be 1 to 4096"));
@@ -116,6 +136,27 @@ impl Architecture {
         }
         if !(self.tau > 0.0 && self.keypoint_divisor > 0.0) {
             return fail("tau and keypoint_divisor must be positive".into());
+        }
+        self.check_warp()
+    }
+
+    /// Refuses what the warp family has no use for, so that nobody compares runs that are the same.
+    fn check_warp(&self) -> Result<()> {
+        if self.image_generator != ImageFamily::Warp {
+            return Ok(());
+        }
+        let fail = |reason: &str| Err(Error::Config(reason.to_owned()));
+        if (self.style_map, self.modulation, self.shortcut) != (StyleMap::Sum, ModulationForm::Linear, false)
+        {
+            return fail(
+                "style_map, modulation and shortcut have no meaning for image_generator = \"warp\": leave them out, \
+                 or choose \"spade\"",
+            );
+        }
+        if self.keypoints < 2 {
+            return fail(
+                "image_generator = \"warp\" takes statistics over parts: keypoints must be 2 or more",
+            );
         }
         Ok(())
     }

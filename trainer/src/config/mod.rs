@@ -7,11 +7,13 @@ mod detector;
 mod gan;
 pub mod overrides;
 pub mod presets;
+mod variants;
 
 pub use architecture::Architecture;
 pub use crop::CropConfig;
 pub use detector::DetectorConfig;
 pub use gan::{GanConfig, Perceptual};
+pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;
 
@@ -123,6 +125,21 @@ mod tests {
         assert_eq!(toml::from_str::<Config>(&text).unwrap(), Config::default());
         parse(&text).unwrap();
         parse("").unwrap();
+    }
+
+    #[test]
+    fn variants_are_chosen_by_name_and_the_first_bundle_s_are_what_is_left_out() {
+        let text = include_str!("../../../models/faces64/train.toml");
+        let a = toml::from_str::<Config>(text).unwrap().architecture;
+        assert_eq!((a.image_generator, a.keypoint_generator), (ImageFamily::Spade, KeypointFamily::Product));
+        assert_eq!((a.style_map, a.modulation, a.shortcut), (StyleMap::Sum, ModulationForm::Linear, false));
+        parse("[architecture]\nstyle_map = 'concat'\nmodulation = 'conv'\nshortcut = true").unwrap();
+        parse("[architecture]\nimage_generator = 'warp'\nkeypoint_generator = 'trunk'").unwrap();
+        let refused = |text: &str| parse(&format!("[architecture]\n{text}")).unwrap_err();
+        assert!(refused("image_generator = 'wrap'").contains("wrap"));
+        assert!(refused("modulation = 'conv'\nmodulation_hidden = 0").contains("modulation_hidden"));
+        assert!(refused("image_generator = 'warp'\nshortcut = true").contains("leave them out"));
+        assert!(refused("image_generator = 'warp'\nkeypoints = 1").contains("2 or more"));
     }
 
     #[test]

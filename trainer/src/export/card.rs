@@ -2,6 +2,7 @@
 
 use models::manifest::{Metric, Provenance};
 
+use crate::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use crate::train::checkpoint::State;
 
 /// What the card is written from.
@@ -30,7 +31,7 @@ pub fn write(f: &Facts) -> String {
     let mut card = format!(
         "# {}\n\n{}\n\n## Model\n\n\
          LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
-         of {}, images of {} px, detector input of {} px. Keypoints and their meaning were found without labels.\n\n\
+         of {}, images of {} px, detector input of {} px. Keypoints and their meaning were found without labels. {}.\n\n\
          ## Training\n\n| | |\n|---|---|\n\
          | data | {} |\n| pictures | {} |\n| real images seen by the discriminator | {} |\n\
          | generated pairs seen by the detector | {} |\n| time | generator {}, detector {} |\n| machine | {} |\n\
@@ -41,6 +42,7 @@ pub fn write(f: &Facts) -> String {
         a.embedding,
         a.image_size,
         a.detector_size,
+        families(a),
         f.provenance.data,
         f.provenance.dataset_size,
         f.provenance.images_seen,
@@ -69,6 +71,30 @@ pub fn write(f: &Facts) -> String {
     card
 }
 
+/// Which kinds of generator these are.
+fn families(a: &Architecture) -> String {
+    let images = match (a.image_generator, a.modulation, a.style_map) {
+        (ImageFamily::Warp, ..) => "maps of the parts warped to their keypoints".to_owned(),
+        (ImageFamily::Spade, form, map) => format!(
+            "spatially adaptive normalisation ({}, parts {}{})",
+            match form {
+                ModulationForm::Linear => "linear",
+                ModulationForm::Conv => "convolutional",
+            },
+            match map {
+                StyleMap::Sum => "added up",
+                StyleMap::Concat => "side by side",
+            },
+            if a.shortcut { ", with shortcuts" } else { "" }
+        ),
+    };
+    let keypoints = match a.keypoint_generator {
+        KeypointFamily::Product => "a network for each noise",
+        KeypointFamily::Trunk => "one trunk, so pose and look are entangled",
+    };
+    format!("Images: {images}. Keypoints: {keypoints}")
+}
+
 fn hours(seconds: f64) -> String {
     format!("{:.1} h", seconds / 3600.0)
 }
@@ -93,9 +119,14 @@ mod tests {
             detector: &state,
             notes: Some("## Limits\n\nmany"),
         });
-        for part in
-            ["# tiny", "| error | 12.35 % | 300 | p |", "generator 1.5 h", "## Limits", "## Licence\n\nL"]
-        {
+        for part in [
+            "# tiny",
+            "normalisation (linear, parts added up). Keypoints: a network",
+            "| error | 12.35 % | 300 | p |",
+            "generator 1.5 h",
+            "## Limits",
+            "## Licence\n\nL",
+        ] {
             assert!(card.contains(part), "{part} in {card}");
         }
     }

@@ -1,7 +1,7 @@
 //! Batch norms with fixed statistics are one multiplication and one addition a channel, which the convolution
 //! before them can do on the way.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::nets::BATCH_NORM_EPS;
 use crate::nets::layers::{BatchNorm, Conv, PlainBatchNorm};
@@ -13,6 +13,19 @@ pub struct Affine {
     pub scale: Tensor,
     /// What is added to each channel.
     pub shift: Tensor,
+}
+
+impl Affine {
+    /// What leaves `channels` channels as they are.
+    pub fn identity(channels: i64) -> Self {
+        let options = (Kind::Double, Device::Cpu);
+        Self { scale: Tensor::ones([channels], options), shift: Tensor::zeros([channels], options) }
+    }
+
+    /// The factors alone: what is left for the second of two summands.
+    pub fn without_shift(&self) -> Self {
+        Self { scale: self.scale.shallow_clone(), shift: self.shift.zeros_like() }
+    }
 }
 
 impl From<&PlainBatchNorm> for Affine {

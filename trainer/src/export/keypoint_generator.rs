@@ -1,11 +1,13 @@
 //! Stage 1 as an ONNX graph.
 
 use models::Network;
+use tch::Kind;
 
+use super::fold::Affine;
 use super::graph::{Exported, Graph, Value};
 use crate::config::Architecture;
 use crate::error::Result;
-use crate::nets::keypoint_generator::Mlp;
+use crate::nets::keypoint_generator::{Family, Mlp, Product, Trunk};
 use crate::nets::{KeypointGenerator, LEAKY_SLOPE};
 
 /// Exports the keypoint generator, see [`Network::KeypointGenerator`] for its inputs and outputs.
@@ -15,23 +17,42 @@ use crate::nets::{KeypointGenerator, LEAKY_SLOPE};
 /// read.
 pub fn build(net: &KeypointGenerator, arch: &Architecture) -> Result<Exported> {
     let mut g = Graph::new(Network::KeypointGenerator, arch.bundle_dims());
-    let (k, e) = (arch.keypoints, arch.embedding);
-
-    let z = g.input("z_pose")?;
-    // Dividing the last layer's weights divides its output.
-    let raw = mlp(&mut g, &net.pose, &z, net.divisor())?;
+    let (raw, embeddings) = match &net.family {
+        Family::Product(net) => product(&mut g, net, arch)?,
+        Family::Trunk(net) => trunk(&mut g, net, arch)?,
+    };
     let keypoints = g.map("Tanh", &raw);
-    let keypoints = g.reshape(&keypoints, &[k, 2]);
-
-    let z = g.input("z_appearance")?;
-    let look = mlp(&mut g, &net.appearance, &z, 1.0)?;
-    let look = g.reshape(&look, &[1, e]);
-    let parts = g.tensor(&net.part_constants.unsqueeze(0))?;
-    let embeddings = g.zip("Mul", &look, &parts);
-
+    let keypoints = g.reshape(&keypoints, &[arch.keypoints, 2]);
     let z = g.input("z_background")?;
     let background = mlp(&mut g, &net.background, &z, 1.0)?;
     g.finish(&[("keypoints", keypoints), ("embeddings", embeddings), ("background", background)])
+}
+
+/// Values before tanh and embeddings, a network for each noise.
+fn product(g: &mut Graph, net: &Product, arch: &Architecture) -> Result<(Value, Value)> {
+    let z = g.input("z_pose")?;
+    // Dividing the last layer's weights divides its output.
+    let raw = mlp(g, &net.pose, &z, net.divisor)?;
+    let z = g.input("z_appearance")?;
+    let look = mlp(g, &net.appearance, &z, 1.0)?;
+    let look = g.reshape(&look, &[1, arch.embedding]);
+    let parts = g.tensor(&net.part_constants.unsqueeze(0))?;
+    Ok((raw, g.zip("Mul", &look, &parts)))
+}
+
+/// The same from one trunk; its norm folds into the layer before it.
+fn trunk(g: &mut Graph, net: &Trunk, arch: &Architecture) -> Result<(Value, Value)> {
+    let (pose, appearance) = (g.input("z_pose")?, g.input("z_appearance")?);
+    let z = g.concat(&[&pose, &appearance], 1);
+    let norm = Affine::from(&net.norm);
+    let weight = net.hidden.weight.to_kind(Kind::Double) * norm.scale.unsqueeze(1);
+    let bias = net.hidden.bias.to_kind(Kind::Double) * &norm.scale + &norm.shift;
+    let h = g.linear(&z, &weight, &bias)?;
+    let h = g.leaky_relu(&h, LEAKY_SLOPE);
+    let (weight, bias) = (&net.keypoints.weight / net.divisor, &net.keypoints.bias / net.divisor);
+    let raw = g.linear(&h, &weight, &bias)?;
+    let embeddings = g.linear(&h, &net.embeddings.weight, &net.embeddings.bias)?;
+    Ok((raw, g.reshape(&embeddings, &[arch.keypoints, arch.embedding])))
 }
 
 /// Three fully connected layers, the result divided by `divisor`.

@@ -8,12 +8,16 @@ pub mod detector;
 pub mod encoder;
 pub mod fold;
 pub mod graph;
+mod heat;
 pub mod image_generator;
 pub mod keypoint_generator;
+mod modulation;
 pub mod parity;
 pub mod reference;
 pub mod session;
+mod spade;
 mod staging;
+mod warp;
 
 use std::collections::BTreeMap;
 use std::path::Path;

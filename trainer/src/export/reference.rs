@@ -26,7 +26,7 @@ pub fn outputs(
     inputs: &Tensors,
 ) -> Result<Tensors> {
     // A GPU may round convolutions to TF32 and would be no reference.
-    if nets.image_generator.start.device() != Device::Cpu {
+    if nets.image_generator.device() != Device::Cpu {
         return Err(Error::Usage("export needs the networks on the CPU".to_owned()));
     }
     let input = |name: &str| -> Result<Tensor> {
@@ -44,7 +44,7 @@ pub fn outputs(
                 appearance: input("z_appearance")?,
                 background: input("z_background")?,
             };
-            let latents = nets.keypoint_generator.forward(&noise);
+            let latents = nets.keypoint_generator.forward(&noise, Norm::Running);
             vec![
                 ("keypoints", latents.keypoints),
                 ("embeddings", latents.embeddings),

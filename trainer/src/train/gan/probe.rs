@@ -23,7 +23,7 @@ impl Gan {
     /// Noise, and what the live networks make of it at `size` pixels with the batch's statistics, in float32.
     pub(crate) fn reference(&self, size: i64) -> Vec<(String, Tensor)> {
         let noise = Noise::sample(4, self.config.architecture.latent, self.device);
-        let latents = self.generator.keypoints.forward(&noise);
+        let latents = self.generator.keypoints.forward(&noise, Norm::Batch(0.0));
         let mode = Mode { size, alpha: 1.0, kind: Kind::Float, norm: Norm::Batch(0.0) };
         let pose = Pose::natural(latents.keypoints.shallow_clone());
         let image = self.generator.images.forward(&pose, &latents.embeddings, &latents.background, mode);

@@ -98,7 +98,7 @@ impl Gan {
         let nets = &self.generator.keypoints;
         let randn = |n: i64| Tensor::randn([n, self.config.architecture.latent], (Kind::Float, self.device));
         let noise = Noise::sample(n, self.config.architecture.latent, self.device);
-        let latents = nets.forward(&noise);
+        let latents = nets.forward(&noise, Norm::TRAINING);
         let mut parts =
             vec![[&latents.keypoints, &latents.embeddings, &latents.background].map(Tensor::shallow_clone)];
 
@@ -117,11 +117,14 @@ impl Gan {
             let (pose, appearance) = (randn(half), randn(n - half));
             let changed = [(&noise.pose, 0, half), (&noise.appearance, half, n - half)]
                 .map(|(noise, from, count)| noise.narrow(0, from, count));
-            let other = nets.forward(&Noise {
-                pose: Tensor::cat(&[&pose, &noise.pose.narrow(0, half, n - half)], 0),
-                appearance: Tensor::cat(&[&noise.appearance.narrow(0, 0, half), &appearance], 0),
-                background: noise.background.shallow_clone(),
-            });
+            let other = nets.forward(
+                &Noise {
+                    pose: Tensor::cat(&[&pose, &noise.pose.narrow(0, half, n - half)], 0),
+                    appearance: Tensor::cat(&[&noise.appearance.narrow(0, 0, half), &appearance], 0),
+                    background: noise.background.shallow_clone(),
+                },
+                Norm::TRAINING,
+            );
             parts.push([other.keypoints, other.embeddings, other.background]);
             (Tensor::cat(&changed, 0), Tensor::cat(&[pose, appearance], 0))
         });
