@@ -19,7 +19,7 @@ macro_rules! presets {
 }
 
 /// All of them, the lightest first.
-pub const PRESETS: &[Preset] = presets!["faces64-edge", "faces128", "faces256"];
+pub const PRESETS: &[Preset] = presets!["faces64-edge", "faces128", "faces256", "paper", "brief"];
 
 impl Preset {
     /// The preset called `name`.
