@@ -248,7 +248,9 @@ fn ranks_that_do_not_fit_together_are_refused_in_one_line_and_leave_nothing() {
     let other = train(&tiny, "run", &["--seed", "5"]);
     refused(&[sound.clone(), other], "rank 1 has another configuration than rank 0");
     fs::create_dir(tiny.dir().join("few")).unwrap();
-    fs::copy(tiny.path("pictures/00.png"), tiny.path("few/00.png")).unwrap();
+    for i in 0..10 {
+        fs::copy(tiny.path(&format!("pictures/{i:02}.png")), tiny.path(&format!("few/{i}.png"))).unwrap();
+    }
     let few: Vec<_> = sound.iter().map(|a| a.replace("/pictures", "/few")).collect();
     refused(&[sound.clone(), few], "rank 1 has other pictures than rank 0");
     let gone: Vec<_> = sound.iter().map(|a| a.replace("ranks.toml", "gone.toml")).collect();

@@ -61,7 +61,6 @@ impl Loader {
 }
 
 /// The pictures of one step: `batch` planar RGB crops one after the other.
-#[allow(clippy::too_many_arguments)]
 fn make_batch(
     store: &Store,
     crops: &CropConfig,

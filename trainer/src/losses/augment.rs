@@ -129,7 +129,8 @@ mod tests {
         };
         let picture = Tensor::rand([1, 3, 16, 16], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let statistics = |n: i64, skip: i64| {
-            let seen = augment(&picture.repeat([n, 1, 1, 1]), &config).narrow(0, skip, n - skip);
+            let seen =
+                augment(&picture.repeat([n, 1, 1, 1]), &config, Share::WHOLE).narrow(0, skip, n - skip);
             let mean = seen.mean_dim([0i64].as_slice(), false, Kind::Float);
             let spread = seen.std_dim([0i64].as_slice(), true, false);
             (mean, spread)
@@ -147,7 +148,7 @@ mod tests {
         let x = Tensor::rand([4, 3, 8, 8], (Kind::Float, Device::Cpu));
         let before = x.copy();
         let strong = GanConfig { augment_translation: 0.3, augment_cutout: 0.5, ..Default::default() };
-        let _ = augment(&x, &strong);
+        let _ = augment(&x, &strong, Share::WHOLE);
         assert_eq!(x, before);
     }
 }
