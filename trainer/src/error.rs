@@ -57,6 +57,17 @@ pub enum Error {
     /// The time that the user gave is over; what was trained is saved.
     #[error("time is up")]
     TimeUp,
+    /// Something went wrong on one of several processes that train together, and all of them know it.
+    #[error("{reason}")]
+    Shared {
+        /// What went wrong, and on which.
+        reason: String,
+        /// The exit code of all.
+        code: u8,
+    },
+    /// An error that another process tells, with the exit code.
+    #[error("told by rank 0")]
+    Told(u8),
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,
@@ -66,6 +77,18 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// What the program ends with: 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C, 0 when the
+    /// time given is over.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Diverged(_) | Self::Torch(_) | Self::Ort(_) | Self::OpenVino(_) => 1,
+            Self::TimeUp => 0,
+            Self::Interrupted => 130,
+            Self::Shared { code, .. } | Self::Told(code) => *code,
+            _ => 2,
+        }
+    }
+
     /// Wraps an operating-system error with the path it concerns.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_owned();

@@ -16,6 +16,7 @@ mod machine;
 pub mod nets;
 pub mod plot;
 pub mod sample;
+pub mod share;
 pub mod train;
 
 pub use error::{Error, Result};

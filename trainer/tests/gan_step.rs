@@ -88,7 +88,7 @@ fn run_steps(gan: &mut Gan, steps: u64) -> Vec<StepReport> {
     for _ in 0..steps {
         let (size, alpha) = gan.resolution();
         let real = real(gan.state().step, size);
-        reports.push(gan.step(&real, size, alpha).report().unwrap());
+        reports.push(gan.step(&real, size, alpha).unwrap().report().unwrap());
     }
     reports
 }
@@ -272,7 +272,7 @@ fn the_penalty_grows_with_the_interval_that_it_is_due_at() {
         }));
         let mut squares = 0.0;
         for step in 0..every {
-            gan.step(&real(0, 8), 8, 1.0);
+            gan.step(&real(0, 8), 8, 1.0).unwrap();
             let sum: f64 = gan
                 .tensors()
                 .iter()

@@ -63,17 +63,14 @@ pub fn main() -> ExitCode {
     choose_tf32(!arguments.no_tf32);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Error::TimeUp) => {
-            eprintln!("trainer: time is up; saved, --resume carries on");
-            ExitCode::SUCCESS
-        }
-        Err(Error::Interrupted) => {
-            eprintln!("trainer: interrupted");
-            ExitCode::from(130)
-        }
         Err(error) => {
-            eprintln!("trainer: error: {error}");
-            ExitCode::from(exit_code(&error))
+            match (&error, error.exit_code()) {
+                (Error::Told(_), _) => (),
+                (_, 0) => eprintln!("trainer: time is up; saved, --resume carries on"),
+                (_, 130) => eprintln!("trainer: interrupted"),
+                _ => eprintln!("trainer: error: {error}"),
+            }
+            ExitCode::from(error.exit_code())
         }
     }
 }
@@ -110,12 +107,5 @@ fn choose_tf32(allowed: bool) {
         unsafe {
             std::env::set_var(name, value);
         }
-    }
-}
-
-fn exit_code(error: &Error) -> u8 {
-    match error {
-        Error::Diverged(_) | Error::Torch(_) | Error::Ort(_) | Error::OpenVino(_) => 1,
-        _ => 2,
     }
 }

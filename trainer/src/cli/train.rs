@@ -1,4 +1,5 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use super::keep::{Keep, KeepBest};
 use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::Store;
-use crate::error::Result;
-use crate::train::checkpoint::Checkpoint;
+use crate::error::{Error, Result};
+use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
+use crate::train::ranks::{self, Ranks};
 use crate::train::run::Run;
 use crate::train::session::Session;
 
@@ -63,6 +65,20 @@ pub struct Train {
     /// With --dry-run: print it as JSON.
     #[arg(long, requires = "dry_run")]
     json: bool,
+    /// Train over all processes that mpirun has started, each with its share of every batch:
+    /// mpirun -n 2 trainer train … --ranks. Needs a build with --features mpi.
+    #[arg(long, conflicts_with = "dry_run")]
+    ranks: bool,
+    /// Write the last step's gradients into a safetensors file, to compare runs.
+    #[arg(long, value_name = "FILE")]
+    dump_gradients: Option<PathBuf>,
+}
+
+/// What a run begins with.
+struct Start {
+    run: Run,
+    config: Config,
+    checkpoint: Option<Checkpoint>,
 }
 
 fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
@@ -76,51 +92,48 @@ fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
 impl Train {
     pub fn run(self, device: Device) -> Result<()> {
         self.stop.begin();
-        let given = self.choice.named()?;
         let Some(out) = self.out.as_deref().filter(|_| !self.dry_run) else {
-            let mut config = given.unwrap_or_default();
+            let mut config = self.choice.named()?.unwrap_or_default();
             self.override_config(&mut config)?;
             let pictures = Store::count(&self.data, config.gan.batch)? as u64;
             config.gan.resolve_epochs(pictures);
             return dry_run::print(&self.choice.name(), &config, pictures, device, self.json);
         };
-        let (run, mut config, checkpoint) = if self.resume {
-            let (run, stored) = Run::open(out)?;
-            let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
-            (run, given.unwrap_or(stored), Some(checkpoint))
-        } else {
-            let mut config = given.unwrap_or_default();
-            self.override_config(&mut config)?;
-            // The pictures are looked at before anything is written.
-            let pictures = Store::count(&self.data, config.gan.batch)?;
-            gan::check_requirements(&config)?;
-            config.gan.resolve_epochs(pictures as u64);
-            (Run::create(out, &config)?, config, None)
-        };
-        if self.resume {
-            self.override_config(&mut config)?;
-            config.gan.resolve_epochs(Store::count(&self.data, config.gan.batch)? as u64);
-        }
-        if let Some(checkpoint) = &checkpoint {
-            checkpoint.check_architecture(&config)?;
-        }
+        let ranks = ranks::join(self.ranks)?;
+        let result = self.train(out, device, &ranks);
+        ranks::end(&*ranks, result)
+    }
+
+    fn train(&self, out: &Path, device: Device, ranks: &Rc<dyn Ranks>) -> Result<()> {
+        let Start { mut run, config, checkpoint } = self.start(out, &**ranks)?;
         let side = config.architecture.image_size * STORE_FACTOR;
-        let store = Arc::new(Store::load(&self.data, side as usize)?);
-        store.check_batch(config.gan.batch)?;
+        let store = Store::load(&self.data, side as usize).and_then(|store| {
+            store.check_batch(config.gan.batch)?;
+            Ok(store)
+        });
+        let store = Arc::new(ranks::together(&**ranks, store)?);
+        let mend = "give all the same pictures";
+        ranks::check_same(&**ranks, "other pictures", mend, store.fingerprint())?;
         let size = store.len() as u64;
-        let mut gan = match &checkpoint {
-            Some(checkpoint) => Gan::resume(checkpoint, &config, size, device)?,
-            None => Gan::new(&config, size, device)?,
+        let gan = match &checkpoint {
+            Some(checkpoint) => Gan::resume(checkpoint, &config, size, device),
+            None => Gan::new(&config, size, device),
         };
-        if self.resume {
-            let state = gan.state();
-            eprintln!("carrying on at step {}, {} images seen", state.step, state.images_seen);
-            run.trim_log(gan::STAGE, state.step)?;
-            run.write_config(&config)?;
+        let mut gan = ranks::together(&**ranks, gan)?;
+        gan.join(ranks.clone())?;
+        if ranks.leads() {
+            if !self.resume {
+                run = Run::create(out, &config)?;
+            } else {
+                let state = gan.state();
+                eprintln!("carrying on at step {}, {} images seen", state.step, state.images_seen);
+                run.trim_log(gan::STAGE, state.step)?;
+                run.write_config(&config)?;
+            }
+            run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
+            run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size))?;
+            eprintln!("run in {}", run.dir().display());
         }
-        let run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
-        run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size))?;
-        eprintln!("run in {}", run.dir().display());
         let schedule = Schedule {
             until_images: self.images,
             save_every: Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7)),
@@ -128,8 +141,64 @@ impl Train {
             log_every: self.log_every,
         };
         gan.train(store, &run, &schedule)?;
-        println!("{}", run.checkpoint(gan::STAGE).display());
+        if ranks.leads() {
+            if let Some(path) = &self.dump_gradients {
+                checkpoint::save(path, &gan.gradients(), gan.state())?;
+            }
+            println!("{}", run.checkpoint(gan::STAGE).display());
+        }
         Ok(())
+    }
+
+    /// Configuration and checkpoint, the same on all ranks. Rank 0 alone looks into the run's folder: other
+    /// machines need not have it.
+    fn start(&self, out: &Path, ranks: &dyn Ranks) -> Result<Start> {
+        let given = ranks::together(ranks, self.choice.named())?;
+        let found = match self.resume && ranks.leads() {
+            true => Run::open(out).and_then(|(run, stored)| {
+                let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
+                Ok((run, Some(stored), Some(checkpoint)))
+            }),
+            // Refused now rather than when all is read and trained.
+            false if ranks.leads() && self.dump_gradients.as_ref().is_some_and(|p| p.exists()) => {
+                Err(Error::Usage("the file of --dump-gradients exists: name another".into()))
+            }
+            false if ranks.leads() => Run::planned(out).map(|run| (run, None, None)),
+            false => Ok((Run::elsewhere(out), None, None)),
+        };
+        let (run, mut stored, mut checkpoint) = ranks::together(ranks, found)?;
+        if self.resume && ranks.size() > 1 {
+            let content = checkpoint.as_ref().map(|c| c.content().to_vec()).unwrap_or_default();
+            let content = ranks::from_first(ranks, content);
+            let text = stored.as_ref().map(toml::to_string).transpose();
+            let text = text.map_err(|e| Error::Config(e.to_string()))?.unwrap_or_default();
+            let text = ranks::from_first(ranks, text.into_bytes());
+            if !ranks.leads() {
+                checkpoint = Some(Checkpoint::parse(&run.checkpoint(gan::STAGE), content)?);
+                stored = Some(
+                    toml::from_str(&String::from_utf8_lossy(&text))
+                        .map_err(|e| Error::Config(e.to_string()))?,
+                );
+            }
+        }
+        let mut config = given.or(stored).unwrap_or_default();
+        let checked = self.override_config(&mut config).and_then(|()| {
+            config.gan.share(ranks.size())?;
+            if let Some(checkpoint) = &checkpoint {
+                checkpoint.check_architecture(&config)?;
+            }
+            // The pictures are looked at before anything is written.
+            let pictures = Store::count(&self.data, config.gan.batch)?;
+            gan::check_requirements(&config)?;
+            config.gan.resolve_epochs(pictures as u64);
+            Ok(())
+        });
+        ranks::together(ranks, checked)?;
+        let text = toml::to_string(&config).map_err(|e| Error::Config(e.to_string()))?;
+        let mend = "start all with the same --config and flags";
+        let print = ranks::fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
+        ranks::check_same(ranks, "another configuration", mend, print)?;
+        Ok(Start { run, config, checkpoint })
     }
 
     fn override_config(&self, config: &mut Config) -> Result<()> {

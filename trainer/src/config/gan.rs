@@ -21,6 +21,10 @@ pub enum Perceptual {
 pub struct GanConfig {
     /// Images a step.
     pub batch: i64,
+    /// Images that share a batch norm's statistics and the minibatch deviation, consecutive ones: a divisor of the
+    /// batch, or 0 for all that a process has. Several processes compute what one does only where it is set, to a
+    /// divisor of each one's share.
+    pub norm_group: i64,
     /// Real images to show at each size, smallest size first.
     pub images: Vec<u64>,
     /// In place of the last of `images`: times that each picture is shown at full size. 0: `images` holds.
@@ -86,6 +90,7 @@ impl Default for GanConfig {
     fn default() -> Self {
         Self {
             batch: 16,
+            norm_group: 0,
             images: vec![40_000, 60_000],
             epochs: 0.0,
             fade_images: 5_000,
@@ -127,6 +132,12 @@ impl GanConfig {
         let fail = |reason: &str| Err(Error::Config(reason.into()));
         if self.batch < 2 {
             return fail("gan.batch must be at least 2");
+        }
+        if self.norm_group < 0
+            || self.norm_group == 1
+            || (self.norm_group > 0 && self.batch % self.norm_group != 0)
+        {
+            return fail("gan.norm_group must be 0 or a divisor of gan.batch above 1");
         }
         if self.images.len() != sizes.len() {
             return Err(Error::Config(format!(
@@ -206,6 +217,23 @@ impl GanConfig {
             *last = (self.epochs * pictures as f64).ceil() as u64;
             self.epochs = 0.0;
         }
+    }
+
+    /// Images of a step that each of `ranks` processes has.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the batch, or each one's groups, can't be shared out evenly.
+    pub fn share(&self, ranks: usize) -> Result<i64> {
+        let ranks = ranks as i64;
+        let unit = ranks * self.norm_group.max(1);
+        if self.batch % unit != 0 || self.batch / ranks < 2 {
+            let least = if self.norm_group > 0 { unit } else { 2 * ranks };
+            return Err(Error::Config(format!(
+                "gan.batch {} can't be shared by {ranks} ranks: make it a multiple of {}, at least {least}",
+                self.batch, unit
+            )));
+        }
+        Ok(self.batch / ranks)
     }
 }
 

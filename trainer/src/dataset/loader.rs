@@ -14,6 +14,7 @@ use super::crop::Crop;
 use super::store::Store;
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
+use crate::share::Share;
 
 /// Batches made ahead.
 const AHEAD: usize = 3;
@@ -26,7 +27,7 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts making batches of `batch` crops of `size` pixels from step `first_step` on.
+    /// Starts making batches of `batch` crops of `size` pixels from step `first_step` on: `share` of a larger batch.
     pub fn start(
         store: Arc<Store>,
         crops: CropConfig,
@@ -34,12 +35,13 @@ impl Loader {
         batch: usize,
         size: usize,
         first_step: u64,
+        share: Share,
     ) -> Self {
         let (sender, batches) = sync_channel(AHEAD);
         thread::spawn(move || {
             for step in first_step.. {
                 // The receiver is gone when training ends or moves on to another size.
-                if sender.send(make_batch(&store, &crops, seed, step, batch, size)).is_err() {
+                if sender.send(make_batch(&store, &crops, seed, step, batch, size, share)).is_err() {
                     break;
                 }
             }
@@ -66,12 +68,15 @@ fn make_batch(
     step: u64,
     batch: usize,
     size: usize,
+    share: Share,
 ) -> Vec<f32> {
     let each = 3 * size * size;
+    // Images of the whole step before this part's.
+    let before = step * batch as u64 * share.count as u64 + batch as u64 * share.index as u64;
     let mut data = vec![0.0; batch * each];
     data.par_chunks_mut(each).enumerate().for_each(|(i, out)| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(step * batch as u64 + i as u64);
+        rng.set_stream(before + i as u64);
         let picture = store.picture(rng.random_range(0..store.len()));
         Crop::random(&mut rng, crops).cut(picture, store.side(), size, out);
     });

@@ -149,6 +149,14 @@ impl Store {
         self.side * self.side * 3
     }
 
+    /// A number that differs where the pictures do: of how many there are and the content of some.
+    pub fn fingerprint(&self) -> u64 {
+        let count = self.len();
+        let some = (0..count).step_by((count / 64).max(1)).map(|i| self.picture(i));
+        let size = [count, self.side].map(|n| n.to_le_bytes()).concat();
+        crate::train::ranks::fingerprint(std::iter::once(size.as_slice()).chain(some))
+    }
+
     /// How many pictures there are.
     pub fn len(&self) -> usize {
         self.parts.last().map_or(0, |part| part.end)

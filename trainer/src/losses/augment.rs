@@ -4,40 +4,47 @@
 use tch::{Kind, Tensor};
 
 use crate::config::GanConfig;
+use crate::share::Share;
 
-/// Applies fresh random augmentations to each of `images` `[N, 3, S, S]` in [-1, 1], float32.
-pub fn augment(images: &Tensor, config: &GanConfig) -> Tensor {
-    let x = colour(images, config.augment_colour);
-    let x = translate(&x, config.augment_translation);
-    cut_out(&x, config.augment_cutout)
+/// Applies fresh random augmentations to each of `images` `[N, 3, S, S]` in [-1, 1], float32: `share` of a batch.
+pub fn augment(images: &Tensor, config: &GanConfig, share: Share) -> Tensor {
+    let x = colour(images, config.augment_colour, share);
+    let x = translate(&x, config.augment_translation, share);
+    cut_out(&x, config.augment_cutout, share)
 }
 
-/// Uniform in [-1, 1], one number an image.
-fn signed(n: i64, like: &Tensor) -> Tensor {
-    Tensor::rand([n, 1, 1, 1], (Kind::Float, like.device())) * 2.0 - 1.0
+/// Uniform in [0, 1], one number an image, for `n` images.
+fn uniform(n: i64, like: &Tensor, share: Share) -> Tensor {
+    share.of(&Tensor::rand([share.all(n), 1, 1, 1], (Kind::Float, like.device())))
+}
+
+/// Uniform in [-1, 1], likewise.
+fn signed(n: i64, like: &Tensor, share: Share) -> Tensor {
+    uniform(n, like, share) * 2.0 - 1.0
 }
 
 /// Brightness by up to half the strength, saturation and contrast by up to the strength either way.
-fn colour(x: &Tensor, strength: f64) -> Tensor {
+fn colour(x: &Tensor, strength: f64, share: Share) -> Tensor {
     if strength == 0.0 {
         return x.shallow_clone();
     }
     let n = x.size()[0];
-    let x = x + signed(n, x) * (strength * 0.5);
+    let x = x + signed(n, x, share) * (strength * 0.5);
     let grey = x.mean_dim([1i64].as_slice(), true, Kind::Float);
-    let x = (&x - &grey) * (signed(n, &x) * strength + 1.0) + grey;
+    let x = (&x - &grey) * (signed(n, &x, share) * strength + 1.0) + grey;
     let level = x.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
-    (&x - &level) * (signed(n, &x) * (strength * 0.5) + 1.0) + level
+    (&x - &level) * (signed(n, &x, share) * (strength * 0.5) + 1.0) + level
 }
 
 /// Shifts by whole pixels, black (0) where nothing is known.
-fn translate(x: &Tensor, most: f64) -> Tensor {
+fn translate(x: &Tensor, most: f64, share: Share) -> Tensor {
     let (n, s) = (x.size()[0], x.size()[2]);
     let reach = (most * s as f64) as i64;
     if reach == 0 {
         return x.shallow_clone();
     }
-    let shifts = || Tensor::randint_low(-reach, reach + 1, [n, 1], (Kind::Int64, x.device()));
+    let shifts =
+        || share.of(&Tensor::randint_low(-reach, reach + 1, [share.all(n), 1], (Kind::Int64, x.device())));
     let along = Tensor::arange(s, (Kind::Int64, x.device())).unsqueeze(0);
     // Index `s + 1` and 0 of the padded picture are border.
     let rows = (&along + shifts() + 1).clamp(0, s + 1);
@@ -50,7 +57,7 @@ fn translate(x: &Tensor, most: f64) -> Tensor {
 }
 
 /// Blanks a square at a random place.
-fn cut_out(x: &Tensor, side: f64) -> Tensor {
+fn cut_out(x: &Tensor, side: f64, share: Share) -> Tensor {
     if side == 0.0 {
         return x.shallow_clone();
     }
@@ -58,7 +65,7 @@ fn cut_out(x: &Tensor, side: f64) -> Tensor {
     let half = side * s as f64 / 2.0;
     let along = Tensor::arange(s, (Kind::Float, x.device())) + 0.5;
     let inside = |shape: [i64; 4]| {
-        let centre = Tensor::rand([n, 1, 1, 1], (Kind::Float, x.device())) * s as f64;
+        let centre = uniform(n, x, share) * s as f64;
         (along.view(shape) - centre).abs().lt(half).to_kind(Kind::Float)
     };
     let mask = inside([1, 1, s, 1]) * inside([1, 1, 1, s]);
@@ -76,7 +83,7 @@ mod tests {
         tch::manual_seed(5);
         let x = Tensor::arange(64, (Kind::Float, Device::Cpu)).view([1, 1, 8, 8]) + 1.0;
         let x = x.repeat([200, 1, 1, 1]);
-        let y = translate(&x, 0.25);
+        let y = translate(&x, 0.25, Share::WHOLE);
         let mut seen = std::collections::BTreeSet::new();
         for i in 0..200 {
             let centre = y.double_value(&[i, 0, 4, 4]) as i64 - 1;
@@ -99,15 +106,15 @@ mod tests {
             augment_translation: 0.0,
             ..Default::default()
         };
-        assert_eq!(augment(&x, &off), x);
-        augment(&x, &GanConfig::default()).sum(Kind::Float).backward();
+        assert_eq!(augment(&x, &off, Share::WHOLE), x);
+        augment(&x, &GanConfig::default(), Share::WHOLE).sum(Kind::Float).backward();
         assert!(x.grad().abs().sum(Kind::Float).double_value(&[]) > 0.0);
     }
 
     #[test]
     fn cut_out_blanks_at_most_its_share() {
         let x = Tensor::ones([64, 3, 32, 32], (Kind::Float, Device::Cpu));
-        let left = cut_out(&x, 0.5).mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
+        let left = cut_out(&x, 0.5, Share::WHOLE).mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
         assert!(left.min().double_value(&[]) >= 0.75 - 1e-6 && left.max().double_value(&[]) < 1.0);
     }
 
@@ -122,7 +129,8 @@ mod tests {
         };
         let picture = Tensor::rand([1, 3, 16, 16], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let statistics = |n: i64, skip: i64| {
-            let seen = augment(&picture.repeat([n, 1, 1, 1]), &config).narrow(0, skip, n - skip);
+            let seen =
+                augment(&picture.repeat([n, 1, 1, 1]), &config, Share::WHOLE).narrow(0, skip, n - skip);
             let mean = seen.mean_dim([0i64].as_slice(), false, Kind::Float);
             let spread = seen.std_dim([0i64].as_slice(), true, false);
             (mean, spread)
@@ -140,7 +148,7 @@ mod tests {
         let x = Tensor::rand([4, 3, 8, 8], (Kind::Float, Device::Cpu));
         let before = x.copy();
         let strong = GanConfig { augment_translation: 0.3, augment_cutout: 0.5, ..Default::default() };
-        let _ = augment(&x, &strong);
+        let _ = augment(&x, &strong, Share::WHOLE);
         assert_eq!(x, before);
     }
 }

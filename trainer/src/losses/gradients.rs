@@ -56,7 +56,7 @@ fn gradients_of_every_loss_are_its_finite_differences() {
     check("cycle image", |x| cycle::image(&x[0], &x[1]), vec![image(), image()], &[]);
     let four = || maps().into_iter().chain(maps()).collect();
     check("perceptual", |x| features::perceptual(&x[..2], &x[2..]), four(), &[2, 3]);
-    check("feature matching", |x| features::matching(&x[..2], &x[2..]), four(), &[2, 3]);
+    check("feature matching", |x| features::matching(&x[..2], &x[2..], 3), four(), &[2, 3]);
     let noise = || randn(&[2, 4]);
     check(
         "diversity",

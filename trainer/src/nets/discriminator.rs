@@ -11,7 +11,7 @@ use crate::config::Architecture;
 /// Side of the feature map that the head flattens.
 pub(super) const HEAD_SIZE: i64 = 4;
 
-/// Images over which the minibatch deviation is taken.
+/// Images over which the minibatch deviation is taken, where the batch has a multiple of them.
 const DEVIATION_GROUP: i64 = 8;
 
 #[derive(Debug)]
@@ -100,6 +100,8 @@ pub struct Discriminator {
     head: Conv,
     hidden: Linear,
     logit: Linear,
+    /// The minibatch deviation treats this many consecutive images like a batch of their own (0: the whole batch).
+    pub group: i64,
 }
 
 impl Discriminator {
@@ -113,6 +115,7 @@ impl Discriminator {
             head: Conv::new(p / "head", c + 1, c, 3, 1),
             hidden: Linear::new(p / "hidden", c * HEAD_SIZE * HEAD_SIZE, c),
             logit: Linear::new(p / "logit", c, 1),
+            group: 0,
         }
     }
 
@@ -125,7 +128,7 @@ impl Discriminator {
     pub fn judge(&self, images: &Tensor, alpha: f64, kind: Kind) -> Judgement {
         let maps = self.maps(images, alpha, kind);
         let x = &maps[maps.len() - 1];
-        let x = Tensor::cat(&[x, &minibatch_deviation(x)], 1);
+        let x = Tensor::cat(&[x, &minibatch_deviation(x, self.group)], 1);
         let x = leaky(&self.head.forward(&x)).to_kind(Kind::Float).contiguous().flatten(1, 3);
         let logits = self.logit.forward(&leaky(&self.hidden.forward(&x))).squeeze_dim(1);
         Judgement { logits, maps }
@@ -137,15 +140,47 @@ impl Discriminator {
     }
 }
 
-/// Mean standard deviation over groups of images as one more channel, so that lack of variety shows
-/// (Karras et al., "Progressive Growing of GANs", 2018).
-fn minibatch_deviation(x: &Tensor) -> Tensor {
+/// Mean standard deviation over groups of consecutive images as one more channel, so that lack of variety shows
+/// (Karras et al., "Progressive Growing of GANs", 2018). No group reaches over a multiple of `within` images.
+fn minibatch_deviation(x: &Tensor, within: i64) -> Tensor {
     let size = x.size();
     let (n, c, h, w) = (size[0], size[1], size[2], size[3]);
-    let group = if n % DEVIATION_GROUP == 0 { DEVIATION_GROUP } else { n };
-    let y = x.to_kind(Kind::Float).reshape([group, n / group, c, h, w]);
-    let centred = &y - y.mean_dim([0i64].as_slice(), true, Kind::Float);
-    let deviation = ((&centred * &centred).mean_dim([0i64].as_slice(), false, Kind::Float) + 1e-8).sqrt();
-    let value = deviation.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
-    value.repeat([group, 1, h, w]).to_kind(x.kind())
+    let batch = if within > 0 && n % within == 0 { within } else { n };
+    let group = if batch % DEVIATION_GROUP == 0 { DEVIATION_GROUP } else { batch };
+    let y = x.to_kind(Kind::Float).reshape([n / group, group, c, h, w]);
+    let centred = &y - y.mean_dim([1i64].as_slice(), true, Kind::Float);
+    let deviation = ((&centred * &centred).mean_dim([1i64].as_slice(), false, Kind::Float) + 1e-8).sqrt();
+    let value = deviation.mean_dim([1i64, 2, 3].as_slice(), false, Kind::Float);
+    value
+        .repeat_interleave_self_int(group, 0, n)
+        .view([n, 1, 1, 1])
+        .expand([n, 1, h, w], false)
+        .to_kind(x.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn the_deviation_of_a_group_is_what_it_would_have_as_a_batch() {
+        tch::manual_seed(9);
+        let x = Tensor::randn([24, 3, 2, 2], (Kind::Float, Device::Cpu));
+        let part = |first: i64, n: i64, within: i64| minibatch_deviation(&x.narrow(0, first, n), within);
+        let whole = part(0, 24, 0);
+        assert_eq!(whole.size(), [24, 1, 2, 2]);
+        assert_eq!(whole, Tensor::cat(&[part(0, 8, 0), part(8, 16, 0)], 0));
+        assert_eq!(part(0, 24, 12), Tensor::cat(&[part(0, 12, 0), part(12, 12, 0)], 0));
+        // The first group by hand, one channel and place after the other.
+        let first: Vec<f32> = Vec::try_from(x.narrow(0, 0, 8).flatten(0, -1)).unwrap();
+        let mut sum = 0.0;
+        for cell in 0..12 {
+            let values: Vec<f64> = (0..8).map(|i| f64::from(first[i * 12 + cell])).collect();
+            let mean = values.iter().sum::<f64>() / 8.0;
+            sum += (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / 8.0).sqrt();
+        }
+        assert!((whole.double_value(&[5, 0, 1, 1]) - sum / 12.0).abs() < 1e-5);
+    }
 }

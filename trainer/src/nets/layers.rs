@@ -14,11 +14,21 @@ pub enum Norm {
     Running,
     /// The batch's, which replace this fraction of the running ones.
     Batch(f64),
+    /// Those of each run of `images` consecutive images by itself; their mean replaces `momentum` of the running ones.
+    Groups {
+        /// Divides the batch.
+        images: i64,
+        /// 0 to 1.
+        momentum: f64,
+    },
 }
+
+/// Fraction of the running statistics that a training step replaces.
+pub const TRAINING_MOMENTUM: f64 = 0.1;
 
 impl Norm {
     /// How training uses them.
-    pub const TRAINING: Self = Self::Batch(0.1);
+    pub const TRAINING: Self = Self::Batch(TRAINING_MOMENTUM);
 }
 
 /// He initialisation for a fan-in, for rectified activations.
@@ -176,11 +186,36 @@ fn batch_norm(
     norm: Norm,
 ) -> Tensor {
     let (weight, bias) = affine.unzip();
-    let (train, momentum) = match norm {
-        Norm::Running => (false, 0.0),
-        Norm::Batch(momentum) => (true, momentum),
+    let normalise = |x: &Tensor, mean: &Tensor, var: &Tensor, train: bool, momentum: f64| {
+        x.batch_norm(weight, bias, Some(mean), Some(var), train, momentum, BATCH_NORM_EPS, true)
     };
-    x.batch_norm(weight, bias, Some(mean), Some(var), train, momentum, BATCH_NORM_EPS, true)
+    match norm {
+        Norm::Running => normalise(x, mean, var, false, 0.0),
+        Norm::Batch(momentum) => normalise(x, mean, var, true, momentum),
+        Norm::Groups { images, momentum } => {
+            // Each group updates statistics of its own from the same start; what stays is their mean.
+            let groups: Vec<_> = x
+                .split(images, 0)
+                .into_iter()
+                .map(|group| {
+                    let (mean, var) = (mean.copy(), var.copy());
+                    (normalise(&group, &mean, &var, true, momentum), mean, var)
+                })
+                .collect();
+            let average = |each: Vec<&Tensor>, running: &Tensor| {
+                tch::no_grad(|| {
+                    running.shallow_clone().copy_(&Tensor::stack(&each, 0).mean_dim(
+                        [0i64].as_slice(),
+                        false,
+                        Kind::Float,
+                    ));
+                });
+            };
+            average(groups.iter().map(|g| &g.1).collect(), mean);
+            average(groups.iter().map(|g| &g.2).collect(), var);
+            Tensor::cat(&groups.iter().map(|g| &g.0).collect::<Vec<_>>(), 0)
+        }
+    }
 }
 
 /// Bilinear upsampling by two, edges aligned as pixel areas (`align_corners = false`).
@@ -201,6 +236,9 @@ pub fn mean(x: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+    use tch::nn::VarStore;
+
     use super::*;
 
     #[test]
@@ -219,5 +257,23 @@ mod tests {
             let off = (x.grad() - &slope * &slope * 2.0).abs().select(0, 0).double_value(&[]);
             assert!(off < 0.01, "{off}");
         }
+    }
+
+    #[test]
+    fn groups_are_normalised_like_batches_of_their_own() {
+        tch::manual_seed(8);
+        let x = Tensor::randn([6, 2, 3, 3], (Kind::Float, Device::Cpu)) * 3.0 + 1.0;
+        let store = VarStore::new(Device::Cpu);
+        let layer = BatchNorm::new(store.root() / "grouped", 2);
+        let y = layer.forward(&x, Norm::Groups { images: 2, momentum: 0.25 });
+        let (mut mean, mut var) = (0.0, 0.0);
+        for (i, (x, y)) in x.split(2, 0).iter().zip(y.split(2, 0)).enumerate() {
+            let alone = BatchNorm::new(store.root() / format!("alone{i}"), 2);
+            assert_eq!(alone.forward(x, Norm::Batch(0.25)), y);
+            mean += alone.plain.running_mean.double_value(&[1]) / 3.0;
+            var += alone.plain.running_var.double_value(&[1]) / 3.0;
+        }
+        assert!((layer.plain.running_mean.double_value(&[1]) - mean).abs() < 1e-6);
+        assert!((layer.plain.running_var.double_value(&[1]) - var).abs() < 1e-6);
     }
 }

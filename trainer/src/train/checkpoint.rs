@@ -146,7 +146,15 @@ impl Checkpoint {
         if !path.is_file() {
             return Err(fail("no checkpoint here".into()));
         }
-        let content = std::fs::read(path).map_err(Error::io(path))?;
+        Self::parse(path, std::fs::read(path).map_err(Error::io(path))?)
+    }
+
+    /// The checkpoint of `content`, a file's: that at `path`, perhaps on another machine.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if it is cut short or something else.
+    pub fn parse(path: &Path, content: Vec<u8>) -> Result<Self> {
+        let fail = |reason: String| Error::Checkpoint { path: path.to_owned(), reason };
         let (_, header) = SafeTensors::read_metadata(&content)
             .map_err(|e| fail(format!("not a checkpoint, or cut short ({e})")))?;
         let text = header.metadata().as_ref().and_then(|m| m.get("state").cloned());
@@ -159,6 +167,11 @@ impl Checkpoint {
         // Parsed once more when restored; checked here so that nothing is half restored from a file cut short.
         SafeTensors::deserialize(&content).map_err(|e| fail(format!("cut short ({e})")))?;
         Ok(Self { path: path.to_owned(), content, state })
+    }
+
+    /// The file's content.
+    pub fn content(&self) -> &[u8] {
+        &self.content
     }
 
     /// Copies the checkpoint's tensors into `tensors`, which must have the same names, shapes and kinds.

@@ -19,6 +19,7 @@ use crate::dataset::{Loader, Store};
 use crate::error::{Error, Result};
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, detector::Detection};
+use crate::share::Share;
 use crate::{nets, sample};
 
 /// The stage's name in files.
@@ -281,8 +282,15 @@ impl DetectorTraining {
         let real_batch = (config.batch / 2).max(1);
         let size = self.config.architecture.detector_size as usize;
         let seed = self.config.seed.wrapping_add(SEED_SHIFT);
-        let mut loader =
-            Loader::start(store, self.config.crop.clone(), seed, real_batch as usize, size, self.state.step);
+        let mut loader = Loader::start(
+            store,
+            self.config.crop.clone(),
+            seed,
+            real_batch as usize,
+            size,
+            self.state.step,
+            Share::WHOLE,
+        );
         let (mut saved, mut clock) = (Instant::now(), Instant::now());
         let mut note = String::new();
         while self.state.images_seen < end {

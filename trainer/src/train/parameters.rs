@@ -17,6 +17,17 @@ pub fn trained(store: &VarStore) -> Vec<(String, Tensor)> {
     all(store).into_iter().filter(|(_, t)| t.requires_grad()).collect()
 }
 
+/// The gradients that the last backward pass left in `store`, sorted by name.
+pub fn gradients(store: &VarStore) -> Vec<(String, Tensor)> {
+    let gradients = all(store).into_iter().map(|(name, t)| (name, t.grad()));
+    gradients.filter(|(_, gradient)| gradient.defined()).collect()
+}
+
+/// The running statistics of `store`, sorted by name.
+pub fn statistics(store: &VarStore) -> Vec<Tensor> {
+    all(store).into_iter().map(|(_, t)| t).filter(|t| !t.requires_grad()).collect()
+}
+
 /// The tensors under `prefix/`: how those of several networks share a checkpoint.
 pub fn prefixed(prefix: &str, tensors: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
     tensors.into_iter().map(|(name, tensor)| (format!("{prefix}/{name}"), tensor)).collect()

@@ -1,12 +1,20 @@
 //! A progress line on standard error: rewritten in place on a terminal, now and then a new line elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How often the line is rewritten on a terminal.
 const ON_TERMINAL: Duration = Duration::from_millis(250);
 /// How often a line is written to a file or pipe.
 const ELSEWHERE: Duration = Duration::from_secs(10);
+
+static MUTED: AtomicBool = AtomicBool::new(false);
+
+/// Shows no progress from here on: of several processes that do the same, one shows it.
+pub fn mute() {
+    MUTED.store(true, Ordering::Relaxed);
+}
 
 /// Counts towards a total and tells rate and time left.
 pub struct Progress {
@@ -43,7 +51,7 @@ impl Progress {
     /// Whether the next [`Progress::advance`] would show the line: notes are worth computing only then.
     pub fn is_due(&self) -> bool {
         let every = if self.terminal { ON_TERMINAL } else { ELSEWHERE };
-        self.shown.unwrap_or(self.begun).elapsed() >= every
+        !MUTED.load(Ordering::Relaxed) && self.shown.unwrap_or(self.begun).elapsed() >= every
     }
 
     /// Shows the last state for good, if anything was shown before.

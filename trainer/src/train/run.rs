@@ -52,13 +52,7 @@ impl Run {
     /// # Errors
     /// [`Error::Usage`] if a run is there already.
     pub fn create(dir: &Path, config: &Config) -> Result<Self> {
-        let run = Self::at(dir);
-        if run.config_path().exists() {
-            return Err(Error::Usage(format!(
-                "{} holds a run already: carry on with --resume, or name another folder",
-                dir.display()
-            )));
-        }
+        let run = Self::planned(dir)?;
         fs::create_dir_all(run.dir.join("samples")).map_err(Error::io(dir))?;
         run.write_config(config)?;
         Ok(run)
@@ -71,6 +65,26 @@ impl Run {
     pub fn write_config(&self, config: &Config) -> Result<()> {
         let text = toml::to_string_pretty(config).map_err(|e| Error::Config(e.to_string()))?;
         Ok(models::files::write_atomically(&self.config_path(), text.as_bytes())?)
+    }
+
+    /// Names the directory of a run that another process makes.
+    pub fn elsewhere(dir: &Path) -> Self {
+        Self::at(dir)
+    }
+
+    /// Names the directory of a run that is to be made.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a run is there already.
+    pub fn planned(dir: &Path) -> Result<Self> {
+        let run = Self::at(dir);
+        if run.config_path().exists() {
+            return Err(Error::Usage(format!(
+                "{} holds a run already: carry on with --resume, or name another folder",
+                dir.display()
+            )));
+        }
+        Ok(run)
     }
 
     /// Opens the directory of an earlier run and reads its configuration.

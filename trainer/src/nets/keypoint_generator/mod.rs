@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::layers::{Linear, Norm, leaky};
 use crate::config::{Architecture, KeypointFamily};
+use crate::share::Share;
 
 mod product;
 mod trunk;
@@ -30,6 +31,16 @@ impl Noise {
     pub fn sample(n: i64, latent: i64, device: Device) -> Self {
         let draw = || Tensor::randn([n, latent], (Kind::Float, device));
         Self { pose: draw(), appearance: draw(), background: draw() }
+    }
+
+    /// A part of the batch's noise.
+    pub fn share(&self, share: Share) -> Self {
+        let part = |t| share.of(t);
+        Self {
+            pose: part(&self.pose),
+            appearance: part(&self.appearance),
+            background: part(&self.background),
+        }
     }
 }
 

@@ -23,7 +23,8 @@ impl Critics {
     pub fn new(config: &Config, device: Device) -> Self {
         let store = VarStore::new(device);
         let (root, arch, gan) = (store.root(), &config.architecture, &config.gan);
-        let image = Discriminator::new(&root, arch);
+        let mut image = Discriminator::new(&root, arch);
+        image.group = gan.norm_group;
         let keypoints =
             (gan.keypoint_weight > 0.0).then(|| KeypointDiscriminator::new(&root / "keypoints", arch));
         let appearance =

@@ -65,12 +65,12 @@ impl Inference {
     }
 
     /// Keypoints and embeddings of images `[N, 3, S, S]` in [-1, 1] of any side, both networks as they are when
-    /// training. The detector sees them at the side that it has in use.
-    pub fn forward(&self, images: &Tensor, detect: bool, encode: bool, kind: Kind) -> Seen {
+    /// training, the detector's norms by `norm`. The detector sees them at the side that it has in use.
+    pub fn forward(&self, images: &Tensor, detect: bool, encode: bool, kind: Kind, norm: Norm) -> Seen {
         let detector = self.detector.as_ref().filter(|_| detect);
         let keypoints = detector.map(|net| {
             let images = resize(images, self.detector_size).to_kind(kind);
-            net.forward(&images, Norm::TRAINING).keypoints
+            net.forward(&images, norm).keypoints
         });
         let looks = self.encoder.as_ref().filter(|_| encode).map(|net| net.forward(images, kind));
         Seen { keypoints, looks }

@@ -9,6 +9,7 @@ mod step;
 mod terms;
 
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use super::adam::Adam;
 use super::checkpoint::{Checkpoint, State};
 use super::generator::Generator;
 use super::progress::Progress;
+use super::ranks::{self, Ranks, Single};
 use super::run::Run;
 use super::{average, interrupt, parameters};
 use crate::config::Config;
@@ -68,6 +70,7 @@ pub struct Gan {
     /// Step of the checkpoint that is there.
     saved: Option<u64>,
     device: Device,
+    ranks: Rc<dyn Ranks>,
 }
 
 impl Gan {
@@ -103,7 +106,18 @@ impl Gan {
             saved: None,
             config: config.clone(),
             device,
+            ranks: Rc::new(Single),
         })
+    }
+
+    /// Trains together with `ranks`, all of which must have the same networks; each takes its share of the batch.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] if the batch can't be shared out evenly.
+    pub fn join(&mut self, ranks: Rc<dyn Ranks>) -> Result<()> {
+        self.config.gan.share(ranks.size())?;
+        self.ranks = ranks;
+        Ok(())
     }
 
     /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same. Networks
@@ -151,19 +165,38 @@ impl Gan {
         parts.into_iter().flatten().collect()
     }
 
-    /// Writes the checkpoint, unless anything in it is not a finite number.
+    /// The gradients of the last step, over all ranks.
+    pub fn gradients(&self) -> Vec<(String, Tensor)> {
+        let parts = [
+            parameters::prefixed("generator", parameters::gradients(&self.generator.store)),
+            parameters::prefixed("discriminator", parameters::gradients(&self.critics.store)),
+            parameters::prefixed("inference", parameters::gradients(&self.inference.store)),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    /// Writes the checkpoint, unless anything in it is not a finite number or ranks would write different ones.
     ///
     /// # Errors
-    /// [`crate::Error::Diverged`] naming the losses or the tensor, and those of [`checkpoint::save`].
+    /// [`crate::Error::Diverged`] naming the losses or the tensor, [`crate::Error::Shared`] naming a rank that went astray, and
+    /// those of [`Run::save`].
     pub fn save(&mut self, run: &Run) -> Result<()> {
-        self.check_losses()?;
         let tensors = self.tensors();
-        if let Some(name) = parameters::first_not_finite(&tensors)? {
-            return Err(report::spoiled(&name, self.state.step, self.saved));
+        ranks::together(&*self.ranks, self.check_sound(&tensors))?;
+        ranks::check_equal(&*self.ranks, &tensors)?;
+        if self.ranks.leads() {
+            run.save(STAGE, &tensors, &self.state)?;
         }
-        run.save(STAGE, &tensors, &self.state)?;
         self.saved = Some(self.state.step);
         Ok(())
+    }
+
+    fn check_sound(&self, tensors: &[(String, Tensor)]) -> Result<()> {
+        self.check_losses()?;
+        match parameters::first_not_finite(tensors)? {
+            Some(name) => Err(report::spoiled(&name, self.state.step, self.saved)),
+            None => Ok(()),
+        }
     }
 
     /// Stops if a loss of any step so far was not a finite number.
@@ -201,6 +234,7 @@ impl Gan {
     pub fn train(&mut self, store: Arc<Store>, run: &Run, schedule: &Schedule) -> Result<()> {
         let planned: u64 = self.config.gan.images.iter().sum();
         let end = schedule.until_images.map_or(planned, |u| u.min(planned));
+        let leads = self.ranks.leads();
         let mut progress = Progress::resumed("training", self.state.images_seen, end);
         let mut loader: Option<(i64, Loader)> = None;
         let mut saved = Instant::now();
@@ -209,17 +243,18 @@ impl Gan {
         while self.state.images_seen < end {
             let (size, alpha) = self.resolution();
             if loader.as_ref().is_none_or(|(s, _)| *s != size) {
-                let (batch, crops) = (self.config.gan.batch as usize, self.config.crop.clone());
-                let first = self.state.step;
+                let batch = self.config.gan.share(self.ranks.size())? as usize;
+                let (crops, seed) = (self.config.crop.clone(), self.config.seed);
+                let (first, share) = (self.state.step, self.ranks.share());
                 loader = Some((
                     size,
-                    Loader::start(store.clone(), crops, self.config.seed, batch, size as usize, first),
+                    Loader::start(store.clone(), crops, seed, batch, size as usize, first, share),
                 ));
             }
             let Some((_, loader)) = &mut loader else { continue };
             let real = loader.next_batch()?.to_device(self.device);
             let sampled = self.state.images_seen / schedule.sample_every;
-            let measured = self.step(&real, size, alpha);
+            let measured = self.step(&real, size, alpha)?;
             self.state.seconds += clock.elapsed().as_secs_f64();
             clock = Instant::now();
             // Reading numbers waits for the device, so they are read only where someone wants to see them.
@@ -227,25 +262,33 @@ impl Gan {
             if logged || progress.is_due() || measured.step.is_multiple_of(LOOK_EVERY) {
                 self.check_losses()?;
             }
-            if logged || progress.is_due() {
-                let report = measured.report()?;
+            if logged {
+                let report = measured.report_over(&*self.ranks)?;
                 note = report.note();
-                if logged {
+                if leads {
                     run.log(STAGE, &report)?;
                 }
+            } else if progress.is_due() {
+                // Only this rank knows that it is due, so the numbers are those of its share.
+                note = measured.report()?.note();
             }
             progress.advance(self.config.gan.batch as u64, &note);
-            if self.state.images_seen / schedule.sample_every != sampled {
+            if leads && self.state.images_seen / schedule.sample_every != sampled {
                 self.draw(run)?;
             }
-            if interrupt::asked() || saved.elapsed() >= schedule.save_every {
+            // Agreed upon, so that all ranks save and stop after the same step.
+            let mut flags = [interrupt::asked(), saved.elapsed() >= schedule.save_every];
+            self.ranks.any(&mut flags);
+            if flags.contains(&true) {
                 self.save(run)?;
                 saved = Instant::now();
-                interrupt::end()?;
+                ranks::together(&*self.ranks, interrupt::end())?;
             }
         }
         progress.finish(&note);
-        self.draw(run)?;
+        if leads {
+            self.draw(run)?;
+        }
         self.save(run)
     }
 

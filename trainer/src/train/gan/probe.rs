@@ -16,7 +16,7 @@ impl Gan {
     /// [`crate::Error::Diverged`].
     pub(crate) fn bench_step(&mut self, real: &Tensor, step: u64) -> Result<()> {
         self.state.step = step - 1;
-        self.step(real, real.size()[2], 1.0).report()?;
+        self.step(real, real.size()[2], 1.0)?.report()?;
         self.check_losses()
     }
 

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::terms::{self, Failure, Term};
 use crate::error::{Error, Result};
+use crate::train::ranks::{Ranks, Single};
 
 /// What a step measured, still on the device.
 #[derive(Debug)]
@@ -54,15 +55,24 @@ pub struct StepReport {
 }
 
 impl Measured {
-    /// The numbers, fetched from the device.
+    /// The numbers of this rank's share, fetched from the device.
     ///
     /// # Errors
     /// [`Error::Torch`].
     pub fn report(&self) -> Result<StepReport> {
-        let spread = self.keypoints.std_dim([0i64].as_slice(), true, false).mean(Kind::Float);
+        self.report_over(&Single)
+    }
+
+    /// The numbers over all ranks, every one of which must ask for them.
+    ///
+    /// # Errors
+    /// [`Error::Torch`].
+    pub fn report_over(&self, ranks: &dyn Ranks) -> Result<StepReport> {
+        let spread = self.spread(ranks)?;
         let at_border = self.keypoints.abs().gt(0.97).to_kind(Kind::Float).mean(Kind::Float);
         let mut scalars = vec![spread, at_border];
         scalars.extend(self.terms.iter().map(|t| t.value.to_kind(Kind::Float)));
+        ranks.average(&scalars)?;
         let values = terms::values(&scalars)?;
         let names = self.terms.iter().map(|t| t.name);
         let mut terms: BTreeMap<_, _> = names.zip(values[2..].iter().copied()).collect();
@@ -79,6 +89,18 @@ impl Measured {
             at_border: values[1],
             terms,
         })
+    }
+}
+
+impl Measured {
+    /// Mean over keypoints of the standard deviation over the samples of all ranks.
+    fn spread(&self, ranks: &dyn Ranks) -> Result<Tensor> {
+        let mean = |x: &Tensor| x.mean_dim([0i64].as_slice(), false, Kind::Float);
+        let moments = [mean(&self.keypoints), mean(&self.keypoints.square())];
+        ranks.average(&moments)?;
+        let n = (self.keypoints.size()[0] * ranks.size() as i64) as f64;
+        let [mean, square] = &moments;
+        Ok(((square - mean * mean).clamp_min(0.0) * (n / (n - 1.0))).sqrt().mean(Kind::Float))
     }
 }
 

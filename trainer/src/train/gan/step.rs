@@ -1,18 +1,23 @@
 //! One step: what judges learns, then what is judged.
 
+use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::report::Measured;
 use super::terms::Terms;
 use super::{Gan, inference::Seen};
 use crate::config::{GanConfig, Perceptual};
+use crate::error::Result;
 use crate::losses::{self, augment::augment, due};
 use crate::nets::encoder::Looks;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
-use crate::nets::layers::Norm;
+use crate::nets::layers::{Norm, TRAINING_MOMENTUM};
+use crate::share::Share;
 use crate::train::adam::Adam;
+use crate::train::groups::Groups;
+use crate::train::ranks::Ranks;
 use crate::train::{average, parameters};
 
 /// Images over which the average's half-life grows to its full length, as a fraction of images seen: at the start
@@ -28,6 +33,10 @@ pub(super) struct Frame {
     pub alpha: f64,
     /// Arithmetic inside the networks.
     pub kind: Kind,
+    /// This rank's part of the batch.
+    pub share: Share,
+    /// Its groups.
+    pub groups: Groups,
 }
 
 /// A step's generated images.
@@ -50,25 +59,34 @@ struct Others {
 }
 
 impl Gan {
-    /// One update of all networks with `real` `[N, 3, size, size]`. Nothing in it waits for the device.
-    pub fn step(&mut self, real: &Tensor, size: i64, alpha: f64) -> Measured {
+    /// One update of all networks with `real` `[N, 3, size, size]`, this rank's share of the batch. Nothing in it
+    /// waits for the device, as long as this rank is alone.
+    ///
+    /// # Errors
+    /// Those of [`Ranks::average`].
+    pub fn step(&mut self, real: &Tensor, size: i64, alpha: f64) -> Result<Measured> {
         let gan = self.config.gan.clone();
-        let frame = Frame { size, alpha, kind: self.config.precision.kind() };
+        let share = self.ranks.share();
+        let groups = Groups::new(real.size()[0], gan.norm_group);
+        let frame = Frame { size, alpha, kind: self.config.precision.kind(), share, groups };
         parameters::seed_step(self.config.seed, self.state.step);
         let step = self.state.step + 1;
-        let batch = real.size()[0];
+        // Of all ranks.
+        let batch = share.all(real.size()[0]);
 
-        let drawn = self.draw_batch(batch, step, frame);
+        let drawn = self.draw_batch(real.size()[0], step, frame);
         let reconstruct = gan.reconstructs() && step.is_multiple_of(gan.reconstruction_every);
         let seen = self.inference.forward(
             real,
             gan.keypoint_weight > 0.0 || reconstruct,
             gan.appearance_weight > 0.0 || reconstruct,
             frame.kind,
+            groups.norm(real.size()[0], TRAINING_MOMENTUM),
         );
 
         let judging = self.judging_terms(real, &drawn, &seen, step, frame);
-        update(&mut [(&mut self.critics_adam, gan.discriminator_rate)], &judging);
+        let adams = &mut [(&mut self.critics_adam, gan.discriminator_rate)];
+        update(adams, &judging, &*self.ranks, &[&self.critics.store])?;
 
         // The critics' own gradients are not wanted here, and cost a third of their backward pass.
         self.critics.store.freeze();
@@ -77,7 +95,7 @@ impl Gan {
             (&mut self.generator_adam, gan.generator_rate),
             (&mut self.inference_adam, gan.inference_rate),
         ];
-        update(adams, &judged);
+        update(adams, &judged, &*self.ranks, &[&self.generator.store, &self.inference.store])?;
         self.critics.store.unfreeze();
 
         self.state.step = step;
@@ -89,54 +107,54 @@ impl Gan {
         let terms = judging.detached(judged);
         self.watch.look(step, &terms);
         let keypoints = drawn.latents.keypoints.detach();
-        Measured { step, images: self.state.images_seen, size, alpha, terms, keypoints }
+        Ok(Measured { step, images: self.state.images_seen, size, alpha, terms, keypoints })
     }
 
     /// Generates the step's images in one pass, so that the norms see them together.
     fn draw_batch(&self, n: i64, step: u64, frame: Frame) -> Drawn {
         let gan = &self.config.gan;
         let nets = &self.generator.keypoints;
-        let randn = |n: i64| Tensor::randn([n, self.config.architecture.latent], (Kind::Float, self.device));
-        let noise = Noise::sample(n, self.config.architecture.latent, self.device);
-        let latents = nets.forward(&noise, Norm::TRAINING);
+        let Frame { share, groups, .. } = frame;
+        let latent = self.config.architecture.latent;
+        let randn = |n: i64| share.of(&Tensor::randn([share.all(n), latent], (Kind::Float, self.device)));
+        let noise = Noise::sample(share.all(n), latent, self.device).share(share);
+        let norm = groups.norm(n, TRAINING_MOMENTUM);
+        let latents = nets.forward(&noise, norm);
         let mut parts =
             vec![[&latents.keypoints, &latents.embeddings, &latents.background].map(Tensor::shallow_clone)];
 
-        let share = (n as f64 * gan.background_fraction).round() as i64;
-        let twice = due(gan.background_weight, gan.background_every, step).map_or(0, |_| share.clamp(0, n));
+        let twice = due(gan.background_weight, gan.background_every, step)
+            .map_or(0, |_| groups.part(gan.background_fraction));
         if twice > 0 {
             let background = nets.background_embedding(&randn(twice));
             parts.push([
-                latents.keypoints.narrow(0, 0, twice),
-                latents.embeddings.narrow(0, 0, twice),
+                groups.firsts(&latents.keypoints, twice),
+                groups.firsts(&latents.embeddings, twice),
                 background,
             ]);
         }
         let diverse = due(gan.diversity_weight, gan.diversity_every, step).map(|_| {
-            let half = n / 2;
-            let (pose, appearance) = (randn(half), randn(n - half));
-            let changed = [(&noise.pose, 0, half), (&noise.appearance, half, n - half)]
-                .map(|(noise, from, count)| noise.narrow(0, from, count));
+            let (fresh, poses) = (randn(n), groups.first_halves(self.device));
             let changed_noise = Noise {
-                pose: Tensor::cat(&[&pose, &noise.pose.narrow(0, half, n - half)], 0),
-                appearance: Tensor::cat(&[&noise.appearance.narrow(0, 0, half), &appearance], 0),
+                pose: fresh.where_self(&poses, &noise.pose),
+                appearance: noise.appearance.where_self(&poses, &fresh),
                 background: noise.background.shallow_clone(),
             };
-            let other = nets.forward(&changed_noise, Norm::TRAINING);
+            let other = nets.forward(&changed_noise, norm);
             parts.push([other.keypoints, other.embeddings, other.background]);
-            (Tensor::cat(&changed, 0), Tensor::cat(&[pose, appearance], 0))
+            (noise.pose.where_self(&poses, &noise.appearance), fresh)
         });
 
-        let joined = |i: usize| Tensor::cat(&parts.iter().map(|p| &p[i]).collect::<Vec<_>>(), 0);
-        let images = self.render(&joined(0), &joined(1), &joined(2), Norm::TRAINING, frame);
+        let joined = |i: usize| groups.join(&parts.iter().map(|p| &p[i]).collect::<Vec<_>>());
+        let sizes: Vec<i64> = parts.iter().map(|p| p[0].size()[0]).collect();
+        let norm = groups.norm(sizes.iter().sum(), TRAINING_MOMENTUM);
+        let images = self.render(&joined(0), &joined(1), &joined(2), norm, frame);
+        let mut images = groups.split(&images, &sizes).into_iter();
         Drawn {
-            images: images.narrow(0, 0, n),
-            other_backgrounds: (twice > 0).then(|| images.narrow(0, n, twice)),
-            others: diverse.map(|(noise, other_noise)| Others {
-                images: images.narrow(0, n + twice, n),
-                noise,
-                other_noise,
-            }),
+            images: images.next().unwrap_or_default(),
+            other_backgrounds: if twice > 0 { images.next() } else { None },
+            others: diverse
+                .and_then(|(noise, other_noise)| Some(Others { images: images.next()?, noise, other_noise })),
             latents,
         }
     }
@@ -150,7 +168,7 @@ impl Gan {
         norm: Norm,
         frame: Frame,
     ) -> Tensor {
-        let Frame { size, alpha, kind } = frame;
+        let Frame { size, alpha, kind, .. } = frame;
         let pose = Pose::natural(keypoints.shallow_clone());
         self.generator.images.forward(&pose, embeddings, background, Mode { size, alpha, kind, norm })
     }
@@ -164,11 +182,11 @@ impl Gan {
         let mut terms = Terms::default();
 
         let net = &self.critics.image;
-        let real_logits = net.forward(&augment(real, gan), alpha, kind);
-        let fake_logits = net.forward(&augment(&fake, gan), alpha, kind);
+        let real_logits = net.forward(&augment(real, gan, frame.share), alpha, kind);
+        let fake_logits = net.forward(&augment(&fake, gan, frame.share), alpha, kind);
         terms.add("discriminator", 1.0, losses::discriminator(&real_logits, &fake_logits));
         if let Some(weight) = r1 {
-            let images = input(&augment(real, gan));
+            let images = input(&augment(real, gan, frame.share));
             // Second derivatives lose too much in bfloat16.
             let logits = net.forward(&images, alpha, Kind::Float);
             terms.add("r1", weight, losses::r1(&[&images], &logits));
@@ -176,12 +194,16 @@ impl Gan {
         if let (Some(net), Some(keypoints)) = (&self.critics.keypoints, &seen.keypoints) {
             let shown = pose_safe(gan);
             let keypoints = keypoints.detach();
-            let real_logits = net.forward(&augment(real, &shown), &keypoints, alpha, kind);
-            let fake_logits =
-                net.forward(&augment(&fake, &shown), &drawn.latents.keypoints.detach(), alpha, kind);
+            let real_logits = net.forward(&augment(real, &shown, frame.share), &keypoints, alpha, kind);
+            let fake_logits = net.forward(
+                &augment(&fake, &shown, frame.share),
+                &drawn.latents.keypoints.detach(),
+                alpha,
+                kind,
+            );
             terms.add("keypoint_discriminator", 1.0, losses::discriminator(&real_logits, &fake_logits));
             if let Some(weight) = r1 {
-                let (images, keypoints) = (input(&augment(real, &shown)), input(&keypoints));
+                let (images, keypoints) = (input(&augment(real, &shown, frame.share)), input(&keypoints));
                 let logits = net.forward(&images, &keypoints, alpha, Kind::Float);
                 terms.add("r1_keypoints", weight, losses::r1(&[&images, &keypoints], &logits));
             }
@@ -189,15 +211,16 @@ impl Gan {
         if let (Some(net), Some(looks)) = (&self.critics.appearance, &seen.looks) {
             let shown = look_safe(gan);
             let (parts, background) = (looks.embeddings.detach(), looks.background.detach());
-            let real_logits = net.forward(&augment(real, &shown), &parts, &background, alpha, kind);
+            let real_logits =
+                net.forward(&augment(real, &shown, frame.share), &parts, &background, alpha, kind);
             let (fake_parts, fake_background) =
                 (drawn.latents.embeddings.detach(), drawn.latents.background.detach());
             let fake_logits =
-                net.forward(&augment(&fake, &shown), &fake_parts, &fake_background, alpha, kind);
+                net.forward(&augment(&fake, &shown, frame.share), &fake_parts, &fake_background, alpha, kind);
             terms.add("appearance_discriminator", 1.0, losses::discriminator(&real_logits, &fake_logits));
             if let Some(weight) = r1 {
                 let (images, parts, background) =
-                    (input(&augment(real, &shown)), input(&parts), input(&background));
+                    (input(&augment(real, &shown, frame.share)), input(&parts), input(&background));
                 let logits = net.forward(&images, &parts, &background, alpha, Kind::Float);
                 terms.add("r1_appearance", weight, losses::r1(&[&images, &parts, &background], &logits));
             }
@@ -208,20 +231,20 @@ impl Gan {
     /// What the generator, the detector and the encoder minimise. The critics are frozen.
     fn judged_terms(&self, real: &Tensor, drawn: &Drawn, seen: &Seen, step: u64, frame: Frame) -> Terms {
         let gan = &self.config.gan;
-        let Frame { size, alpha, kind } = frame;
+        let Frame { size, alpha, kind, .. } = frame;
         let latents = &drawn.latents;
         let mut terms = Terms::default();
 
-        let judged = self.critics.image.judge(&augment(&drawn.images, gan), alpha, kind);
+        let judged = self.critics.image.judge(&augment(&drawn.images, gan, frame.share), alpha, kind);
         terms.add("generator", 1.0, losses::generator(&judged.logits));
         if let (Some(others), Some(weight)) =
             (&drawn.other_backgrounds, due(gan.background_weight, gan.background_every, step))
         {
             let twice = others.size()[0];
-            let pose = Pose::natural(latents.keypoints.narrow(0, 0, twice));
+            let pose = Pose::natural(frame.groups.firsts(&latents.keypoints, twice));
             let tau = self.config.architecture.tau * gan.background_reach;
             let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, size).detach());
-            let images = drawn.images.narrow(0, 0, twice);
+            let images = frame.groups.firsts(&drawn.images, twice);
             terms.add("background", weight, losses::background(&images, others, &parts));
         }
         if let (Some(others), Some(weight)) =
@@ -232,24 +255,31 @@ impl Gan {
             terms.add("diversity", weight, loss);
         }
         if gan.feature_matching_weight > 0.0 {
-            let real = tch::no_grad(|| self.critics.image.maps(&augment(real, gan), alpha, kind));
+            let real =
+                tch::no_grad(|| self.critics.image.maps(&augment(real, gan, frame.share), alpha, kind));
             terms.add(
                 "feature_matching",
                 gan.feature_matching_weight,
-                losses::features::matching(&judged.maps, &real),
+                losses::features::matching(&judged.maps, &real, frame.groups.size()),
             );
         }
         if let (Some(net), Some(keypoints)) = (&self.critics.keypoints, &seen.keypoints) {
             let shown = pose_safe(gan);
-            let real_logits = net.forward(&augment(real, &shown), keypoints, alpha, kind);
-            let fake_logits = net.forward(&augment(&drawn.images, &shown), &latents.keypoints, alpha, kind);
+            let real_logits = net.forward(&augment(real, &shown, frame.share), keypoints, alpha, kind);
+            let fake_logits =
+                net.forward(&augment(&drawn.images, &shown, frame.share), &latents.keypoints, alpha, kind);
             terms.add("keypoints", gan.keypoint_weight, losses::pair(&real_logits, &fake_logits));
         }
         if let (Some(net), Some(looks)) = (&self.critics.appearance, &seen.looks) {
             let shown = look_safe(gan);
-            let real_logits =
-                net.forward(&augment(real, &shown), &looks.embeddings, &looks.background, alpha, kind);
-            let fake = augment(&drawn.images, &shown);
+            let real_logits = net.forward(
+                &augment(real, &shown, frame.share),
+                &looks.embeddings,
+                &looks.background,
+                alpha,
+                kind,
+            );
+            let fake = augment(&drawn.images, &shown, frame.share);
             let fake_logits = net.forward(&fake, &latents.embeddings, &latents.background, alpha, kind);
             terms.add("appearance", gan.appearance_weight, losses::pair(&real_logits, &fake_logits));
         }
@@ -265,7 +295,8 @@ impl Gan {
         let gan = &self.config.gan;
         let latents = &drawn.latents;
         let (detect, encode) = (gan.cycle_keypoints_weight > 0.0, gan.cycle_embeddings_weight > 0.0);
-        let found = self.inference.forward(&drawn.images, detect, encode, frame.kind);
+        let norm = frame.groups.norm(drawn.images.size()[0], TRAINING_MOMENTUM);
+        let found = self.inference.forward(&drawn.images, detect, encode, frame.kind, norm);
         if let Some(keypoints) = &found.keypoints {
             let loss = losses::cycle::keypoints(keypoints, &latents.keypoints);
             terms.add("cycle_keypoints", gan.cycle_keypoints_weight, loss);
@@ -286,7 +317,8 @@ impl Gan {
             return;
         };
         // The running statistics are those of generated images alone, which is what is drawn later.
-        let again = self.render(keypoints, embeddings, background, Norm::Batch(0.0), frame);
+        let again =
+            self.render(keypoints, embeddings, background, frame.groups.norm(real.size()[0], 0.0), frame);
         if let Some(weight) = due(gan.cycle_image_weight, gan.reconstruction_every, step) {
             terms.add("cycle_image", weight, losses::cycle::image(&again, real));
         }
@@ -317,14 +349,26 @@ fn look_safe(gan: &GanConfig) -> GanConfig {
     GanConfig { augment_colour: 0.0, augment_cutout: 0.0, ..gan.clone() }
 }
 
-/// One update of the networks of `adams`, each at its step length, by the sum of `terms`.
-fn update(adams: &mut [(&mut Adam, f64)], terms: &Terms) {
-    let Some(total) = terms.total() else { return };
+/// One update of the networks of `adams`, each at its step length, by the sum of `terms`, over all ranks: gradients
+/// and running statistics in `stores`, where those networks are, become the mean of all.
+fn update(
+    adams: &mut [(&mut Adam, f64)],
+    terms: &Terms,
+    ranks: &dyn Ranks,
+    stores: &[&VarStore],
+) -> Result<()> {
+    let Some(total) = terms.total() else { return Ok(()) };
     for (adam, _) in adams.iter_mut() {
         adam.zero_grad();
     }
     total.backward();
+    if ranks.size() > 1 {
+        let gradients = stores.iter().flat_map(|s| parameters::gradients(s)).map(|(_, gradient)| gradient);
+        let statistics = stores.iter().flat_map(|s| parameters::statistics(s));
+        ranks.average(&gradients.chain(statistics).collect::<Vec<_>>())?;
+    }
     for (adam, rate) in adams.iter_mut() {
         adam.step(*rate);
     }
+    Ok(())
 }

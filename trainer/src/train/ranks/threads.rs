@@ -1,0 +1,67 @@
+//! Ranks that are threads of one process: for tests of what ranks tell each other.
+
+use std::sync::{Arc, Barrier, Mutex};
+
+use tch::Tensor;
+
+use super::Ranks;
+use crate::error::Result;
+
+struct Table {
+    barrier: Barrier,
+    told: Mutex<Vec<Vec<u8>>>,
+}
+
+/// One of the threads.
+pub struct Thread {
+    rank: usize,
+    size: usize,
+    table: Arc<Table>,
+}
+
+/// What `work` gives on each of `size` ranks.
+pub fn on_each<T: Send>(size: usize, work: impl Fn(&Thread) -> T + Sync) -> Vec<T> {
+    let table = Arc::new(Table { barrier: Barrier::new(size), told: Mutex::new(vec![vec![]; size]) });
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..size)
+            .map(|rank| {
+                let (table, work) = (table.clone(), &work);
+                scope.spawn(move || work(&Thread { rank, size, table }))
+            })
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+impl Ranks for Thread {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn average(&self, _: &[Tensor]) -> Result<()> {
+        unimplemented!("threads share libtorch's random numbers and can't train together")
+    }
+
+    fn any(&self, flags: &mut [bool]) {
+        let mine: Vec<u8> = flags.iter().map(|f| u8::from(*f)).collect();
+        for told in self.gather(&mine) {
+            flags.iter_mut().zip(told).for_each(|(flag, told)| *flag |= told > 0);
+        }
+    }
+
+    fn gather(&self, mine: &[u8]) -> Vec<Vec<u8>> {
+        self.table.told.lock().unwrap()[self.rank] = mine.to_vec();
+        self.table.barrier.wait();
+        let all = self.table.told.lock().unwrap().clone();
+        self.table.barrier.wait();
+        all
+    }
+
+    fn abort(&self, _: u8) -> ! {
+        panic!("aborted")
+    }
+}

@@ -1,0 +1,163 @@
+//! Parts of a batch add up to the whole: what training over several processes rests on.
+
+#![allow(clippy::unwrap_used)]
+
+use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tch::{Device, Kind, Tensor};
+use trainer::Result;
+use trainer::config::{Architecture, Config, GanConfig, Precision};
+use trainer::losses::augment::augment;
+use trainer::share::Share;
+use trainer::train::gan::Gan;
+use trainer::train::ranks::{Ranks, Single};
+
+/// libtorch has one random generator in a process: tests that need its numbers take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One of two ranks that never hears from the other: its gradients are those of its share.
+struct Deaf(usize);
+
+impl Ranks for Deaf {
+    fn rank(&self) -> usize {
+        self.0
+    }
+    fn size(&self) -> usize {
+        2
+    }
+    fn average(&self, _: &[Tensor]) -> Result<()> {
+        Ok(())
+    }
+    fn any(&self, _: &mut [bool]) {}
+    fn gather(&self, _: &[u8]) -> Vec<Vec<u8>> {
+        vec![]
+    }
+    fn abort(&self, _: u8) -> ! {
+        std::process::abort()
+    }
+}
+
+/// Every loss there is, all due in the first step.
+fn config() -> Config {
+    let architecture = Architecture {
+        keypoints: 3,
+        latent: 8,
+        embedding: 8,
+        mlp_hidden: 16,
+        image_size: 16,
+        first_size: 8,
+        generator_channels: vec![8, 8, 8],
+        discriminator_channels: vec![8, 8, 8],
+        detector_size: 32,
+        detector_channels: vec![8, 8],
+        ..Architecture::default()
+    };
+    let gan = GanConfig {
+        batch: 8,
+        norm_group: 4,
+        images: vec![100, 100],
+        // The generator's gradients are to come from the same discriminator.
+        discriminator_rate: 1e-30,
+        r1_every: 1,
+        background_every: 1,
+        keypoint_weight: 0.5,
+        appearance_weight: 0.5,
+        cycle_keypoints_weight: 1.0,
+        cycle_embeddings_weight: 1.0,
+        cycle_image_weight: 1.0,
+        perceptual_weight: 0.5,
+        feature_matching_weight: 1.0,
+        diversity_weight: 0.3,
+        diversity_every: 1,
+        reconstruction_every: 1,
+        augment_translation: 0.2,
+        augment_cutout: 0.3,
+        ..GanConfig::default()
+    };
+    Config { precision: Precision::Fp32, architecture, gan, ..Config::default() }
+}
+
+type Tensors = Vec<(String, Tensor)>;
+
+/// The gradients of one step, and the running statistics after it.
+fn one_step(real: &Tensor, config: &Config, ranks: Rc<dyn Ranks>) -> (Tensors, Tensors) {
+    let mut gan = Gan::new(config, 100, Device::Cpu).unwrap();
+    gan.join(ranks.clone()).unwrap();
+    let measured = gan.step(&ranks.share().of(real), 16, 0.5).unwrap();
+    assert_eq!(measured.images, 8);
+    assert_eq!(measured.terms.len(), 16, "{:?}", measured.terms);
+    let mut statistics = gan.tensors();
+    statistics.retain(|(name, _)| name.contains("running_") && !name.starts_with("average"));
+    (gan.gradients(), statistics)
+}
+
+fn most(t: &Tensor) -> f64 {
+    t.abs().max().double_value(&[])
+}
+
+#[test]
+fn the_mean_of_two_halves_gradients_is_the_gradient_of_the_whole() {
+    let _turn = alone();
+    tch::manual_seed(11);
+    let real = Tensor::rand([8, 3, 16, 16], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+    let config = config();
+    let (whole, statistics) = one_step(&real, &config, Rc::new(Single));
+    let halves = [0, 1].map(|rank| one_step(&real, &config, Rc::new(Deaf(rank))));
+    assert!(whole.len() > 100, "{}", whole.len());
+    let network = |name: &str| name.split_once('/').unwrap().0.to_owned();
+    let mut told_apart = 0;
+    for (i, (name, gradient)) in whole.iter().enumerate() {
+        let [a, b] = [0, 1].map(|half| {
+            assert_eq!(&halves[half].0[i].0, name);
+            halves[half].0[i].1.shallow_clone()
+        });
+        // Some gradients are nothing but rounding: those of a bias before a norm.
+        let largest = whole.iter().filter(|(n, _)| network(n) == network(name)).map(|(_, g)| most(g));
+        let largest = largest.fold(0.0, f64::max);
+        let off = most(&((&a + &b) / 2.0 - gradient));
+        assert!(off <= 1e-5 * largest, "{name}: {off} of {largest}");
+        told_apart += usize::from(most(&(a - gradient)) > 1e-3 * largest);
+    }
+    assert!(told_apart > 50, "each half alone should be something else: {told_apart}");
+    assert!(statistics.len() > 10, "{}", statistics.len());
+    for (i, (name, statistic)) in statistics.iter().enumerate() {
+        let mean = (&halves[0].1[i].1 + &halves[1].1[i].1) / 2.0;
+        assert!(most(&(mean - statistic)) <= 1e-5 * most(statistic).max(1.0), "{name}");
+    }
+}
+
+#[test]
+fn batches_that_cannot_be_shared_are_refused() {
+    let config = config();
+    assert_eq!(config.gan.share(2).unwrap(), 4);
+    let refused = |gan: &GanConfig, ranks: usize| gan.share(ranks).unwrap_err().to_string();
+    assert!(
+        refused(&config.gan, 3).contains("gan.batch 8 can't be shared by 3 ranks: make it a multiple of 12")
+    );
+    assert!(refused(&config.gan, 4).contains("a multiple of 16"));
+    let free = GanConfig { norm_group: 0, ..config.gan };
+    assert_eq!(free.share(4).unwrap(), 2);
+    assert!(refused(&free, 8).contains("a multiple of 8, at least 16"));
+}
+
+#[test]
+fn an_image_is_augmented_alike_whichever_part_of_the_batch_it_is_in() {
+    let _turn = alone();
+    let x = Tensor::randn([6, 3, 8, 8], (Kind::Float, Device::Cpu));
+    let all = GanConfig {
+        augment_colour: 0.5,
+        augment_cutout: 0.5,
+        augment_translation: 0.25,
+        ..Default::default()
+    };
+    let part = |share: Share| {
+        tch::manual_seed(7);
+        augment(&share.of(&x), &all, share)
+    };
+    let parts: Vec<Tensor> = (0..3).map(|index| part(Share { index, count: 3 })).collect();
+    assert_eq!(Tensor::cat(&parts, 0), part(Share::WHOLE));
+}
