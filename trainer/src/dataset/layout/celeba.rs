@@ -34,6 +34,10 @@ pub fn is_at(root: &Path) -> bool {
 pub fn collect(root: &Path, wild: bool) -> Result<Vec<Item>> {
     let need =
         |names: &[&str]| find(root, &FOLDERS, names).ok_or_else(|| missing(root, Layout::CelebA, names[0]));
+    if !wild && find(root, &FOLDERS, &ALIGNED).is_none() && find(root, &FOLDERS, &WILD).is_some() {
+        let reason = "has only CelebA's pictures in the wild: add --wild, or complete the set".into();
+        return Err(Error::Data { path: root.to_owned(), reason });
+    }
     let landmarks = Table::read(&need(if wild { &WILD_LANDMARKS } else { &ALIGNED_LANDMARKS })?, 2 * POINTS)?;
     let boxes = if wild { Some(Table::read(&need(&BOXES)?, 4)?) } else { None };
     let splits = Splits::read(root)?;

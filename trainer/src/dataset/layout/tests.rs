@@ -145,6 +145,8 @@ fn celeba_without_a_list_names_it() {
     assert!(error(&Options { wild: true, ..options.clone() }).contains("list_bbox_celeba.txt"));
     fs::remove_dir_all(dir.path().join("Img/img_align_celeba")).unwrap();
     fs::write(&list, text).unwrap();
+    assert!(error(&options).contains("add --wild"));
+    fs::remove_dir_all(dir.path().join("Img/img_celeba")).unwrap();
     assert!(error(&options).contains("img_align_celeba is not in it"));
     let wild = Options { wild: true, layout: Some(Layout::Plain), ..options };
     assert!(error(&wild).contains("--wild is for CelebA"));
