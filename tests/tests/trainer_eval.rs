@@ -7,8 +7,8 @@ use std::path::Path;
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
+use workspace_tests::Outcome;
 use workspace_tests::tiny::Tiny;
-use workspace_tests::trainer;
 
 /// A set of pictures of a square with five landmarks in and round it.
 fn landmark_set(dir: &Path) {
@@ -35,6 +35,11 @@ fn landmark_set(dir: &Path) {
     }
 }
 
+/// On one thread: these networks are too small to share, and tests run beside each other.
+fn trainer(args: &[&str]) -> Outcome {
+    workspace_tests::trainer(&[args, &["--threads", "1"]].concat())
+}
+
 #[test]
 fn a_run_and_its_bundle_get_the_same_report() {
     let tiny = Tiny::new();
@@ -44,11 +49,10 @@ fn a_run_and_its_bundle_get_the_same_report() {
     let config = tiny.path("tiny.toml");
     let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
     args.extend(["--config", &config]);
-    trainer(&args).succeeded();
+    workspace_tests::trainer(&args).succeeded();
     let report = |name: &str, subject: [&str; 2], more: &[&str]| -> Value {
         let out = tiny.path(name);
-        let args =
-            ["eval", subject[0], subject[1], "--out", &out, "--samples", "12", "--threads", "1", "--json"];
+        let args = ["eval", subject[0], subject[1], "--out", &out, "--samples", "12", "--json"];
         let outcome = trainer(&[&args, more].concat());
         let printed: Value = serde_json::from_str(outcome.succeeded()).unwrap();
         let written: Value =
@@ -64,7 +68,7 @@ fn a_run_and_its_bundle_get_the_same_report() {
         .refused("train it with `trainer detector`");
     assert!(!tiny.dir().join("no").exists());
 
-    trainer(&["detector", &tiny.path("pictures"), "--run", &run, "--threads", "1"]).succeeded();
+    trainer(&["detector", &tiny.path("pictures"), "--run", &run]).succeeded();
     trainer(&["export", "--onnx", &bundle, "--run", &run]).succeeded();
     let a = report("a", ["--run", &run], &["--landmarks", &set, "--plots"]);
     let b = report("b", ["--bundle", &bundle], &["--landmarks", &set]);
