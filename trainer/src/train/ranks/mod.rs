@@ -12,6 +12,9 @@
 //! Any other error of one rank ends the others by [`Ranks::abort`]; a rank that is killed is noticed by `mpirun`, which
 //! ends the rest.
 //!
+//! `mpirun` itself gives its ranks one second from Ctrl-C to their end. Where a step takes longer, ask one `trainer` to
+//! stop instead (`kill -INT`, or --stop-after), or allow more: `mpirun --mca odls_base_sigkill_timeout 30`.
+//!
 //! The trait [`Ranks`] is all that the loops know. Another way of exchanging tensors implements it and is opened by
 //! [`join`]. What NCCL would take: tch 0.24 binds none of libtorch's collectives (`c10d`: `ProcessGroupNCCL` has no
 //! C wrapper in torch-sys, and `libtorch_cuda.so`, which holds it, is not linked against). So either wrappers for

@@ -5,7 +5,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use tch::Tensor;
 
 use super::Ranks;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 struct Table {
     barrier: Barrier,
@@ -43,7 +43,7 @@ impl Ranks for Thread {
     }
 
     fn average(&self, _: &[Tensor]) -> Result<()> {
-        unimplemented!("threads share libtorch's random numbers and can't train together")
+        Err(Error::Usage("threads share libtorch's random numbers and can't train together".into()))
     }
 
     fn any(&self, flags: &mut [bool]) {
