@@ -203,7 +203,6 @@ fn images_of_128_and_256_px_export_too() {
         arch.check().unwrap();
         let nets = Nets::random(&arch, seed);
         nets.tame(&arch);
-        let start = std::time::Instant::now();
         let worst = export::parity_of(&nets.view(), &arch, Network::ImageGenerator).unwrap();
         println!("{:?} at {} px: {worst:?}", arch.image_generator, arch.image_size);
     }
