@@ -30,6 +30,26 @@ fn useless_data_and_configurations_write_nothing() {
 }
 
 #[test]
+fn processes_that_would_not_work_together_are_refused() {
+    let tiny = Tiny::new();
+    let mut args = tiny.train("run");
+    args.extend(["--config".into(), tiny.path("tiny.toml")]);
+    let started = std::process::Command::new(workspace_tests::program("trainer"))
+        .args(&args)
+        .env("OMPI_COMM_WORLD_SIZE", "2")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&started.stderr);
+    assert_eq!(started.status.code(), Some(2));
+    assert!(stderr.lines().count() == 1 && stderr.contains("add --ranks"), "{stderr}");
+    // What scripts/test-ranks builds has MPI, and is the only rank.
+    if std::env::var_os("LKG_RANKS").is_none() {
+        train(&tiny, "run", &["--config", &tiny.path("tiny.toml"), "--ranks"]).refused("--features mpi");
+    }
+    assert!(!tiny.dir().join("run").exists());
+}
+
+#[test]
 fn unfit_checkpoints_are_refused_and_kept() {
     let tiny = Tiny::new();
     train(&tiny, "run", &["--config", &tiny.path("tiny.toml"), "--images", "8"]).succeeded();

@@ -1,6 +1,6 @@
 //! Training over two processes by MPI: the gradients of one, the same networks on both, and no process left waiting.
-//! These tests need `mpirun` and a trainer with the feature `mpi`: `scripts/test-ranks` builds it and sets
-//! LKG_RANKS=required, without which they are skipped where something is missing.
+//! These tests need `mpirun` and a trainer with the feature `mpi`: `scripts/test-ranks` sees to both and sets LKG_RANKS,
+//! without which they are skipped.
 
 #![allow(clippy::unwrap_used)]
 
@@ -27,18 +27,13 @@ fn config() -> String {
         .replace("images = [24, 56]", "images = [48, 112]")
 }
 
-/// Whether training over ranks can be tried here; says so if not.
+/// Whether this is `scripts/test-ranks`; says so if not.
 fn ready() -> bool {
-    let refusal = trainer(&["train", "/nowhere", "--out", "/nowhere/run", "--ranks"]).stderr;
-    let mpirun = Command::new("mpirun").arg("--version").output().is_ok_and(|o| o.status.success());
-    let missing = match (refusal.contains("built without MPI"), mpirun) {
-        (true, _) => "this trainer was built without MPI",
-        (_, false) => "there is no mpirun",
-        _ => return true,
-    };
-    assert!(std::env::var("LKG_RANKS").is_err(), "{missing}");
-    eprintln!("skipped: {missing}");
-    false
+    let ready = std::env::var_os("LKG_RANKS").is_some();
+    if !ready {
+        eprintln!("skipped: scripts/test-ranks builds a trainer with MPI and runs this");
+    }
+    ready
 }
 
 fn tiny() -> Tiny {
