@@ -73,7 +73,9 @@ pub fn scan(
             .zip(chunk)
             .map(|(content, item)| {
                 // A chunk of large pictures takes seconds: too long to wait for after Ctrl-C.
-                (!interrupt::asked()).then(|| content.map_err(Skip::Broken).and_then(|c| one(&c, item, plan)))
+                interrupt::check()
+                    .is_ok()
+                    .then(|| content.map_err(Skip::Broken).and_then(|c| one(&c, item, plan)))
             })
             .collect();
         for (i, scanned) in scanned.ok_or(Error::Interrupted)?.into_iter().enumerate() {

@@ -53,7 +53,7 @@ impl Run {
     /// [`Error::Usage`] if a run is there already.
     pub fn create(dir: &Path, config: &Config) -> Result<Self> {
         let run = Self::planned(dir)?;
-        fs::create_dir_all(run.dir.join("samples")).map_err(Error::io(dir))?;
+        fs::create_dir_all(&run.dir).map_err(Error::io(dir))?;
         run.write_config(config)?;
         Ok(run)
     }
@@ -144,11 +144,14 @@ impl Run {
         Recorder::new(&self.dir, stage)
     }
 
-    /// Notes in `run.json` that this process begins to train a stage.
+    /// Notes in `run.json` that this process begins to train a stage, and makes room for its sheets: a run that was put
+    /// together from parts has no folder for them.
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Data`] if `run.json` is not a record.
     pub fn begin(&self, session: Session) -> Result<()> {
+        let samples = self.dir.join("samples");
+        fs::create_dir_all(&samples).map_err(Error::io(&samples))?;
         session.add_to(&self.dir.join("run.json"))
     }
 

@@ -80,7 +80,7 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
         for mut painter in painters {
             let (sender, mean, todo, next, stop) = (sender.clone(), &mean, &todo, &next, &stop);
             scope.spawn(move || {
-                while !interrupt::asked() && !stop.load(Ordering::Relaxed) {
+                while interrupt::check().is_ok() && !stop.load(Ordering::Relaxed) {
                     let Some(seed) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                     // The receiver is gone after an error.
                     if sender.send(face(&mut painter, mean, *seed, out)).is_err() {
