@@ -13,11 +13,13 @@ fn main() -> ExitCode {
         std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let long = arguments.iter().any(|a| ["train", "detector", "bench"].contains(&a.as_str()));
     let alone = arguments.windows(2).any(|w| w == ["--threads", "1"]);
-    if long && !alone && std::env::var_os(POLICY).is_none() {
-        if let Ok(program) = std::env::current_exe() {
-            // Returns only where it could not start: then it is as well to go on.
-            let _ = Command::new(program).args(std::env::args_os().skip(1)).env(POLICY, "passive").exec();
-        }
+    if long
+        && !alone
+        && std::env::var_os(POLICY).is_none()
+        && let Ok(program) = std::env::current_exe()
+    {
+        // Returns only where it could not start: then it is as well to go on.
+        let _ = Command::new(program).args(std::env::args_os().skip(1)).env(POLICY, "passive").exec();
     }
     trainer::cli::main()
 }

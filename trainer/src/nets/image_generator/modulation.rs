@@ -273,7 +273,7 @@ mod tests {
             for modulation in [ModulationForm::Linear, ModulationForm::Conv] {
                 let store = VarStore::new(Device::Cpu);
                 let _no_grad = tch::no_grad_guard();
-                let net = Modulation::new(&store.root(), &arch(form, modulation), channels);
+                let net = Modulation::new(store.root(), &arch(form, modulation), channels);
                 for (name, mut tensor) in store.variables() {
                     if name.ends_with("bias") {
                         tensor += Tensor::randn_like(&tensor);
@@ -307,7 +307,7 @@ mod tests {
             let store = VarStore::new(Device::Cpu);
             let _no_grad = tch::no_grad_guard();
             let arch = Architecture { modulation, embedding: 32, ..Architecture::default() };
-            let net = Modulation::new(&store.root(), &arch, 24);
+            let net = Modulation::new(store.root(), &arch, 24);
             let pose = Pose::natural(Tensor::rand([8, 10, 2], OPTIONS) - 0.5);
             let (embeddings, background) =
                 (Tensor::randn([8, 10, 32], OPTIONS), Tensor::randn([8, 32], OPTIONS));
