@@ -56,7 +56,7 @@ class KeypointGenerator(nn.Module):
 class Spade(nn.Module):
     def __init__(self, embedding, channels):
         super().__init__()
-        self.style = nn.Parameter(torch.randn(embedding, 2 * channels) * 0.5 / embedding**0.5)
+        self.style = nn.Parameter(torch.randn(1, embedding, 2 * channels) * 0.5 / embedding**0.5)
         self.bias = nn.Parameter(torch.cat([torch.ones(1, channels), torch.zeros(1, channels)], 1))
         self.norm = nn.Module()
         self.norm.register_buffer("running_mean", torch.zeros(channels))
@@ -64,7 +64,7 @@ class Spade(nn.Module):
 
     def forward(self, x, looks, maps):
         n, c, h, w = x.shape
-        table = torch.cat([looks @ self.style, self.bias.to(x.dtype).expand(n, 1, -1)], 1)
+        table = torch.cat([looks @ self.style[0], self.bias.to(x.dtype).expand(n, 1, -1)], 1)
         gamma, beta = (
             torch.bmm(maps, half.contiguous()).view(n, h, w, c).permute(0, 3, 1, 2) for half in table.chunk(2, 2)
         )
