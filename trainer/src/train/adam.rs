@@ -77,6 +77,9 @@ impl Adam {
                 }
                 let _ = group.mean.lerp_(&gradient, 1.0 - b1);
                 let _ = group.square.lerp_(&(&gradient * &gradient), 1.0 - b2);
+                if rate == 0.0 {
+                    continue;
+                }
                 // rate * mean / (1 - b1^t) / (sqrt(square / (1 - b2^t)) + epsilon), subtracted, in three passes.
                 let (c1, c2) = (1.0 - b1.powf(t), (1.0 - b2.powf(t)).sqrt());
                 let scale = -c1 / (rate * c2);
@@ -170,6 +173,20 @@ mod tests {
         for (a, b) in run(true).into_iter().zip(run(false)) {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
+    }
+
+    /// A detector's warm-up begins at rate 0: its parameters whose gradient was 0 (a dead unit's) turned into NaN.
+    #[test]
+    fn a_rate_of_zero_changes_no_parameter() {
+        let store = VarStore::new(Device::Cpu);
+        let w = store.root().ones("w", &[3]);
+        let mut adam = Adam::new(&store, (0.9, 0.999));
+        (&w * Tensor::from_slice(&[0.0f32, 1.0, -2.0])).sum(Kind::Float).backward();
+        adam.step(0.0);
+        assert_eq!(w, Tensor::ones([3], (Kind::Float, Device::Cpu)));
+        adam.step(0.1);
+        let moved = Vec::<f32>::try_from(&w.detach()).unwrap();
+        assert!(moved[0] == 1.0 && moved[1] < 1.0 && moved[2] > 1.0, "{moved:?}");
     }
 
     #[test]
