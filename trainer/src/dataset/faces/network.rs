@@ -1,12 +1,12 @@
 //! The generator of faces: MobileStyleGAN (Belousov, 2021) as the PyPI package `random-face` carries it, run by OpenVINO.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use models::conventions::colour_to_byte;
 use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPropertyKey, Shape, Tensor};
 
+use crate::cache;
 use crate::error::{Error, Result};
 
 /// Numbers in a noise vector and in a style.
@@ -122,18 +122,13 @@ fn failed(error: openvino::InferenceError) -> Error {
     Error::OpenVino(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Where `scripts/setup faces` put library and networks: in `LKG_CACHE`, or in a `.cache` of the working directory, the
-/// program's directory or a directory above one of them.
+/// Where `scripts/setup faces` put library and networks.
 fn find_folder() -> Result<PathBuf> {
-    let variable = env::var_os("LKG_CACHE").filter(|v| !v.is_empty()).map(PathBuf::from);
-    let mut caches: Vec<PathBuf> = variable.into_iter().collect();
-    for start in [env::current_dir().ok(), env::current_exe().ok()].into_iter().flatten() {
-        caches.extend(start.ancestors().map(|dir| dir.join(".cache")));
-    }
     let network = format!("{SYNTHESIS}.xml");
-    caches.iter().map(|cache| cache.join(FOLDER)).find(|folder| folder.join(&network).is_file()).ok_or_else(
-        || Error::Usage("the generator of faces has not been fetched: run `scripts/setup faces`".into()),
-    )
+    let mut folders = cache::folders().into_iter().map(|cache| cache.join(FOLDER));
+    folders.find(|folder| folder.join(&network).is_file()).ok_or_else(|| {
+        Error::Usage("the generator of faces has not been fetched: run `scripts/setup faces`".into())
+    })
 }
 
 /// The library in `folder`, which carries its version in its name.
