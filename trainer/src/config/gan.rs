@@ -68,7 +68,13 @@ pub struct GanConfig {
     pub perceptual_weight: f64,
     /// Whose features those are.
     pub perceptual: Perceptual,
-    /// Steps between cycles that begin with a real image: they draw a batch of their own.
+    /// Weight of equivariance on real images: the keypoints of a deformed image are the deformed keypoints. Trains a
+    /// detector along.
+    pub equivariance_weight: f64,
+    /// How far real images are deformed for equivariance, and for the encoder in cycles that begin with a real image:
+    /// where things are can then be learned from the keypoints alone. At 0 the encoder sees the image itself.
+    pub deformation: f64,
+    /// Steps between losses that go from a real image to keypoints and back: they draw a batch of their own.
     pub reconstruction_every: u64,
     /// Weight of the distance between the discriminator's feature statistics on real and on generated images.
     pub feature_matching_weight: f64,
@@ -111,6 +117,8 @@ impl Default for GanConfig {
             cycle_image_weight: 0.0,
             perceptual_weight: 0.0,
             perceptual: Perceptual::Discriminator,
+            equivariance_weight: 0.0,
+            deformation: 1.0,
             reconstruction_every: 2,
             feature_matching_weight: 0.0,
             diversity_weight: 0.0,
@@ -171,12 +179,17 @@ impl GanConfig {
             ("cycle_embeddings_weight", self.cycle_embeddings_weight),
             ("cycle_image_weight", self.cycle_image_weight),
             ("perceptual_weight", self.perceptual_weight),
+            ("equivariance_weight", self.equivariance_weight),
+            ("deformation", self.deformation),
             ("feature_matching_weight", self.feature_matching_weight),
             ("diversity_weight", self.diversity_weight),
         ] {
             if !(weight.is_finite() && weight >= 0.0) {
                 return Err(Error::Config(format!("gan.{name} must be 0 (off) or more")));
             }
+        }
+        if self.equivariance_weight > 0.0 && self.deformation == 0.0 {
+            return fail("gan.equivariance_weight has nothing to compare where gan.deformation is 0");
         }
         for (name, every) in [
             ("r1_every", self.r1_every),
@@ -198,7 +211,10 @@ impl GanConfig {
 
     /// Whether a detector is trained along with the generator.
     pub fn trains_detector(&self) -> bool {
-        self.keypoint_weight > 0.0 || self.cycle_keypoints_weight > 0.0 || self.reconstructs()
+        self.keypoint_weight > 0.0
+            || self.cycle_keypoints_weight > 0.0
+            || self.equivariance_weight > 0.0
+            || self.reconstructs()
     }
 
     /// Whether an encoder is trained along with the generator.

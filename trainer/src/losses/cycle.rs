@@ -25,6 +25,16 @@ pub fn image(reconstruction: &Tensor, real: &Tensor) -> Tensor {
     mean(&(reconstruction - real).abs())
 }
 
+/// Equivariance: keypoints `[N, K, 2]` of deformed images, taken back to the images, against those seen there. Mean
+/// distance over those that are `inside` the image, `[N, K]`, 0 or 1 (Thewlis et al., "Unsupervised Learning of Object
+/// Landmarks by Factorized Spatial Embeddings", 2017).
+pub fn equivariance(taken_back: &Tensor, seen: &Tensor, inside: &Tensor) -> Tensor {
+    let square = (taken_back - seen).square().sum_dim_intlist([-1i64].as_slice(), false, seen.kind());
+    // The constant keeps the gradient finite at 0.
+    let distance = (square + 1e-6).sqrt() * inside;
+    distance.sum(seen.kind()) / (inside.sum(seen.kind()) + 1e-6)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +49,15 @@ mod tests {
             (Tensor::from_slice(&[0f32, 0.0]).view([1, 2]), Tensor::from_slice(&[-3f32, 3.0]).view([1, 2]));
         let loss = embeddings((&found, &drawn), (&back, &behind)).double_value(&[]);
         assert!((loss - (0.0 + 1.0 + 2.0 + 3.0 + 3.0 + 3.0) / 6.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn equivariance_is_the_mean_distance_of_what_is_inside() {
+        let seen = Tensor::zeros([1, 3, 2], (tch::Kind::Float, tch::Device::Cpu));
+        let back = Tensor::from_slice(&[3f32, 4.0, 6.0, 8.0, 100.0, 0.0]).view([1, 3, 2]);
+        let inside = Tensor::from_slice(&[1f32, 1.0, 0.0]).view([1, 3]);
+        assert!((equivariance(&back, &seen, &inside).double_value(&[]) - 7.5).abs() < 1e-3);
+        assert_eq!(equivariance(&back, &seen, &(inside * 0.0)).double_value(&[]), 0.0);
     }
 
     #[test]

@@ -54,6 +54,13 @@ fn gradients_of_every_loss_are_its_finite_differences() {
         &[1, 3],
     );
     check("cycle image", |x| cycle::image(&x[0], &x[1]), vec![image(), image()], &[]);
+    let inside = || Tensor::from_slice(&[1f64, 0.0, 1.0, 1.0, 1.0, 0.0]).view([2, 3]);
+    check(
+        "equivariance",
+        |x| cycle::equivariance(&x[0], &x[1], &inside()),
+        vec![keypoints(), keypoints()],
+        &[],
+    );
     let four = || maps().into_iter().chain(maps()).collect();
     check("perceptual", |x| features::perceptual(&x[..2], &x[2..]), four(), &[2, 3]);
     check("feature matching", |x| features::matching(&x[..2], &x[2..], 3), four(), &[2, 3]);

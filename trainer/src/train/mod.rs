@@ -4,6 +4,7 @@ pub mod adam;
 pub mod average;
 pub mod checkpoint;
 pub mod detector;
+pub mod elastic;
 pub mod gan;
 pub mod generator;
 pub mod groups;

@@ -5,6 +5,7 @@ mod inference;
 mod optional;
 mod probe;
 mod report;
+mod revisit;
 mod step;
 mod terms;
 

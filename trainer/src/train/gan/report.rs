@@ -167,6 +167,7 @@ fn mend(term: &str) -> &'static str {
         "cycle_embeddings" => "cycle_embeddings_weight",
         "cycle_image" => "cycle_image_weight",
         "perceptual" => "perceptual_weight",
+        "equivariance" => "equivariance_weight",
         "feature_matching" => "feature_matching_weight",
         "diversity" => "diversity_weight",
         _ => "rate",

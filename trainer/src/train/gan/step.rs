@@ -3,13 +3,13 @@
 use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
+use super::Gan;
 use super::report::Measured;
+use super::revisit::Shown;
 use super::terms::Terms;
-use super::{Gan, inference::Seen};
-use crate::config::{GanConfig, Perceptual};
+use crate::config::GanConfig;
 use crate::error::Result;
 use crate::losses::{self, augment::augment, due};
-use crate::nets::encoder::Looks;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
@@ -75,22 +75,15 @@ impl Gan {
         let batch = share.all(real.size()[0]);
 
         let drawn = self.draw_batch(real.size()[0], step, frame);
-        let reconstruct = gan.reconstructs() && step.is_multiple_of(gan.reconstruction_every);
-        let seen = self.inference.forward(
-            real,
-            gan.keypoint_weight > 0.0 || reconstruct,
-            gan.appearance_weight > 0.0 || reconstruct,
-            frame.kind,
-            groups.norm(real.size()[0], TRAINING_MOMENTUM),
-        );
+        let shown = self.look_at(real, step, frame);
 
-        let judging = self.judging_terms(real, &drawn, &seen, step, frame);
+        let judging = self.judging_terms(&shown, &drawn, step, frame);
         let adams = &mut [(&mut self.critics_adam, gan.discriminator_rate)];
         update(adams, &judging, &*self.ranks, &[&self.critics.store])?;
 
         // The critics' own gradients are not wanted here, and cost a third of their backward pass.
         self.critics.store.freeze();
-        let judged = self.judged_terms(real, &drawn, &seen, step, frame);
+        let judged = self.judged_terms(&shown, &drawn, step, frame);
         let adams = &mut [
             (&mut self.generator_adam, gan.generator_rate),
             (&mut self.inference_adam, gan.inference_rate),
@@ -160,7 +153,7 @@ impl Gan {
     }
 
     /// The images of latents by the live generator.
-    fn render(
+    pub(super) fn render(
         &self,
         keypoints: &Tensor,
         embeddings: &Tensor,
@@ -174,7 +167,8 @@ impl Gan {
     }
 
     /// What the critics minimise.
-    fn judging_terms(&self, real: &Tensor, drawn: &Drawn, seen: &Seen, step: u64, frame: Frame) -> Terms {
+    fn judging_terms(&self, shown: &Shown, drawn: &Drawn, step: u64, frame: Frame) -> Terms {
+        let Shown { images: real, seen, .. } = shown;
         let gan = &self.config.gan;
         let Frame { alpha, kind, .. } = frame;
         let fake = drawn.images.detach();
@@ -192,35 +186,35 @@ impl Gan {
             terms.add("r1", weight, losses::r1(&[&images], &logits));
         }
         if let (Some(net), Some(keypoints)) = (&self.critics.keypoints, &seen.keypoints) {
-            let shown = pose_safe(gan);
+            let safe = pose_safe(gan);
             let keypoints = keypoints.detach();
-            let real_logits = net.forward(&augment(real, &shown, frame.share), &keypoints, alpha, kind);
+            let real_logits = net.forward(&augment(real, &safe, frame.share), &keypoints, alpha, kind);
             let fake_logits = net.forward(
-                &augment(&fake, &shown, frame.share),
+                &augment(&fake, &safe, frame.share),
                 &drawn.latents.keypoints.detach(),
                 alpha,
                 kind,
             );
             terms.add("keypoint_discriminator", 1.0, losses::discriminator(&real_logits, &fake_logits));
             if let Some(weight) = r1 {
-                let (images, keypoints) = (input(&augment(real, &shown, frame.share)), input(&keypoints));
+                let (images, keypoints) = (input(&augment(real, &safe, frame.share)), input(&keypoints));
                 let logits = net.forward(&images, &keypoints, alpha, Kind::Float);
                 terms.add("r1_keypoints", weight, losses::r1(&[&images, &keypoints], &logits));
             }
         }
         if let (Some(net), Some(looks)) = (&self.critics.appearance, &seen.looks) {
-            let shown = look_safe(gan);
+            let safe = look_safe(gan);
             let (parts, background) = (looks.embeddings.detach(), looks.background.detach());
             let real_logits =
-                net.forward(&augment(real, &shown, frame.share), &parts, &background, alpha, kind);
+                net.forward(&augment(real, &safe, frame.share), &parts, &background, alpha, kind);
             let (fake_parts, fake_background) =
                 (drawn.latents.embeddings.detach(), drawn.latents.background.detach());
             let fake_logits =
-                net.forward(&augment(&fake, &shown, frame.share), &fake_parts, &fake_background, alpha, kind);
+                net.forward(&augment(&fake, &safe, frame.share), &fake_parts, &fake_background, alpha, kind);
             terms.add("appearance_discriminator", 1.0, losses::discriminator(&real_logits, &fake_logits));
             if let Some(weight) = r1 {
                 let (images, parts, background) =
-                    (input(&augment(real, &shown, frame.share)), input(&parts), input(&background));
+                    (input(&augment(real, &safe, frame.share)), input(&parts), input(&background));
                 let logits = net.forward(&images, &parts, &background, alpha, Kind::Float);
                 terms.add("r1_appearance", weight, losses::r1(&[&images, &parts, &background], &logits));
             }
@@ -229,7 +223,8 @@ impl Gan {
     }
 
     /// What the generator, the detector and the encoder minimise. The critics are frozen.
-    fn judged_terms(&self, real: &Tensor, drawn: &Drawn, seen: &Seen, step: u64, frame: Frame) -> Terms {
+    fn judged_terms(&self, shown: &Shown, drawn: &Drawn, step: u64, frame: Frame) -> Terms {
+        let Shown { images: real, seen, .. } = shown;
         let gan = &self.config.gan;
         let Frame { size, alpha, kind, .. } = frame;
         let latents = &drawn.latents;
@@ -264,29 +259,27 @@ impl Gan {
             );
         }
         if let (Some(net), Some(keypoints)) = (&self.critics.keypoints, &seen.keypoints) {
-            let shown = pose_safe(gan);
-            let real_logits = net.forward(&augment(real, &shown, frame.share), keypoints, alpha, kind);
+            let safe = pose_safe(gan);
+            let real_logits = net.forward(&augment(real, &safe, frame.share), keypoints, alpha, kind);
             let fake_logits =
-                net.forward(&augment(&drawn.images, &shown, frame.share), &latents.keypoints, alpha, kind);
+                net.forward(&augment(&drawn.images, &safe, frame.share), &latents.keypoints, alpha, kind);
             terms.add("keypoints", gan.keypoint_weight, losses::pair(&real_logits, &fake_logits));
         }
         if let (Some(net), Some(looks)) = (&self.critics.appearance, &seen.looks) {
-            let shown = look_safe(gan);
+            let safe = look_safe(gan);
             let real_logits = net.forward(
-                &augment(real, &shown, frame.share),
+                &augment(real, &safe, frame.share),
                 &looks.embeddings,
                 &looks.background,
                 alpha,
                 kind,
             );
-            let fake = augment(&drawn.images, &shown, frame.share);
+            let fake = augment(&drawn.images, &safe, frame.share);
             let fake_logits = net.forward(&fake, &latents.embeddings, &latents.background, alpha, kind);
             terms.add("appearance", gan.appearance_weight, losses::pair(&real_logits, &fake_logits));
         }
         self.add_cycles(&mut terms, drawn, frame);
-        if gan.reconstructs() && step.is_multiple_of(gan.reconstruction_every) {
-            self.add_reconstruction(&mut terms, real, seen, step, frame);
-        }
+        self.add_revisits(&mut terms, shown, step, frame);
         terms
     }
 
@@ -307,29 +300,6 @@ impl Gan {
                 (&looks.background, &latents.background),
             );
             terms.add("cycle_embeddings", gan.cycle_embeddings_weight, loss);
-        }
-    }
-
-    /// From a real image to latents and back.
-    fn add_reconstruction(&self, terms: &mut Terms, real: &Tensor, seen: &Seen, step: u64, frame: Frame) {
-        let gan = &self.config.gan;
-        let (Some(keypoints), Some(Looks { embeddings, background })) = (&seen.keypoints, &seen.looks) else {
-            return;
-        };
-        // The running statistics are those of generated images alone, which is what is drawn later.
-        let again =
-            self.render(keypoints, embeddings, background, frame.groups.norm(real.size()[0], 0.0), frame);
-        if let Some(weight) = due(gan.cycle_image_weight, gan.reconstruction_every, step) {
-            terms.add("cycle_image", weight, losses::cycle::image(&again, real));
-        }
-        if let Some(weight) = due(gan.perceptual_weight, gan.reconstruction_every, step) {
-            let maps = |images: &Tensor| match (gan.perceptual, &self.features) {
-                (Perceptual::OpenNsfw, Some(net)) => net.layers(images),
-                _ => self.critics.image.maps(images, frame.alpha, frame.kind),
-            };
-            let wanted = tch::no_grad(|| maps(real));
-            let loss = losses::features::perceptual(&maps(&again), &wanted);
-            terms.add("perceptual", weight, loss);
         }
     }
 }
