@@ -12,7 +12,8 @@ use crate::machine;
 use crate::nets::Encoder;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector::{self, StoredDetector};
-use crate::train::gan::{self, Inference};
+use crate::train::encoder::StoredEncoder;
+use crate::train::gan;
 use crate::train::generator::Generator;
 use crate::train::run::Run;
 
@@ -75,7 +76,7 @@ impl Trained {
         detector_checkpoint.check_architecture(&gan.state.config)?;
         let generator = Generator::finished(&gan, Device::Cpu)?;
         let detector = StoredDetector::averaged(&detector_checkpoint, Device::Cpu)?;
-        let encoder = Inference::averaged(&gan, Device::Cpu)?.encoder;
+        let encoder = StoredEncoder::of_run(&run, &gan, Device::Cpu)?;
         Ok(Self { generator, detector, encoder, gan, detector_checkpoint })
     }
 

@@ -5,11 +5,13 @@ mod choice;
 mod data;
 mod detector;
 mod dry_run;
+mod encoder;
 mod eval;
 mod export;
 mod keep;
 mod presets;
 mod sample;
+mod stage;
 mod stop;
 mod train;
 
@@ -29,7 +31,7 @@ struct Arguments {
     /// Processor threads for libtorch and for reading pictures (default: all).
     #[arg(long, global = true, value_name = "N")]
     threads: Option<usize>,
-    /// Where networks run: cpu, cuda, cuda:N or auto (a GPU if there is one). For train, detector, sample and bench.
+    /// Where networks run: cpu, cuda, cuda:N or auto (a GPU if there is one). For train, detector, encoder, sample and bench.
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     device: Wanted,
     /// Multiply float32 numbers exactly on NVIDIA GPUs, not as TF32.
@@ -43,6 +45,8 @@ enum Command {
     Train(train::Train),
     /// Train the keypoint detector on pairs that the trained generator draws.
     Detector(detector::Detector),
+    /// Train the encoder to see in real pictures what the trained generator would draw them from.
+    Encoder(encoder::Encoder),
     /// List the configurations that come with the program, or print one.
     Presets(presets::Presets),
     /// Measure the speed and memory of training on synthetic pictures.
@@ -88,6 +92,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Train(command) => command.run(arguments.device.open()?),
         Command::Detector(command) => command.run(arguments.device.open()?),
+        Command::Encoder(command) => command.run(arguments.device.open()?),
         Command::Presets(command) => command.run(),
         Command::Bench(command) => command.run(arguments.device, arguments.threads),
         Command::Sample(command) => command.run(arguments.device.open()?),

@@ -14,17 +14,23 @@ pub struct DetectorConfig {
     pub images: u64,
     /// Adam's step length at the start; it falls to zero along a half cosine.
     pub rate: f64,
-    /// Least and most size of the face relative to the generated picture.
+    /// Least and most size of the face relative to the generated picture, as a crop that follows it shows it.
     pub scale: (f64, f64),
+    /// Least and most size where a face is sought.
+    pub far_scale: (f64, f64),
+    /// Part of the pairs that are so.
+    pub far: f64,
     /// Most shift, normalised coordinates.
     pub shift: f64,
     /// Most rotation either way, degrees, on top of what the generator draws.
     pub rotation: f64,
     /// Part of the batch replaced by pictures without a face.
     pub negatives: f64,
-    /// Weight of the equivariance loss on real pictures: keypoints of a warped picture are the warped keypoints.
+    /// Weight of the equivariance loss on real pictures: keypoints of a warped picture are the warped keypoints. What
+    /// sees the picture as it is is the detector that was trained along with the generator, if there is one.
     pub equivariance_weight: f64,
-    /// Part of the training after which the equivariance loss sets in.
+    /// Part of the training after which the equivariance loss sets in where there is none: the averaged detector must
+    /// have learned something first.
     pub equivariance_from: f64,
     /// Images after which half of the averaged detector is replaced.
     pub ema_half_life: f64,
@@ -37,9 +43,11 @@ impl Default for DetectorConfig {
             images: 100_000,
             rate: 2e-3,
             scale: (0.65, 1.3),
+            far_scale: (0.3, 1.5),
+            far: 0.3,
             shift: 0.2,
-            rotation: 15.0,
-            negatives: 0.06,
+            rotation: 20.0,
+            negatives: 0.1,
             equivariance_weight: 1.0,
             equivariance_from: 0.4,
             ema_half_life: 5_000.0,
@@ -60,11 +68,15 @@ impl DetectorConfig {
         if [self.rate, self.ema_half_life].iter().any(|r| !(r.is_finite() && *r > 0.0)) {
             return fail("detector: rates and half-lives must be positive");
         }
-        if !(0.0..=1.0).contains(&self.negatives) {
-            return fail("detector.negatives must be 0 to 1");
+        if ![self.negatives, self.far].iter().all(|share| (0.0..=1.0).contains(share)) {
+            return fail("detector.negatives and detector.far must be 0 to 1");
         }
-        if !(self.scale.0 > 0.0 && self.scale.1 >= self.scale.0) {
-            return fail("detector.scale must be two positive numbers, the smaller first");
+        for (name, (least, most)) in [("scale", self.scale), ("far_scale", self.far_scale)] {
+            if !(least > 0.0 && most >= least && most.is_finite()) {
+                return Err(Error::Config(format!(
+                    "detector.{name} must be two positive numbers, the smaller first"
+                )));
+            }
         }
         Ok(())
     }

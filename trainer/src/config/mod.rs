@@ -4,6 +4,7 @@
 mod architecture;
 mod crop;
 mod detector;
+mod encoder;
 mod gan;
 pub mod overrides;
 pub mod presets;
@@ -12,6 +13,7 @@ mod variants;
 pub use architecture::Architecture;
 pub use crop::CropConfig;
 pub use detector::DetectorConfig;
+pub use encoder::EncoderConfig;
 pub use gan::{GanConfig, Perceptual};
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
@@ -57,6 +59,8 @@ pub struct Config {
     pub gan: GanConfig,
     /// Second part of the training.
     pub detector: DetectorConfig,
+    /// Third part of the training.
+    pub encoder: EncoderConfig,
 }
 
 impl Default for Config {
@@ -68,6 +72,7 @@ impl Default for Config {
             crop: CropConfig::default(),
             gan: GanConfig::default(),
             detector: DetectorConfig::default(),
+            encoder: EncoderConfig::default(),
         }
     }
 }
@@ -104,7 +109,8 @@ impl Config {
         self.architecture.check()?;
         self.gan.check(&self.architecture.sizes())?;
         self.crop.check()?;
-        self.detector.check()
+        self.detector.check()?;
+        self.encoder.check()
     }
 }
 

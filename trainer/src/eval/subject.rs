@@ -93,7 +93,7 @@ impl Trained {
             stored.check_architecture(&checkpoint.state.config)?;
             Some(StoredDetector::averaged(&stored, Device::Cpu)?)
         } else {
-            None
+            StoredDetector::trained_along(&checkpoint, Device::Cpu)?
         };
         Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, checkpoint })
     }

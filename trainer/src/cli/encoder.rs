@@ -1,0 +1,38 @@
+use clap::Args;
+use tch::Device;
+
+use super::stage::{Section, StageArgs};
+use crate::config::{Config, EncoderConfig};
+use crate::error::Result;
+use crate::train::encoder::{self, EncoderTraining};
+
+#[derive(Debug, Args)]
+pub struct Encoder {
+    #[command(flatten)]
+    stage: StageArgs,
+}
+
+impl Section for Encoder {
+    type Value = EncoderConfig;
+
+    fn of(config: &mut Config) -> &mut EncoderConfig {
+        &mut config.encoder
+    }
+
+    fn images(section: &mut EncoderConfig) -> &mut u64 {
+        &mut section.images
+    }
+
+    fn side(config: &Config) -> i64 {
+        config.architecture.image_size
+    }
+}
+
+impl Encoder {
+    pub fn run(self, device: Device) -> Result<()> {
+        self.stage.run::<Self, _>(|config, run, generator, pictures| {
+            let detector = encoder::find_detector(run)?;
+            EncoderTraining::new(config, generator, &detector, pictures, device)
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! What the commands that train a stage after the generator's share.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::choice::Choice;
+use super::keep::Keep;
+use super::stop::StopAfter;
+use super::train::STORE_FACTOR;
+use crate::config::Config;
+use crate::dataset::Store;
+use crate::error::{Error, Result};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::gan;
+use crate::train::generator::Generator;
+use crate::train::run::Run;
+use crate::train::session::Session;
+use crate::train::stage::{self, Stage};
+
+#[derive(Debug, Args)]
+pub struct StageArgs {
+    /// Packs, folders, zips or pictures without labels: those that the generator learned from.
+    #[arg(required = true)]
+    data: Vec<PathBuf>,
+    /// Folder of the run, with what the stages before this one trained in it.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Only this stage's section counts: the networks are the run's.
+    #[command(flatten)]
+    choice: Choice,
+    /// Carry on from the last checkpoint.
+    #[arg(long, conflicts_with = "force")]
+    resume: bool,
+    /// Start over although this stage was trained already.
+    #[arg(long)]
+    force: bool,
+    /// Images to show in all (default: the configuration's).
+    #[arg(long, value_name = "N")]
+    images: Option<u64>,
+    /// Minutes between checkpoints.
+    #[arg(long, default_value_t = 3.0, value_name = "MINUTES")]
+    save_every: f64,
+    /// Steps between lines of the log.
+    #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    log_every: u64,
+    /// Generator to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
+    checkpoint: String,
+    #[command(flatten)]
+    keep: Keep,
+    #[command(flatten)]
+    stop: StopAfter,
+}
+
+/// A stage's part of the configuration.
+pub trait Section {
+    /// What is configured.
+    type Value: Clone;
+
+    /// It, in `config`.
+    fn of(config: &mut Config) -> &mut Self::Value;
+    /// The images to show.
+    fn images(section: &mut Self::Value) -> &mut u64;
+    /// Side of the pictures that the stage sees.
+    fn side(config: &Config) -> i64;
+}
+
+impl StageArgs {
+    /// Trains the stage that `make` makes of the configuration, the run, its generator and the number of pictures.
+    pub fn run<P: Section, S: Stage>(
+        self,
+        make: impl FnOnce(&Config, &Run, &Checkpoint, u64) -> Result<S>,
+    ) -> Result<()> {
+        self.stop.begin();
+        let (run, mut config) = Run::open(&self.run)?;
+        let generator = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
+        Generator::check_finished(&generator)?;
+        let path = run.checkpoint(S::NAME);
+        let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
+        if path.exists() && !self.resume && !self.force {
+            return Err(Error::Usage(format!(
+                "{} exists: carry on with --resume, or start over with --force",
+                path.display()
+            )));
+        }
+        if let Some(checkpoint) = &checkpoint {
+            *P::of(&mut config) = P::of(&mut checkpoint.state.config.clone()).clone();
+        }
+        if let Some(mut named) = self.choice.named()? {
+            *P::of(&mut config) = P::of(&mut named).clone();
+        }
+        let mut overruled = config.clone();
+        self.choice.overrule(&mut overruled)?;
+        *P::of(&mut config) = P::of(&mut overruled).clone();
+        if let Some(images) = self.images {
+            *P::images(P::of(&mut config)) = images;
+        }
+        config.check()?;
+        let store = Arc::new(Store::load(&self.data, (P::side(&config) * STORE_FACTOR) as usize)?);
+        eprintln!("calibrating the generator of {} images", generator.state.images_seen);
+        let mut training = make(&config, &run, &generator, store.len() as u64)?;
+        store.check_batch(training.schedule().0)?;
+        if let Some(checkpoint) = &checkpoint {
+            stage::restore(&mut training, checkpoint, &config)?;
+            eprintln!("carrying on at step {}", training.state().step);
+        }
+        let first_step = training.state().step;
+        run.trim_log(S::NAME, first_step)?;
+        let run = self.keep.apply(run, None);
+        run.begin(Session::now(S::NAME, first_step, &self.data, store.len() as u64))?;
+        let save_every = Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7));
+        stage::train(&mut training, &store, &run, save_every, self.log_every)?;
+        println!("{}", path.display());
+        Ok(())
+    }
+}

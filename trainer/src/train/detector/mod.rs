@@ -1,0 +1,293 @@
+//! The detector, on endless generated pairs and on real pictures without labels.
+
+mod loss;
+mod stored;
+
+use serde::Serialize;
+use tch::{Device, Tensor};
+
+use crate::config::Config;
+use crate::dataset::Loader;
+use crate::error::Result;
+use crate::nets::layers::Norm;
+use crate::sample;
+use crate::train::adam::Adam;
+use crate::train::checkpoint::{Checkpoint, State};
+use crate::train::generator::Generator;
+use crate::train::run::Run;
+use crate::train::stage::{Pictures, Report, Stage};
+use crate::train::warp::{self, Warp};
+use crate::train::webcam;
+use crate::train::{average, parameters};
+
+use loss::{Batch, supervised, weighted_distance};
+pub use stored::StoredDetector;
+
+/// The stage's name in files.
+pub const STAGE: &str = "detector";
+
+/// Adam's decay rates: no adversary here, so the usual ones.
+const BETAS: (f64, f64) = (0.9, 0.999);
+/// Batches that re-estimate the averaged detector's statistics.
+const CALIBRATION: u64 = 60;
+/// Steps for which drawn pictures serve, warped and lit anew each time: drawing costs as much as learning.
+const REDRAW_EVERY: u64 = 3;
+/// Added to the seed, so that this stage draws other numbers than the first.
+const SEED_SHIFT: u64 = 0xDE7EC7;
+
+/// What one step measured; also a line of the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    step: u64,
+    images: u64,
+    loss: f64,
+    /// Mean distance on generated pairs, normalised coordinates.
+    error: f64,
+    /// Mean disagreement on real pictures, normalised coordinates.
+    equivariance: Option<f64>,
+    rate: f64,
+}
+
+impl Report for StepReport {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    fn note(&self) -> String {
+        let mut note = format!("loss {:.4} error {:.4}", self.loss, self.error);
+        if let Some(e) = self.equivariance {
+            note.push_str(&format!(" equivariance {e:.4}"));
+        }
+        note
+    }
+}
+
+/// The detector's training.
+pub struct DetectorTraining {
+    config: Config,
+    generator: Generator,
+    live: StoredDetector,
+    average: StoredDetector,
+    /// The detector that was trained along with the generator, as it was then: what real pictures are held against.
+    teacher: Option<StoredDetector>,
+    adam: Adam,
+    state: State,
+    device: Device,
+    /// The pictures drawn last with their keypoints.
+    drawn: Option<(Tensor, Tensor)>,
+}
+
+impl DetectorTraining {
+    /// A detector for the averaged generator of `generator`, a `gan` checkpoint: the one that was trained along with
+    /// it, or a fresh one.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`], also if the generator has not reached its full image size.
+    pub fn new(config: &Config, generator: &Checkpoint, dataset_size: u64, device: Device) -> Result<Self> {
+        generator.check_architecture(config)?;
+        let teacher = StoredDetector::trained_along(generator, device)?;
+        let generator = Generator::finished(generator, device)?;
+        tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
+        let live = StoredDetector::new(&config.architecture, device);
+        let average = StoredDetector::new(&config.architecture, device);
+        if let Some(teacher) = &teacher {
+            average::copy(&live.store, &teacher.store);
+        }
+        average::copy(&average.store, &live.store);
+        Ok(Self {
+            teacher,
+            adam: Adam::new(&live.store, BETAS),
+            state: State::new(STAGE, config, dataset_size),
+            config: config.clone(),
+            generator,
+            live,
+            average,
+            device,
+            drawn: None,
+        })
+    }
+
+    /// Draws `n` pictures with their keypoints.
+    fn draw_pictures(&self, n: i64) -> (Tensor, Tensor) {
+        let size = self.config.architecture.image_size;
+        let latents = self.generator.sample_latents(n);
+        let images = self.generator.draw(&latents, size, 1.0, self.config.precision.kind());
+        (images, latents.keypoints)
+    }
+
+    /// The pictures of this step, a function of its number alone.
+    fn drawn_pictures(&mut self, n: i64) -> (Tensor, Tensor) {
+        let due = self.state.step % REDRAW_EVERY;
+        let drawn = match self.drawn.take() {
+            Some(drawn) if due != 0 => drawn,
+            _ => {
+                self.seed_step(self.state.step - due, 1);
+                self.draw_pictures(n)
+            }
+        };
+        let pictures = (drawn.0.shallow_clone(), drawn.1.shallow_clone());
+        self.drawn = Some(drawn);
+        pictures
+    }
+
+    /// Seeds libtorch's generator for one purpose of a step's random numbers.
+    fn seed_step(&self, step: u64, purpose: u64) {
+        parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT + purpose), step);
+    }
+
+    /// Pictures warped and lit, with their keypoints; a few of them without a face.
+    fn generated(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
+        let n = images.size()[0];
+        let mut batch = self.warped(images, keypoints);
+        let negatives = ((n as f64 * self.config.detector.negatives).round() as i64).min(n);
+        if negatives > 0 {
+            let empty = |x: &Tensor| webcam::backdrops(x, self.config.architecture.detector_size);
+            batch.images.narrow(0, 0, negatives).copy_(&empty(&images.narrow(0, 0, negatives)));
+            let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
+        }
+        batch.images = webcam::photometric(&batch.images);
+        batch
+    }
+
+    /// Real pictures, warped, with where the teacher, or else the averaged detector, sees their keypoints unwarped.
+    fn real(&self, images: &Tensor) -> Batch {
+        let net = &self.teacher.as_ref().unwrap_or(&self.average).net;
+        let seen = net.forward(images, Norm::Running);
+        let mut batch = self.warped(images, &seen.keypoints);
+        if self.teacher.is_none() {
+            batch.weight *= seen.confidence.sigmoid();
+        }
+        batch.images = webcam::photometric(&batch.images);
+        batch
+    }
+
+    fn warped(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
+        let warp = Warp::random(images.size()[0], &self.config.detector, self.device);
+        let keypoints = warp.keypoints(keypoints);
+        let images = webcam::place(images, &warp, self.config.architecture.detector_size, self.state.step);
+        Batch { weight: warp::inside(&keypoints), images, keypoints }
+    }
+
+    /// Writes a sheet of what the detector learns from: generated pairs as it sees them.
+    fn draw_pairs(&self, run: &Run) -> Result<()> {
+        let pairs = tch::no_grad(|| {
+            let (images, keypoints) = self.draw_pictures(60);
+            self.generated(&images, &keypoints)
+        });
+        let path = run.sample("detector-pairs", self.state.images_seen);
+        sample::write_png(&path, &sample::compose(&pairs.images, Some(&pairs.keypoints), 10)?)
+    }
+}
+
+impl Stage for DetectorTraining {
+    type Report = StepReport;
+    const NAME: &'static str = STAGE;
+
+    fn state(&self) -> &State {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    fn tensors(&self) -> Vec<(String, Tensor)> {
+        let parts = [
+            parameters::prefixed("live", parameters::all(&self.live.store)),
+            parameters::prefixed("average", parameters::all(&self.average.store)),
+            parameters::prefixed("adam", self.adam.state()),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    fn schedule(&self) -> (i64, u64) {
+        (self.config.detector.batch, self.config.detector.images)
+    }
+
+    fn pictures(&self) -> Pictures {
+        Pictures {
+            count: (self.config.detector.batch / 2).max(1),
+            size: self.config.architecture.detector_size,
+            seed: self.config.seed.wrapping_add(SEED_SHIFT),
+        }
+    }
+
+    /// Re-estimates the teacher's statistics on pictures as it will see them: along with the generator it saw generated
+    /// and deformed ones, too.
+    fn begin(&mut self, loader: &mut Loader) -> Result<()> {
+        let Some(teacher) = &self.teacher else { return Ok(()) };
+        for pass in 0..CALIBRATION {
+            let real = loader.next_batch()?.to_device(self.device);
+            tch::no_grad(|| teacher.net.forward(&real, Norm::Batch(1.0 / (pass + 1) as f64)));
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+        let config = self.config.detector.clone();
+        let done = self.state.images_seen as f64 / config.images as f64;
+        let adapts =
+            config.equivariance_weight > 0.0 && (self.teacher.is_some() || done >= config.equivariance_from);
+        let (images, keypoints) = tch::no_grad(|| self.drawn_pictures(config.batch));
+        self.seed_step(self.state.step, 0);
+        let generated = tch::no_grad(|| self.generated(&images, &keypoints));
+        let real = adapts.then(|| tch::no_grad(|| self.real(&real.to_device(self.device))));
+
+        let mut images = vec![&generated.images];
+        images.extend(real.as_ref().map(|r| &r.images));
+        let all = self.live.net.forward(&Tensor::cat(&images, 0), Norm::TRAINING);
+        let n = config.batch;
+        let (mut loss, error) = supervised(&all.narrow(0, n), &generated);
+        let mut equivariance = None;
+        if let Some(real) = &real {
+            let distance = weighted_distance(&all.narrow(n, real.images.size()[0]).keypoints, real);
+            loss += &distance * config.equivariance_weight;
+            equivariance = Some(parameters::value(&distance));
+        }
+        self.adam.zero_grad();
+        loss.backward();
+        let rate = config.rate * rate;
+        self.adam.step(rate);
+        let (step, images) = (self.state.step + 1, self.state.images_seen + n as u64);
+        let half_life = config.ema_half_life.min(0.1 * images as f64);
+        average::update(&self.average.store, &self.live.store, n, half_life);
+        Ok(StepReport {
+            step,
+            images,
+            loss: parameters::value(&loss),
+            error: parameters::value(&error),
+            equivariance,
+            rate,
+        })
+    }
+
+    /// Re-estimates the averaged detector's statistics, half on generated pictures and half on real ones.
+    fn end(&mut self, loader: &mut Loader) -> Result<()> {
+        for pass in 0..CALIBRATION {
+            let real = loader.next_batch()?.to_device(self.device);
+            tch::no_grad(|| {
+                let real = self.real(&real).images;
+                let (images, keypoints) = self.draw_pictures(real.size()[0]);
+                let generated = self.generated(&images, &keypoints).images;
+                let norm = Norm::Batch(1.0 / (pass + 1) as f64);
+                self.average.net.forward(&Tensor::cat(&[real, generated], 0), norm);
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes a sheet of real training crops with what the averaged detector sees.
+    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+        let mut batches = Vec::new();
+        let columns = 10;
+        while batches.iter().map(|b: &Tensor| b.size()[0]).sum::<i64>() < 6 * columns {
+            batches.push(loader.next_batch()?);
+        }
+        let images = Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns).to_device(self.device);
+        let seen = tch::no_grad(|| self.average.net.forward(&images, Norm::Running));
+        self.draw_pairs(run)?;
+        let path = run.sample(STAGE, self.state.images_seen);
+        sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)?;
+        run.sheet(STAGE, self.state.step, &path)
+    }
+}
