@@ -134,6 +134,51 @@ fn a_training_with_every_loss_can_be_stopped_carried_on_and_told_apart() {
     assert!(outcome.stderr.contains("the encoder starts afresh"), "{outcome:?}");
 }
 
+/// The stages after the generator's, one after the other, from networks that were trained along with it.
+#[test]
+fn detector_and_encoder_go_on_from_what_was_trained_along_and_repeat_bit_by_bit() {
+    let tiny = Tiny::new();
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    let losses = "[gan]\ncycle_keypoints_weight = 1\ncycle_image_weight = 1\nequivariance_weight = 0.5\n";
+    let config = format!(
+        "{}[encoder]\nbatch = 4\nimages = 48\n",
+        text.replace("[gan]\n", losses).replace("images = 64", "images = 48")
+    );
+    std::fs::write(tiny.path("along.toml"), config).unwrap();
+    run(&[tiny.train("run"), vec!["--config".into(), tiny.path("along.toml")]].concat());
+    let stage = |name: &str, more: &[&str]| {
+        let args = [name, "--threads", "1", "--log-every", "1", "--save-every", "0"].map(str::to_owned);
+        let run = [tiny.path("pictures"), "--run".into(), tiny.path("run")];
+        [args.to_vec(), run.to_vec(), more.iter().map(|a| (*a).to_owned()).collect()].concat()
+    };
+    let encoder = stage("encoder", &[]);
+    trainer(&encoder.iter().map(String::as_str).collect::<Vec<_>>()).refused("trainer detector");
+    for name in ["detector", "encoder"] {
+        run(&stage(name, &[]));
+        let whole = log_lines(tiny.path("run"), name);
+        assert_eq!(whole.len(), 12, "{name}");
+        run(&stage(name, &["--force", "--stop-after", "0.00001"]));
+        let stopped = log_lines(tiny.path("run"), name).len();
+        assert!(stopped < whole.len(), "{name}: {stopped}");
+        run(&stage(name, &["--resume"]));
+        assert_eq!(log_lines(tiny.path("run"), name), whole, "{name}");
+    }
+    let sheets = std::path::PathBuf::from(tiny.path("run")).join("samples");
+    for sheet in ["detector-pairs-000000048.png", "detector-000000048.png", "encoder-000000048.png"] {
+        assert!(image::open(sheets.join(sheet)).is_ok(), "{sheet}");
+    }
+    let bundle = tiny.path("bundle");
+    trainer(&["export", "--onnx", &bundle, "--run", &tiny.path("run")]).succeeded();
+    trainer(&["export", "--onnx", &bundle, "--check", "--run", &tiny.path("run")]).succeeded();
+    assert!(std::path::Path::new(&bundle).join("encoder.onnx").exists());
+    let report = tiny.path("report");
+    let pictures = tiny.path("pictures");
+    trainer(&["eval", "--bundle", &bundle, "--pictures", &pictures, "--samples", "4", "--out", &report])
+        .succeeded();
+    let text = std::fs::read_to_string(format!("{report}/report.md")).unwrap();
+    assert!(text.contains("Real pictures drawn again") && text.contains("dB"), "{text}");
+}
+
 #[test]
 fn a_missing_feature_network_is_named_before_anything_is_written() {
     let tiny = Tiny::new();

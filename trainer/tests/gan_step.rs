@@ -171,6 +171,26 @@ fn each_loss_is_reported_and_reaches_the_networks_it_should() {
     }
 }
 
+/// With the cycles' gradients in it, the generator painted spots and loud colours that told detector and encoder what
+/// it had been given.
+#[test]
+fn cycles_can_leave_the_generator_alone() {
+    let _turn = alone();
+    let after = |change: Change| {
+        let mut gan = gan(&config(|g| {
+            g.augment_colour = 0.0;
+            change(g);
+        }));
+        run_steps(&mut gan, 1);
+        networks(&gan)
+    };
+    let base = after(|_| ());
+    let cycles = after(|g| {
+        (g.cycle_keypoints_weight, g.cycle_embeddings_weight, g.cycles_teach_generator) = (2.0, 2.0, false);
+    });
+    assert_eq!(max_difference(&base, &cycles, "generator/"), 0.0);
+}
+
 #[test]
 fn a_resumed_training_with_every_loss_repeats_bit_by_bit() {
     let _turn = alone();

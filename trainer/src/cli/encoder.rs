@@ -5,6 +5,7 @@ use super::stage::{Section, StageArgs};
 use crate::config::{Config, EncoderConfig};
 use crate::error::Result;
 use crate::train::encoder::{self, EncoderTraining};
+use crate::train::run::Run;
 
 #[derive(Debug, Args)]
 pub struct Encoder {
@@ -21,6 +22,10 @@ impl Section for Encoder {
 
     fn images(section: &mut EncoderConfig) -> &mut u64 {
         &mut section.images
+    }
+
+    fn check(run: &Run) -> Result<()> {
+        encoder::find_detector(run).map(drop)
     }
 
     fn side(config: &Config) -> i64 {

@@ -64,6 +64,10 @@ pub trait Section {
     fn of(config: &mut Config) -> &mut Self::Value;
     /// The images to show.
     fn images(section: &mut Self::Value) -> &mut u64;
+    /// Refuses a run that lacks what the stage learns from.
+    fn check(_: &Run) -> Result<()> {
+        Ok(())
+    }
     /// Side of the pictures that the stage sees.
     fn side(config: &Config) -> i64;
 }
@@ -78,6 +82,7 @@ impl StageArgs {
         let (run, mut config) = Run::open(&self.run)?;
         let generator = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
         Generator::check_finished(&generator)?;
+        P::check(&run)?;
         let path = run.checkpoint(S::NAME);
         let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
         if path.exists() && !self.resume && !self.force {

@@ -62,6 +62,9 @@ pub struct GanConfig {
     pub cycle_keypoints_weight: f64,
     /// Weight of the cycle from embeddings to an image and back, by the encoder.
     pub cycle_embeddings_weight: f64,
+    /// Whether these two cycles teach the generator, too, as published, or the detector and the encoder alone. Where they
+    /// do, it learns to paint spots and colours that tell what it was given.
+    pub cycles_teach_generator: bool,
     /// Weight of the cycle from a real image to keypoints and embeddings and back, pixel by pixel.
     pub cycle_image_weight: f64,
     /// Weight of the same cycle's distance in feature space.
@@ -114,6 +117,7 @@ impl Default for GanConfig {
             appearance_weight: 0.0,
             cycle_keypoints_weight: 0.0,
             cycle_embeddings_weight: 0.0,
+            cycles_teach_generator: true,
             cycle_image_weight: 0.0,
             perceptual_weight: 0.0,
             perceptual: Perceptual::Discriminator,

@@ -71,16 +71,30 @@ pub struct Report {
 /// # Errors
 /// Those of the subject; [`crate::Error::Interrupted`].
 pub fn measure(subject: &mut dyn Subject, n: i64) -> Result<Report> {
-    let _no_grad = tch::no_grad_guard();
     let (latents, others) = (subject.sample(n, SEEDS[0])?, subject.sample(n, SEEDS[1])?);
+    intervene(subject, "interventions", &latents, &others)
+}
+
+/// Intervenes on `latents`, with the looks of as many `others`.
+///
+/// # Errors
+/// Those of the subject; [`crate::Error::Interrupted`].
+pub fn intervene(
+    subject: &mut dyn Subject,
+    label: &str,
+    latents: &Latents,
+    others: &Latents,
+) -> Result<Report> {
+    let _no_grad = tch::no_grad_guard();
+    let n = latents.keypoints.size()[0];
     let directions = directions(n);
     let k = latents.keypoints.size()[1];
     let sees = subject.detector_size().is_some();
     let mut sums = Sums::new(k as usize);
-    let mut progress = Progress::new("interventions", (n * (1 + 2 * k)) as u64);
+    let mut progress = Progress::new(label, (n * (1 + 2 * k)) as u64);
     for start in (0..n).step_by(BATCH as usize) {
         let count = BATCH.min(n - start);
-        let (own, other) = (narrow(&latents, start, count), narrow(&others, start, count));
+        let (own, other) = (narrow(latents, start, count), narrow(others, start, count));
         let direction = directions.narrow(0, start, count);
         let before = subject.draw(&own)?;
         let seen = if sees { Some(detect(subject, &before)?) } else { None };
@@ -265,6 +279,7 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::config::CropConfig;
+    use crate::nets::encoder::Looks;
     use crate::nets::heatmap::pixel_centres;
     use crate::nets::keypoint_generator::Noise;
 
@@ -320,6 +335,9 @@ mod tests {
             let along =
                 |axis: i64| light.sum_dim_intlist([axis].as_slice(), false, Kind::Float).matmul(&centres);
             Ok(Tensor::stack(&[along(2), along(3)], -1))
+        }
+        fn encode(&mut self, _: &Tensor) -> Result<Option<Looks>> {
+            Ok(None)
         }
     }
 

@@ -7,7 +7,7 @@ use tch::Device;
 
 use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
 use super::subject::Subject;
-use super::{disentangle, faces, health, pictures, quality};
+use super::{disentangle, faces, health, pictures, quality, reconstruction};
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::nets::features::FeatureNet;
@@ -65,6 +65,15 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
             Err(missing) => return Err(missing),
         }
     };
+    let reconstruction = if request.held_out.is_empty() {
+        None
+    } else {
+        let net = FeatureNet::find().ok().map(|path| FeatureNet::load(&path, Device::Cpu)).transpose()?;
+        reconstruction::measure(subject, net.as_ref(), &request.held_out, request.samples)?
+    };
+    if reconstruction.is_none() && !request.held_out.is_empty() {
+        left_out.push("pictures drawn again: no encoder yet (`trainer encoder`)".to_owned());
+    }
     let latents = subject.sample(request.samples as i64, HEALTH_SEED)?;
     let health = health::examine(&latents.keypoints)?;
     if subject.detector_size().is_none() {
@@ -84,6 +93,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
             .map(|s| LandmarkSet { name: s.name.clone(), report: s.outcome.report.clone() })
             .collect(),
         quality,
+        reconstruction,
         disentanglement,
         verdicts,
         health,

@@ -10,5 +10,6 @@ pub mod landmarks;
 pub mod measure;
 mod pictures;
 pub mod quality;
+pub mod reconstruction;
 pub mod report;
 pub mod subject;

@@ -13,11 +13,11 @@ use crate::error::Result;
 use crate::nets::features::FeatureNet;
 
 /// Pictures are kept this many times as large as the images they are compared with, as in training.
-const STORE_FACTOR: i64 = 2;
+pub const STORE_FACTOR: i64 = 2;
 /// Seed of the generated pictures.
 const SAMPLE_SEED: i64 = 301;
 /// Seed of the crops of held-out pictures.
-const HELD_OUT_SEED: u64 = 302;
+pub const HELD_OUT_SEED: u64 = 302;
 /// Seed of the crops of training pictures.
 const TRAINING_SEED: u64 = 303;
 /// The blur that stands for a bad generator is a box of a side of 1 / this.
@@ -69,7 +69,7 @@ pub fn measure(
 }
 
 /// Images `[N, 3, S, S]` blurred by a box of side `S / BLUR`, borders repeated.
-fn blur(images: &Tensor) -> Tensor {
+pub fn blur(images: &Tensor) -> Tensor {
     let side = (images.size()[2] / BLUR).max(2);
     let before = side / 2;
     let padded = images.replication_pad2d([before, side - 1 - before, before, side - 1 - before]);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::distance::Distance;
 use super::quality::Quality;
-use super::{bootstrap, disentangle, health, landmarks};
+use super::{bootstrap, disentangle, health, landmarks, reconstruction};
 
 /// Version of `report.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -41,6 +41,8 @@ pub struct Report {
     pub landmarks: Vec<LandmarkSet>,
     /// How close generated pictures come to real ones.
     pub quality: Option<Quality>,
+    /// What becomes of real pictures that are drawn again.
+    pub reconstruction: Option<reconstruction::Report>,
     /// Whether each keypoint steers its part alone.
     pub disentanglement: disentangle::Report,
     /// Whether keypoints do anything.
@@ -86,6 +88,7 @@ impl Report {
                 });
             }
         }
+        metrics.extend(self.reconstruction.iter().flat_map(reconstruction::Report::metrics));
         let d = &self.disentanglement;
         for (name, value) in [("part follows its keypoint", d.own), ("leakage to other parts", d.leakage)] {
             metrics.extend(value.map(|value| Metric {
@@ -112,6 +115,9 @@ impl Report {
         );
         self.write_landmarks(&mut t);
         self.write_quality(&mut t);
+        if let Some(r) = &self.reconstruction {
+            t.push_str(&r.markdown());
+        }
         self.write_disentanglement(&mut t);
         self.write_health(&mut t);
         if !self.left_out.is_empty() {

@@ -6,10 +6,13 @@ use tch::{Device, Kind, Tensor};
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
 use crate::export::session::Session;
+use crate::nets::Encoder;
+use crate::nets::encoder::Looks;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector::{self, StoredDetector};
+use crate::train::encoder::StoredEncoder;
 use crate::train::generator::Generator;
 use crate::train::{gan, run::Run};
 
@@ -42,6 +45,12 @@ pub trait Subject {
     /// # Errors
     /// [`Error::Usage`] if there is no detector; those of libtorch or ONNX Runtime.
     fn detect(&mut self, images: &Tensor) -> Result<Tensor>;
+    /// Images `[N, 3, S, S]` to the embeddings `[N, K, E]` and background `[N, E]` that would draw them; none if there
+    /// is no encoder.
+    ///
+    /// # Errors
+    /// Those of libtorch or ONNX Runtime.
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>>;
 }
 
 /// Keypoints `[N, K, 2]` in images of any side.
@@ -77,6 +86,7 @@ pub fn narrow(latents: &Latents, start: i64, count: i64) -> Latents {
 pub struct Trained {
     generator: Generator,
     detector: Option<StoredDetector>,
+    encoder: Option<Encoder>,
     checkpoint: Checkpoint,
 }
 
@@ -95,7 +105,8 @@ impl Trained {
         } else {
             StoredDetector::trained_along(&checkpoint, Device::Cpu)?
         };
-        Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, checkpoint })
+        let encoder = StoredEncoder::of_run(run, &checkpoint, Device::Cpu)?;
+        Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, encoder, checkpoint })
     }
 }
 
@@ -138,6 +149,10 @@ impl Subject for Trained {
         let detector = self.detector.as_ref().ok_or_else(no_detector)?;
         Ok(tch::no_grad(|| detector.net.forward(images, Norm::Running).keypoints))
     }
+
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
+        Ok(self.encoder.as_ref().map(|net| tch::no_grad(|| net.forward(images, Kind::Float))))
+    }
 }
 
 /// The networks of a bundle, by ONNX Runtime on one thread.
@@ -146,6 +161,7 @@ pub struct Exported {
     keypoint_generator: Session,
     image_generator: Session,
     detector: Session,
+    encoder: Option<Session>,
 }
 
 impl Exported {
@@ -158,7 +174,8 @@ impl Exported {
         let (keypoint_generator, image_generator) =
             (session(Network::KeypointGenerator)?, session(Network::ImageGenerator)?);
         let detector = session(Network::Detector)?;
-        Ok(Self { keypoint_generator, image_generator, detector, bundle })
+        let encoder = bundle.has(Network::Encoder).then(|| session(Network::Encoder)).transpose()?;
+        Ok(Self { keypoint_generator, image_generator, detector, encoder, bundle })
     }
 }
 
@@ -221,6 +238,13 @@ impl Subject for Exported {
 
     fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
         take(&mut run(&mut self.detector, &[("image", images)])?, "keypoints")
+    }
+
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
+        let Some(encoder) = &mut self.encoder else { return Ok(None) };
+        let mut outputs = run(encoder, &[("image", images)])?;
+        let embeddings = take(&mut outputs, "embeddings")?;
+        Ok(Some(Looks { embeddings, background: take(&mut outputs, "background")? }))
     }
 }
 

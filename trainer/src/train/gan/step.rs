@@ -289,7 +289,9 @@ impl Gan {
         let latents = &drawn.latents;
         let (detect, encode) = (gan.cycle_keypoints_weight > 0.0, gan.cycle_embeddings_weight > 0.0);
         let norm = frame.groups.norm(drawn.images.size()[0], TRAINING_MOMENTUM);
-        let found = self.inference.forward(&drawn.images, detect, encode, frame.kind, norm);
+        let images =
+            if gan.cycles_teach_generator { drawn.images.shallow_clone() } else { drawn.images.detach() };
+        let found = self.inference.forward(&images, detect, encode, frame.kind, norm);
         if let Some(keypoints) = &found.keypoints {
             let loss = losses::cycle::keypoints(keypoints, &latents.keypoints);
             terms.add("cycle_keypoints", gan.cycle_keypoints_weight, loss);

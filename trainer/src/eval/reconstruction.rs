@@ -1,0 +1,241 @@
+//! What becomes of real pictures that training never saw when they are drawn again from what detector and encoder see
+//! in them, and whether their keypoints can be moved then.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use models::manifest::Metric;
+use serde::Serialize;
+use tch::{Kind, Tensor};
+
+use super::features::{BATCH, crops};
+use super::quality::{HELD_OUT_SEED, STORE_FACTOR, blur};
+use super::subject::{Subject, detect, narrow};
+use super::{bootstrap, disentangle};
+use crate::dataset::Store;
+use crate::error::Result;
+use crate::losses::features::perceptual;
+use crate::nets::encoder::Looks;
+use crate::nets::features::FeatureNet;
+use crate::nets::keypoint_generator::Latents;
+use crate::train::interrupt;
+use crate::train::progress::Progress;
+
+/// Most pictures that are intervened on: each costs two pictures a keypoint.
+const INTERVENTIONS: i64 = 60;
+
+/// Nearness of pictures to others, averaged over pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Nearness {
+    /// Peak signal-to-noise ratio, dB.
+    pub psnr: f64,
+    /// Perceptual distance, 0 to 4: [`perceptual`] in features of open-nsfw.
+    pub perceptual: Option<f64>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// Pictures, each cropped once as training crops.
+    pub n: usize,
+    /// Pictures drawn again.
+    pub drawn_again: Nearness,
+    /// 95 % interval of their PSNR over pictures: [`bootstrap::interval`].
+    pub interval: [f64; 2],
+    /// The pictures themselves, blurred by a box of an eighth of their side.
+    pub blurred: Nearness,
+    /// The mean of all pictures in place of each.
+    pub mean: Nearness,
+    /// Pictures whose keypoints were moved.
+    pub moved: usize,
+    /// How far a part follows its keypoint, in steps of [`disentangle::STEP`].
+    pub own: Option<f64>,
+    /// How far each other part goes then.
+    pub leakage: Option<f64>,
+}
+
+/// Draws up to `most` of the pictures in `held_out` again; none without an encoder and a detector.
+///
+/// # Errors
+/// Those of reading pictures and of the networks; [`crate::Error::Interrupted`].
+pub fn measure(
+    subject: &mut dyn Subject,
+    net: Option<&FeatureNet>,
+    held_out: &[PathBuf],
+    most: usize,
+) -> Result<Option<Report>> {
+    let _no_grad = tch::no_grad_guard();
+    let (size, crop) = (subject.image_size(), subject.crop());
+    let probe = Tensor::zeros([1, 3, size, size], (Kind::Float, tch::Device::Cpu));
+    if subject.detector_size().is_none() || subject.encode(&probe)?.is_none() {
+        return Ok(None);
+    }
+    let store = Store::load(held_out, (size * STORE_FACTOR) as usize)?;
+    let n = store.len().min(most);
+    let mean = {
+        let mut sum = probe;
+        for start in (0..n).step_by(BATCH) {
+            let range = start..(start + BATCH).min(n);
+            sum += crops(&store, &crop, HELD_OUT_SEED, range, size).sum_dim_intlist(
+                [0i64].as_slice(),
+                true,
+                Kind::Float,
+            );
+        }
+        sum / n as f64
+    };
+    let mut progress = Progress::new("pictures drawn again", n as u64);
+    let (mut again, mut blurred, mut means) = (Sums::default(), Sums::default(), Sums::default());
+    let mut seen: Vec<Latents> = vec![];
+    for start in (0..n).step_by(BATCH) {
+        interrupt::check()?;
+        let range = start..(start + BATCH).min(n);
+        let count = range.len();
+        let real = crops(&store, &crop, HELD_OUT_SEED, range, size);
+        let keypoints = detect(subject, &real)?;
+        let Some(Looks { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
+        let latents = Latents { keypoints, embeddings, background };
+        again.add(net, &subject.draw(&latents)?, &real)?;
+        blurred.add(net, &blur(&real), &real)?;
+        means.add(net, &mean.expand_as(&real), &real)?;
+        seen.push(latents);
+        progress.advance(count as u64, "");
+    }
+    progress.finish("");
+    let all = |part: fn(&Latents) -> &Tensor| Tensor::cat(&seen.iter().map(part).collect::<Vec<_>>(), 0);
+    let latents = Latents {
+        keypoints: all(|l| &l.keypoints),
+        embeddings: all(|l| &l.embeddings),
+        background: all(|l| &l.background),
+    };
+    let moved = INTERVENTIONS.min(n as i64);
+    let own = narrow(&latents, 0, moved);
+    let other = Latents {
+        keypoints: own.keypoints.roll([-1], [0]),
+        embeddings: own.embeddings.roll([-1], [0]),
+        background: own.background.roll([-1], [0]),
+    };
+    let steered = disentangle::intervene(subject, "keypoints of pictures moved", &own, &other)?;
+    Ok(Some(Report {
+        n,
+        interval: bootstrap::interval(&again.psnr),
+        drawn_again: again.nearness(),
+        blurred: blurred.nearness(),
+        mean: means.nearness(),
+        moved: moved as usize,
+        own: steered.own,
+        leakage: steered.leakage,
+    }))
+}
+
+#[derive(Default)]
+struct Sums {
+    psnr: Vec<f64>,
+    perceptual: Vec<f64>,
+}
+
+impl Sums {
+    /// Adds pictures `[N, 3, S, S]` in [-1, 1] against what they should be.
+    fn add(&mut self, net: Option<&FeatureNet>, have: &Tensor, want: &Tensor) -> Result<()> {
+        let error = (have - want).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
+        self.psnr.extend(Vec::<f64>::try_from(psnr(&error))?);
+        if let Some(net) = net {
+            let n = have.size()[0];
+            let distance = perceptual(&net.layers(have), &net.layers(want)).double_value(&[]);
+            self.perceptual.extend(std::iter::repeat_n(distance, n as usize));
+        }
+        Ok(())
+    }
+
+    fn nearness(&self) -> Nearness {
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
+        let perceptual = (!self.perceptual.is_empty()).then(|| mean(&self.perceptual));
+        Nearness { psnr: mean(&self.psnr), perceptual }
+    }
+}
+
+/// dB from mean squared errors of colours in [-1, 1], whose peak is 2.
+fn psnr(error: &Tensor) -> Tensor {
+    (error.clamp_min(1e-10) / 4.0).log10() * -10.0
+}
+
+impl Report {
+    /// The numbers as a bundle's manifest keeps them.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let protocol = format!(
+            "held-out pictures cropped as in training, drawn again from what detector and encoder see; the same \
+             pictures blurred by an eighth of their side: {:.1} dB, the mean picture: {:.1} dB",
+            self.blurred.psnr, self.mean.psnr
+        );
+        let metric = |name: &str, value: f64, unit: &str, n: usize, protocol: &str| Metric {
+            name: name.into(),
+            value,
+            unit: unit.into(),
+            n: n as u64,
+            protocol: protocol.into(),
+        };
+        let mut metrics = vec![metric("reconstruction PSNR", self.drawn_again.psnr, "dB", self.n, &protocol)];
+        metrics.extend(self.drawn_again.perceptual.map(|value| {
+            let protocol = format!(
+                "the same, in features of {}; blurred: {:.3}, the mean picture: {:.3}",
+                FeatureNet::NAME,
+                self.blurred.perceptual.unwrap_or_default(),
+                self.mean.perceptual.unwrap_or_default()
+            );
+            metric("reconstruction, perceptual distance", value, "", self.n, &protocol)
+        }));
+        let moved = format!("one keypoint at a time moved by {} of pictures drawn again", disentangle::STEP);
+        for (name, value) in [
+            ("photo's part follows its keypoint", self.own),
+            ("photo's leakage to other parts", self.leakage),
+        ] {
+            metrics.extend(value.map(|v| metric(name, v, "of the step", self.moved, &moved)));
+        }
+        metrics
+    }
+
+    /// The section of the report.
+    pub fn markdown(&self) -> String {
+        let mut t = format!(
+            "## Real pictures drawn again\n\n{} held-out pictures, each cropped once as in training. Perceptual \
+             distance: features of {}, channels of each pixel scaled to length 1.\n\n\
+             | pictures | PSNR | perceptual distance |\n|---|---|---|\n",
+            self.n,
+            FeatureNet::NAME
+        );
+        let again = format!("**drawn again** ({:.2} to {:.2} dB)", self.interval[0], self.interval[1]);
+        for (what, near) in [
+            (again.as_str(), self.drawn_again),
+            ("the same, blurred", self.blurred),
+            ("their mean", self.mean),
+        ] {
+            let distance = near.perceptual.map_or("-".into(), |d| format!("{d:.3}"));
+            let _ = writeln!(t, "| {what} | {:.2} dB | {distance} |", near.psnr);
+        }
+        if let (Some(own), Some(leakage)) = (self.own, self.leakage) {
+            let _ = writeln!(
+                t,
+                "\nOf {} of them each keypoint was moved by {}: its part follows by **{:.0} %** of the step, each \
+                 other part goes by {:.0} %.",
+                self.moved,
+                disentangle::STEP,
+                own * 100.0,
+                leakage * 100.0
+            );
+        }
+        t.push('\n');
+        t
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn psnr_is_of_colours_from_black_to_white() {
+        // Off by 1 everywhere is half of the way from black to white: 20 log10(2) dB.
+        let found = psnr(&Tensor::from_slice(&[1.0f64, 4.0])).iter::<f64>().unwrap().collect::<Vec<_>>();
+        assert!((found[0] - 6.0206).abs() < 1e-3 && found[1].abs() < 1e-9, "{found:?}");
+    }
+}
