@@ -27,6 +27,9 @@ r1_every = 4
 [detector]
 batch = 4
 images = 64
+[encoder]
+batch = 4
+images = 48
 ";
 
 /// A folder with [`CONFIG`] in `tiny.toml` and pictures in `pictures`.

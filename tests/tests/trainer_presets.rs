@@ -196,8 +196,10 @@ fn parts_left_by_train_on_gpu_carry_on_as_if_nothing_had_stopped() {
     let (code, _, stderr) = call("1", "a", &[]);
     assert!(code == Some(1) && stderr.contains("holds an earlier result"), "{stderr}");
 
-    let (code, stdout, stderr) = call("10", "b", &["--from", &tiny.path("a"), "--detector-minutes", "10"]);
+    let stages = ["--from", &tiny.path("a"), "--detector-minutes", "10", "--encoder-minutes", "10"];
+    let (code, stdout, stderr) = call("10", "b", &stages);
     assert!(code == Some(0) && stdout.contains("all done"), "{stdout}{stderr}");
+    assert!(tiny.dir().join("b/samples/encoder-000000048.png").exists());
     let (whole, parts) = (tiny.dir().join("whole/gan.safetensors"), tiny.dir().join("b"));
     let mut names: Vec<_> = fs::read_dir(&parts).unwrap().map(|f| f.unwrap().path()).collect();
     names.retain(|p| p.to_string_lossy().contains("gan.safetensors.part-"));
