@@ -13,6 +13,7 @@ pub mod eval;
 pub mod export;
 pub mod losses;
 mod machine;
+pub mod meaning;
 pub mod nets;
 pub mod plot;
 pub mod sample;

@@ -6,6 +6,8 @@ use tch::{Device, Kind, Tensor};
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
 use crate::export::session::Session;
+use crate::nets::heatmap::Pose;
+use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
 use crate::train::checkpoint::Checkpoint;
@@ -59,7 +61,8 @@ pub fn detect(subject: &mut dyn Subject, images: &Tensor) -> Result<Tensor> {
     subject.detect(&images)
 }
 
-fn no_detector() -> Error {
+/// What to do where a detector is missing.
+pub fn no_detector() -> Error {
     Error::Usage("the run has no detector yet: train it with `trainer detector`".into())
 }
 
@@ -75,9 +78,12 @@ pub fn narrow(latents: &Latents, start: i64, count: i64) -> Latents {
 
 /// The networks of a run, by libtorch.
 pub struct Trained {
-    generator: Generator,
-    detector: Option<StoredDetector>,
-    checkpoint: Checkpoint,
+    /// The averaged generator, calibrated.
+    pub generator: Generator,
+    /// The averaged detector, if there is one yet.
+    pub detector: Option<StoredDetector>,
+    /// The generator's checkpoint.
+    pub checkpoint: Checkpoint,
 }
 
 impl Trained {
@@ -96,6 +102,14 @@ impl Trained {
             None
         };
         Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, checkpoint })
+    }
+}
+
+impl Trained {
+    /// Images `[N, 3, S, S]` of parts placed by `pose`, which may be of any size or hidden.
+    pub fn draw_posed(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor) -> Tensor {
+        let mode = Mode::exported(&self.checkpoint.state.config.architecture);
+        tch::no_grad(|| self.generator.images.forward(pose, embeddings, background, mode))
     }
 }
 
