@@ -83,35 +83,34 @@ impl Landmarks {
     }
 }
 
-/// Names of the landmarks, and for each picture its file and landmarks in normalised coordinates. The first line
-/// names the columns: `file,NAME_x,NAME_y,…`.
+/// Names of the landmarks, and for each picture its file and landmarks in normalised coordinates. The first line names
+/// the columns: `file,NAME_x,NAME_y,…`; where it does not, landmarks are numbered.
 fn parse(text: &str, path: &Path) -> Result<(Vec<String>, Vec<(String, Shape)>)> {
     let fail = |line: usize, reason: &str| Error::Data {
         path: path.to_owned(),
         reason: format!("line {line}: {reason}"),
     };
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).map(str::trim).collect();
-    let named = |pair: &[&str]| Some(name(pair.first()?.strip_suffix("_x")?));
-    let names: Option<Vec<String>> = header.chunks(2).map(named).collect();
-    let names = names
-        .filter(|n| !n.is_empty() && header.len().is_multiple_of(2))
-        .ok_or_else(|| fail(1, "does not name the landmarks: write file,NAME_x,NAME_y,…"))?;
     let row = |(i, line): (usize, &str)| {
         let mut fields = line.split(',').map(str::trim);
         let file = fields.next().unwrap_or_default().to_owned();
-        let numbers: Vec<f64> =
-            fields.map_while(|f| f.parse().ok()).filter(|v: &f64| v.is_finite()).collect();
-        if numbers.len() != 2 * names.len() {
-            return Err(fail(i + 2, &format!("not a name and {} numbers", 2 * names.len())));
-        }
+        let numbers =
+            fields.map(|f| f.parse().ok().filter(|v: &f64| v.is_finite())).collect::<Option<Vec<f64>>>();
+        let numbers = numbers.filter(|n| !n.is_empty() && n.len().is_multiple_of(2));
+        let numbers = numbers.ok_or_else(|| fail(i + 2, "not a name and two numbers for each landmark"))?;
         // [0, 1] of the picture to [-1, 1].
-        Ok((file, numbers.as_chunks::<2>().0.iter().map(|p| p.map(|v| 2.0 * v - 1.0)).collect()))
+        let points: Shape = numbers.as_chunks::<2>().0.iter().map(|p| p.map(|v| 2.0 * v - 1.0)).collect();
+        Ok((file, points))
     };
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).map(str::trim).collect();
     let rows = lines.enumerate().map(row).collect::<Result<Vec<_>>>()?;
-    if rows.is_empty() {
-        return Err(fail(2, "no picture is annotated"));
+    let count = rows.first().map(|r| r.1.len()).ok_or_else(|| fail(2, "no picture is annotated"))?;
+    if let Some(odd) = rows.iter().position(|r| r.1.len() != count) {
+        return Err(fail(odd + 2, &format!("not {count} landmarks as in the line before")));
     }
+    let named = |pair: &[&str]| Some(name(pair.first()?.strip_suffix("_x")?));
+    let names = header.chunks(2).map(named).collect::<Option<Vec<_>>>().filter(|n| n.len() == count);
+    let names = names.unwrap_or_else(|| (1..=count).map(|i| format!("landmark-{i}")).collect());
     Ok((names, rows))
 }
 
@@ -135,11 +134,14 @@ mod tests {
         let (names, rows) = parse("file,eye_l_x,eye_l_y,beak_x,beak_y\na.png,0.5,0,1,0.25\n", path).unwrap();
         assert_eq!(names, ["eye-left", "beak"]);
         assert_eq!(rows, [("a.png".to_owned(), vec![[0.0, -1.0], [1.0, -0.5]])]);
+        let (names, _) = parse("picture,a,b\na.png,0.5,0\n", path).unwrap();
+        assert_eq!(names, ["landmark-1"]);
         for (text, part) in [
-            ("file,a,b\nx.png,1,2\n", "line 1: does not name"),
-            ("file,a_x,a_y\nx.png,1\n", "line 2: not a name and 2 numbers"),
+            ("file,a_x,a_y\nx.png,1\n", "line 2: not a name and two numbers"),
+            ("file,a_x,a_y\nx.png,1,2\ny.png,1,2,3,4\n", "line 3: not 1 landmarks"),
+            ("file,a_x,a_y\nx.png,1,nan\n", "line 2"),
             ("file,a_x,a_y\n", "no picture"),
-            ("", "line 1"),
+            ("", "no picture"),
         ] {
             let error = parse(text, path).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("landmarks.csv"), "{error}");

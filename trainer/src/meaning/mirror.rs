@@ -49,12 +49,13 @@ impl Mirror {
         let nearest: Vec<usize> =
             (0..k).map(|j| (0..k).min_by(|a, b| at(j, *a).total_cmp(&at(j, *b))).unwrap_or(j)).collect();
         let is_partner = |j: usize, i: usize| {
-            let sure = |j: usize| {
+            // `a` is nearer to `b` than to itself.
+            let sure = |a: usize, b: usize| {
                 let gain: Vec<f64> =
-                    distances[j][j].iter().zip(&distances[j][i]).map(|(own, d)| own - d).collect();
+                    distances[a][a].iter().zip(&distances[a][b]).map(|(own, d)| own - d).collect();
                 significant(&gain)
             };
-            i > j && nearest[j] == i && nearest[i] == j && at(j, i) < near && sure(j) && sure(i)
+            i > j && nearest[j] == i && nearest[i] == j && at(j, i) < near && sure(j, i) && sure(i, j)
         };
         let lands_on_itself = |j: &usize| nearest[*j] == *j && at(*j, *j) < near;
         Self {

@@ -12,7 +12,7 @@ const OUTER_ROW: f64 = 0.7;
 /// Beyond this share of half the layout's width from the middle a keypoint is left or right.
 const COLUMN: f64 = 0.2;
 /// A keypoint bears the name of a landmark that is nearer than this many distances between neighbouring landmarks.
-const NEAR: f64 = 0.4;
+const NEAR: f64 = 0.5;
 
 /// What a keypoint is called before numbers tell it from others.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,16 +96,22 @@ fn by_landmark(landmarks: &Landmarks, size: f64) -> Vec<Option<Stem>> {
 
 /// Numbers where a stem is wanted more than once; partners get the same number.
 fn number(stems: &[Stem], mirror: &Mirror) -> Vec<String> {
+    // Partners that are called alike can't bear the same number.
+    let partner = |j: usize| mirror.image(j).filter(|p| stems[*p].name != stems[j].name);
     let mut order: Vec<usize> = (0..stems.len()).collect();
-    order.sort_by(|a, b| stems[*a].rank.total_cmp(&stems[*b].rank).then(a.cmp(b)));
+    // Partners first, so that there is no second one on one side without a first.
+    let first = |j: usize| (partner(j).is_none(), stems[j].rank);
+    order.sort_by(|a, b| {
+        let ((single, rank), (other_single, other_rank)) = (first(*a), first(*b));
+        single.cmp(&other_single).then(rank.total_cmp(&other_rank)).then(a.cmp(b))
+    });
     let mut names: Vec<Option<String>> = vec![None; stems.len()];
     for first in order {
         if names[first].is_some() {
             continue;
         }
-        // Partners that are called alike can't bear the same number.
-        let apart = |p: &usize| names[*p].is_none() && stems[*p].name != stems[first].name;
-        let unit: Vec<usize> = std::iter::once(first).chain(mirror.image(first).filter(apart)).collect();
+        let unnamed = |p: &usize| names[*p].is_none();
+        let unit: Vec<usize> = std::iter::once(first).chain(partner(first).filter(unnamed)).collect();
         let numbered = |j: usize, n: usize| match n {
             1 => stems[j].name.clone(),
             n => format!("{}-{n}", stems[j].name),
@@ -129,7 +135,7 @@ mod tests {
     }
 
     const FACE: [[f64; 2]; 7] =
-        [[0.35, -0.3], [0.0, 0.1], [-0.3, 0.45], [-0.35, -0.32], [0.3, 0.45], [0.02, 0.8], [0.1, -0.8]];
+        [[0.35, -0.3], [0.0, 0.1], [-0.3, 0.45], [-0.35, -0.32], [0.3, 0.45], [0.02, 0.8], [0.05, -0.8]];
 
     #[test]
     fn partners_are_left_and_right_and_the_axis_is_the_centre() {
@@ -173,7 +179,7 @@ mod tests {
     #[test]
     fn landmarks_name_what_keeps_to_them_and_the_rest_keeps_its_place() {
         let layout = vec![[-0.3, -0.3], [0.3, -0.3], [0.0, 0.4]];
-        // Keypoints 0 and 3 on the first landmark, 3 nearer.
+        // Keypoint 1 is nearest of all to the first landmark, but 0 and 3 are partners.
         let mut distances: Vec<Vec<f64>> =
             FACE.iter().map(|p| layout.iter().map(|l| distance(*p, *l)).collect()).collect();
         distances[1][0] = 0.01;
@@ -184,7 +190,7 @@ mod tests {
             n: 5,
         };
         let found = names(&FACE, &symmetric(&[[0, 3], [2, 4]], &[5]), Some(&landmarks));
-        assert_eq!([0, 3, 1].map(|j| found[j].as_str()), ["eye-right", "eye-left-2", "eye-left"]);
+        assert_eq!([0, 3, 1].map(|j| found[j].as_str()), ["eye-right", "eye-left", "eye-left-2"]);
         assert_eq!([2, 6].map(|j| found[j].as_str()), ["lower-left", "top-centre"]);
     }
 
