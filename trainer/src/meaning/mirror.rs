@@ -7,7 +7,7 @@ use super::align::{distance, radius};
 
 /// A keypoint lands on another if it is nearer than this many sizes of the whole layout (root mean square distance
 /// from its centre).
-const LANDS: f64 = 0.4;
+const LANDS: f64 = 0.45;
 /// A partner must be nearer than a keypoint is to itself by this many standard errors.
 const SURE: f64 = 3.0;
 
