@@ -47,14 +47,14 @@ pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
     }
 }
 
-/// How large the face is, relative to one that fills about half of the picture: 0.75 to 1.4.
+/// How large the face is, relative to one that fills about half of the picture: 0.9 to 1.4.
 fn relative_size(face: &Face, picture: &RgbImage) -> f32 {
     let span = |axis: fn(&DetectedKeypoint) -> f32| {
         let values = || face.keypoints.iter().map(axis).filter(|v| v.is_finite());
         values().fold(f32::NEG_INFINITY, f32::max) - values().fold(f32::INFINITY, f32::min)
     };
     let size = span(|k| k.x).max(span(|k| k.y)).max(0.0);
-    (size / (0.45 * picture.width().min(picture.height()) as f32)).clamp(0.75, 1.4)
+    (size / (0.45 * picture.width().min(picture.height()) as f32)).clamp(0.9, 1.4)
 }
 
 /// Writes lines of numbers into the upper left corner, on a darkened ground.
@@ -161,21 +161,22 @@ fn blend(pixel: &mut Rgb<u8>, colour: [u8; 3], amount: f32) {
     }
 }
 
-/// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide.
+/// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide. `columns` are
+/// the outermost of a row that can be that near, `rows` those of the whole.
 fn stroke(
     picture: &mut RgbImage,
-    [x0, y0, x1, y1]: [f32; 4],
+    rows: [f32; 2],
+    columns: impl Fn(f32) -> [f32; 2],
     radius: f32,
-    colour: [u8; 3],
-    opacity: f32,
+    (colour, opacity): ([u8; 3], f32),
     distance: impl Fn(f32, f32) -> f32,
 ) {
     // A float cast to an unsigned integer saturates; NaN becomes 0.
-    let range = |low: f32, high: f32, size: u32| {
+    let range = |[low, high]: [f32; 2], size: u32| {
         ((low - radius - 1.0) as u32).min(size)..((high + radius + 2.0) as u32).min(size)
     };
-    for y in range(y0, y1, picture.height()) {
-        for x in range(x0, x1, picture.width()) {
+    for y in range(rows, picture.height()) {
+        for x in range(columns(y as f32 + 0.5), picture.width()) {
             let coverage = (radius - distance(x as f32 + 0.5, y as f32 + 0.5) + 0.5).clamp(0.0, 1.0);
             if coverage > 0.0 {
                 blend(picture.get_pixel_mut(x, y), colour, coverage * opacity);
@@ -185,8 +186,8 @@ fn stroke(
 }
 
 fn disc(picture: &mut RgbImage, at: &DetectedKeypoint, radius: f32, colour: [u8; 3], opacity: f32) {
-    let bounds = [at.x, at.y, at.x, at.y];
-    stroke(picture, bounds, radius, colour, opacity, |x, y| (x - at.x).hypot(y - at.y));
+    let columns = |_| [at.x, at.x];
+    stroke(picture, [at.y, at.y], columns, radius, (colour, opacity), |x, y| (x - at.x).hypot(y - at.y));
 }
 
 fn line(
@@ -197,10 +198,16 @@ fn line(
     colour: [u8; 3],
     opacity: f32,
 ) {
-    let bounds = [a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y)];
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let squared = (dx * dx + dy * dy).max(1e-6);
-    stroke(picture, bounds, radius, colour, opacity, |x, y| {
+    let [west, east] = [a.x.min(b.x), a.x.max(b.x)];
+    // Most of the box round a slanted line is far from it: a row has what lies within reach of the endless line.
+    let reach = (radius + 1.0) * squared.sqrt() / dy.abs().max(1e-6);
+    let columns = |y: f32| {
+        let middle = a.x + (y - a.y) * dx / if dy == 0.0 { 1e-6 } else { dy };
+        [(middle - reach).max(west), (middle + reach).min(east)]
+    };
+    stroke(picture, [a.y.min(b.y), a.y.max(b.y)], columns, radius, (colour, opacity), |x, y| {
         let along = (((x - a.x) * dx + (y - a.y) * dy) / squared).clamp(0.0, 1.0);
         (x - a.x - along * dx).hypot(y - a.y - along * dy)
     });
@@ -308,6 +315,28 @@ pub(crate) mod tests {
         let apart = written([40.0, 120.0, 200.0, 120.0, 200.0, 280.0]);
         assert!(apart.iter().all(|n| *n > 20), "{apart:?}");
         assert_eq!(apart, written([40.0, 160.0, 161.0, 160.5, 161.5, 280.0]));
+    }
+
+    #[test]
+    fn slanted_lines_are_whole() {
+        // Every pixel as the distance from the segment says, whatever the slant.
+        for (a, b) in
+            [((20.0, 30.0), (90.0, 60.0)), ((50.0, 90.0), (52.0, 10.0)), ((10.0, 40.0), (90.0, 40.0))]
+        {
+            let mut picture = RgbImage::new(100, 100);
+            line(&mut picture, keypoint(a.0, a.1, 1.0), keypoint(b.0, b.1, 1.0), 2.0, [255; 3], 1.0);
+            let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+            for (x, y, p) in picture.enumerate_pixels() {
+                let (px, py) = (x as f32 + 0.5 - a.0, y as f32 + 0.5 - a.1);
+                let t = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+                let want = (2.5 - (px - t * dx).hypot(py - t * dy)).clamp(0.0, 1.0) * 255.0;
+                assert!(
+                    (f32::from(p.0[0]) - want).abs() <= 1.0,
+                    "{a:?} {b:?} at {x}, {y}: {} not {want}",
+                    p.0[0]
+                );
+            }
+        }
     }
 
     #[test]
