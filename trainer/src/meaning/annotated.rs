@@ -15,6 +15,9 @@ use crate::eval::subject::Subject;
 /// Pictures looked at, spread over the set.
 const PICTURES: usize = 300;
 
+/// A picture's file and its landmarks, normalised coordinates.
+type Annotated = (String, Shape);
+
 /// Landmarks seen from the keypoints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Landmarks {
@@ -85,7 +88,7 @@ impl Landmarks {
 
 /// Names of the landmarks, and for each picture its file and landmarks in normalised coordinates. The first line names
 /// the columns: `file,NAME_x,NAME_y,…`; where it does not, landmarks are numbered.
-fn parse(text: &str, path: &Path) -> Result<(Vec<String>, Vec<(String, Shape)>)> {
+fn parse(text: &str, path: &Path) -> Result<(Vec<String>, Vec<Annotated>)> {
     let fail = |line: usize, reason: &str| Error::Data {
         path: path.to_owned(),
         reason: format!("line {line}: {reason}"),

@@ -119,7 +119,8 @@ impl Drawing<'_> {
                 .any(|j| to_segment(self.layout[j], e.map(|i| self.layout[i])) < self.near)
         };
         new.iter().enumerate().all(|(i, e)| {
-            !self.edges.iter().chain(&new[..i]).any(|f| crosses(e, f) || e == f) && !(clear && through(e))
+            let meets = self.edges.iter().chain(&new[..i]).any(|f| crosses(e, f) || e == f);
+            !meets && (!clear || !through(e))
         })
     }
 }
