@@ -1,7 +1,8 @@
 //! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
 //!
 //! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
-//! checkpoints, `meaning` finds what keypoints stand for, `export` writes bundles, `eval` measures, `plot` draws; `cli` is the only part that knows of a command line.
+//! checkpoints, `meaning` finds what keypoints stand for, `export` writes bundles, `eval` measures, `plot` draws; `cli`
+//! is the only part that knows of a command line.
 
 mod cache;
 pub mod cli;
