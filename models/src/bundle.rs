@@ -240,6 +240,9 @@ mod tests {
         assert!(refuse(&|m| m.dims.keypoints = 3).contains("2 keypoints described"));
         assert!(refuse(&|m| m.skeleton.push([0, 9])).contains("[0, 9]"));
         assert!(refuse(&|m| m.tau = -1.0).contains("tau"));
+        assert!(refuse(&|m| m.keypoints[1].name = "k0".to_owned()).contains("given twice"));
+        assert!(refuse(&|m| m.symmetric_pairs.push([1, 0])).contains("shares a keypoint"));
+        assert!(refuse(&|m| m.skeleton = vec![[0, 1], [1, 0]]).contains("given twice"));
         assert!(
             refuse(&|m| {
                 m.networks.remove(&Network::Detector);

@@ -181,6 +181,22 @@ impl Manifest {
                 return Err(format!("pair [{a}, {b}] does not name two of the {} keypoints", d.keypoints));
             }
         }
+        for (i, keypoint) in self.keypoints.iter().enumerate() {
+            let taken = self.keypoints[..i].iter().any(|k| k.name == keypoint.name);
+            if taken || keypoint.name.trim().is_empty() {
+                return Err(format!("keypoint name {:?} is empty or given twice", keypoint.name));
+            }
+        }
+        for (i, pair) in self.symmetric_pairs.iter().enumerate() {
+            if self.symmetric_pairs[..i].as_flattened().iter().any(|j| pair.contains(j)) {
+                return Err(format!("symmetric pair {pair:?} shares a keypoint with another pair"));
+            }
+        }
+        for (i, [a, b]) in self.skeleton.iter().enumerate() {
+            if self.skeleton[..i].iter().any(|e| e == &[*a, *b] || e == &[*b, *a]) {
+                return Err(format!("line [{a}, {b}] of the skeleton is given twice"));
+            }
+        }
         for name in self.files.keys() {
             let plain = !name.is_empty()
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))

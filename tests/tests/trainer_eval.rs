@@ -64,6 +64,7 @@ fn a_run_and_its_bundle_get_the_same_report() {
     let early = report("early", ["--run", &run], &[]);
     assert!(early["disentanglement"]["own"].is_null());
     assert!(early["left_out"].to_string().contains("trainer detector"), "{}", early["left_out"]);
+    assert!(early["meaning"].is_null());
     trainer(&["eval", "--run", &run, "--landmarks", &set, "--out", &tiny.path("no")])
         .refused("train it with `trainer detector`");
     assert!(!tiny.dir().join("no").exists());
@@ -88,6 +89,13 @@ fn a_run_and_its_bundle_get_the_same_report() {
         (a["landmarks"][0]["test"].as_u64(), a["landmarks"][0]["train"].as_u64()),
         (Some(9), Some(16))
     );
+    for r in [&a, &b] {
+        let meaning = &r["meaning"];
+        assert_eq!(meaning["names"].as_array().unwrap().len(), 3, "{meaning}");
+        // The header of this set names no landmarks.
+        assert_eq!(meaning["landmarks"]["names"][4], "landmark-5");
+        assert_eq!(meaning["landmarks"]["n"].as_u64(), Some(16));
+    }
     for plot in a["plots"].as_array().unwrap() {
         assert!(image::open(tiny.dir().join("a").join(plot["file"].as_str().unwrap())).is_ok(), "{plot}");
     }

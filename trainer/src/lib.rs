@@ -1,7 +1,8 @@
 //! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
 //!
 //! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
-//! checkpoints, `export` writes bundles, `eval` measures, `plot` draws charts; `cli` is the only part that knows of a command line.
+//! checkpoints, `meaning` finds what keypoints stand for, `export` writes bundles, `eval` measures, `plot` draws; `cli`
+//! is the only part that knows of a command line.
 
 mod cache;
 pub mod cli;
@@ -13,6 +14,7 @@ pub mod eval;
 pub mod export;
 pub mod losses;
 mod machine;
+pub mod meaning;
 pub mod nets;
 pub mod plot;
 pub mod sample;

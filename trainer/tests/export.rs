@@ -120,10 +120,13 @@ fn request() -> ExportRequest {
         name: "tiny".to_owned(),
         description: "random weights".to_owned(),
         keypoint_names: None,
+        symmetric_pairs: vec![],
+        skeleton: vec![],
         metrics: vec![],
         provenance: Provenance::default(),
         licence: "Apache-2.0".to_owned(),
         card: "# tiny\n".to_owned(),
+        pictures: vec![],
     }
 }
 

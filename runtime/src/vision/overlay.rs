@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use models::Manifest;
 
-use super::text;
+use super::{names, text};
 use crate::frame::{DetectedKeypoint, Face};
 
 /// Shortest side, in pixels, from which names beside keypoints are readable.
@@ -18,62 +18,43 @@ const MOST_ENLARGED: u32 = 4;
 /// Draws `face`: the skeleton's lines, at every keypoint a disc in its manifest colour whose size and opacity show
 /// the confidence, and its name unless the picture is too small for names.
 pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
-    let unit = unit(picture);
+    let unit = unit(picture) * relative_size(face, picture);
     let point = |i: usize| face.keypoints.get(i).copied();
     let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
     for &[a, b] in &manifest.skeleton {
         if let (Some(from), Some(to)) = (point(a), point(b)) {
             let (c, d) = (colour(a), colour(b));
             let mixed = [0, 1, 2].map(|i| c[i] / 2 + d[i] / 2);
-            line(
-                picture,
-                from,
-                to,
-                0.8 * unit,
-                mixed,
-                0.7 * from.confidence.min(to.confidence).clamp(0.0, 1.0),
-            );
+            let confidence = from.confidence.min(to.confidence).clamp(0.0, 1.0);
+            let opacity = 0.35 + 0.55 * confidence;
+            // The dark rim keeps it apart from a ground of its own colour.
+            line(picture, from, to, 0.9 * unit + 0.8, [0; 3], 0.5 * opacity);
+            line(picture, from, to, 0.9 * unit, mixed, opacity);
         }
+    }
+    if picture.width().min(picture.height()) >= NAMED_SIDE {
+        names::draw(picture, face, manifest, 7.0 * unit, |picture, from, to, colour| {
+            let end = |(x, y)| DetectedKeypoint { x, y, confidence: 1.0 };
+            line(picture, end(from), end(to), 0.5, colour, 0.55);
+        });
     }
     for (i, keypoint) in face.keypoints.iter().enumerate() {
         let confidence = keypoint.confidence.clamp(0.0, 1.0);
-        let radius = unit * (1.6 + 1.9 * confidence);
-        let opacity = 0.35 + 0.65 * confidence;
+        let radius = unit * (2.0 + 1.5 * confidence);
+        let opacity = 0.5 + 0.5 * confidence;
         disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
         disc(picture, keypoint, radius, colour(i), opacity);
     }
-    if picture.width().min(picture.height()) >= NAMED_SIDE {
-        draw_names(picture, face, manifest, unit);
-    }
 }
 
-/// Names go to the side of their point that looks away from the face, each where no other lies.
-fn draw_names(picture: &mut RgbImage, face: &Face, manifest: &Manifest, unit: f32) {
-    let scale = (picture.width().min(picture.height()) / 280).clamp(1, 4);
-    let centre = face.keypoints.iter().map(|k| k.x).sum::<f32>() / face.keypoints.len().max(1) as f32;
-    let gap = (unit * 5.0) as i32;
-    let line = (text::LINE * scale) as i32;
-    let (width, height) = (picture.width() as i32, picture.height() as i32);
-    let mut taken: Vec<[i32; 4]> = Vec::new();
-    for (keypoint, described) in face.keypoints.iter().zip(&manifest.keypoints) {
-        let (x, y) = (keypoint.x as i32, keypoint.y as i32);
-        let length = text::width(&described.name, scale) as i32;
-        let (right, left) = (x + gap, x - gap - length);
-        let (near, far) = if keypoint.x >= centre { (right, left) } else { (left, right) };
-        let rows = [0, line, -line, 2 * line, -2 * line].map(|d| y - line / 2 + d);
-        let free = rows
-            .into_iter()
-            .flat_map(|row| [(near, row), (far, row)])
-            .map(|(x, y)| [x, y, x + length, y + line])
-            .find(|b| {
-                let inside = b[0] >= 0 && b[1] >= 0 && b[2] <= width && b[3] <= height;
-                inside && taken.iter().all(|t| b[0] >= t[2] || t[0] >= b[2] || b[1] >= t[3] || t[1] >= b[3])
-            });
-        if let Some(place) = free {
-            text::draw(picture, &described.name, (place[0], place[1]), scale, described.colour);
-            taken.push(place);
-        }
-    }
+/// How large the face is, relative to one that fills about half of the picture: 0.9 to 1.4.
+fn relative_size(face: &Face, picture: &RgbImage) -> f32 {
+    let span = |axis: fn(&DetectedKeypoint) -> f32| {
+        let values = || face.keypoints.iter().map(axis).filter(|v| v.is_finite());
+        values().fold(f32::NEG_INFINITY, f32::max) - values().fold(f32::INFINITY, f32::min)
+    };
+    let size = span(|k| k.x).max(span(|k| k.y)).max(0.0);
+    (size / (0.45 * picture.width().min(picture.height()) as f32)).clamp(0.9, 1.4)
 }
 
 /// Writes lines of numbers into the upper left corner, on a darkened ground.
@@ -180,21 +161,22 @@ fn blend(pixel: &mut Rgb<u8>, colour: [u8; 3], amount: f32) {
     }
 }
 
-/// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide.
+/// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide. `columns` are
+/// the outermost of a row that can be that near, `rows` those of the whole.
 fn stroke(
     picture: &mut RgbImage,
-    [x0, y0, x1, y1]: [f32; 4],
+    rows: [f32; 2],
+    columns: impl Fn(f32) -> [f32; 2],
     radius: f32,
-    colour: [u8; 3],
-    opacity: f32,
+    (colour, opacity): ([u8; 3], f32),
     distance: impl Fn(f32, f32) -> f32,
 ) {
     // A float cast to an unsigned integer saturates; NaN becomes 0.
-    let range = |low: f32, high: f32, size: u32| {
+    let range = |[low, high]: [f32; 2], size: u32| {
         ((low - radius - 1.0) as u32).min(size)..((high + radius + 2.0) as u32).min(size)
     };
-    for y in range(y0, y1, picture.height()) {
-        for x in range(x0, x1, picture.width()) {
+    for y in range(rows, picture.height()) {
+        for x in range(columns(y as f32 + 0.5), picture.width()) {
             let coverage = (radius - distance(x as f32 + 0.5, y as f32 + 0.5) + 0.5).clamp(0.0, 1.0);
             if coverage > 0.0 {
                 blend(picture.get_pixel_mut(x, y), colour, coverage * opacity);
@@ -204,8 +186,8 @@ fn stroke(
 }
 
 fn disc(picture: &mut RgbImage, at: &DetectedKeypoint, radius: f32, colour: [u8; 3], opacity: f32) {
-    let bounds = [at.x, at.y, at.x, at.y];
-    stroke(picture, bounds, radius, colour, opacity, |x, y| (x - at.x).hypot(y - at.y));
+    let columns = |_| [at.x, at.x];
+    stroke(picture, [at.y, at.y], columns, radius, (colour, opacity), |x, y| (x - at.x).hypot(y - at.y));
 }
 
 fn line(
@@ -216,10 +198,16 @@ fn line(
     colour: [u8; 3],
     opacity: f32,
 ) {
-    let bounds = [a.x.min(b.x), a.y.min(b.y), a.x.max(b.x), a.y.max(b.y)];
     let (dx, dy) = (b.x - a.x, b.y - a.y);
     let squared = (dx * dx + dy * dy).max(1e-6);
-    stroke(picture, bounds, radius, colour, opacity, |x, y| {
+    let [west, east] = [a.x.min(b.x), a.x.max(b.x)];
+    // Most of the box round a slanted line is far from it: a row has what lies within reach of the endless line.
+    let reach = (radius + 1.0) * squared.sqrt() / dy.abs().max(1e-6);
+    let columns = |y: f32| {
+        let middle = a.x + (y - a.y) * dx / if dy == 0.0 { 1e-6 } else { dy };
+        [(middle - reach).max(west), (middle + reach).min(east)]
+    };
+    stroke(picture, [a.y.min(b.y), a.y.max(b.y)], columns, radius, (colour, opacity), |x, y| {
         let along = (((x - a.x) * dx + (y - a.y) * dy) / squared).clamp(0.0, 1.0);
         (x - a.x - along * dx).hypot(y - a.y - along * dy)
     });
@@ -312,13 +300,57 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn names_do_not_cover_each_other() {
-        let apart = drawn(vec![keypoint(60.0, 100.0, 1.0), keypoint(60.0, 200.0, 1.0)]);
-        let close = drawn(vec![keypoint(60.0, 100.0, 1.0), keypoint(60.0, 102.0, 1.0)]);
-        let written = |picture: &RgbImage| {
-            picture.enumerate_pixels().filter(|(x, _, p)| *x > 70 && p.0 == KEYPOINT_COLOURS[0]).count()
+    fn names_stand_beside_the_face_and_do_not_cover_each_other() {
+        // Letters are whole where nothing was drawn over them: as many pixels as with points far apart.
+        let written = |ys: [f32; 6]| {
+            let points = ys.iter().enumerate().map(|(i, y)| keypoint(150.0 + 4.0 * i as f32, *y, 1.0));
+            let picture = drawn(points.collect());
+            let outside = |x: u32| !(138..=182).contains(&x);
+            let count = |i: usize| {
+                let letters = picture.enumerate_pixels();
+                letters.filter(|(x, _, p)| outside(*x) && p.0 == KEYPOINT_COLOURS[i]).count()
+            };
+            [0, 1, 2, 3, 4, 5].map(count)
         };
-        assert_eq!(written(&apart), written(&close));
+        let apart = written([40.0, 120.0, 200.0, 120.0, 200.0, 280.0]);
+        assert!(apart.iter().all(|n| *n > 20), "{apart:?}");
+        assert_eq!(apart, written([40.0, 160.0, 161.0, 160.5, 161.5, 280.0]));
+    }
+
+    #[test]
+    fn slanted_lines_are_whole() {
+        // Every pixel as the distance from the segment says, whatever the slant.
+        for (a, b) in
+            [((20.0, 30.0), (90.0, 60.0)), ((50.0, 90.0), (52.0, 10.0)), ((10.0, 40.0), (90.0, 40.0))]
+        {
+            let mut picture = RgbImage::new(100, 100);
+            line(&mut picture, keypoint(a.0, a.1, 1.0), keypoint(b.0, b.1, 1.0), 2.0, [255; 3], 1.0);
+            let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+            for (x, y, p) in picture.enumerate_pixels() {
+                let (px, py) = (x as f32 + 0.5 - a.0, y as f32 + 0.5 - a.1);
+                let t = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+                let want = (2.5 - (px - t * dx).hypot(py - t * dy)).clamp(0.0, 1.0) * 255.0;
+                assert!(
+                    (f32::from(p.0[0]) - want).abs() <= 1.0,
+                    "{a:?} {b:?} at {x}, {y}: {} not {want}",
+                    p.0[0]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_thicker_on_larger_faces_and_stand_out_from_their_colour() {
+        let thickness = |far: f32| {
+            let picture = drawn(vec![keypoint(160.0 - far, 160.0, 1.0), keypoint(160.0 + far, 160.0, 1.0)]);
+            (0..320).filter(|y| picture.get_pixel(160, *y).0 != [100; 3]).count()
+        };
+        assert!(thickness(130.0) > thickness(30.0));
+        let mixed = [0, 1, 2].map(|i| KEYPOINT_COLOURS[0][i] / 2 + KEYPOINT_COLOURS[1][i] / 2);
+        let mut picture = RgbImage::from_pixel(320, 320, Rgb(mixed));
+        let face = Face { keypoints: vec![keypoint(60.0, 160.0, 1.0), keypoint(260.0, 160.0, 1.0)] };
+        draw_face(&mut picture, &face, &manifest(2));
+        assert!((150..170).any(|y| picture.get_pixel(160, y).0[0] + 30 < mixed[0]), "no rim");
     }
 
     #[test]

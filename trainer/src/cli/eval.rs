@@ -154,6 +154,10 @@ fn summarise(report: &Report) {
             d.n
         );
     }
+    if let Some(meaning) = &report.meaning {
+        println!("names that export would give: {}", meaning.names.join(", "));
+        meaning.lines(&report.keypoints).iter().for_each(|line| println!("{line}"));
+    }
     report.verdicts.iter().for_each(|line| println!("{line}"));
     report.left_out.iter().for_each(|line| println!("left out: {line}"));
 }

@@ -2,19 +2,20 @@ use std::path::PathBuf;
 
 use clap::Args;
 use models::manifest::Provenance;
-use tch::Device;
 
 use super::eval::read_metrics;
+use crate::config::Architecture;
 use crate::error::{Error, Result};
+use crate::eval::subject;
 use crate::export::card::{self, Facts};
+use crate::export::pictures::{Picture, Scene};
 use crate::export::{self, ExportRequest, NetworkReport, TrainedNets, check_bundle, export_bundle};
 use crate::machine;
-use crate::nets::Encoder;
+use crate::meaning::Meaning;
+use crate::meaning::align::Aligned;
+use crate::meaning::observed::Observed;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::detector::{self, StoredDetector};
-use crate::train::encoder::StoredEncoder;
-use crate::train::gan;
-use crate::train::generator::Generator;
+use crate::train::detector;
 use crate::train::run::Run;
 
 #[derive(Debug, Args)]
@@ -43,9 +44,17 @@ pub struct Export {
         default_value = "Keypoints, a generator steered by them and a detector, learned from unlabelled pictures."
     )]
     description: String,
-    /// Names of the keypoints in their order, separated by commas (default: k0, k1, …).
+    /// Names of the keypoints in their order, separated by commas (default: found, see --landmarks).
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     keypoint_names: Option<Vec<String>>,
+    /// Real pictures (packs, folders, zips or files) to find the keypoints' meaning in and to show on the card; of
+    /// packs, those that they hold back from training (default: generated pictures).
+    #[arg(long, value_name = "PICTURES", num_args = 1..)]
+    pictures: Vec<PathBuf>,
+    /// Folder with train/, in it pictures and a landmarks.csv: keypoints that keep to a landmark bear its name
+    /// (default: names say where a keypoint lies).
+    #[arg(long, value_name = "SET", conflicts_with = "keypoint_names")]
+    landmarks: Option<PathBuf>,
     /// JSON list of measured numbers, as `trainer eval` writes it.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
@@ -61,32 +70,38 @@ pub struct Export {
 }
 
 struct Trained {
-    generator: Generator,
-    detector: StoredDetector,
-    encoder: Option<Encoder>,
-    gan: Checkpoint,
+    subject: subject::Trained,
     detector_checkpoint: Checkpoint,
+}
+
+/// What the trained networks tell of themselves.
+struct Found {
+    meaning: Meaning,
+    names: Vec<String>,
+    lines: Vec<String>,
+    pictures: Vec<Picture>,
 }
 
 impl Trained {
     fn load(run: &std::path::Path, checkpoint: &str) -> Result<Self> {
         let (run, _) = Run::open(run)?;
-        let gan = Checkpoint::open(&run.named_checkpoint(gan::STAGE, checkpoint))?;
         let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
-        detector_checkpoint.check_architecture(&gan.state.config)?;
-        let generator = Generator::finished(&gan, Device::Cpu)?;
-        let detector = StoredDetector::averaged(&detector_checkpoint, Device::Cpu)?;
-        let encoder = StoredEncoder::of_run(&run, &gan, Device::Cpu)?;
-        Ok(Self { generator, detector, encoder, gan, detector_checkpoint })
+        let subject = subject::Trained::open(&run, checkpoint)?;
+        Ok(Self { subject, detector_checkpoint })
     }
 
-    fn nets(&self) -> TrainedNets<'_> {
-        TrainedNets {
-            keypoint_generator: &self.generator.keypoints,
-            image_generator: &self.generator.images,
-            detector: &self.detector.net,
-            encoder: self.encoder.as_ref(),
-        }
+    fn architecture(&self) -> &Architecture {
+        &self.subject.checkpoint.state.config.architecture
+    }
+
+    fn nets(&self) -> Result<TrainedNets<'_>> {
+        let detector = self.subject.detector.as_ref();
+        Ok(TrainedNets {
+            keypoint_generator: &self.subject.generator.keypoints,
+            image_generator: &self.subject.generator.images,
+            detector: &detector.ok_or_else(subject::no_detector)?.net,
+            encoder: self.subject.encoder.as_ref(),
+        })
     }
 }
 
@@ -102,10 +117,13 @@ impl Export {
         if dir.exists() && !self.force {
             return Err(Error::Usage(format!("{} exists: replace it with --force", dir.display())));
         }
-        let trained = Trained::load(run, &self.checkpoint)?;
-        let request = self.request(&dir, &trained)?;
-        let arch = &trained.gan.state.config.architecture;
-        let manifest = export_bundle(&trained.nets(), arch, &request, &dir, self.force)?;
+        let mut trained = Trained::load(run, &self.checkpoint)?;
+        if let Some(names) = &self.keypoint_names {
+            export::check_names(names, trained.architecture().bundle_dims().keypoints)?;
+        }
+        let found = self.look(&mut trained)?;
+        let request = self.request(&dir, &trained, found)?;
+        let manifest = export_bundle(&trained.nets()?, trained.architecture(), &request, &dir, self.force)?;
         for (network, info) in &manifest.networks {
             let worst = info.parity.values().fold(0.0f32, |a, b| a.max(*b));
             println!(
@@ -120,7 +138,7 @@ impl Export {
 
     fn check(&self, dir: Option<PathBuf>) -> Result<()> {
         let trained = self.run.as_deref().map(|run| Trained::load(run, &self.checkpoint)).transpose()?;
-        let nets = trained.as_ref().map(|t| (t.nets(), &t.gan.state.config.architecture));
+        let nets = trained.as_ref().map(|t| Ok::<_, Error>((t.nets()?, t.architecture()))).transpose()?;
         match (dir, nets) {
             (Some(dir), nets) => {
                 let reports = check_bundle(&dir, nets.as_ref().map(|(n, a)| (n, *a)))?;
@@ -147,8 +165,24 @@ impl Export {
         Ok(())
     }
 
-    fn request(&self, dir: &std::path::Path, trained: &Trained) -> Result<ExportRequest> {
-        let (gan, detector) = (&trained.gan.state, &trained.detector_checkpoint.state);
+    /// Finds what the keypoints mean, says so, and draws the card's pictures.
+    fn look(&self, trained: &mut Trained) -> Result<Found> {
+        let subject = &mut trained.subject;
+        let observed = Observed::look(subject, &self.pictures)?;
+        let aligned = Aligned::of(&observed.points);
+        let meaning = Meaning::find(subject, &observed, &aligned, self.landmarks.as_deref())?;
+        let names = self.keypoint_names.clone().unwrap_or_else(|| meaning.names.clone());
+        let mut scene =
+            Scene { subject, observed: &observed, aligned: &aligned, meaning: &meaning, names: &names };
+        let pictures = scene.draw()?;
+        let mut lines = vec![format!("keypoints: {}", names.join(", "))];
+        lines.extend(meaning.lines(&names));
+        lines.iter().for_each(|line| println!("{line}"));
+        Ok(Found { meaning, names, lines, pictures })
+    }
+
+    fn request(&self, dir: &std::path::Path, trained: &Trained, found: Found) -> Result<ExportRequest> {
+        let (gan, detector) = (&trained.subject.checkpoint.state, &trained.detector_checkpoint.state);
         let notes =
             self.card_notes.as_ref().map(|p| std::fs::read_to_string(p).map_err(Error::io(p))).transpose()?;
         let metrics = self.metrics.as_deref().map(read_metrics).transpose()?.unwrap_or_default();
@@ -175,16 +209,21 @@ impl Export {
             licence: &self.licence,
             gan,
             detector,
+            keypoints: &found.lines,
+            pictures: &found.pictures,
             notes: notes.as_deref(),
         });
         Ok(ExportRequest {
             name,
             description: self.description.clone(),
-            keypoint_names: self.keypoint_names.clone(),
+            keypoint_names: Some(found.names),
+            symmetric_pairs: found.meaning.mirror.pairs,
+            skeleton: found.meaning.skeleton,
             metrics,
             provenance,
             licence: self.licence.clone(),
             card,
+            pictures: found.pictures,
         })
     }
 }

@@ -76,7 +76,10 @@ fn see(subject: &mut dyn Subject, split: &Path, label: &str) -> Result<(Split, V
 }
 
 /// A whole picture, resized with antialiasing.
-fn load(path: &Path, side: u32) -> Result<RgbImage> {
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Data`].
+pub fn load(path: &Path, side: u32) -> Result<RgbImage> {
     let fail = |reason: String| Error::Data { path: path.to_owned(), reason };
     let content = std::fs::read(path).map_err(Error::io(path))?;
     let picture = image::load_from_memory(&content).map_err(|e| fail(e.to_string()))?.into_rgb8();
@@ -87,7 +90,7 @@ fn load(path: &Path, side: u32) -> Result<RgbImage> {
 }
 
 /// Pictures as the networks take them, `[N, 3, side, side]` in [-1, 1].
-fn tensor(pictures: &[RgbImage], side: i64) -> Tensor {
+pub fn tensor(pictures: &[RgbImage], side: i64) -> Tensor {
     let data: Vec<f32> =
         pictures.iter().flat_map(|p| p.as_raw().iter().map(|b| colour_to_unit(*b))).collect();
     Tensor::from_slice(&data).view([-1, side, side, 3]).permute([0, 3, 1, 2]).contiguous()

@@ -10,6 +10,9 @@ use super::subject::Subject;
 use super::{disentangle, faces, health, pictures, quality, reconstruction};
 use crate::error::{Error, Result};
 use crate::machine;
+use crate::meaning::Meaning;
+use crate::meaning::align::Aligned;
+use crate::meaning::observed::Observed;
 use crate::nets::features::FeatureNet;
 
 /// Most samples that are intervened on: each costs two pictures a keypoint.
@@ -79,6 +82,14 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     if subject.detector_size().is_none() {
         left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());
     }
+    let meaning = if subject.detector_size().is_some() {
+        let observed = Observed::look(subject, &request.held_out)?;
+        let aligned = Aligned::of(&observed.points);
+        Some(Meaning::find(subject, &observed, &aligned, request.landmarks.first().map(PathBuf::as_path))?)
+    } else {
+        left_out.push("what keypoints mean: no detector yet (`trainer detector`)".to_owned());
+        None
+    };
     let disentanglement = disentangle::measure(subject, request.samples.min(INTERVENTIONS) as i64)?;
     let mut verdicts = health.verdicts(&names);
     verdicts.extend(disentanglement.verdicts(&names));
@@ -96,6 +107,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         reconstruction,
         disentanglement,
         verdicts,
+        meaning,
         health,
         keypoints: names,
         left_out,

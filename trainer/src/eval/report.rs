@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::distance::Distance;
 use super::quality::Quality;
 use super::{bootstrap, disentangle, health, landmarks, reconstruction};
+use crate::meaning::Meaning;
 
 /// Version of `report.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -45,6 +46,8 @@ pub struct Report {
     pub reconstruction: Option<reconstruction::Report>,
     /// Whether each keypoint steers its part alone.
     pub disentanglement: disentangle::Report,
+    /// What the keypoints mean; none without a detector.
+    pub meaning: Option<Meaning>,
     /// Whether keypoints do anything.
     pub health: health::Report,
     /// Keypoints in words: their health, and those that steer little.
@@ -120,6 +123,13 @@ impl Report {
         }
         self.write_disentanglement(&mut t);
         self.write_health(&mut t);
+        if let Some(meaning) = &self.meaning {
+            t.push_str("## Meaning of the keypoints\n\n");
+            meaning.lines(&self.keypoints).iter().for_each(|line| {
+                let _ = writeln!(t, "- {line}");
+            });
+            let _ = writeln!(t, "- names that `trainer export` would give: {}\n", meaning.names.join(", "));
+        }
         if !self.left_out.is_empty() {
             t.push_str("## Left out\n\n");
             self.left_out.iter().for_each(|line| {

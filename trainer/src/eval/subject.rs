@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use crate::export::session::Session;
 use crate::nets::Encoder;
 use crate::nets::encoder::Looks;
+use crate::nets::heatmap::Pose;
+use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
 use crate::train::checkpoint::Checkpoint;
@@ -68,7 +70,8 @@ pub fn detect(subject: &mut dyn Subject, images: &Tensor) -> Result<Tensor> {
     subject.detect(&images)
 }
 
-fn no_detector() -> Error {
+/// What to do where a detector is missing.
+pub fn no_detector() -> Error {
     Error::Usage("the run has no detector yet: train it with `trainer detector`".into())
 }
 
@@ -84,10 +87,14 @@ pub fn narrow(latents: &Latents, start: i64, count: i64) -> Latents {
 
 /// The networks of a run, by libtorch.
 pub struct Trained {
-    generator: Generator,
-    detector: Option<StoredDetector>,
-    encoder: Option<Encoder>,
-    checkpoint: Checkpoint,
+    /// The averaged generator, calibrated.
+    pub generator: Generator,
+    /// The averaged detector, if there is one yet.
+    pub detector: Option<StoredDetector>,
+    /// The averaged encoder, if there is one yet.
+    pub encoder: Option<Encoder>,
+    /// The generator's checkpoint.
+    pub checkpoint: Checkpoint,
 }
 
 impl Trained {
@@ -107,6 +114,14 @@ impl Trained {
         };
         let encoder = StoredEncoder::of_run(run, &checkpoint, Device::Cpu)?;
         Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, encoder, checkpoint })
+    }
+}
+
+impl Trained {
+    /// Images `[N, 3, S, S]` of parts placed by `pose`, which may be of any size or hidden.
+    pub fn draw_posed(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor) -> Tensor {
+        let mode = Mode::exported(&self.checkpoint.state.config.architecture);
+        tch::no_grad(|| self.generator.images.forward(pose, embeddings, background, mode))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use models::manifest::{Metric, Provenance};
 
+use super::pictures::Picture;
 use crate::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use crate::train::checkpoint::State;
 
@@ -21,6 +22,10 @@ pub struct Facts<'a> {
     pub gan: &'a State,
     /// The detector's training.
     pub detector: &'a State,
+    /// What the keypoints mean, in lines.
+    pub keypoints: &'a [String],
+    /// Pictures in the bundle.
+    pub pictures: &'a [Picture],
     /// Hand-written Markdown: pictures, what was seen, limits, intended use.
     pub notes: Option<&'a str>,
 }
@@ -63,6 +68,18 @@ pub fn write(f: &Facts) -> String {
                 m.name, m.value, m.unit, m.n, m.protocol
             ));
         }
+    }
+    if !f.keypoints.is_empty() {
+        card.push_str(
+            "\n## Keypoints\n\nFound from the trained networks alone; left and right are the picture's.\n\n",
+        );
+        f.keypoints.iter().for_each(|line| card.push_str(&format!("- {line}\n")));
+    }
+    if !f.pictures.is_empty() {
+        card.push_str("\n## Pictures\n");
+    }
+    for p in f.pictures {
+        card.push_str(&format!("\n![{}]({})\n\n{}\n", p.file, p.file, p.caption));
     }
     if let Some(notes) = f.notes {
         card.push_str(&format!("\n{}\n", notes.trim()));
@@ -117,6 +134,12 @@ mod tests {
             licence: "L",
             gan: &state,
             detector: &state,
+            keypoints: &["skeleton: a - b".into()],
+            pictures: &[Picture {
+                file: "samples.png".into(),
+                caption: "Some samples.".into(),
+                content: vec![],
+            }],
             notes: Some("## Limits\n\nmany"),
         });
         for part in [
@@ -124,6 +147,9 @@ mod tests {
             "normalisation (linear, parts added up). Keypoints: a network",
             "| error | 12.35 % | 300 | p |",
             "generator 1.5 h",
+            "## Keypoints",
+            "- skeleton: a - b\n",
+            "![samples.png](samples.png)\n\nSome samples.\n",
             "## Limits",
             "## Licence\n\nL",
         ] {

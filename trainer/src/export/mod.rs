@@ -13,6 +13,7 @@ pub mod image_generator;
 pub mod keypoint_generator;
 mod modulation;
 pub mod parity;
+pub mod pictures;
 pub mod reference;
 pub mod session;
 mod spade;
@@ -104,6 +105,10 @@ pub struct ExportRequest {
     pub description: String,
     /// A name for each keypoint; `k0`, `k1`, … if none are given.
     pub keypoint_names: Option<Vec<String>>,
+    /// Pairs of keypoints that mirror each other.
+    pub symmetric_pairs: Vec<[usize; 2]>,
+    /// Pairs of keypoints that overlays join by lines.
+    pub skeleton: Vec<[usize; 2]>,
     /// What was measured on pictures that training never saw.
     pub metrics: Vec<Metric>,
     /// How the model came about.
@@ -112,6 +117,8 @@ pub struct ExportRequest {
     pub licence: String,
     /// The model card, Markdown.
     pub card: String,
+    /// Pictures that the card shows.
+    pub pictures: Vec<pictures::Picture>,
 }
 
 /// Exports `nets` into the bundle `out_dir`.
@@ -162,6 +169,10 @@ pub fn export_bundle(
     }
     golden::write(&dir.join(golden::FILE_NAME), &cases)?;
     write(CARD, request.card.as_bytes())?;
+    for picture in &request.pictures {
+        write(&picture.file, &picture.content)?;
+        files.push(picture.file.clone());
+    }
 
     let keypoints = names
         .into_iter()
@@ -176,8 +187,8 @@ pub fn export_bundle(
         dims,
         tau: arch.tau as f32,
         keypoints,
-        symmetric_pairs: vec![],
-        skeleton: vec![],
+        symmetric_pairs: request.symmetric_pairs.clone(),
+        skeleton: request.skeleton.clone(),
         files: describe_files(dir, &files)?,
         networks,
         tolerance: parity::TOLERANCE,
@@ -207,6 +218,15 @@ fn keypoint_names(request: &ExportRequest, count: usize) -> Result<Vec<String>> 
     let Some(names) = &request.keypoint_names else {
         return Ok((0..count).map(|i| format!("k{i}")).collect());
     };
+    check_names(names, count)?;
+    Ok(names.clone())
+}
+
+/// Checks that there is a name of its own for each of `count` keypoints.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn check_names(names: &[String], count: usize) -> Result<()> {
     if names.len() != count {
         return Err(Error::Usage(format!("{} keypoint names for {count} keypoints", names.len())));
     }
@@ -215,7 +235,7 @@ fn keypoint_names(request: &ExportRequest, count: usize) -> Result<Vec<String>> 
             return Err(Error::Usage(format!("keypoint name {name:?} is empty or given twice")));
         }
     }
-    Ok(names.clone())
+    Ok(())
 }
 
 /// Mean position of each keypoint over generated samples, normalised coordinates.

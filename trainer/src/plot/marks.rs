@@ -67,6 +67,44 @@ pub fn ring(picture: &mut RgbImage, (cx, cy): (f32, f32), radius: f32, line: [u8
     });
 }
 
+/// A line `2 radius` pixels wide with soft edges, `opacity` 0 to 1.
+pub fn line(picture: &mut RgbImage, a: (f32, f32), b: (f32, f32), radius: f32, ink: [u8; 3], opacity: f32) {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let span = |p: f32, q: f32, most: f32| {
+        let reach = radius + 1.0;
+        ((p.min(q) - reach).clamp(0.0, most) as u32, (p.max(q) + reach).clamp(0.0, most).ceil() as u32)
+    };
+    let ((x0, x1), (y0, y1)) = (span(a.0, b.0, width), span(a.1, b.1, height));
+    let (dx, dy) = (b.0 - a.0, b.1 - a.1);
+    let squared = (dx * dx + dy * dy).max(1e-6);
+    for y in y0..y1 {
+        for x in x0..x1 {
+            let (px, py) = (x as f32 + 0.5 - a.0, y as f32 + 0.5 - a.1);
+            let along = ((px * dx + py * dy) / squared).clamp(0.0, 1.0);
+            let distance = (px - along * dx).hypot(py - along * dy);
+            let amount = (radius - distance + 0.5).clamp(0.0, 1.0) * opacity;
+            for (old, new) in picture.get_pixel_mut(x, y).0.iter_mut().zip(ink) {
+                *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount).round() as u8;
+            }
+        }
+    }
+}
+
+/// A line of dashes 7 pixels long.
+pub fn dashed(picture: &mut RgbImage, a: (f32, f32), b: (f32, f32), radius: f32, ink: [u8; 3], opacity: f32) {
+    const DASH: f32 = 7.0;
+    let length = (b.0 - a.0).hypot(b.1 - a.1);
+    let at = |way: f32| {
+        let t = (way / length.max(1e-6)).min(1.0);
+        (a.0 + t * (b.0 - a.0), a.1 + t * (b.1 - a.1))
+    };
+    let dashes = (length / (2.0 * DASH)).ceil() as u32;
+    for i in 0..dashes {
+        let start = i as f32 * 2.0 * DASH;
+        line(picture, at(start), at(start + DASH), radius, ink, opacity);
+    }
+}
+
 fn each_near(
     picture: &mut RgbImage,
     (cx, cy): (f32, f32),
@@ -156,6 +194,12 @@ mod tests {
         assert_eq!(p.get_pixel(30, 5).0, [255; 3]);
         arrow(&mut p, (5.0, 30.0), (40.0, 30.0), [200, 0, 0]).unwrap();
         assert_eq!(p.get_pixel(20, 30).0, [200, 0, 0]);
+        line(&mut p, (2.0, 36.0), (50.0, 36.0), 1.5, [10, 20, 30], 1.0);
+        assert_eq!((p.get_pixel(25, 35).0, p.get_pixel(25, 39).0), ([10, 20, 30], [255; 3]));
+        line(&mut p, (-90.0, 5.0), (-60.0, 900.0), 1.5, [1; 3], 1.0);
+        let mut q = blank(40, 10);
+        dashed(&mut q, (0.0, 5.0), (40.0, 5.0), 1.0, [0; 3], 1.0);
+        assert_eq!([3, 11, 17].map(|x| q.get_pixel(x, 4).0[0] < 128), [true, false, true]);
         let captioned = caption(&p, &["one", "two"]).unwrap();
         assert_eq!(captioned.dimensions(), (60, 40 + 52));
         assert_eq!(captioned.get_pixel(20, 10 + 52).0, [9, 8, 7]);

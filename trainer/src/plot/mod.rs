@@ -2,6 +2,7 @@
 //! comes with the program, so that nothing of the system is needed.
 
 mod charts;
+mod figure;
 mod marks;
 
 use std::sync::OnceLock;
@@ -12,7 +13,8 @@ use plotters::prelude::*;
 use plotters::style::register_font;
 
 pub use charts::{Panel, Series, histogram, matrix, panels};
-pub use marks::{arrow, caption, disc, ellipse, label, magnify, ring};
+pub use figure::{figure, names};
+pub use marks::{arrow, caption, dashed, disc, ellipse, label, line, magnify, ring};
 
 use crate::error::{Error, Result};
 

@@ -1,0 +1,81 @@
+//! Every kind of edit on a few generated pictures.
+
+use models::conventions::to_pixels;
+use models::manifest::KEYPOINT_COLOURS;
+use tch::Tensor;
+
+use super::{Picture, Scene, Table, tile, with_pose, without_part};
+use crate::error::Result;
+use crate::eval::disentangle::{with_background, with_move, with_part};
+use crate::eval::subject::Subject;
+use crate::nets::keypoint_generator::Latents;
+use crate::plot;
+
+/// Pictures edited.
+const FACES: i64 = 3;
+/// Seeds of the pictures edited and of those that lend.
+const SEEDS: [i64; 2] = [601, 602];
+/// Side of a picture, in pixels.
+const SIDE: u32 = 160;
+const COLUMNS: [&str; 9] = [
+    "original",
+    "its keypoints",
+    "another",
+    "one keypoint moved",
+    "another's pose",
+    "another's looks",
+    "one part's look",
+    "another background",
+    "part removed",
+];
+
+impl Scene<'_> {
+    /// A row for each picture, a column for each edit.
+    pub(super) fn edits(&mut self) -> Result<Picture> {
+        let (own, other) = (self.subject.sample(FACES, SEEDS[0])?, self.subject.sample(FACES, SEEDS[1])?);
+        let before = self.subject.draw(&own)?;
+        let lent = (&own.embeddings, &own.background);
+        let k = self.most_changed(&own.keypoints, lent, &other.embeddings, &before);
+        let left = Tensor::from_slice(&[1f32, 0.0]).expand([FACES, 2], true);
+        let (moved, _) = with_move(&own, k, &left);
+        let looks =
+            Latents { background: own.background.shallow_clone(), ..with_pose(&other, &own.keypoints) };
+        let removed = self.render(&without_part(&own.keypoints, k), &own.embeddings, &own.background);
+        let mut columns = vec![before.shallow_clone(), before.shallow_clone(), self.subject.draw(&other)?];
+        for edited in [
+            &moved,
+            &with_pose(&own, &other.keypoints),
+            &looks,
+            &with_part(&own, &other, k),
+            &with_background(&own, &other),
+        ] {
+            columns.push(self.subject.draw(edited)?);
+        }
+        columns.push(removed);
+        let mut table = Table::new(&COLUMNS, FACES as usize, SIDE)?;
+        for (c, images) in columns.iter().enumerate() {
+            for i in 0..FACES {
+                let mut picture = tile(&images.get(i), SIDE)?;
+                match c {
+                    1 => self.mark(&mut picture, &own.keypoints.get(i))?,
+                    3 => {
+                        let colour = KEYPOINT_COLOURS[k as usize % KEYPOINT_COLOURS.len()];
+                        let end = |l: &Latents| -> Result<(f32, f32)> {
+                            let p = Vec::<f32>::try_from(&l.keypoints.get(i).get(k))?;
+                            Ok((to_pixels(p[0], SIDE as f32), to_pixels(p[1], SIDE as f32)))
+                        };
+                        plot::arrow(&mut picture, end(&own)?, end(&moved)?, colour)?;
+                    }
+                    _ => {}
+                }
+                table.put(c, i as usize, &picture);
+            }
+        }
+        let caption = format!(
+            "Edits of {FACES} generated pictures (seed {}), unselected. The part that is moved, gets another look and is \
+             removed is `{}`, the one whose look changes these pictures most.",
+            SEEDS[0], self.names[k as usize]
+        );
+        Picture::lossless("edits", caption, table.sheet)
+    }
+}

@@ -1,0 +1,103 @@
+//! Real pictures: keypoints found in them, and the pictures drawn again.
+
+use tch::Tensor;
+
+use super::{GAP, Picture, Scene, Table, swap, tile};
+use crate::error::Result;
+use crate::eval::subject::{Subject, detect};
+use crate::nets::heatmap::Pose;
+use crate::nets::resize::resize;
+use crate::plot;
+
+/// Pictures with their keypoints, and how many a row.
+const DETECTIONS: (i64, u32) = (24, 8);
+/// Pictures drawn again.
+const AGAIN: i64 = 6;
+/// Side of a picture, in pixels.
+const SIDE: u32 = 144;
+
+impl Scene<'_> {
+    /// Keypoints found in real pictures.
+    pub(super) fn detections(&mut self) -> Result<Picture> {
+        let (most, columns) = DETECTIONS;
+        let images = spread(&self.observed.images, most);
+        let keypoints = detect(self.subject, &images)?;
+        let n = images.size()[0];
+        let step = SIDE + GAP;
+        let mut sheet = plot::blank(step * columns, step * (n as u32).div_ceil(columns));
+        for i in 0..n {
+            let mut picture = tile(&images.get(i), SIDE)?;
+            self.mark(&mut picture, &keypoints.get(i))?;
+            let (x, y) = (i as u32 % columns * step, i as u32 / columns * step);
+            image::imageops::replace(&mut sheet, &picture, i64::from(x), i64::from(y));
+        }
+        let caption = format!("Keypoints found in {n} of {}, unselected.", self.observed.source);
+        Picture::photo("detections", caption, sheet)
+    }
+
+    /// Real pictures through detector and encoder and back, as they are and mixed; none without an encoder.
+    pub(super) fn reconstructions(&mut self) -> Result<Option<Picture>> {
+        let photos = spread(&self.observed.images, AGAIN);
+        let n = photos.size()[0];
+        let keypoints = detect(self.subject, &photos)?;
+        let Some(looks) = self.subject.encode(&resize(&photos, self.subject.image_size()))? else {
+            return Ok(None);
+        };
+        // The next picture lends.
+        let next = |t: &Tensor| t.roll([-1i64], [0i64]);
+        let pose = |keypoints: &Tensor| Pose::natural(keypoints.shallow_clone());
+        let draw = |keypoints: &Tensor, e: &Tensor, b: &Tensor| self.render(&pose(keypoints), e, b);
+        let (own, background) = (&looks.embeddings, &looks.background);
+        let again = draw(&keypoints, own, background);
+        let k = self.most_changed(&keypoints, (own, background), &next(own), &again);
+        let swapped = swap(own, &next(own), k);
+        let columns = [
+            ("photo", photos.shallow_clone()),
+            ("drawn again", again.shallow_clone()),
+            ("the next one", next(&photos)),
+            ("its pose", draw(&next(&keypoints), own, background)),
+            ("its looks", draw(&keypoints, &next(own), background)),
+            ("its look of one part", draw(&keypoints, &swapped, background)),
+            ("its background", draw(&keypoints, own, &next(background))),
+        ];
+        let mut table = Table::new(&columns.each_ref().map(|c| c.0), n as usize, SIDE)?;
+        for (c, (_, images)) in columns.iter().enumerate() {
+            for i in 0..n {
+                table.put(c, i as usize, &tile(&images.get(i), SIDE)?);
+            }
+        }
+        let caption = format!(
+            "{n} of {}, unselected: each drawn again from the keypoints that the detector and the looks that the encoder \
+             sees, and then with what the next one lends. The part is `{}`, the one whose look changes these most.",
+            self.observed.source, self.names[k as usize]
+        );
+        Picture::lossless("reconstructions", caption, table.sheet).map(Some)
+    }
+}
+
+/// At most `count` images, spread evenly.
+fn spread(images: &Tensor, count: i64) -> Tensor {
+    let n = images.size()[0];
+    let count = count.min(n);
+    let places: Vec<i64> = (0..count).map(|i| i * n / count).collect();
+    images.index_select(0, &Tensor::from_slice(&places))
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+
+    use super::*;
+
+    #[test]
+    fn one_part_is_swapped_and_pictures_are_spread() {
+        let zeros = Tensor::zeros([2, 3, 4], (Kind::Float, Device::Cpu));
+        let swapped = swap(&zeros, &zeros.ones_like(), 2);
+        assert_eq!(swapped.sum(Kind::Float).double_value(&[]), 8.0);
+        assert_eq!(swapped.double_value(&[1, 2, 3]), 1.0);
+        assert_eq!(zeros.sum(Kind::Float).double_value(&[]), 0.0);
+        let images = Tensor::arange(10, (Kind::Float, Device::Cpu)).view([10, 1, 1, 1]);
+        assert_eq!(Vec::<f32>::try_from(&spread(&images, 3).flatten(0, 3)).unwrap(), [0.0, 3.0, 6.0]);
+        assert_eq!(spread(&images, 99).size()[0], 10);
+    }
+}
