@@ -1,8 +1,10 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
 pub mod crop;
+pub mod layout;
 pub mod overlay;
 pub mod preprocess;
+mod search;
 pub mod smooth;
 pub mod text;
 pub mod track;
