@@ -7,6 +7,7 @@ mod detector;
 mod dry_run;
 mod eval;
 mod export;
+mod harden;
 mod keep;
 mod presets;
 mod sample;
