@@ -32,6 +32,9 @@ struct Arguments {
     /// Faces of each size, and frames without a face
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     count: u16,
+    /// Heights of the faces over that of the frame; 0 stands for frames without a face
+    #[arg(long, value_delimiter = ',', default_values_t = measure::SHARES, value_parser = share)]
+    shares: Vec<f32>,
     /// Seed of places and clutter
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -44,6 +47,11 @@ struct Arguments {
     /// Draw the last frame of up to ten scenes of each size into this PNG: green the face, red the keypoints' square
     #[arg(long, value_name = "FILE")]
     sheet: Option<PathBuf>,
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let fail = || "0, or a share from 0.05 to 1".to_owned();
+    text.parse().ok().filter(|s| *s == 0.0 || (0.05..=1.0).contains(s)).ok_or_else(fail)
 }
 
 fn main() {
@@ -77,6 +85,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         &mut live,
         &portraits,
         &offset,
+        &arguments.shares,
         (usize::from(arguments.count), arguments.seed),
         &mut drawn,
         &mut |label| eprintln!("{label}"),

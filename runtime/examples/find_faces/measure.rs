@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use crate::scene::{self, Chance, Portrait, Square};
 
-/// Heights of the faces over that of the frame.
-pub const SHARES: [f32; 6] = [0.15, 0.2, 0.3, 0.5, 0.75, 1.0];
+/// Heights of the faces over that of the frame; 0 stands for frames without a face.
+pub const SHARES: [f32; 7] = [0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 0.0];
 /// Frames of a scene.
 const FRAMES: usize = 5;
 /// Time from one frame to the next.
@@ -37,6 +37,10 @@ pub struct Row {
     pub found: usize,
     /// A face was claimed in some frame, away from the one there.
     pub wrong: usize,
+    /// A face was claimed in the last frame, which then went away.
+    pub left: usize,
+    /// It was still claimed [`FRAMES`] frames later.
+    pub kept: usize,
     /// Longest time of one frame, in milliseconds.
     pub slowest_ms: f64,
     /// Mean time of a frame, in milliseconds.
@@ -95,17 +99,20 @@ pub fn all(
     tracker: &mut FaceTracker,
     portraits: &[Portrait],
     offset: &Offset,
+    shares: &[f32],
     (count, seed): (usize, u64),
     drawn: &mut Vec<RgbImage>,
     notice: &mut dyn FnMut(&str),
 ) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (s, share) in SHARES.into_iter().map(Some).chain([None]).enumerate() {
+    for (s, share) in shares.iter().copied().enumerate() {
         let began = Instant::now();
-        let mut row = Row { share: share.unwrap_or(0.0), n: count, ..Row::default() };
+        let mut row = Row { share, n: count, ..Row::default() };
+        let share = (share > 0.0).then_some(share);
         for i in 0..count {
             // Each scene has a seed of its own: fewer of them are the first of many.
-            let mut chance = Chance::new(seed << 32 | (s as u64) << 16 | i as u64);
+            let size = share.map_or(0, |share| (share * 1000.0) as u64);
+            let mut chance = Chance::new(seed << 32 | size << 16 | i as u64);
             let portrait = &portraits[i % portraits.len()];
             scene(tracker, (portrait, portraits, share), offset, &mut chance, &mut row, drawn)?;
             if i >= DRAWN {
@@ -113,7 +120,7 @@ pub fn all(
             }
         }
         row.mean_ms /= (count * FRAMES) as f64;
-        notice(&format!("{}/{} sizes, {:.0} s", s + 1, SHARES.len() + 1, began.elapsed().as_secs_f64()));
+        notice(&format!("{}/{} sizes, {:.0} s", s + 1, shares.len(), began.elapsed().as_secs_f64()));
         rows.push(row);
     }
     Ok(rows)
@@ -155,6 +162,16 @@ fn scene(
         }
         last = Some((frame, told, truth));
     }
+    if first.is_some() && last.as_ref().is_some_and(|(_, told, _)| told.is_some()) {
+        row.left += 1;
+        let mut kept = false;
+        for i in FRAMES..2 * FRAMES {
+            let mut frame = background.clone();
+            scene::noise(&mut frame, chance);
+            kept = tracker.track(&frame, INTERVAL * i as u32)?.face.is_some();
+        }
+        row.kept += usize::from(kept);
+    }
     row.at_once += usize::from(found == Some(0));
     row.found += usize::from(found.is_some());
     row.wrong += usize::from(wrong);
@@ -187,19 +204,20 @@ fn outline(frame: &mut RgbImage, square: &Square, colour: Rgb<u8>) {
 /// The rows as Markdown.
 pub fn table(rows: &[Row]) -> String {
     let mut text = format!(
-        "| face over frame height | found at once | within {FRAMES} frames | claimed elsewhere | n | ms a frame, mean | slowest |\n\
-         |---|---|---|---|---|---|---|\n"
+        "| face over frame height | found at once | within {FRAMES} frames | claimed elsewhere | still claimed {FRAMES} frames after it left | n | ms a frame, mean | slowest |\n\
+         |---|---|---|---|---|---|---|---|\n"
     );
     for row in rows {
         let percent = |count: usize| format!("{:.0} %", 100.0 * count as f64 / row.n.max(1) as f64);
-        let (share, at_once, found) = if row.share > 0.0 {
-            (format!("{:.0} %", 100.0 * row.share), percent(row.at_once), percent(row.found))
+        let (share, at_once, found, kept) = if row.share > 0.0 {
+            let kept = format!("{:.0} % of {}", 100.0 * row.kept as f64 / row.left.max(1) as f64, row.left);
+            (format!("{:.0} %", 100.0 * row.share), percent(row.at_once), percent(row.found), kept)
         } else {
-            ("no face".into(), "-".into(), "-".into())
+            ("no face".into(), "-".into(), "-".into(), "-".into())
         };
         let _ = writeln!(
             text,
-            "| {share} | {at_once} | {found} | {} | {} | {:.1} | {:.1} |",
+            "| {share} | {at_once} | {found} | {} | {kept} | {} | {:.1} | {:.1} |",
             percent(row.wrong),
             row.n,
             row.mean_ms,

@@ -33,12 +33,8 @@ pub struct TrackOptions {
     pub min_confidence: f32,
     /// The mean layout of the keypoints, which tells the square to look at from the keypoints found.
     pub layout: Layout,
-    /// Side of the crop over that of the square that frames the face as training pictures do.
-    pub margin: f32,
     /// How far the crop moves towards the one that fits the latest keypoints, 0 (never) to 1 (at once).
     pub crop_speed: f32,
-    /// Turn the crop with the head.
-    pub turn: bool,
     /// Filter of a followed face's keypoints; `None` leaves them as detected.
     pub smooth: Option<OneEuroOptions>,
 }
@@ -52,9 +48,7 @@ impl TrackOptions {
             tiles: 0,
             min_confidence: 0.0,
             layout: Layout::new(manifest),
-            margin: 1.0,
             crop_speed: 1.0,
-            turn: false,
             smooth: None,
         }
     }
@@ -306,13 +300,14 @@ impl FaceTracker {
         Ok(Found { face, crop, wanted })
     }
 
-    /// The crop that frames `face` as the training pictures are framed.
+    /// The crop that frames `face` as the training pictures are framed, upright: turned with the head it made nothing
+    /// better on heads tilted by up to 20 degrees, and takes ten times as long to sample.
     fn crop_around(&self, face: &Face, picture: &RgbImage) -> Crop {
         let frame = self.options.layout.frame(&face.keypoints);
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
         let most = 2.0 * picture.width().max(picture.height()) as f32;
-        let side = (frame.side * self.options.margin).clamp(self.detector.size() as f32 / 4.0, most);
-        Crop { side, angle: if self.options.turn { frame.angle } else { 0.0 }, ..frame }
+        let side = frame.side.clamp(self.detector.size() as f32 / 4.0, most);
+        Crop { side, angle: 0.0, ..frame }
     }
 }
 
