@@ -186,7 +186,9 @@ impl FaceTracker {
             && of == size
         {
             let found = self.look(picture, crop, &mut clock)?;
-            kept = self.reaches(&found, LOSE).then_some(found);
+            // Of what is left behind where a face was the detector is unsure, and its square wanders.
+            let is_there = self.reaches(&found, FIND) || found.drift() < SETTLED;
+            kept = (is_there && self.reaches(&found, LOSE)).then_some(found);
         }
         let (found, is_face) = match kept {
             Some(found) => (found, true),
@@ -301,7 +303,7 @@ impl FaceTracker {
     }
 
     /// The crop that frames `face` as the training pictures are framed, upright: turned with the head it made nothing
-    /// better on heads tilted by up to 20 degrees, and takes ten times as long to sample.
+    /// better on heads tilted by up to 20 degrees.
     fn crop_around(&self, face: &Face, picture: &RgbImage) -> Crop {
         let frame = self.options.layout.frame(&face.keypoints);
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
