@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 
 /// Frames of a stretch.
 pub const STRETCH: usize = 15;
+/// Moving stretches begin this many frames apart, so that they overlap by two thirds.
+const STEP: usize = 5;
 /// Farthest shift that is tried, in frames, back and forth.
 const SHIFTS: i32 = 8;
 
@@ -48,7 +50,7 @@ pub struct Jitter {
 /// What the two tracks tell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Frames, and those with a face in both.
+    /// Frames of the clip.
     pub frames: usize,
     /// Frames with a face in both.
     pub faces: usize,
@@ -185,9 +187,9 @@ fn slope(row: &[f64]) -> f64 {
     product / (0..row.len()).map(|i| along(i).powi(2)).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
-/// First frames of those stretches, side by side, in which keypoints range farthest: the upper half.
+/// First frames of those stretches, [`STEP`] frames apart, in which keypoints range farthest: the upper half.
 fn moving(raw: &Track) -> Vec<usize> {
-    let starts = (0..raw.times.len()).step_by(STRETCH);
+    let starts = (0..raw.times.len()).step_by(STEP);
     let mut ranges: Vec<(f64, usize)> = starts
         .filter_map(|first| {
             let rows = raw.stretch(first, STRETCH)?;
