@@ -47,11 +47,11 @@ fn faces_are_found_small_and_large_and_clutter_is_not() {
     let picture = TrackOptions { refine: true, ..TrackOptions::picture(bundle.manifest()) };
     let offset = measure::offset(&mut tracker(picture), &portraits).unwrap();
     let mut live = tracker(TrackOptions::live(bundle.manifest()));
-    let shares = [0.2, 0.5, 1.0, 0.0];
+    let shares = [0.2, 1.0, 0.0];
     let rows =
         measure::all(&mut live, &portraits, &offset, &shares, (COUNT, 1), &mut Vec::new(), &mut |_| ())
             .unwrap();
-    for row in &rows[..3] {
+    for row in &rows[..2] {
         // At least three quarters; measured on photographs it is 93 % and more.
         assert!(row.found * 4 >= COUNT * 3, "{row:?}");
         assert!(row.kept * 4 <= COUNT, "{row:?}");

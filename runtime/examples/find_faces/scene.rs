@@ -156,8 +156,11 @@ pub fn paste(frame: &mut RgbImage, portrait: &Portrait, at: Square) {
     let size = |v: f32| (v.round() as u32).max(1);
     let scaled = imageops::resize(&portrait.picture, size(w), size(h), imageops::FilterType::Triangle);
     let (left, top) = (at.x - portrait.face.x * scale, at.y - portrait.face.y * scale);
-    for py in 0..frame.height() {
-        for px in 0..frame.width() {
+    let span = |low: f32, length: f32, most: u32| {
+        low.clamp(0.0, most as f32) as u32..(low + length).ceil().clamp(0.0, most as f32) as u32
+    };
+    for py in span(top, h, frame.height()) {
+        for px in span(left, w, frame.width()) {
             let (u, v) = ((px as f32 + 0.5 - left) / w, (py as f32 + 0.5 - top) / h);
             if !(0.0..1.0).contains(&u) || !(0.0..1.0).contains(&v) {
                 continue;

@@ -29,7 +29,10 @@ impl Motion {
             r.still.0, r.still.1
         );
         for (what, j) in [("as detected", &r.raw), ("filtered", &r.filtered)] {
-            println!("jitter there, {what}: {:.3} px ({:.3} px about its trend)", j.deviation, j.about_trend);
+            println!(
+                "jitter, {what}: {:.3} px there ({:.3} px about its trend), {:.3} px from frame to frame all along",
+                j.deviation, j.about_trend, j.frame_to_frame
+            );
         }
         println!(
             "lag of the filter: {:.1} ms ({:.1} to {:.1} ms, n = {} moving stretches of {STRETCH} frames)",
