@@ -21,7 +21,7 @@ fn landmark_set(dir: &Path) {
         for i in 0..count {
             let (x, y) = (0.35 + 0.06 * f64::from(i % 5), 0.35 + 0.08 * f64::from(i % 4));
             // Blue is the tiny bundle's confidence: most are sure.
-            let blue = if i == 3 { 20 } else { 230 };
+            let blue = if i == 3 { 0 } else { 230 };
             let colour = Rgb([(255.0 * x) as u8, (255.0 * y) as u8, blue]);
             RgbImage::from_pixel(40, 40, colour).save(folder.join(format!("{i}.png"))).unwrap();
             let points = [(-0.1, -0.1), (0.1, -0.1), (0.0, 0.0), (-0.1, 0.1), (0.1, 0.1)];
@@ -66,7 +66,8 @@ fn a_set_is_hardened_and_all_of_it_is_tabulated() {
     let table = trainer(&args).succeeded().to_owned();
     assert_eq!(table.lines().count(), 2 + rows.len(), "{table}");
     // One of seven pictures is unsure; the error is that of colours rounded to bytes.
-    assert!(table.contains("| squares | 0.") && table.contains("| 14.3 % | 7 |"), "{table}");
+    let plain = table.lines().find(|line| line.starts_with("| squares |")).unwrap();
+    assert!(plain.starts_with("| squares | 0.") && plain.ends_with("| 14.3 % | 7 |"), "{table}");
     let metrics = path("metrics.json");
     args.extend(["--json", "--metrics", &metrics]);
     let printed: Vec<Metric> = serde_json::from_str(trainer(&args).succeeded()).unwrap();

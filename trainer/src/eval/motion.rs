@@ -248,7 +248,9 @@ mod tests {
             let at = if rest { 0.0 } else { 30.0 * ((t - delay) * 0.35).sin() };
             let wobble = if i % 2 == 0 { shake } else { -shake };
             track.times.push(t / 30.0);
-            track.change.push((i > 0).then_some(if rest { 1.0 } else { 9.0 }));
+            // From the frame before, so the first at rest has changed.
+            let still = rest && i > 60;
+            track.change.push((i > 0).then_some(if still { 1.0 } else { 9.0 }));
             track.points.push(Some(vec![100.0 + at + wobble, 50.0 - wobble, 140.0 + at, 50.0]));
         }
         track
