@@ -307,8 +307,9 @@ impl FaceTracker {
     fn crop_around(&self, face: &Face, picture: &RgbImage) -> Crop {
         let frame = self.options.layout.frame(&face.keypoints);
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
+        let least = self.detector.size() as f32 / 4.0;
         let most = 2.0 * picture.width().max(picture.height()) as f32;
-        let side = frame.side.clamp(self.detector.size() as f32 / 4.0, most);
+        let side = frame.side.clamp(least, most.max(least));
         Crop { side, angle: 0.0, ..frame }
     }
 }

@@ -182,3 +182,14 @@ fn what_moves_away_at_every_closer_look_is_no_face() {
     let mut still = tracker(TrackOptions::picture(&manifest));
     assert!(still.track(&blob(320, 240, 50, 50, 20), Duration::ZERO).unwrap().face.is_some());
 }
+
+/// The least side of a crop exceeded the greatest, and a closer look at a picture of one pixel ended the program.
+#[test]
+fn a_picture_of_one_pixel_is_looked_at_closer_too() {
+    for live in [false, true] {
+        let (mut tracker, _) = setup(live);
+        tracker.options.refine = true;
+        let tracked = tracker.track(&RgbImage::from_pixel(1, 1, Rgb([255; 3])), Duration::ZERO).unwrap();
+        assert!(tracked.crop.side.is_finite());
+    }
+}
