@@ -43,6 +43,10 @@ struct Report<'a> {
 /// A face: x and y in pixels of the picture, then the confidence.
 #[derive(Serialize)]
 struct FaceReport {
+    /// Mean of the keypoints'.
+    confidence: f64,
+    /// Whether that is enough for a live picture's face.
+    live: bool,
     keypoints: Vec<[f64; 3]>,
 }
 
@@ -228,7 +232,8 @@ fn write_result(
     let (width, height) = picture.dimensions();
     let file = source.to_string_lossy();
     if json {
-        let faces = face.map(face_report).into_iter().collect();
+        let live = TrackOptions::live(manifest).min_confidence;
+        let faces = face.map(|face| face_report(face, live)).into_iter().collect();
         return output.json(&Report { file: &file, width, height, faces });
     }
     let Some(face) = face else {
@@ -246,7 +251,7 @@ fn write_result(
     Ok(())
 }
 
-fn face_report(face: &Face) -> FaceReport {
+fn face_report(face: &Face, live: f32) -> FaceReport {
     // A hundredth of a pixel is finer than anything a detector sees.
     let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
     let keypoints = face
@@ -254,5 +259,5 @@ fn face_report(face: &Face) -> FaceReport {
         .iter()
         .map(|k| [round(k.x, 100.0), round(k.y, 100.0), round(k.confidence, 1e4)])
         .collect();
-    FaceReport { keypoints }
+    FaceReport { confidence: round(face.confidence(), 1e4), live: face.confidence() >= live, keypoints }
 }

@@ -3,6 +3,7 @@
 //! One thread looks at frames one after the other; a camera has a thread of its own that keeps the newest frame only,
 //! so nothing queues up and lateness does not grow. Losing the camera is a state with a way back.
 
+mod change;
 mod clock;
 mod run;
 mod supply;

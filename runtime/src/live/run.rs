@@ -4,6 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 use image::RgbImage;
 use models::Manifest;
 
+use super::change::Change;
 use super::clock::{Clock, Stage, StageRow};
 use super::supply::{Supplied, Supply};
 use super::view::View;
@@ -154,6 +155,7 @@ struct Progress {
     screen: Option<Box<dyn Screen>>,
     view: View,
     clock: Clock,
+    change: Change,
     frames: u64,
     faces: u64,
     paused: bool,
@@ -303,6 +305,7 @@ impl LiveLoop<'_> {
         p.clock.add(Stage::Preprocess, tracked.preprocess);
         p.clock.add(Stage::Network, tracked.network);
         let face: Option<&Face> = tracked.face.as_ref();
+        let change = if self.sinks.is_empty() { None } else { p.change.of(&picture, &tracked.crop) };
         p.frames += 1;
         p.faces += u64::from(face.is_some());
 
@@ -324,7 +327,7 @@ impl LiveLoop<'_> {
             p.clock.add(Stage::Show, showing.elapsed());
         }
         let writing = Instant::now();
-        let shown = Shown { picture: &canvas, index, time, face };
+        let shown = Shown { picture: &canvas, index, time, face, change };
         for sink in &mut self.sinks {
             sink.write(&shown)?;
         }

@@ -82,7 +82,8 @@ mod tests {
         assert!(matches!(FramesSink::create(dir.path(), false), Err(Error::Exists(_))));
         let mut sink = FramesSink::create(dir.path(), true).unwrap();
         let picture = gradient(8, 8);
-        sink.write(&Shown { picture: &picture, index: 3, time: Duration::ZERO, face: None }).unwrap();
+        sink.write(&Shown { picture: &picture, index: 3, time: Duration::ZERO, face: None, change: None })
+            .unwrap();
         let mut names: Vec<_> = fs::read_dir(dir.path())
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())

@@ -8,8 +8,9 @@ use super::error::Result;
 use super::output::PendingFile;
 use super::sink::{Shown, Sink, Written};
 
-/// Writes `{"frame": 0, "time": 0.0, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame numbers and
-/// seconds as the source counts them, pixels of the source's picture. No face is an empty list.
+/// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame
+/// numbers and seconds as the source counts them, [`Shown::change`], pixels of the source's picture. No face is an empty
+/// list.
 pub struct KeypointsSink {
     file: PendingFile,
 }
@@ -46,8 +47,9 @@ impl Sink for KeypointsSink {
                 json!({ "keypoints": face.keypoints.iter().map(triple).collect::<Vec<_>>() })
             })
             .collect();
+        let change = shown.change.map(|c| rounded(f64::from(c), 3));
         let time = rounded(shown.time.as_secs_f64(), 6);
-        let line = json!({ "frame": shown.index, "time": time, "faces": faces });
+        let line = json!({ "frame": shown.index, "time": time, "change": change, "faces": faces });
         self.file.write(format!("{line}\n").as_bytes())
     }
 
@@ -72,14 +74,14 @@ mod tests {
         let mut sink = KeypointsSink::create(&path, false).unwrap();
         let face = Face { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
         let picture = RgbImage::new(1, 1);
-        for (index, face) in [(0, Some(&face)), (2, None)] {
+        for (index, face, change) in [(0, Some(&face), None), (2, None, Some(1.25))] {
             let time = Duration::from_millis(40 * index);
-            sink.write(&Shown { picture: &picture, index, time, face }).unwrap();
+            sink.write(&Shown { picture: &picture, index, time, face, change }).unwrap();
         }
         Box::new(sink).finish().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        let first = json!({ "frame": 0, "time": 0.0, "faces": [{ "keypoints": [[1.5, 2.25, 0.5]] }] });
-        assert_eq!(lines, [first, json!({ "frame": 2, "time": 0.08, "faces": [] })]);
+        let first = json!({ "frame": 0, "time": 0.0, "change": null, "faces": [{ "keypoints": [[1.5, 2.25, 0.5]] }] });
+        assert_eq!(lines, [first, json!({ "frame": 2, "time": 0.08, "change": 1.25, "faces": [] })]);
     }
 }

@@ -21,6 +21,9 @@ pub struct Shown<'a> {
     pub time: Duration,
     /// The face in pixels of the source's picture.
     pub face: Option<&'a Face>,
+    /// Mean absolute difference of the source's picture from the frame before where the face is, in steps of 255;
+    /// `None` for the first frame.
+    pub change: Option<f32>,
 }
 
 /// Something that takes frames. Dropped before `finish`, it leaves no half-written file.
@@ -128,7 +131,7 @@ mod tests {
             assert!(!path.exists(), "nothing before the first frame");
             for index in 0..2 {
                 let time = Duration::from_millis(index * 40);
-                sink.write(&Shown { picture: &picture, index, time, face: None }).unwrap();
+                sink.write(&Shown { picture: &picture, index, time, face: None, change: None }).unwrap();
             }
             assert_eq!(sink.finish().unwrap(), [Written { what, path: path.clone() }]);
             assert!(matches!(open_output(&path, false), Err(Error::Exists(_))), "{name}");

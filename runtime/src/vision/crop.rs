@@ -50,14 +50,14 @@ impl Crop {
         ]
     }
 
-    /// A crop that lies `amount` (0 to 1) of the way from this one to `other`; the angle is `other`'s.
+    /// A crop that lies `amount` (0 to 1) of the way from this one to `other`.
     pub fn towards(&self, other: &Crop, amount: f32) -> Self {
         let mix = |a: f32, b: f32| a + (b - a) * amount;
         Self {
             cx: mix(self.cx, other.cx),
             cy: mix(self.cy, other.cy),
             side: mix(self.side, other.side),
-            angle: other.angle,
+            angle: mix(self.angle, other.angle),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
 pub mod crop;
+pub mod layout;
 mod names;
 pub mod overlay;
 pub mod preprocess;
+mod search;
 pub mod smooth;
 pub mod text;
 pub mod track;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::harden::HardenArguments;
 use crate::dataset::disk;
 use crate::dataset::faces::{self, Faces};
 use crate::dataset::import::{HoldOut, Import, import};
@@ -28,6 +29,8 @@ enum What {
     Inspect(Inspect),
     /// Write a set with landmarks in the form that `trainer evaluate landmarks` reads.
     Landmarks(LandmarksArguments),
+    /// Write harder versions of a set with landmarks: small, dark, blurred, noisy and half hidden faces to test on.
+    Harden(HardenArguments),
     /// Render faces of people who do not exist, to train on (`scripts/setup faces` fetches what draws them).
     Faces(FacesArguments),
 }
@@ -189,6 +192,7 @@ impl Data {
             What::Import(arguments) => arguments.run(),
             What::Inspect(arguments) => arguments.run(),
             What::Landmarks(arguments) => arguments.run(),
+            What::Harden(arguments) => arguments.run(),
             What::Faces(arguments) => arguments.run(),
         }
     }

@@ -1,4 +1,7 @@
-use std::path::PathBuf;
+mod motion;
+mod robustness;
+
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use models::Bundle;
@@ -24,6 +27,10 @@ pub struct Eval {
 enum What {
     /// Landmark error by linear regression, from what `runtime detect --json` wrote.
     Landmarks(Landmarks),
+    /// Landmark error and lost faces over several sets in one table, from what `runtime detect --json` wrote.
+    Robustness(robustness::Robustness),
+    /// Jitter of keypoints in a clip, and the lag of the filter, from what `runtime webcam --keypoints` wrote.
+    Motion(motion::Motion),
 }
 
 #[derive(Debug, Args)]
@@ -99,6 +106,8 @@ impl Eval {
     pub fn run(self) -> Result<()> {
         match self.what {
             Some(What::Landmarks(landmarks)) => landmarks.run(),
+            Some(What::Robustness(robustness)) => robustness.run(),
+            Some(What::Motion(motion)) => motion.run(),
             None => self.all.run(),
         }
     }
@@ -181,11 +190,7 @@ impl Landmarks {
         if let Some(path) = &self.metrics {
             let keypoints = bundle.manifest().dims.keypoints;
             let metric = report.metric(&name, keypoints, "through `runtime detect --json`");
-            let mut all = if path.exists() { read_metrics(path)? } else { vec![] };
-            all.retain(|m| m.name != metric.name);
-            all.push(metric);
-            let text = serde_json::to_string_pretty(&all).map_err(|e| Error::Usage(e.to_string()))?;
-            models::files::write_atomically(path, text.as_bytes())?;
+            add_metrics(path, vec![metric])?;
         }
         if self.json {
             println!("{}", serde_json::to_string(&report).map_err(|e| Error::Usage(e.to_string()))?);
@@ -196,8 +201,17 @@ impl Landmarks {
     }
 }
 
+/// Adds `metrics` to the list in the file `path`, in place of those of the same names.
+fn add_metrics(path: &Path, metrics: Vec<Metric>) -> Result<()> {
+    let mut all = if path.exists() { read_metrics(path)? } else { vec![] };
+    all.retain(|m| metrics.iter().all(|new| new.name != m.name));
+    all.extend(metrics);
+    let text = serde_json::to_string_pretty(&all).map_err(|e| Error::Usage(e.to_string()))?;
+    Ok(models::files::write_atomically(path, text.as_bytes())?)
+}
+
 /// Reads a list of metrics.
-pub fn read_metrics(path: &std::path::Path) -> Result<Vec<Metric>> {
+pub fn read_metrics(path: &Path) -> Result<Vec<Metric>> {
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
     serde_json::from_str(&text).map_err(|e| Error::Data { path: path.to_owned(), reason: e.to_string() })
 }

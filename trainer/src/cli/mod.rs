@@ -8,6 +8,7 @@ mod dry_run;
 mod encoder;
 mod eval;
 mod export;
+mod harden;
 mod keep;
 mod presets;
 mod sample;

@@ -12,7 +12,7 @@ use super::staged::Staged;
 use crate::error::{Error, Result};
 use crate::eval::landmarks::{ANNOTATIONS, LANDMARKS};
 
-const HEADING: &str =
+pub(super) const HEADING: &str =
     "file,eye_l_x,eye_l_y,eye_r_x,eye_r_y,nose_x,nose_y,mouth_l_x,mouth_l_y,mouth_r_x,mouth_r_y\n";
 /// What else helps where the disk is full.
 const SMALLER: &str = ", or take a smaller --size";

@@ -5,6 +5,7 @@ pub mod crop;
 pub mod decode;
 pub mod disk;
 pub mod faces;
+pub mod harden;
 pub mod import;
 pub mod inspect;
 pub mod landmarks;

@@ -85,7 +85,7 @@ fn spread(images: &Tensor, count: i64) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
+    use tch::{Device, Kind};
 
     use super::*;
 

@@ -1,0 +1,195 @@
+use std::sync::{Arc, Mutex};
+
+use image::Rgb;
+use models::Bundle;
+use models::conventions::pixel_centre;
+use models::testing::{DIMS, write_tiny_bundle};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use super::*;
+use crate::engine::NetworkRunner;
+
+/// Finds a bright blob: keypoints to the left and right of it by its size, sure of it if it is bright enough.
+struct Blob(Arc<Mutex<usize>>);
+
+impl NetworkRunner for Blob {
+    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
+        *self.0.lock().unwrap() += 1;
+        assert_eq!((inputs[0].0, outputs), ("image", ["keypoints", "confidence"].as_slice()));
+        let s = DIMS.detector_size;
+        let (mut weight, mut sum) = (0.0, [0.0; 2]);
+        for y in 0..s {
+            for x in 0..s {
+                let w = (inputs[0].1[[0, 0, y, x]] + 1.0).max(0.0);
+                weight += w;
+                sum = [sum[0] + w * pixel_centre(x, s), sum[1] + w * pixel_centre(y, s)];
+            }
+        }
+        let [x, y] = sum.map(|v| v / weight.max(1e-6));
+        let radius = (weight / 2.0).sqrt() / s as f32;
+        let confidence = if weight > 0.2 { 0.9 } else { 0.1 };
+        Ok(vec![
+            ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), vec![x - radius, y, x + radius, y]).unwrap(),
+            ArrayD::from_elem(IxDyn(&[1, 2]), confidence),
+        ])
+    }
+}
+
+fn setup(live: bool) -> (FaceTracker, Arc<Mutex<usize>>) {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = write_tiny_bundle(dir.path()).unwrap();
+    let runs = Arc::new(Mutex::new(0));
+    let detector = Detector::from_runner(Box::new(Blob(Arc::clone(&runs))), DIMS);
+    let options = if live { TrackOptions::live(&manifest) } else { TrackOptions::picture(&manifest) };
+    (FaceTracker::new(detector, options), runs)
+}
+
+fn blob(width: u32, height: u32, x: u32, y: u32, side: u32) -> RgbImage {
+    let inside = |v: u32, c: u32| v.abs_diff(c) <= side / 2;
+    RgbImage::from_fn(width, height, |u, v| Rgb([if inside(u, x) && inside(v, y) { 255 } else { 0 }; 3]))
+}
+
+fn centre(face: &Face) -> [f32; 2] {
+    let k = &face.keypoints;
+    [(k[0].x + k[1].x) / 2.0, (k[0].y + k[1].y) / 2.0]
+}
+
+fn count(runs: &Arc<Mutex<usize>>) -> usize {
+    std::mem::take(&mut *runs.lock().unwrap())
+}
+
+#[test]
+fn framing_puts_the_mean_keypoints_where_training_has_them() {
+    let (tracker, _) = setup(false);
+    let crop = Crop { cx: 300.0, cy: 200.0, side: 120.0, angle: 0.0 };
+    let keypoints = [[-0.5, 0.0], [0.5, 0.0]]
+        .map(|mean| crop.to_picture(mean))
+        .map(|[x, y]| DetectedKeypoint { x, y, confidence: 0.7 })
+        .to_vec();
+    assert_eq!(tracker.crop_around(&Face { keypoints }, &RgbImage::new(640, 480)), crop);
+}
+
+#[test]
+fn a_square_picture_takes_one_pass_over_all_of_it() {
+    let (mut tracker, runs) = setup(false);
+    let picture = blob(96, 96, 70, 30, 12);
+    let tracked = tracker.track(&picture, Duration::ZERO).unwrap();
+    assert_eq!((count(&runs), tracked.crop), (1, Crop::inside(96, 96)));
+    let [x, y] = centre(&tracked.face.unwrap());
+    assert!((x - 70.5).abs() < 0.5 && (y - 30.5).abs() < 0.5, "{x} {y}");
+}
+
+#[test]
+fn a_face_at_the_side_of_a_wide_picture_is_found_in_the_surrounding_square() {
+    let (mut tracker, runs) = setup(false);
+    let tracked = tracker.track(&blob(200, 80, 15, 40, 16), Duration::ZERO).unwrap();
+    assert_eq!((count(&runs), tracked.crop), (2, Crop::around(200, 80)));
+    assert!((centre(&tracked.face.unwrap())[0] - 15.5).abs() < 1.0);
+}
+
+#[test]
+fn a_face_too_small_for_the_whole_picture_is_found_in_a_tile() {
+    let picture = blob(640, 480, 500, 120, 8);
+    let (mut still, _) = setup(false);
+    assert!(still.track(&picture, Duration::ZERO).unwrap().face.unwrap().confidence() < 0.3);
+    let (mut live, runs) = setup(true);
+    let all = Tiles::default().count((640, 480));
+    let frames = all.div_ceil(live.options.tiles) as u32;
+    let found = (0..frames).find_map(|i| {
+        let found = live.track(&picture, Duration::from_millis(33) * i).unwrap().face;
+        let most = 2 + live.options.tiles + CLOSER * (1 + CANDIDATES);
+        assert!(count(&runs) <= most, "a frame must not take longer than the loop can wait");
+        found
+    });
+    let [x, y] = centre(&found.unwrap());
+    assert!((x - 500.5).abs() < 3.0 && (y - 120.5).abs() < 3.0, "{x} {y}");
+}
+
+#[test]
+fn a_followed_face_takes_one_pass_a_frame_and_is_found_again_after_it_was_lost() {
+    let (mut tracker, runs) = setup(true);
+    assert!(tracker.options.tiles <= Tiles::default().count((128, 128)));
+    let frame = |i: u64| Duration::from_millis(33 * i);
+    tracker.track(&blob(128, 128, 40, 60, 20), frame(0)).unwrap();
+    assert_eq!(count(&runs), 2, "the whole picture, then closer");
+    for i in 1..10 {
+        let tracked = tracker.track(&blob(128, 128, 40 + 2 * i as u32, 60, 20), frame(i)).unwrap();
+        assert_eq!(count(&runs), 1);
+        assert!(tracked.crop.side < 128.0);
+        assert!((centre(&tracked.face.unwrap())[0] - 40.5 - 2.0 * i as f32).abs() < 3.0);
+    }
+    let tiles = tracker.options.tiles;
+    assert!(tracker.track(&RgbImage::new(128, 128), frame(10)).unwrap().face.is_none());
+    assert_eq!(count(&runs), 2 + tiles, "the crop, then the whole picture and its tiles");
+    assert!(tracker.track(&RgbImage::new(128, 128), frame(11)).unwrap().face.is_none());
+    assert_eq!(count(&runs), 1 + tiles);
+    let back = tracker.track(&blob(128, 128, 100, 20, 20), frame(12)).unwrap();
+    let [x, y] = centre(&back.face.unwrap());
+    assert!((x - 100.5).abs() < 1.0 && (y - 20.5).abs() < 1.0, "{x} {y}");
+}
+
+#[test]
+fn a_change_of_picture_size_starts_the_search_afresh() {
+    let (mut tracker, runs) = setup(true);
+    tracker.track(&blob(128, 128, 40, 60, 20), Duration::ZERO).unwrap();
+    count(&runs);
+    let tracked = tracker.track(&blob(64, 64, 20, 30, 10), Duration::from_millis(33)).unwrap();
+    assert_eq!(count(&runs), 2);
+    assert!((centre(&tracked.face.unwrap())[0] - 20.5).abs() < 1.0);
+}
+
+#[test]
+fn a_real_session_sees_the_colours_of_the_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = write_tiny_bundle(dir.path()).unwrap();
+    let bundle = Bundle::open(dir.path()).unwrap();
+    let detector = Detector::load(&bundle, &Default::default()).unwrap();
+    let mut tracker = FaceTracker::new(detector, TrackOptions::picture(&manifest));
+    // Red 0.6 and green -0.2 are the first keypoint's position, blue 1 its confidence.
+    let picture = RgbImage::from_pixel(200, 200, Rgb([204, 102, 255]));
+    let face = tracker.track(&picture, Duration::ZERO).unwrap().face.unwrap();
+    let want = [(160.0, 80.0), (170.0, 80.0)];
+    for (k, (x, y)) in face.keypoints.iter().zip(want) {
+        assert!((k.x - x).abs() < 0.01 && (k.y - y).abs() < 0.01, "{k:?}");
+        assert!((k.confidence - 0.7311).abs() < 1e-3);
+    }
+}
+
+/// Sure of a face to the right of wherever it looks.
+struct Mirage;
+
+impl NetworkRunner for Mirage {
+    fn run(&mut self, _: &[(&str, ArrayViewD<'_, f32>)], _: &[&str]) -> Result<Vec<ArrayD<f32>>> {
+        Ok(vec![
+            ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), vec![0.2, 0.0, 0.9, 0.0]).unwrap(),
+            ArrayD::from_elem(IxDyn(&[1, 2]), 0.9),
+        ])
+    }
+}
+
+/// Clutter used to be followed whenever the detector was sure of it once.
+#[test]
+fn what_moves_away_at_every_closer_look_is_no_face() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = write_tiny_bundle(dir.path()).unwrap();
+    let tracker = |options| FaceTracker::new(Detector::from_runner(Box::new(Mirage), DIMS), options);
+    let mut live = tracker(TrackOptions::live(&manifest));
+    for i in 0..6 {
+        let tracked = live.track(&blob(320, 240, 50, 50, 20), Duration::from_millis(33 * i)).unwrap();
+        assert!(tracked.face.is_none());
+    }
+    // A single picture's result is reported whatever it is.
+    let mut still = tracker(TrackOptions::picture(&manifest));
+    assert!(still.track(&blob(320, 240, 50, 50, 20), Duration::ZERO).unwrap().face.is_some());
+}
+
+/// The least side of a crop exceeded the greatest, and a closer look at a picture of one pixel ended the program.
+#[test]
+fn a_picture_of_one_pixel_is_looked_at_closer_too() {
+    for live in [false, true] {
+        let (mut tracker, _) = setup(live);
+        tracker.options.refine = true;
+        let tracked = tracker.track(&RgbImage::from_pixel(1, 1, Rgb([255; 3])), Duration::ZERO).unwrap();
+        assert!(tracked.crop.side.is_finite());
+    }
+}
