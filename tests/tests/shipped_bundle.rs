@@ -27,7 +27,7 @@ fn every_output_is_that_of_libtorch_one_by_one_and_five_at_once() {
     let outcome = runtime(&["verify", shelf().to_str().unwrap(), "--json"]);
     let report: Value = serde_json::from_str(outcome.succeeded()).unwrap();
     let outputs = report["outputs"].as_array().unwrap();
-    assert_eq!(outputs.len(), 6);
+    assert_eq!(outputs.len(), 8);
     for output in outputs {
         assert!(output["max_abs_difference"].as_f64().unwrap() < 1e-4, "{output}");
     }
@@ -49,7 +49,7 @@ fn it_is_small_described_and_measured() {
     }
     let card = String::from_utf8(bundle.read("MODEL_CARD.md").unwrap()).unwrap();
     assert!(card.contains("FFHQ"), "the card must say where the data came from");
-    assert!(bundle.has(Network::Detector));
+    assert!(bundle.has(Network::Detector) && bundle.has(Network::Encoder));
 }
 
 /// ONNX Runtime from 1.29 on writes usage data below the home folder unless it is told not to before it is loaded.
