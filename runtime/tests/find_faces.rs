@@ -19,7 +19,7 @@ use runtime::vision::track::{FaceTracker, TrackOptions};
 use scene::{Portrait, Square};
 
 /// Faces of each size, and frames without one.
-const COUNT: usize = 6;
+const COUNT: usize = 16;
 
 /// Drawn faces, of which the mean layout frames the picture. The generator's square is 1.1 times a face's.
 fn portraits(bundle: &Bundle) -> Vec<Portrait> {

@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_far_face_lies_in_a_scene_of_its_own_and_keeps_its_brightness() {
-        let white = Tensor::ones([4, 3, 32, 32], (Kind::Float, Device::Cpu));
+        let white = Tensor::ones([32, 3, 32, 32], (Kind::Float, Device::Cpu));
         let config = DetectorConfig {
             far: 1.0,
             far_scale: (0.4, 0.4),
@@ -178,12 +178,12 @@ mod tests {
             shift: 0.0,
             ..Default::default()
         };
-        let warp = Warp::random(4, &config, Device::Cpu);
-        let centres = warp.keypoints(&Tensor::zeros([4, 1, 2], (Kind::Float, Device::Cpu)));
+        let warp = Warp::random(32, &config, Device::Cpu);
+        let centres = warp.keypoints(&Tensor::zeros([32, 1, 2], (Kind::Float, Device::Cpu)));
         for turn in [2, 3] {
             let placed = place(&white, &warp, 32, turn);
-            assert_eq!(placed.size(), [4, 3, 32, 32]);
-            for i in 0..4 {
+            assert_eq!(placed.size(), [32, 3, 32, 32]);
+            for i in 0..32 {
                 let at = |c: i64| ((centres.double_value(&[i, 0, c]) + 1.0) * 16.0).clamp(0.0, 31.0) as i64;
                 assert!((placed.double_value(&[i, 1, at(1), at(0)]) - 1.0).abs() < 1e-5);
             }

@@ -1,11 +1,13 @@
 //! The encoder, on generated pairs and on real pictures that the finished generator draws again from what the encoder
 //! and the detector see in them.
 
+mod stored;
+
 use serde::Serialize;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-use crate::config::{Architecture, Config, Perceptual};
+use crate::config::{Config, Perceptual};
 use crate::dataset::Loader;
 use crate::error::{Error, Result};
 use crate::losses::{self, due};
@@ -14,18 +16,19 @@ use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
-use crate::nets::{Discriminator, Encoder, FeatureNet};
+use crate::nets::{Discriminator, FeatureNet};
 use crate::sample;
 use crate::share::Share;
 use crate::train::adam::Adam;
 use crate::train::checkpoint::{Checkpoint, State};
 use crate::train::detector::StoredDetector;
 use crate::train::elastic::Elastic;
-use crate::train::gan::Inference;
 use crate::train::generator::Generator;
 use crate::train::run::Run;
 use crate::train::stage::{Pictures, Report, Stage};
 use crate::train::{average, parameters};
+
+pub use stored::StoredEncoder;
 
 /// The stage's name in files.
 pub const STAGE: &str = "encoder";
@@ -34,49 +37,6 @@ pub const STAGE: &str = "encoder";
 const BETAS: (f64, f64) = (0.9, 0.99);
 /// Added to the seed, so that this stage draws other numbers than the others.
 const SEED_SHIFT: u64 = 0xE2C0DE;
-
-/// An encoder over its own parameter store.
-pub struct StoredEncoder {
-    /// The parameters.
-    pub store: VarStore,
-    /// The network.
-    pub net: Encoder,
-}
-
-impl StoredEncoder {
-    /// A fresh network.
-    pub fn new(arch: &Architecture, device: Device) -> Self {
-        let store = VarStore::new(device);
-        let net = Encoder::new(store.root(), arch);
-        Self { store, net }
-    }
-
-    /// The averaged network of an `encoder` checkpoint.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`].
-    pub fn averaged(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
-        let encoder = Self::new(&checkpoint.state.config.architecture, device);
-        let mut tensors = parameters::prefixed("average", parameters::all(&encoder.store));
-        checkpoint.restore(&mut tensors)?;
-        Ok(encoder)
-    }
-
-    /// The encoder that a run exports: that of its last stage, or else the one that was trained along with the
-    /// generator of the checkpoint `gan`, if there was one.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`].
-    pub fn of_run(run: &Run, gan: &Checkpoint, device: Device) -> Result<Option<Encoder>> {
-        let path = run.checkpoint(STAGE);
-        if path.exists() {
-            let stored = Checkpoint::open(&path)?;
-            stored.check_architecture(&gan.state.config)?;
-            return Ok(Some(Self::averaged(&stored, device)?.net));
-        }
-        Ok(Inference::averaged(gan, device)?.encoder)
-    }
-}
 
 /// What one step measured; also a line of the log. Losses are as they were before their weights.
 #[derive(Clone, Debug, Serialize)]
