@@ -20,7 +20,7 @@ use crate::frame::Face;
 use crate::interrupt;
 use crate::media::picture;
 use crate::vision::overlay::draw_face;
-use crate::vision::track::{FaceTracker, TrackOptions};
+use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, TrackOptions};
 
 /// Pixels that may be decoded at once, so that memory stays bounded whatever the pictures (one always may).
 const PIXELS_AT_ONCE: u64 = 16_000_000;
@@ -232,8 +232,7 @@ fn write_result(
     let (width, height) = picture.dimensions();
     let file = source.to_string_lossy();
     if json {
-        let live = TrackOptions::live(manifest).min_confidence;
-        let faces = face.map(|face| face_report(face, live)).into_iter().collect();
+        let faces = face.map(face_report).into_iter().collect();
         return output.json(&Report { file: &file, width, height, faces });
     }
     let Some(face) = face else {
@@ -251,7 +250,7 @@ fn write_result(
     Ok(())
 }
 
-fn face_report(face: &Face, live: f32) -> FaceReport {
+fn face_report(face: &Face) -> FaceReport {
     // A hundredth of a pixel is finer than anything a detector sees.
     let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
     let keypoints = face
@@ -259,5 +258,9 @@ fn face_report(face: &Face, live: f32) -> FaceReport {
         .iter()
         .map(|k| [round(k.x, 100.0), round(k.y, 100.0), round(k.confidence, 1e4)])
         .collect();
-    FaceReport { confidence: round(face.confidence(), 1e4), live: face.confidence() >= live, keypoints }
+    FaceReport {
+        confidence: round(face.confidence(), 1e4),
+        live: face.confidence() >= LIVE_CONFIDENCE,
+        keypoints,
+    }
 }

@@ -59,7 +59,7 @@ impl TrackOptions {
             follow: true,
             refine: true,
             tiles: 20,
-            min_confidence: 0.3,
+            min_confidence: LIVE_CONFIDENCE,
             crop_speed: 0.5,
             smooth: Some(OneEuroOptions::default()),
             ..Self::picture(manifest)
@@ -67,6 +67,8 @@ impl TrackOptions {
     }
 }
 
+/// Mean confidence that a live picture's face must have.
+pub const LIVE_CONFIDENCE: f32 = 0.3;
 /// Share of the least confidence that a face must have to be found.
 const FIND: f32 = 1.0;
 /// The same for a followed one to be kept: lower, so that it is not given up and sought again at every wink.
@@ -225,14 +227,11 @@ impl FaceTracker {
         if size.0 != size.1 {
             best = best.or(self.look(picture, Crop::around(size.0, size.1), clock)?);
         }
-        if !self.options.refine {
-            let is_face = self.reaches(&best, FIND);
-            return Ok((best, is_face));
-        }
-        if !self.options.follow {
-            let wanted = best.wanted;
-            let closer = self.look(picture, wanted, clock)?;
-            let best = if self.reaches(&closer, FIND) { closer } else { best };
+        if !(self.options.refine && self.options.follow) {
+            if self.options.refine {
+                let closer = self.look(picture, best.wanted, clock)?;
+                best = if self.reaches(&closer, FIND) { closer } else { best };
+            }
             let is_face = self.reaches(&best, FIND);
             return Ok((best, is_face));
         }

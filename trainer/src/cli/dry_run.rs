@@ -5,10 +5,11 @@ use tch::Device;
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::train::detector::StoredDetector;
+use crate::nets::Detector;
 use crate::train::gan::Gan;
 use crate::train::measure::{self, Held, Network, SizeEstimate};
 use crate::train::parameters;
+use crate::train::stored::Stored;
 
 #[derive(Serialize)]
 struct Plan<'a> {
@@ -40,7 +41,7 @@ struct Memory {
 pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: bool) -> Result<()> {
     let mut gan = Gan::new(config, pictures, device)?;
     let mut networks = measure::networks(&gan);
-    let detector = StoredDetector::new(&config.architecture, device);
+    let detector = Stored::<Detector>::new(&config.architecture, device);
     let count: usize = parameters::trained(&detector.store).iter().map(|(_, t)| t.numel()).sum();
     networks.push(Network { name: "detector (second stage)".into(), parameters: count as u64 });
     let held = measure::held(&gan);

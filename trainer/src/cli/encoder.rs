@@ -4,6 +4,7 @@ use tch::Device;
 use super::stage::{Section, StageArgs};
 use crate::config::{Config, EncoderConfig};
 use crate::error::Result;
+use crate::train::checkpoint::Checkpoint;
 use crate::train::encoder::{self, EncoderTraining};
 use crate::train::run::Run;
 
@@ -36,7 +37,7 @@ impl Section for Encoder {
 impl Encoder {
     pub fn run(self, device: Device) -> Result<()> {
         self.stage.run::<Self, _>(|config, run, generator, pictures| {
-            let detector = encoder::find_detector(run)?;
+            let detector = Checkpoint::open(&encoder::find_detector(run)?)?;
             EncoderTraining::new(config, generator, &detector, pictures, device)
         })
     }

@@ -100,7 +100,7 @@ impl Trained {
             keypoint_generator: &self.subject.generator.keypoints,
             image_generator: &self.subject.generator.images,
             detector: &detector.ok_or_else(subject::no_detector)?.net,
-            encoder: self.subject.encoder.as_ref(),
+            encoder: self.subject.encoder.as_ref().map(|e| &e.net),
         })
     }
 }

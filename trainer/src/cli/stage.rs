@@ -9,9 +9,8 @@ use clap::Args;
 use super::choice::Choice;
 use super::keep::Keep;
 use super::stop::StopAfter;
-use super::train::STORE_FACTOR;
 use crate::config::Config;
-use crate::dataset::Store;
+use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::gan;
@@ -19,6 +18,7 @@ use crate::train::generator::Generator;
 use crate::train::run::Run;
 use crate::train::session::Session;
 use crate::train::stage::{self, Stage};
+use crate::train::stored::Staged;
 
 #[derive(Debug, Args)]
 pub struct StageArgs {
@@ -83,7 +83,7 @@ impl StageArgs {
         let generator = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
         Generator::check_finished(&generator)?;
         P::check(&run)?;
-        let path = run.checkpoint(S::NAME);
+        let path = run.checkpoint(S::Net::NAME);
         let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
         if path.exists() && !self.resume && !self.force {
             return Err(Error::Usage(format!(
@@ -110,12 +110,12 @@ impl StageArgs {
         store.check_batch(training.schedule().0)?;
         if let Some(checkpoint) = &checkpoint {
             stage::restore(&mut training, checkpoint, &config)?;
-            eprintln!("carrying on at step {}", training.state().step);
+            eprintln!("carrying on at step {}", training.learner().state.step);
         }
-        let first_step = training.state().step;
-        run.trim_log(S::NAME, first_step)?;
+        let first_step = training.learner().state.step;
+        run.trim_log(S::Net::NAME, first_step)?;
         let run = self.keep.apply(run, None);
-        run.begin(Session::now(S::NAME, first_step, &self.data, store.len() as u64))?;
+        run.begin(Session::now(S::Net::NAME, first_step, &self.data, store.len() as u64))?;
         let save_every = Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7));
         stage::train(&mut training, &store, &run, save_every, self.log_every)?;
         println!("{}", path.display());

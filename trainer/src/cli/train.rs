@@ -11,16 +11,13 @@ use super::dry_run;
 use super::keep::{Keep, KeepBest};
 use super::stop::StopAfter;
 use crate::config::{Config, Precision};
-use crate::dataset::Store;
+use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::ranks::{self, Ranks};
 use crate::train::run::Run;
 use crate::train::session::Session;
-
-/// Pictures are kept in memory this many times as large as the image trained at, so that crops stay sharp.
-pub const STORE_FACTOR: i64 = 2;
 
 #[derive(Debug, Args)]
 pub struct Train {

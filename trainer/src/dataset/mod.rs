@@ -17,5 +17,8 @@ pub mod source;
 mod staged;
 pub mod store;
 
+/// Pictures are kept this many times as large as the images cut out of them, so that crops stay sharp.
+pub const STORE_FACTOR: i64 = 2;
+
 pub use loader::Loader;
 pub use store::Store;

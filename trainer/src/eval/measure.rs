@@ -8,6 +8,7 @@ use tch::Device;
 use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
 use super::subject::Subject;
 use super::{disentangle, faces, health, pictures, quality, reconstruction};
+use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::machine;
 use crate::meaning::Meaning;
@@ -51,31 +52,27 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     if sets.is_empty() {
         left_out.push("landmark regression: no set named (`--landmarks SET`)".to_owned());
     }
-    let quality = if request.held_out.is_empty() {
+    let (mut quality, mut reconstruction) = (None, None);
+    if request.held_out.is_empty() {
         left_out.push("KID and FID: no held-out pictures named (`--pictures PICTURES`)".to_owned());
-        None
     } else {
-        match FeatureNet::find() {
-            Ok(path) => {
-                let net = FeatureNet::load(&path, Device::Cpu)?;
-                let (held_out, training) = (&request.held_out, &request.training);
-                Some(quality::measure(subject, &net, held_out, training, request.samples)?)
-            }
+        let net = match FeatureNet::find() {
+            Ok(path) => Some(FeatureNet::load(&path, Device::Cpu)?),
             Err(missing) if !request.features_required => {
                 left_out.push(format!("KID and FID: {missing}"));
                 None
             }
             Err(missing) => return Err(missing),
+        };
+        let side = subject.image_size() * STORE_FACTOR;
+        let held_out = Store::load(&request.held_out, side as usize)?;
+        if let Some(net) = &net {
+            quality = Some(quality::measure(subject, net, &held_out, &request.training, request.samples)?);
         }
-    };
-    let reconstruction = if request.held_out.is_empty() {
-        None
-    } else {
-        let net = FeatureNet::find().ok().map(|path| FeatureNet::load(&path, Device::Cpu)).transpose()?;
-        reconstruction::measure(subject, net.as_ref(), &request.held_out, request.samples)?
-    };
-    if reconstruction.is_none() && !request.held_out.is_empty() {
-        left_out.push("pictures drawn again: no encoder yet (`trainer encoder`)".to_owned());
+        reconstruction = reconstruction::measure(subject, net.as_ref(), &held_out, request.samples)?;
+        if reconstruction.is_none() {
+            left_out.push("pictures drawn again: no encoder yet (`trainer encoder`)".to_owned());
+        }
     }
     let latents = subject.sample(request.samples as i64, HEALTH_SEED)?;
     let health = health::examine(&latents.keypoints)?;

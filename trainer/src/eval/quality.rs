@@ -8,12 +8,10 @@ use tch::{Device, Kind, Tensor};
 use super::distance::{Distance, compare};
 use super::features::{crops, pooled};
 use super::subject::{Subject, narrow};
-use crate::dataset::Store;
+use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
 
-/// Pictures are kept this many times as large as the images they are compared with, as in training.
-pub const STORE_FACTOR: i64 = 2;
 /// Seed of the generated pictures.
 const SAMPLE_SEED: i64 = 301;
 /// Seed of the crops of held-out pictures.
@@ -41,15 +39,14 @@ pub struct Quality {
 pub fn measure(
     subject: &mut dyn Subject,
     net: &FeatureNet,
-    held_out: &[PathBuf],
+    held_out: &Store,
     training: &[PathBuf],
     samples: usize,
 ) -> Result<Quality> {
     let (size, crop) = (subject.image_size(), subject.crop());
-    let store = Store::load(held_out, (size * STORE_FACTOR) as usize)?;
-    let cut = |range| Ok(crops(&store, &crop, HELD_OUT_SEED, range, size));
-    let real = pooled(net, "features of held-out pictures", store.len(), cut)?;
-    let blurred = pooled(net, "features of blurred pictures", store.len(), |r| Ok(blur(&cut(r)?)))?;
+    let cut = |range| Ok(crops(held_out, &crop, HELD_OUT_SEED, range, size));
+    let real = pooled(net, "features of held-out pictures", held_out.len(), cut)?;
+    let blurred = pooled(net, "features of blurred pictures", held_out.len(), |r| Ok(blur(&cut(r)?)))?;
     let ceiling = compare(FeatureNet::NAME, &blurred, &real)?;
     let floor = if training.is_empty() {
         None

@@ -2,14 +2,13 @@
 //! in them, and whether their keypoints can be moved then.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 
 use models::manifest::Metric;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use super::features::{BATCH, crops};
-use super::quality::{HELD_OUT_SEED, STORE_FACTOR, blur};
+use super::quality::{HELD_OUT_SEED, blur};
 use super::subject::{Subject, detect, narrow};
 use super::{bootstrap, disentangle};
 use crate::dataset::Store;
@@ -57,11 +56,11 @@ pub struct Report {
 /// Draws up to `most` of the pictures in `held_out` again; none without an encoder and a detector.
 ///
 /// # Errors
-/// Those of reading pictures and of the networks; [`crate::Error::Interrupted`].
+/// Those of the networks; [`crate::Error::Interrupted`].
 pub fn measure(
     subject: &mut dyn Subject,
     net: Option<&FeatureNet>,
-    held_out: &[PathBuf],
+    held_out: &Store,
     most: usize,
 ) -> Result<Option<Report>> {
     let _no_grad = tch::no_grad_guard();
@@ -70,13 +69,12 @@ pub fn measure(
     if subject.detector_size().is_none() || subject.encode(&probe)?.is_none() {
         return Ok(None);
     }
-    let store = Store::load(held_out, (size * STORE_FACTOR) as usize)?;
-    let n = store.len().min(most);
+    let n = held_out.len().min(most);
     let mean = {
         let mut sum = probe;
         for start in (0..n).step_by(BATCH) {
             let range = start..(start + BATCH).min(n);
-            sum += crops(&store, &crop, HELD_OUT_SEED, range, size).sum_dim_intlist(
+            sum += crops(held_out, &crop, HELD_OUT_SEED, range, size).sum_dim_intlist(
                 [0i64].as_slice(),
                 true,
                 Kind::Float,
@@ -91,7 +89,7 @@ pub fn measure(
         interrupt::check()?;
         let range = start..(start + BATCH).min(n);
         let count = range.len();
-        let real = crops(&store, &crop, HELD_OUT_SEED, range, size);
+        let real = crops(held_out, &crop, HELD_OUT_SEED, range, size);
         let keypoints = detect(subject, &real)?;
         let Some(Looks { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
         let latents = Latents { keypoints, embeddings, background };

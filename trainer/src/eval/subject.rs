@@ -6,16 +6,15 @@ use tch::{Device, Kind, Tensor};
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
 use crate::export::session::Session;
-use crate::nets::Encoder;
 use crate::nets::encoder::Looks;
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
+use crate::nets::{Detector, Encoder};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::detector::{self, StoredDetector};
-use crate::train::encoder::StoredEncoder;
 use crate::train::generator::Generator;
+use crate::train::stored::Stored;
 use crate::train::{gan, run::Run};
 
 /// A generator with its detector. Tensors are float32 on the CPU.
@@ -90,9 +89,9 @@ pub struct Trained {
     /// The averaged generator, calibrated.
     pub generator: Generator,
     /// The averaged detector, if there is one yet.
-    pub detector: Option<StoredDetector>,
+    pub detector: Option<Stored<Detector>>,
     /// The averaged encoder, if there is one yet.
-    pub encoder: Option<Encoder>,
+    pub encoder: Option<Stored<Encoder>>,
     /// The generator's checkpoint.
     pub checkpoint: Checkpoint,
 }
@@ -104,20 +103,11 @@ impl Trained {
     /// [`Error::Usage`] or [`Error::Checkpoint`] if there is no generator grown to its full size.
     pub fn open(run: &Run, which: &str) -> Result<Self> {
         let checkpoint = Checkpoint::open(&run.named_checkpoint(gan::STAGE, which))?;
-        let path = run.checkpoint(detector::STAGE);
-        let detector = if path.exists() {
-            let stored = Checkpoint::open(&path)?;
-            stored.check_architecture(&checkpoint.state.config)?;
-            Some(StoredDetector::averaged(&stored, Device::Cpu)?)
-        } else {
-            StoredDetector::trained_along(&checkpoint, Device::Cpu)?
-        };
-        let encoder = StoredEncoder::of_run(run, &checkpoint, Device::Cpu)?;
+        let detector = Stored::of_run(run, &checkpoint, Device::Cpu)?;
+        let encoder = Stored::of_run(run, &checkpoint, Device::Cpu)?;
         Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, encoder, checkpoint })
     }
-}
 
-impl Trained {
     /// Images `[N, 3, S, S]` of parts placed by `pose`, which may be of any size or hidden.
     pub fn draw_posed(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor) -> Tensor {
         let mode = Mode::exported(&self.checkpoint.state.config.architecture);
@@ -166,7 +156,7 @@ impl Subject for Trained {
     }
 
     fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
-        Ok(self.encoder.as_ref().map(|net| tch::no_grad(|| net.forward(images, Kind::Float))))
+        Ok(self.encoder.as_ref().map(|e| tch::no_grad(|| e.net.forward(images, Kind::Float))))
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use tch::{Kind, Tensor};
 
 use super::Shape;
-use crate::dataset::Store;
 use crate::dataset::pack::Pack;
+use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::eval::features::{crops, in_batches};
 use crate::eval::subject::{Subject, detect, narrow};
@@ -17,8 +17,6 @@ const PICTURES: usize = 400;
 const SAMPLE_SEED: i64 = 501;
 /// Seed of the crops of real pictures.
 const CROP_SEED: u64 = 502;
-/// Pictures are kept this many times as large as the images cut out of them, as in training.
-const STORE_FACTOR: i64 = 2;
 
 /// Pictures with the keypoints found in them.
 #[derive(Debug)]

@@ -27,6 +27,12 @@ pub enum Norm {
 pub const TRAINING_MOMENTUM: f64 = 0.1;
 
 impl Norm {
+    /// That of pass number `pass`, from 0, over data to calibrate with: the first replaces the running statistics, each
+    /// further one weighs as much as all before it.
+    pub fn calibrating(pass: u64) -> Self {
+        Self::Batch(1.0 / (pass + 1) as f64)
+    }
+
     /// How training uses them.
     pub const TRAINING: Self = Self::Batch(TRAINING_MOMENTUM);
 }

@@ -4,6 +4,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::warp::turns;
 use crate::share::Share;
 
 /// At strength 1: most change of size, natural logarithm.
@@ -37,9 +38,7 @@ impl Elastic {
         let angle = signed(&[all], ROTATION);
         let shift = signed(&[all, 2, 1], SHIFT);
         let bend = share.of(&(Tensor::randn([all, 2, CONTROL, CONTROL], kind) * (BEND * strength)));
-        let (c, s) = (angle.cos() * &scale, angle.sin() * &scale);
-        let turn = Tensor::stack(&[&c, &(-&s), &s, &c], 1).view([n, 2, 2]);
-        let theta = Tensor::cat(&[turn, shift], 2);
+        let theta = Tensor::cat(&[turns(&angle, &scale), shift], 2);
         let straight = Tensor::affine_grid_generator(&theta, [n, 1, size, size], false);
         let bend = bend.upsample_bicubic2d([size, size], true, None, None);
         Self { field: straight + bend.permute([0, 2, 3, 1]) }

@@ -87,18 +87,16 @@ impl Generator {
     /// Re-estimates the running statistics with the weights as they are, over `passes` batches: an average of
     /// weights does not fit an average of statistics.
     pub fn calibrate(&self, passes: u64, size: i64, alpha: f64, kind: Kind) {
-        // The first pass replaces what was there, each further one weighs as much as all before it.
-        let norm_of = |pass: u64| Norm::Batch(1.0 / (pass + 1) as f64);
         tch::no_grad(|| {
             tch::manual_seed(CALIBRATION_SEED);
             // Stage 1 first: stage 2 is to see the latents that it will get.
             for pass in 0..passes {
-                let _ = self.latents(CALIBRATION_BATCH, norm_of(pass));
+                let _ = self.latents(CALIBRATION_BATCH, Norm::calibrating(pass));
             }
             tch::manual_seed(CALIBRATION_SEED);
             for pass in 0..passes {
                 let latents = self.sample_latents(CALIBRATION_BATCH);
-                let norm = norm_of(pass);
+                let norm = Norm::calibrating(pass);
                 let pose = Pose::natural(latents.keypoints);
                 let mode = Mode { size, alpha, kind, norm };
                 let _ = self.images.forward(&pose, &latents.embeddings, &latents.background, mode);

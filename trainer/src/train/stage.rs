@@ -8,8 +8,10 @@ use tch::Tensor;
 
 use super::checkpoint::{Checkpoint, State};
 use super::interrupt;
+use super::learner::Learner;
 use super::progress::Progress;
 use super::run::Run;
+use super::stored::Staged;
 use crate::config::Config;
 use crate::dataset::{Loader, Store};
 use crate::error::{Error, Result};
@@ -28,26 +30,30 @@ pub trait Report: Serialize {
 
 /// A stage in training.
 pub trait Stage {
+    /// The network that it trains.
+    type Net: Staged;
     /// What a step measures.
     type Report: Report;
-    /// The stage's name in files.
-    const NAME: &'static str;
 
-    /// Step counts and configuration.
-    fn state(&self) -> &State;
-    /// The same, to count on.
-    fn state_mut(&mut self) -> &mut State;
-    /// Everything that a checkpoint holds, by name, sharing memory.
-    fn tensors(&self) -> Vec<(String, Tensor)>;
+    /// What learns.
+    fn learner(&self) -> &Learner<Self::Net>;
+    /// The same, to be changed.
+    fn learner_mut(&mut self) -> &mut Learner<Self::Net>;
     /// Images of a step, and images to show in all.
     fn schedule(&self) -> (i64, u64);
     /// How many real pictures of which side a step gets, and the seed of their order.
     fn pictures(&self) -> Pictures;
+    /// Everything that a checkpoint holds, by name, sharing memory.
+    fn tensors(&self) -> Vec<(String, Tensor)> {
+        self.learner().tensors()
+    }
     /// Sees the first pictures, before the first step and after every resume alike.
     ///
     /// # Errors
     /// Those of the loader.
-    fn begin(&mut self, loader: &mut Loader) -> Result<()>;
+    fn begin(&mut self, _: &mut Loader) -> Result<()> {
+        Ok(())
+    }
     /// One update with `real` pictures `[N, 3, S, S]`, at the step length that the schedule's `rate` (0 to 1) says.
     ///
     /// # Errors
@@ -57,7 +63,9 @@ pub trait Stage {
     ///
     /// # Errors
     /// Those of the loader.
-    fn end(&mut self, loader: &mut Loader) -> Result<()>;
+    fn end(&mut self, _: &mut Loader) -> Result<()> {
+        Ok(())
+    }
     /// Writes sheets of what was learned.
     ///
     /// # Errors
@@ -83,7 +91,7 @@ pub struct Pictures {
 pub fn restore<S: Stage>(stage: &mut S, checkpoint: &Checkpoint, config: &Config) -> Result<()> {
     checkpoint.check_architecture(config)?;
     checkpoint.restore(&mut stage.tensors())?;
-    *stage.state_mut() = State { config: config.clone(), ..checkpoint.state.clone() };
+    stage.learner_mut().state = State { config: config.clone(), ..checkpoint.state.clone() };
     Ok(())
 }
 
@@ -99,47 +107,47 @@ pub fn train<S: Stage>(
     log_every: u64,
 ) -> Result<()> {
     let (batch, end) = stage.schedule();
-    let mut progress = Progress::resumed("training", stage.state().images_seen, end);
+    let mut progress = Progress::resumed("training", stage.learner().state.images_seen, end);
     let Pictures { count, size, seed } = stage.pictures();
-    let crops = stage.state().config.crop.clone();
+    let crops = stage.learner().state.config.crop.clone();
     let start = |first| {
         Loader::start(store.clone(), crops.clone(), seed, count as usize, size as usize, first, Share::WHOLE)
     };
     // From the first pictures on, also after a resume: what is made of them must be the same then.
     stage.begin(&mut start(0))?;
-    let mut loader = start(stage.state().step);
+    let mut loader = start(stage.learner().state.step);
     let (mut saved, mut clock) = (Instant::now(), Instant::now());
     let mut note = String::new();
-    while stage.state().images_seen < end {
+    while stage.learner().state.images_seen < end {
         let real = loader.next_batch()?;
-        let report = stage.step(&real, rate(stage.state().images_seen, end))?;
+        let report = stage.step(&real, rate(stage.learner().state.images_seen, end))?;
         if !report.loss().is_finite() {
             return Err(Error::Diverged(format!(
                 "training diverged at step {} (the loss is not a number)",
-                stage.state().step + 1
+                stage.learner().state.step + 1
             )));
         }
-        let state = stage.state_mut();
+        let state = &mut stage.learner_mut().state;
         state.step += 1;
         state.images_seen += batch as u64;
         state.seconds += clock.elapsed().as_secs_f64();
         clock = Instant::now();
-        if stage.state().step.is_multiple_of(log_every) {
-            run.log(S::NAME, &report)?;
+        if stage.learner().state.step.is_multiple_of(log_every) {
+            run.log(S::Net::NAME, &report)?;
         }
         if progress.is_due() {
             note = report.note();
         }
         progress.advance(batch as u64, &note);
         if interrupt::asked() || saved.elapsed() >= save_every {
-            run.save(S::NAME, &stage.tensors(), stage.state())?;
+            run.save(S::Net::NAME, &stage.tensors(), &stage.learner().state)?;
             saved = Instant::now();
             interrupt::end()?;
         }
     }
     progress.finish(&note);
     stage.end(&mut loader)?;
-    run.save(S::NAME, &stage.tensors(), stage.state())?;
+    run.save(S::Net::NAME, &stage.tensors(), &stage.learner().state)?;
     stage.draw(&mut loader, run)
 }
 

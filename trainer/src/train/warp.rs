@@ -28,6 +28,12 @@ pub(super) fn uniform(shape: &[i64], low: f64, high: f64, device: Device) -> Ten
     Tensor::rand(shape, (Kind::Float, device)) * (high - low) + low
 }
 
+/// Matrices `s R` `[N, 2, 2]` that turn by `angle` `[N]`, radians, and change size by `scale` `[N]`.
+pub(super) fn turns(angle: &Tensor, scale: &Tensor) -> Tensor {
+    let (c, s) = (angle.cos() * scale, angle.sin() * scale);
+    Tensor::stack(&[&c, &(-&s), &s, &c], 1).view([-1, 2, 2])
+}
+
 impl Warp {
     /// Draws `n` transforms from the configured ranges, near and far; scales are uniform in their logarithm. What is
     /// smaller than the picture may lie anywhere in it.
@@ -37,8 +43,7 @@ impl Warp {
         let scale = scales(config.far_scale).where_self(&far, &scales(config.scale)).exp();
         let most = config.rotation.to_radians();
         let angle = uniform(&[n], -most, most, device);
-        let (c, s) = (angle.cos() * &scale, angle.sin() * &scale);
-        let matrix = Tensor::stack(&[&c, &(-&s), &s, &c], 1).view([n, 2, 2]);
+        let matrix = turns(&angle, &scale);
         let room = (&scale * -1.0 + 1.0).clamp_min(config.shift).unsqueeze(1);
         Self { matrix, shift: uniform(&[n, 2], -1.0, 1.0, device) * room }
     }

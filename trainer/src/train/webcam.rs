@@ -1,7 +1,7 @@
 //! What cameras and rooms do to a picture of a face: light, colour, blur, noise, compression, things in front of it and
 //! behind it. Images are `[N, 3, S, S]` in [-1, 1]; every number is drawn from libtorch's generator.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::warp::{Beyond, Warp, uniform};
 
@@ -44,8 +44,13 @@ pub fn backdrops(images: &Tensor, size: i64) -> Tensor {
     let others = images.roll([1], [0]).f_internal_upsample_bilinear2d_aa([size, size], false, None, None);
     let Ok(others) = others else { return smooth };
     let blocks = shuffle_blocks(&others, BLOCKS);
-    let chosen = uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(0.5).to_kind(Kind::Float);
+    let chosen = chosen(n, 0.5, device);
     &blocks + (smooth - &blocks) * chosen
+}
+
+/// 1 for about `share` of `n` images, else 0: `[n, 1, 1, 1]`.
+fn chosen(n: i64, share: f64, device: Device) -> Tensor {
+    uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(share).to_kind(Kind::Float)
 }
 
 /// Light, colour, blur, noise, compression and occlusion.
@@ -82,12 +87,11 @@ fn occlude(x: &Tensor) -> Tensor {
             .lt_tensor(&half)
             .to_kind(Kind::Float)
     };
-    let chosen = |share| uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(share).to_kind(Kind::Float);
-    let mask = span([1, 1, s, 1]) * span([1, 1, 1, s]) * chosen(0.5);
+    let mask = span([1, 1, s, 1]) * span([1, 1, 1, s]) * chosen(n, 0.5, device);
     let colour = uniform(&[n, 3, 1, 1], 0.0, 1.0, device);
     // Turned upside down, it is no face.
     let texture = x.roll([1], [0]).flip([2]);
-    let cover = &colour + (texture - &colour) * chosen(0.3);
+    let cover = &colour + (texture - &colour) * chosen(n, 0.3, device);
     x * (1.0 - &mask) + cover * mask
 }
 
@@ -112,7 +116,7 @@ fn compress(x: &Tensor) -> Tensor {
     let rounded = (dct.matmul(&blocks).matmul(&dct.transpose(0, 1)) / &steps).round() * steps;
     let back = dct.transpose(0, 1).matmul(&rounded).matmul(&dct);
     let back = back.permute([0, 1, 2, 4, 3, 5]).reshape([n, 3, s, s]);
-    let chosen = uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(0.5).to_kind(Kind::Float);
+    let chosen = chosen(n, 0.5, device);
     x + (back - x) * chosen
 }
 
@@ -138,8 +142,6 @@ pub fn shuffle_blocks(images: &Tensor, blocks: i64) -> Tensor {
 
 #[cfg(test)]
 mod tests {
-    use tch::Device;
-
     use super::*;
     use crate::config::DetectorConfig;
 

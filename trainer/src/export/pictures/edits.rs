@@ -40,7 +40,8 @@ impl Scene<'_> {
         let (moved, _) = with_move(&own, k, &left);
         let looks =
             Latents { background: own.background.shallow_clone(), ..with_pose(&other, &own.keypoints) };
-        let removed = self.render(&without_part(&own.keypoints, k), &own.embeddings, &own.background);
+        let removed =
+            self.subject.draw_posed(&without_part(&own.keypoints, k), &own.embeddings, &own.background);
         let mut columns = vec![before.shallow_clone(), before.shallow_clone(), self.subject.draw(&other)?];
         for edited in [
             &moved,

@@ -131,11 +131,6 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Images `[N, 3, S, S]` of parts placed by `pose`.
-    fn render(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor) -> Tensor {
-        self.subject.draw_posed(pose, embeddings, background)
-    }
-
     /// The part whose look, taken from `others`, changes the pictures most.
     fn most_changed(
         &self,
@@ -146,7 +141,7 @@ impl Scene<'_> {
     ) -> i64 {
         let pose = Pose::natural(keypoints.shallow_clone());
         let change = |k: i64| {
-            let after = self.render(&pose, &swap(own, others, k), background);
+            let after = self.subject.draw_posed(&pose, &swap(own, others, k), background);
             (after - before).abs().mean(Kind::Float).double_value(&[])
         };
         let changes: Vec<f64> = (0..keypoints.size()[1]).map(change).collect();

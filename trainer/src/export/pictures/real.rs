@@ -46,7 +46,8 @@ impl Scene<'_> {
         // The next picture lends.
         let next = |t: &Tensor| t.roll([-1i64], [0i64]);
         let pose = |keypoints: &Tensor| Pose::natural(keypoints.shallow_clone());
-        let draw = |keypoints: &Tensor, e: &Tensor, b: &Tensor| self.render(&pose(keypoints), e, b);
+        let draw =
+            |keypoints: &Tensor, e: &Tensor, b: &Tensor| self.subject.draw_posed(&pose(keypoints), e, b);
         let (own, background) = (&looks.embeddings, &looks.background);
         let again = draw(&keypoints, own, background);
         let k = self.most_changed(&keypoints, (own, background), &next(own), &again);

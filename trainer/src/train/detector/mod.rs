@@ -1,7 +1,6 @@
 //! The detector, on endless generated pairs and on real pictures without labels.
 
 mod loss;
-mod stored;
 
 use serde::Serialize;
 use tch::{Device, Tensor};
@@ -9,19 +8,20 @@ use tch::{Device, Tensor};
 use crate::config::Config;
 use crate::dataset::Loader;
 use crate::error::Result;
+use crate::nets::Detector;
 use crate::nets::layers::Norm;
 use crate::sample;
-use crate::train::adam::Adam;
-use crate::train::checkpoint::{Checkpoint, State};
+use crate::train::checkpoint::Checkpoint;
 use crate::train::generator::Generator;
+use crate::train::learner::Learner;
+use crate::train::parameters;
 use crate::train::run::Run;
 use crate::train::stage::{Pictures, Report, Stage};
+use crate::train::stored::Stored;
 use crate::train::warp::{self, Warp};
 use crate::train::webcam;
-use crate::train::{average, parameters};
 
 use loss::{Batch, supervised, weighted_distance};
-pub use stored::StoredDetector;
 
 /// The stage's name in files.
 pub const STAGE: &str = "detector";
@@ -66,12 +66,9 @@ impl Report for StepReport {
 pub struct DetectorTraining {
     config: Config,
     generator: Generator,
-    live: StoredDetector,
-    average: StoredDetector,
+    learner: Learner<Detector>,
     /// The detector that was trained along with the generator, as it was then: what real pictures are held against.
-    teacher: Option<StoredDetector>,
-    adam: Adam,
-    state: State,
+    teacher: Option<Stored<Detector>>,
     device: Device,
     /// The pictures drawn last with their keypoints.
     drawn: Option<(Tensor, Tensor)>,
@@ -85,26 +82,11 @@ impl DetectorTraining {
     /// [`Error::Checkpoint`], also if the generator has not reached its full image size.
     pub fn new(config: &Config, generator: &Checkpoint, dataset_size: u64, device: Device) -> Result<Self> {
         generator.check_architecture(config)?;
-        let teacher = StoredDetector::trained_along(generator, device)?;
+        let teacher = Stored::trained_along(generator, device)?;
         let generator = Generator::finished(generator, device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
-        let live = StoredDetector::new(&config.architecture, device);
-        let average = StoredDetector::new(&config.architecture, device);
-        if let Some(teacher) = &teacher {
-            average::copy(&live.store, &teacher.store);
-        }
-        average::copy(&average.store, &live.store);
-        Ok(Self {
-            teacher,
-            adam: Adam::new(&live.store, BETAS),
-            state: State::new(STAGE, config, dataset_size),
-            config: config.clone(),
-            generator,
-            live,
-            average,
-            device,
-            drawn: None,
-        })
+        let learner = Learner::new(config, teacher.as_ref(), BETAS, dataset_size, device);
+        Ok(Self { config: config.clone(), generator, learner, teacher, device, drawn: None })
     }
 
     /// Draws `n` pictures with their keypoints.
@@ -117,11 +99,11 @@ impl DetectorTraining {
 
     /// The pictures of this step, a function of its number alone.
     fn drawn_pictures(&mut self, n: i64) -> (Tensor, Tensor) {
-        let due = self.state.step % REDRAW_EVERY;
+        let due = self.learner.state.step % REDRAW_EVERY;
         let drawn = match self.drawn.take() {
             Some(drawn) if due != 0 => drawn,
             _ => {
-                self.seed_step(self.state.step - due, 1);
+                self.seed_step(self.learner.state.step - due, 1);
                 self.draw_pictures(n)
             }
         };
@@ -151,7 +133,7 @@ impl DetectorTraining {
 
     /// Real pictures, warped, with where the teacher, or else the averaged detector, sees their keypoints unwarped.
     fn real(&self, images: &Tensor) -> Batch {
-        let net = &self.teacher.as_ref().unwrap_or(&self.average).net;
+        let net = &self.teacher.as_ref().unwrap_or(&self.learner.average).net;
         let seen = net.forward(images, Norm::Running);
         let mut batch = self.warped(images, &seen.keypoints);
         if self.teacher.is_none() {
@@ -164,7 +146,8 @@ impl DetectorTraining {
     fn warped(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
         let warp = Warp::random(images.size()[0], &self.config.detector, self.device);
         let keypoints = warp.keypoints(keypoints);
-        let images = webcam::place(images, &warp, self.config.architecture.detector_size, self.state.step);
+        let images =
+            webcam::place(images, &warp, self.config.architecture.detector_size, self.learner.state.step);
         Batch { weight: warp::inside(&keypoints), images, keypoints }
     }
 
@@ -174,30 +157,21 @@ impl DetectorTraining {
             let (images, keypoints) = self.draw_pictures(60);
             self.generated(&images, &keypoints)
         });
-        let path = run.sample("detector-pairs", self.state.images_seen);
+        let path = run.sample("detector-pairs", self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&pairs.images, Some(&pairs.keypoints), 10)?)
     }
 }
 
 impl Stage for DetectorTraining {
+    type Net = Detector;
     type Report = StepReport;
-    const NAME: &'static str = STAGE;
 
-    fn state(&self) -> &State {
-        &self.state
+    fn learner(&self) -> &Learner<Detector> {
+        &self.learner
     }
 
-    fn state_mut(&mut self) -> &mut State {
-        &mut self.state
-    }
-
-    fn tensors(&self) -> Vec<(String, Tensor)> {
-        let parts = [
-            parameters::prefixed("live", parameters::all(&self.live.store)),
-            parameters::prefixed("average", parameters::all(&self.average.store)),
-            parameters::prefixed("adam", self.adam.state()),
-        ];
-        parts.into_iter().flatten().collect()
+    fn learner_mut(&mut self) -> &mut Learner<Detector> {
+        &mut self.learner
     }
 
     fn schedule(&self) -> (i64, u64) {
@@ -218,24 +192,24 @@ impl Stage for DetectorTraining {
         let Some(teacher) = &self.teacher else { return Ok(()) };
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
-            tch::no_grad(|| teacher.net.forward(&real, Norm::Batch(1.0 / (pass + 1) as f64)));
+            tch::no_grad(|| teacher.net.forward(&real, Norm::calibrating(pass)));
         }
         Ok(())
     }
 
     fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
         let config = self.config.detector.clone();
-        let done = self.state.images_seen as f64 / config.images as f64;
+        let done = self.learner.state.images_seen as f64 / config.images as f64;
         let adapts =
             config.equivariance_weight > 0.0 && (self.teacher.is_some() || done >= config.equivariance_from);
         let (images, keypoints) = tch::no_grad(|| self.drawn_pictures(config.batch));
-        self.seed_step(self.state.step, 0);
+        self.seed_step(self.learner.state.step, 0);
         let generated = tch::no_grad(|| self.generated(&images, &keypoints));
         let real = adapts.then(|| tch::no_grad(|| self.real(&real.to_device(self.device))));
 
         let mut images = vec![&generated.images];
         images.extend(real.as_ref().map(|r| &r.images));
-        let all = self.live.net.forward(&Tensor::cat(&images, 0), Norm::TRAINING);
+        let all = self.learner.live.net.forward(&Tensor::cat(&images, 0), Norm::TRAINING);
         let n = config.batch;
         let (mut loss, error) = supervised(&all.narrow(0, n), &generated);
         let mut equivariance = None;
@@ -244,16 +218,11 @@ impl Stage for DetectorTraining {
             loss += &distance * config.equivariance_weight;
             equivariance = Some(parameters::value(&distance));
         }
-        self.adam.zero_grad();
-        loss.backward();
         let rate = config.rate * rate;
-        self.adam.step(rate);
-        let (step, images) = (self.state.step + 1, self.state.images_seen + n as u64);
-        let half_life = config.ema_half_life.min(0.1 * images as f64);
-        average::update(&self.average.store, &self.live.store, n, half_life);
+        self.learner.learn(&loss, rate, n, config.ema_half_life);
         Ok(StepReport {
-            step,
-            images,
+            step: self.learner.state.step + 1,
+            images: self.learner.images_after(n),
             loss: parameters::value(&loss),
             error: parameters::value(&error),
             equivariance,
@@ -269,8 +238,8 @@ impl Stage for DetectorTraining {
                 let real = self.real(&real).images;
                 let (images, keypoints) = self.draw_pictures(real.size()[0]);
                 let generated = self.generated(&images, &keypoints).images;
-                let norm = Norm::Batch(1.0 / (pass + 1) as f64);
-                self.average.net.forward(&Tensor::cat(&[real, generated], 0), norm);
+                let norm = Norm::calibrating(pass);
+                self.learner.average.net.forward(&Tensor::cat(&[real, generated], 0), norm);
             });
         }
         Ok(())
@@ -284,10 +253,10 @@ impl Stage for DetectorTraining {
             batches.push(loader.next_batch()?);
         }
         let images = Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns).to_device(self.device);
-        let seen = tch::no_grad(|| self.average.net.forward(&images, Norm::Running));
+        let seen = tch::no_grad(|| self.learner.average.net.forward(&images, Norm::Running));
         self.draw_pairs(run)?;
-        let path = run.sample(STAGE, self.state.images_seen);
+        let path = run.sample(STAGE, self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)?;
-        run.sheet(STAGE, self.state.step, &path)
+        run.sheet(STAGE, self.learner.state.step, &path)
     }
 }

@@ -1,7 +1,7 @@
 //! The encoder, on generated pairs and on real pictures that the finished generator draws again from what the encoder
 //! and the detector see in them.
 
-mod stored;
+use std::path::PathBuf;
 
 use serde::Serialize;
 use tch::nn::VarStore;
@@ -16,19 +16,18 @@ use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
-use crate::nets::{Discriminator, FeatureNet};
+use crate::nets::{Detector, Discriminator, Encoder, FeatureNet};
 use crate::sample;
 use crate::share::Share;
 use crate::train::adam::Adam;
-use crate::train::checkpoint::{Checkpoint, State};
-use crate::train::detector::StoredDetector;
+use crate::train::checkpoint::Checkpoint;
 use crate::train::elastic::Elastic;
 use crate::train::generator::Generator;
+use crate::train::learner::Learner;
+use crate::train::parameters;
 use crate::train::run::Run;
 use crate::train::stage::{Pictures, Report, Stage};
-use crate::train::{average, parameters};
-
-pub use stored::StoredEncoder;
+use crate::train::stored::{Staged, Stored};
 
 /// The stage's name in files.
 pub const STAGE: &str = "encoder";
@@ -79,15 +78,12 @@ impl Report for StepReport {
 pub struct EncoderTraining {
     config: Config,
     generator: Generator,
-    detector: StoredDetector,
+    detector: Stored<Detector>,
     critic: Discriminator,
     critic_store: VarStore,
     critic_adam: Adam,
     features: Option<FeatureNet>,
-    live: StoredEncoder,
-    average: StoredEncoder,
-    adam: Adam,
-    state: State,
+    learner: Learner<Encoder>,
     device: Device,
 }
 
@@ -120,37 +116,25 @@ impl EncoderTraining {
         } else {
             None
         };
-        let detector = StoredDetector::averaged(detector, device)?;
+        let detector = Stored::averaged(detector, device)?;
+        let start = Stored::trained_along(generator, device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
-        let mut critic_store = VarStore::new(device);
-        let mut critic = Discriminator::new(critic_store.root(), &config.architecture);
-        critic.group = 0;
+        let critic_store = VarStore::new(device);
+        let critic = Discriminator::new(critic_store.root(), &config.architecture);
         generator.restore(&mut parameters::prefixed("discriminator", parameters::all(&critic_store)))?;
-        critic_store.unfreeze();
-        let live = StoredEncoder::new(&config.architecture, device);
-        if generator.state.config.gan.trains_encoder() {
-            let along = parameters::all(&live.store)
-                .into_iter()
-                .map(|(name, tensor)| (format!("average_inference/encoder.{name}"), tensor));
-            generator.restore(&mut along.collect::<Vec<_>>())?;
-        }
-        let average = StoredEncoder::new(&config.architecture, device);
-        average::copy(&average.store, &live.store);
+        let learner = Learner::new(config, start.as_ref(), BETAS, dataset_size, device);
         let mut generator = Generator::finished(generator, device)?;
         // Only what they say of a picture is wanted, not how they would have to change.
         generator.store.freeze();
         Ok(Self {
-            adam: Adam::new(&live.store, BETAS),
             critic_adam: Adam::new(&critic_store, config.gan.betas),
-            state: State::new(STAGE, config, dataset_size),
             config: config.clone(),
             generator,
             detector,
             critic,
             critic_store,
             features,
-            live,
-            average,
+            learner,
             device,
         })
     }
@@ -187,7 +171,7 @@ impl EncoderTraining {
         let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind());
         let logits = |x: &Tensor| self.critic.forward(x, 1.0, kind);
         let loss = losses::discriminator(&logits(real), &logits(&again.detach()));
-        let penalty = due(gan.r1_weight, gan.r1_every, self.state.step + 1).map(|weight| {
+        let penalty = due(gan.r1_weight, gan.r1_every, self.learner.state.step + 1).map(|weight| {
             let images = real.detach().set_requires_grad(true);
             // Second derivatives lose too much in bfloat16.
             let logits = self.critic.forward(&images, 1.0, Kind::Float);
@@ -202,26 +186,22 @@ impl EncoderTraining {
 }
 
 impl Stage for EncoderTraining {
+    type Net = Encoder;
     type Report = StepReport;
-    const NAME: &'static str = STAGE;
 
-    fn state(&self) -> &State {
-        &self.state
+    fn learner(&self) -> &Learner<Encoder> {
+        &self.learner
     }
 
-    fn state_mut(&mut self) -> &mut State {
-        &mut self.state
+    fn learner_mut(&mut self) -> &mut Learner<Encoder> {
+        &mut self.learner
     }
 
     fn tensors(&self) -> Vec<(String, Tensor)> {
-        let parts = [
-            parameters::prefixed("live", parameters::all(&self.live.store)),
-            parameters::prefixed("average", parameters::all(&self.average.store)),
-            parameters::prefixed("adam", self.adam.state()),
-            parameters::prefixed("discriminator", parameters::all(&self.critic_store)),
-            parameters::prefixed("discriminator_adam", self.critic_adam.state()),
-        ];
-        parts.into_iter().flatten().collect()
+        let mut tensors = self.learner.tensors();
+        tensors.extend(parameters::prefixed("discriminator", parameters::all(&self.critic_store)));
+        tensors.extend(parameters::prefixed("discriminator_adam", self.critic_adam.state()));
+        tensors
     }
 
     fn schedule(&self) -> (i64, u64) {
@@ -236,14 +216,10 @@ impl Stage for EncoderTraining {
         }
     }
 
-    fn begin(&mut self, _: &mut Loader) -> Result<()> {
-        Ok(())
-    }
-
     fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
         let (config, kind) = (self.config.encoder.clone(), self.config.precision.kind());
         let real = real.to_device(self.device);
-        parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.state.step);
+        parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
         let n = real.size()[0];
         let mut terms: Vec<(f64, Tensor)> = Vec::new();
         let mut add = |weight: f64, value: Tensor| {
@@ -265,7 +241,7 @@ impl Stage for EncoderTraining {
         });
         let mut shown = vec![real.shallow_clone()];
         shown.extend(drawn.as_ref().map(|(_, images)| images.shallow_clone()));
-        let looks = self.live.net.forward(&Tensor::cat(&shown, 0), kind);
+        let looks = self.learner.live.net.forward(&Tensor::cat(&shown, 0), kind);
         let part = |start: i64, count: i64| Looks {
             embeddings: looks.embeddings.narrow(0, start, count),
             background: looks.background.narrow(0, start, count),
@@ -303,20 +279,15 @@ impl Stage for EncoderTraining {
             }
         }
         let total = terms.iter().fold(Tensor::from(0f32).to_device(self.device), |sum, (w, t)| sum + t * *w);
-        self.adam.zero_grad();
-        total.backward();
         let rate = config.rate * rate;
-        self.adam.step(rate);
+        self.learner.learn(&total, rate, n, config.ema_half_life);
         self.critic_store.unfreeze();
         if let Some((images, again)) = judged {
             discriminator = Some(self.judge(&images, &again));
         }
-        let (step, images) = (self.state.step + 1, self.state.images_seen + n as u64);
-        let half_life = config.ema_half_life.min(0.1 * images as f64);
-        average::update(&self.average.store, &self.live.store, n, half_life);
         Ok(StepReport {
-            step,
-            images,
+            step: self.learner.state.step + 1,
+            images: self.learner.images_after(n),
             loss: parameters::value(&total),
             embeddings,
             image,
@@ -327,10 +298,6 @@ impl Stage for EncoderTraining {
         })
     }
 
-    fn end(&mut self, _: &mut Loader) -> Result<()> {
-        Ok(())
-    }
-
     /// Writes a sheet of real crops, each drawn again, with the next one's pose, and with the next one's looks.
     fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
         let real = loader.next_batch()?.to_device(self.device);
@@ -338,7 +305,7 @@ impl Stage for EncoderTraining {
         let columns = real.size()[0];
         let rows = tch::no_grad(|| {
             let keypoints = self.keypoints(&real);
-            let looks = self.average.net.forward(&real, Kind::Float);
+            let looks = self.learner.average.net.forward(&real, Kind::Float);
             let next = |t: &Tensor| t.roll([-1], [0]);
             let others = Looks { embeddings: next(&looks.embeddings), background: next(&looks.background) };
             [
@@ -348,23 +315,23 @@ impl Stage for EncoderTraining {
                 self.draw_again(&keypoints, &others, Kind::Float),
             ]
         });
-        let path = run.sample(STAGE, self.state.images_seen);
+        let path = run.sample(STAGE, self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&Tensor::cat(&rows, 0), None, columns)?)?;
-        run.sheet(STAGE, self.state.step, &path)
+        run.sheet(STAGE, self.learner.state.step, &path)
     }
 }
 
-/// Refuses a run whose detector is not there: pictures are drawn again from what it sees.
+/// Where a run has its detector's checkpoint: pictures are drawn again from what it sees.
 ///
 /// # Errors
-/// [`Error::Usage`] naming the command that trains one.
-pub fn find_detector(run: &Run) -> Result<Checkpoint> {
-    let path = run.checkpoint(crate::train::detector::STAGE);
-    if !path.exists() {
-        return Err(Error::Usage(format!(
-            "{} is not there: train the detector first (`trainer detector`)",
-            path.display()
-        )));
+/// [`Error::Usage`] naming the command that trains one, if it is not there.
+pub fn find_detector(run: &Run) -> Result<PathBuf> {
+    let path = run.checkpoint(Detector::NAME);
+    if path.exists() {
+        return Ok(path);
     }
-    Checkpoint::open(&path)
+    Err(Error::Usage(format!(
+        "{} is not there: train the detector first (`trainer detector`)",
+        path.display()
+    )))
 }
