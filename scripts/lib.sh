@@ -65,3 +65,15 @@ test_environment() {
   export LIBTORCH="${LIBTORCH:-$LKG_CACHE/libtorch}"
   export LKG_PYTHON="$LKG_CACHE/venv/bin/python"
 }
+
+can_install() { ((EUID == 0)) && command -v apt-get >/dev/null; }
+
+apt_install() {
+  local log="$LKG_CACHE/apt.log" get=(apt-get -o DPkg::Lock::Timeout=300)
+  export DEBIAN_FRONTEND=noninteractive
+  say "installing Debian packages: $*"
+  # Package lists may be absent (fresh containers) or out of date: refresh them once, and only when the install fails.
+  "${get[@]}" install -y --no-install-recommends "$@" >"$log" 2>&1 && return
+  "${get[@]}" update >>"$log" 2>&1 || warn "apt-get update failed, see $log"
+  "${get[@]}" install -y --no-install-recommends "$@" >>"$log" 2>&1 || { warn "apt-get failed, see $log"; return 1; }
+}

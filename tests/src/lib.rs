@@ -57,7 +57,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(name: &'static str, output: &Output) -> Self {
+    /// What the program `name` left in `output`.
+    pub fn of(name: &'static str, output: &Output) -> Self {
         Self {
             name,
             code: output.status.code().unwrap_or(-1),
