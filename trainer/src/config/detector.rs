@@ -47,7 +47,7 @@ impl Default for DetectorConfig {
             far: 0.3,
             shift: 0.2,
             rotation: 20.0,
-            negatives: 0.1,
+            negatives: 0.25,
             equivariance_weight: 1.0,
             equivariance_from: 0.4,
             ema_half_life: 5_000.0,

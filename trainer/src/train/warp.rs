@@ -48,6 +48,19 @@ impl Warp {
         Self { matrix, shift: uniform(&[n, 2], -1.0, 1.0, device) * room }
     }
 
+    /// Draws `n` transforms that magnify by `low` to `high`, each at least 1, and show no place beyond the border.
+    pub fn magnified(n: i64, (low, high): (f64, f64), device: Device) -> Self {
+        let scale = uniform(&[n], low.ln(), high.ln(), device).exp();
+        let matrix = turns(&scale.zeros_like(), &scale);
+        Self { matrix, shift: uniform(&[n, 2], -1.0, 1.0, device) * (scale - 1.0).unsqueeze(1) }
+    }
+
+    /// By how much sizes change, `[N]`.
+    pub fn scale(&self) -> Tensor {
+        let column = self.matrix.select(2, 0);
+        column.square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float).sqrt()
+    }
+
     /// Moves keypoints `[N, K, 2]`.
     pub fn keypoints(&self, keypoints: &Tensor) -> Tensor {
         keypoints.bmm(&self.matrix.transpose(1, 2)) + self.shift.unsqueeze(1)
@@ -56,9 +69,7 @@ impl Warp {
     /// Resamples images `[N, C, S, S]` to `[N, C, size, size]`, what lies beyond their border by `beyond`.
     pub fn images(&self, images: &Tensor, size: i64, beyond: Beyond) -> Tensor {
         // A sampling grid says where each output pixel comes from: the inverse transform.
-        let determinant =
-            self.matrix.select(1, 0).select(1, 0).square() + self.matrix.select(1, 1).select(1, 0).square();
-        let inverse = self.matrix.transpose(1, 2) / determinant.view([-1, 1, 1]);
+        let inverse = self.matrix.transpose(1, 2) / self.scale().square().view([-1, 1, 1]);
         let back = -inverse.bmm(&self.shift.unsqueeze(-1));
         let theta = Tensor::cat(&[inverse, back], 2);
         let n = images.size()[0];
@@ -76,6 +87,20 @@ pub fn inside(keypoints: &Tensor) -> Tensor {
 mod tests {
     use super::*;
     use crate::nets::heatmap::{self, Pose};
+
+    #[test]
+    fn a_magnified_picture_shows_a_part_of_it_and_nothing_else() {
+        let ramp = Tensor::linspace(-1.0, 1.0, 64, (Kind::Float, Device::Cpu)).view([1, 1, 1, 64]);
+        let images = ramp.expand([32, 3, 64, 64], false);
+        let warp = Warp::magnified(32, (2.0, 4.0), Device::Cpu);
+        let seen = warp.images(&images, 64, Beyond::Nothing);
+        let span = seen.amax([2i64, 3].as_slice(), false) - seen.amin([2i64, 3].as_slice(), false);
+        let (least, most) = (span.min().double_value(&[]), span.max().double_value(&[]));
+        assert!(least > 2.0 / 4.2 && most < 2.0 / 1.8, "{least} to {most}");
+        // What lies beyond the border would be 0, among values that are not.
+        let jump = (seen.narrow(3, 1, 63) - seen.narrow(3, 0, 63)).abs().max().double_value(&[]);
+        assert!(jump < 0.1, "{jump}");
+    }
 
     #[test]
     fn a_warped_picture_shows_its_keypoints_where_the_warp_puts_them() {

@@ -5,30 +5,39 @@ use tch::{Device, Kind, Tensor};
 
 use super::warp::{Beyond, Warp, uniform};
 
-/// Blocks a side of a backdrop that is made of another picture.
-const BLOCKS: i64 = 8;
+/// Blocks a side of a backdrop that is made of another picture, by turns.
+const BLOCKS: [i64; 2] = [8, 4];
+/// Least size of a face, relative to the picture it is from, whose picture may go on as its mirror image.
+const MIRRORED: f64 = 0.8;
 /// Cells a side of smooth backdrops.
 const CELLS: [i64; 3] = [2, 5, 12];
+/// Least and most magnification of parts of a face.
+const PARTS: (f64, f64) = (2.5, 8.0);
+/// Least and most magnification of a scene where a face is sought in a part of it.
+const SCENES: (f64, f64) = (1.0, 4.0);
 /// Block of the compression, as in JPEG.
 const DCT: i64 = 8;
 
 /// Places images as `warp` says in pictures `[N, 3, size, size]`; what lies beyond them is, by turns of `turn`, their
-/// mirror image, their border continued, or a scene of its own: what surrounds a face must not tell where it is.
+/// mirror image, their border continued, or a scene of its own: what surrounds a face must not tell where it is. Around
+/// far ones there is always a scene: mirror images of a whole face are faces, too.
 pub fn place(images: &Tensor, warp: &Warp, size: i64, turn: u64) -> Tensor {
     // Twice the size, then averaged: far faces are sampled as finely as they are seen.
     let sampled = |x: &Tensor, beyond| {
         warp.images(x, 2 * size, beyond).avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)
     };
+    let scene = || {
+        let ones = Tensor::ones_like(&images.narrow(1, 0, 1));
+        let placed = sampled(&Tensor::cat(&[images, &ones], 1), Beyond::Nothing);
+        let cover = placed.narrow(1, 3, 1);
+        // What was sampled is faded to 0 beyond the border already.
+        placed.narrow(1, 0, 3) + backdrops(images, size) * (1.0 - cover)
+    };
     match turn % 4 {
-        0 => sampled(images, Beyond::Mirror),
+        0 => sampled(images, Beyond::Mirror)
+            .where_self(&warp.scale().ge(MIRRORED).view([-1, 1, 1, 1]), &scene()),
         1 => sampled(images, Beyond::Border),
-        _ => {
-            let ones = Tensor::ones_like(&images.narrow(1, 0, 1));
-            let placed = sampled(&Tensor::cat(&[images, &ones], 1), Beyond::Nothing);
-            let cover = placed.narrow(1, 3, 1);
-            // What was sampled is faded to 0 beyond the border already.
-            placed.narrow(1, 0, 3) + backdrops(images, size) * (1.0 - cover)
-        }
+        _ => scene(),
     }
 }
 
@@ -43,9 +52,19 @@ pub fn backdrops(images: &Tensor, size: i64) -> Tensor {
     let smooth = (smooth * 0.6 + uniform(&[n, 3, 1, 1], -0.6, 0.6, device)).tanh();
     let others = images.roll([1], [0]).f_internal_upsample_bilinear2d_aa([size, size], false, None, None);
     let Ok(others) = others else { return smooth };
-    let blocks = shuffle_blocks(&others, BLOCKS);
-    let chosen = chosen(n, 0.5, device);
-    &blocks + (smooth - &blocks) * chosen
+    let [fine, coarse] = BLOCKS.map(|blocks| shuffle_blocks(&others, blocks));
+    let blocks = &fine + (coarse - &fine) * chosen(n, 0.5, device);
+    &blocks + (smooth - &blocks) * chosen(n, 0.5, device)
+}
+
+/// Pictures without a face, `[N, 3, size, size]`: scenes from far and near, and parts of the given pictures from much too
+/// near, so that hair, skin or an eye alone is no face.
+pub fn faceless(images: &Tensor, size: i64) -> Tensor {
+    let (n, device) = (images.size()[0], images.device());
+    let magnify = |x: &Tensor, by| Warp::magnified(n, by, device).images(x, size, Beyond::Mirror);
+    let parts = magnify(images, PARTS);
+    let scenes = magnify(&backdrops(images, size), SCENES);
+    &scenes + (parts - &scenes) * chosen(n, 0.5, device)
 }
 
 /// 1 for about `share` of `n` images, else 0: `[n, 1, 1, 1]`.
@@ -59,7 +78,7 @@ pub fn photometric(images: &Tensor) -> Tensor {
     let per = |low, high| uniform(&[n, 1, 1, 1], low, high, device);
     let unit = ((images + 1.0) * 0.5).clamp(0.001, 1.0);
     // Exposure and colour cast, then gamma, saturation, contrast.
-    let x = unit * uniform(&[n, 3, 1, 1], 0.85, 1.15, device) * per(0.4, 1.5);
+    let x = unit * uniform(&[n, 3, 1, 1], 0.85, 1.15, device) * per(0.25f64.ln(), 1.5f64.ln()).exp();
     let x = x.clamp(0.001, 1.0).pow(&per(-0.4, 0.4).exp());
     let grey = x.mean_dim([1i64].as_slice(), true, Kind::Float);
     let x = (&x - &grey) * per(0.1, 1.3) + grey;
@@ -182,7 +201,7 @@ mod tests {
         };
         let warp = Warp::random(32, &config, Device::Cpu);
         let centres = warp.keypoints(&Tensor::zeros([32, 1, 2], (Kind::Float, Device::Cpu)));
-        for turn in [2, 3] {
+        for turn in [0, 2, 3] {
             let placed = place(&white, &warp, 32, turn);
             assert_eq!(placed.size(), [32, 3, 32, 32]);
             for i in 0..32 {

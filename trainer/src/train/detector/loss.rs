@@ -9,8 +9,9 @@ use crate::nets::heatmap;
 const HEAT_WEIGHT: f64 = 0.2;
 /// Weight of the confidence's cross entropy.
 const CONFIDENCE_WEIGHT: f64 = 0.1;
-/// Error (normalised coordinates) at which the wanted confidence is `exp(-1/2)`.
-const CONFIDENCE_SCALE: f64 = 0.1;
+/// Error (normalised coordinates) at which the wanted confidence is `exp(-1/2)`: wide, about half the distance of a large
+/// face's eyes, so that it tells whether the part is there and not how well a hard picture shows it.
+const CONFIDENCE_SCALE: f64 = 0.35;
 /// Standard deviation of a heat map's target, in cells.
 const HEAT_DEVIATION: f64 = 1.5;
 
@@ -27,20 +28,28 @@ pub(super) struct Batch {
 /// Loss on generated pairs and the plain mean distance.
 pub(super) fn supervised(seen: &Detection, batch: &Batch) -> (Tensor, Tensor) {
     let distance = weighted_distance(&seen.keypoints, batch);
-    let off =
-        (&seen.keypoints - &batch.keypoints).square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
-    let sure = ((off.detach() / (-2.0 * CONFIDENCE_SCALE * CONFIDENCE_SCALE)).exp() * &batch.weight).detach();
-    let confidence =
-        seen.confidence.binary_cross_entropy_with_logits::<Tensor>(&sure, None, None, tch::Reduction::Mean);
-    let loss = &distance + heat_cross_entropy(seen, batch) * HEAT_WEIGHT + confidence * CONFIDENCE_WEIGHT;
+    let loss = &distance + heat_cross_entropy(seen, batch) * HEAT_WEIGHT + sureness(seen, batch);
     (loss, distance)
+}
+
+/// Weighted cross entropy of the confidence: 1 is wanted where a keypoint is found, 0 where it is far off, outside of the
+/// picture, or where there is none.
+pub(super) fn sureness(seen: &Detection, batch: &Batch) -> Tensor {
+    let off = square_distance(&seen.keypoints, batch).detach();
+    let sure = (off / (-2.0 * CONFIDENCE_SCALE * CONFIDENCE_SCALE)).exp() * &batch.weight;
+    seen.confidence.binary_cross_entropy_with_logits::<Tensor>(&sure, None, None, tch::Reduction::Mean)
+        * CONFIDENCE_WEIGHT
+}
+
+/// `[N, K]`.
+fn square_distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
+    (keypoints - &batch.keypoints).square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float)
 }
 
 /// Mean distance over the keypoints that count.
 pub(super) fn weighted_distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
-    let off = (keypoints - &batch.keypoints).square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
     // The constant keeps the gradient finite at 0.
-    let distance = (off + 1e-6).sqrt();
+    let distance = (square_distance(keypoints, batch) + 1e-6).sqrt();
     (distance * &batch.weight).sum(Kind::Float) / (batch.weight.sum(Kind::Float) + 1e-6)
 }
 

@@ -21,7 +21,7 @@ use crate::train::stored::Stored;
 use crate::train::warp::{self, Warp};
 use crate::train::webcam;
 
-use loss::{Batch, supervised, weighted_distance};
+use loss::{Batch, supervised, sureness, weighted_distance};
 
 /// The stage's name in files.
 pub const STAGE: &str = "detector";
@@ -117,14 +117,15 @@ impl DetectorTraining {
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT + purpose), step);
     }
 
-    /// Pictures warped and lit, with their keypoints; a few of them without a face.
-    fn generated(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
+    /// Pictures warped and lit, with their keypoints; a few of them without a face, made of `others`.
+    fn generated(&self, images: &Tensor, keypoints: &Tensor, others: &Tensor) -> Batch {
         let n = images.size()[0];
         let mut batch = self.warped(images, keypoints);
-        let negatives = ((n as f64 * self.config.detector.negatives).round() as i64).min(n);
+        let negatives = ((n as f64 * self.config.detector.negatives).round() as i64).min(others.size()[0]);
         if negatives > 0 {
-            let empty = |x: &Tensor| webcam::backdrops(x, self.config.architecture.detector_size);
-            batch.images.narrow(0, 0, negatives).copy_(&empty(&images.narrow(0, 0, negatives)));
+            let others = others.narrow(0, 0, negatives);
+            let empty = webcam::faceless(&others, self.config.architecture.detector_size);
+            batch.images.narrow(0, 0, negatives).copy_(&empty);
             let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
         }
         batch.images = webcam::photometric(&batch.images);
@@ -152,10 +153,10 @@ impl DetectorTraining {
     }
 
     /// Writes a sheet of what the detector learns from: generated pairs as it sees them.
-    fn draw_pairs(&self, run: &Run) -> Result<()> {
+    fn draw_pairs(&self, real: &Tensor, run: &Run) -> Result<()> {
         let pairs = tch::no_grad(|| {
             let (images, keypoints) = self.draw_pictures(60);
-            self.generated(&images, &keypoints)
+            self.generated(&images, &keypoints, real)
         });
         let path = run.sample("detector-pairs", self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&pairs.images, Some(&pairs.keypoints), 10)?)
@@ -204,8 +205,9 @@ impl Stage for DetectorTraining {
             config.equivariance_weight > 0.0 && (self.teacher.is_some() || done >= config.equivariance_from);
         let (images, keypoints) = tch::no_grad(|| self.drawn_pictures(config.batch));
         self.seed_step(self.learner.state.step, 0);
-        let generated = tch::no_grad(|| self.generated(&images, &keypoints));
-        let real = adapts.then(|| tch::no_grad(|| self.real(&real.to_device(self.device))));
+        let real = real.to_device(self.device);
+        let generated = tch::no_grad(|| self.generated(&images, &keypoints, &real));
+        let real = adapts.then(|| tch::no_grad(|| self.real(&real)));
 
         let mut images = vec![&generated.images];
         images.extend(real.as_ref().map(|r| &r.images));
@@ -214,8 +216,10 @@ impl Stage for DetectorTraining {
         let (mut loss, error) = supervised(&all.narrow(0, n), &generated);
         let mut equivariance = None;
         if let Some(real) = &real {
-            let distance = weighted_distance(&all.narrow(n, real.images.size()[0]).keypoints, real);
-            loss += &distance * config.equivariance_weight;
+            let seen = all.narrow(n, real.images.size()[0]);
+            let distance = weighted_distance(&seen.keypoints, real);
+            // Real faces are faces: what is learned from generated ones alone takes dark ones for none.
+            loss += (&distance + sureness(&seen, real)) * config.equivariance_weight;
             equivariance = Some(parameters::value(&distance));
         }
         let rate = config.rate * rate;
@@ -235,11 +239,11 @@ impl Stage for DetectorTraining {
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
             tch::no_grad(|| {
-                let real = self.real(&real).images;
                 let (images, keypoints) = self.draw_pictures(real.size()[0]);
-                let generated = self.generated(&images, &keypoints).images;
+                let generated = self.generated(&images, &keypoints, &real).images;
                 let norm = Norm::calibrating(pass);
-                self.learner.average.net.forward(&Tensor::cat(&[real, generated], 0), norm);
+                let images = Tensor::cat(&[self.real(&real).images, generated], 0);
+                self.learner.average.net.forward(&images, norm);
             });
         }
         Ok(())
@@ -254,7 +258,7 @@ impl Stage for DetectorTraining {
         }
         let images = Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns).to_device(self.device);
         let seen = tch::no_grad(|| self.learner.average.net.forward(&images, Norm::Running));
-        self.draw_pairs(run)?;
+        self.draw_pairs(&images, run)?;
         let path = run.sample(STAGE, self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)?;
         run.sheet(STAGE, self.learner.state.step, &path)
