@@ -63,7 +63,8 @@ fn pictures(folder: &std::path::Path) -> Vec<String> {
         .map(|seed| {
             let path = folder.join(format!("{seed}.png")).to_string_lossy().into_owned();
             let seed = seed.to_string();
-            workspace_tests::runtime(&["--bundle", &bundle(), "generate", "--seed", &seed, "--out", &path]).succeeded();
+            workspace_tests::runtime(&["--bundle", &bundle(), "generate", "--seed", &seed, "--out", &path])
+                .succeeded();
             path
         })
         .collect()
@@ -94,7 +95,8 @@ fn the_same_faces_are_generated() {
     let bundle = bundle();
     let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
     let (a, b) = (path("here.png"), path("arm.png"));
-    let args = |out| ["--bundle", &bundle, "generate", "--grid", "2x2", "--seed", "5", "--json", "--out", out];
+    let args =
+        |out| ["--bundle", &bundle, "generate", "--grid", "2x2", "--seed", "5", "--json", "--out", out];
     let Some(there) = arm(&args(&b)) else { return };
     let here = workspace_tests::runtime(&args(&a));
     for (here, there) in lines(here.succeeded()).iter().zip(&lines(there.succeeded())) {

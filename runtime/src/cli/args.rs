@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::bench_args::BenchArgs;
-use crate::engine::{EngineOptions, Provider};
+use crate::engine::{EngineOptions, Precision, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
 /// bundle on ONNX Runtime.
@@ -43,6 +43,7 @@ impl Common {
         EngineOptions {
             provider: self.provider,
             threads: self.threads.map(usize::from),
+            notice: Some(super::remark),
             ..EngineOptions::default()
         }
     }
@@ -63,6 +64,10 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
     Doctor(DoctorArgs),
+    /// Load every network of the bundle once, so that TensorRT's engines are built before they are needed
+    Warm(WarmArgs),
+    /// List or delete the engines that TensorRT built
+    Cache(CacheArgs),
 }
 
 /// Arguments of `detect`.
@@ -229,6 +234,37 @@ pub struct DoctorArgs {
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `warm`.
+#[derive(Debug, Args)]
+pub struct WarmArgs {
+    /// Numbers to compute in: stored (those of the bundle's weights) or fp16 (TensorRT only)
+    #[arg(long, default_value = "stored")]
+    pub precision: Precision,
+    /// Print one JSON object a network
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `cache`.
+#[derive(Debug, Args)]
+pub struct CacheArgs {
+    /// What to do
+    #[arg(value_enum)]
+    pub action: CacheAction,
+    /// Print a JSON list
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What to do with the engines that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CacheAction {
+    /// List them
+    List,
+    /// Delete them
+    Clear,
 }
 
 fn unit_interval(text: &str) -> Result<f32, String> {

@@ -3,6 +3,7 @@
 pub mod args;
 mod bench;
 mod bench_args;
+mod cache;
 mod detect;
 mod doctor;
 mod generate;
@@ -53,6 +54,8 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
+        Command::Warm(args) => cache::warm(&cli.common, &args),
+        Command::Cache(args) => cache::run(&args),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Networks on ONNX Runtime: finding the library, choosing where to compute, sessions, the golden check.
 
 mod bare;
+pub mod cache;
 pub mod golden;
 pub mod library;
 mod networks;
 mod noise;
 mod provider;
 mod runner;
+mod tensorrt;
 
 pub use bare::{BareRun, nodes_per_provider};
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
@@ -23,4 +25,6 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// In which numbers to compute.
     pub precision: Precision,
+    /// Told what takes long, as when TensorRT builds an engine.
+    pub notice: Option<fn(&str)>,
 }

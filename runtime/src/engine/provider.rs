@@ -8,11 +8,13 @@ use models::onnx::{
     Dimension, DimensionValue, FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorShape,
     TensorType, TypeProto, ValueInfo,
 };
+use models::{BundleDims, Network};
 use ort::ep::{self, ExecutionProviderDispatch};
 use ort::session::Session;
 use prost::Message;
 
-use super::library;
+use super::cache::Entry;
+use super::{library, tensorrt};
 use crate::error::{Error, Result, one_line};
 
 /// Whether ONNX Runtime's threads spin while they wait for work.
@@ -59,14 +61,15 @@ impl Provider {
     }
 
     /// What to register for it; `error_on_failure` because registration is silent otherwise.
-    fn dispatch(self, precision: Precision) -> Option<ExecutionProviderDispatch> {
+    fn dispatch(
+        self,
+        options: &SessionOptions<'_>,
+        entry: Option<&Entry>,
+    ) -> Option<ExecutionProviderDispatch> {
         match self {
             Provider::Auto | Provider::Cpu => None,
             Provider::Cuda => Some(ep::CUDA::default().build().error_on_failure()),
-            Provider::TensorRt => {
-                let fp16 = precision == Precision::Fp16;
-                Some(ep::TensorRT::default().with_fp16(fp16).build().error_on_failure())
-            }
+            Provider::TensorRt => Some(tensorrt::provider(options, entry).build().error_on_failure()),
         }
     }
 
@@ -133,7 +136,7 @@ impl FromStr for Precision {
 }
 
 /// How a session is to be opened.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct SessionOptions<'p> {
     /// Where to compute.
     pub provider: Provider,
@@ -143,6 +146,20 @@ pub(super) struct SessionOptions<'p> {
     pub threads: usize,
     /// Where to write ONNX Runtime's profile; it adds a suffix.
     pub profile: Option<&'p Path>,
+    /// The network and its bundle's sizes, if it is one: what an engine is built and kept for.
+    pub network: Option<(Network, BundleDims)>,
+    /// Told what takes long.
+    pub notice: Option<fn(&str)>,
+}
+
+impl SessionOptions<'_> {
+    /// The shapes of the network's inputs for `batch` images; empty for what is no network.
+    pub(super) fn shapes(&self, batch: usize) -> String {
+        self.network
+            .as_ref()
+            .map(|(network, dims)| tensorrt::shapes(*network, dims, batch))
+            .unwrap_or_default()
+    }
 }
 
 /// Opens a session for the ONNX file `model` on the best of the providers that `options` allow; `what` is named in
@@ -161,7 +178,7 @@ pub(super) fn open_session(
         }
     };
     let environment = &library::get()?.environment;
-    let open = |provider: Provider| -> ort::Result<Session> {
+    let open = |provider: Provider, entry: Option<&Entry>| -> ort::Result<Session> {
         let mut builder = Session::builder(environment)?
             .with_intra_threads(options.threads)?
             // Spinning threads would take the cores that decoding and drawing need.
@@ -169,14 +186,27 @@ pub(super) fn open_session(
         if let Some(profile) = options.profile {
             builder = builder.with_profiling(profile)?;
         }
-        if let Some(dispatch) = provider.dispatch(options.precision) {
+        if let Some(dispatch) = provider.dispatch(options, entry) {
             builder = builder.with_execution_providers([dispatch])?;
         }
         builder.commit_from_memory(model)
     };
+    // The outer errors end the attempts, the inner ones are one attempt's.
+    let attempt = |provider: Provider| -> Result<ort::Result<Session>> {
+        if provider != Provider::TensorRt {
+            return Ok(open(provider, None));
+        }
+        let entry = tensorrt::entry(model, options)?;
+        let notice = options.notice.filter(|_| !entry.as_ref().is_some_and(Entry::is_ready));
+        let session = tensorrt::saying_so(what, notice, || open(provider, entry.as_ref()));
+        if let (Ok(_), Some(entry)) = (&session, entry) {
+            entry.seal()?;
+        }
+        Ok(session)
+    };
     let mut attempts = Vec::new();
     for &provider in candidates {
-        match open(provider) {
+        match attempt(provider)? {
             Ok(session) => {
                 attempts.push(Attempt { provider, failure: None });
                 return Ok((session, attempts));

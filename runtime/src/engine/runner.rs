@@ -51,9 +51,11 @@ pub(super) fn session(
     profile: Option<&Path>,
 ) -> Result<(Session, Vec<Attempt>)> {
     let model = bundle.read_network(network)?;
-    let EngineOptions { provider, precision, .. } = *options;
+    let EngineOptions { provider, precision, notice, .. } = *options;
     let threads = options.threads.unwrap_or_else(|| default_threads(network));
-    open_session(&network.file_name(), &model, &SessionOptions { provider, precision, threads, profile })
+    let sizes = Some((network, bundle.manifest().dims));
+    let options = SessionOptions { provider, precision, threads, profile, network: sizes, notice };
+    open_session(&network.file_name(), &model, &options)
 }
 
 /// Threads that suit a network.
