@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use super::bench_args::BenchArgs;
+pub use super::live_args::LiveArgs;
 use crate::engine::{EngineOptions, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -120,56 +121,15 @@ pub struct GenerateArgs {
 /// Arguments of `webcam`.
 #[derive(Debug, Args)]
 pub struct WebcamArgs {
-    /// A camera (camera://N, N, /dev/videoN or part of its name), a video file, a picture or a folder of pictures
-    /// [default: the first camera that opens]
-    #[arg(value_name = "SOURCE")]
-    pub source: Option<String>,
-    /// Write what is shown: FILE.avi, or a folder for single pictures [default: nothing where there is a window, else
-    /// webcam-DATE-TIME.avi]
-    #[arg(long, value_name = "FILE.avi|DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub live: LiveArgs,
     /// Write a contact sheet of up to 20 evenly spaced frames
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
     /// Write the keypoints of every frame as JSON Lines, x and y in pixels of the source's picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub keypoints: Option<PathBuf>,
-    /// Open no window, even where there is a screen
-    #[arg(long, alias = "no-window")]
-    pub headless: bool,
-    /// Start a file anew at its end
-    #[arg(long)]
-    pub r#loop: bool,
-    /// End after this many frames
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_frames: Option<u64>,
-    /// Swap left and right, as a mirror does
-    #[arg(long)]
-    pub mirror: bool,
-    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480]
-    #[arg(long, value_name = "WxH")]
-    pub size: Option<FrameSize>,
-    /// Frames a second to ask of the camera, or of a folder of pictures [default: 30, or 25]
-    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
-    pub fps: Option<f32>,
-    /// Show keypoints as detected, without smoothing over time
-    #[arg(long)]
-    pub no_smooth: bool,
-    /// Leave out the numbers in the corner of the picture
-    #[arg(long)]
-    pub no_hud: bool,
-    /// Mean confidence (0 to 1) below which there is no face [default: 0.3]
-    #[arg(long, value_name = "C", value_parser = unit_interval)]
-    pub min_confidence: Option<f32>,
-    /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]
-    #[arg(long, value_name = "SECONDS")]
-    pub reopen_seconds: Option<u32>,
-    /// Overwrite files
-    #[arg(long)]
-    pub force: bool,
-    /// Print the summary as one JSON object
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Width and height in pixels, each 16 to 8192.
@@ -231,7 +191,7 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-fn unit_interval(text: &str) -> Result<f32, String> {
+pub(super) fn unit_interval(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 1.0)
 }
 

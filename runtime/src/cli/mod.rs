@@ -6,6 +6,8 @@ mod bench_args;
 mod detect;
 mod doctor;
 mod generate;
+mod live;
+mod live_args;
 mod locate;
 mod output;
 mod progress;

@@ -1,0 +1,52 @@
+use clap::Args;
+
+use super::args::{FrameSize, frame_rate, unit_interval};
+
+/// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// A camera (camera://N, N, /dev/videoN or part of its name), a video file, a picture or a folder of pictures
+    /// [default: the first camera that opens]
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Where what is shown goes: FILE.avi, or a folder for single pictures; may be given several times [default:
+    /// nothing but the window, and without one NAME-DATE-TIME.avi]
+    #[arg(long, value_name = "SINK")]
+    pub out: Vec<String>,
+    /// Open no window, even where there is a screen
+    #[arg(long, alias = "no-window")]
+    pub headless: bool,
+    /// Start a file anew at its end
+    #[arg(long)]
+    pub r#loop: bool,
+    /// End after this many frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_frames: Option<u64>,
+    /// Swap left and right, as a mirror does
+    #[arg(long)]
+    pub mirror: bool,
+    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480]
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<FrameSize>,
+    /// Frames a second to ask of the camera, or of a folder of pictures [default: 30, or 25]
+    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
+    pub fps: Option<f32>,
+    /// Show keypoints as detected, without smoothing over time
+    #[arg(long)]
+    pub no_smooth: bool,
+    /// Leave out the numbers in the corner of the picture
+    #[arg(long)]
+    pub no_hud: bool,
+    /// Mean confidence (0 to 1) below which there is no face [default: 0.3]
+    #[arg(long, value_name = "C", value_parser = unit_interval)]
+    pub min_confidence: Option<f32>,
+    /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub reopen_seconds: Option<u32>,
+    /// Overwrite files
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
