@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::live::{Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
 use crate::media::output::stamp;
 use crate::media::sink::{Sink, open_output};
-use crate::media::source::names_a_camera;
+use crate::media::source::{STDIN, names_a_camera};
 use crate::media::window::Display;
 use crate::media::{self, SourceOptions};
 use crate::vision::track::TrackOptions;
@@ -35,6 +35,9 @@ pub(super) fn check(args: &LiveArgs, others: &[&Path]) -> Result<()> {
     let source = args.source.as_deref();
     if args.size.is_some() && !names_a_camera(source) {
         return usage("--size is what to ask of a camera; the source is a file or folder");
+    }
+    if args.r#loop && source == Some(STDIN) {
+        return usage("--loop needs a source that can be read again; standard input cannot");
     }
     let outputs: Vec<&Path> = args.out.iter().map(Path::new).chain(others.iter().copied()).collect();
     for (i, output) in outputs.iter().enumerate() {

@@ -5,8 +5,9 @@ use super::args::{FrameSize, frame_rate, unit_interval};
 /// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
 #[derive(Debug, Args)]
 pub struct LiveArgs {
-    /// A camera (camera://N, N, /dev/videoN or part of its name), a video file, a picture or a folder of pictures
-    /// [default: the first camera that opens]
+    /// A camera (camera://N, N, /dev/videoN, part of its name, csi://N on a Jetson, rtsp://HOST/PATH), a video file, a
+    /// picture, a folder of pictures or numbered ones (DIR/%05d.png), exec:COMMAND (a program that writes y4m or bare RGB,
+    /// started without a shell), or - (the same on standard input) [default: the first camera that opens]
     #[arg(value_name = "SOURCE")]
     pub source: Option<String>,
     /// Where what is shown goes: FILE.avi, or a folder for single pictures; may be given several times [default:
@@ -25,10 +26,11 @@ pub struct LiveArgs {
     /// Swap left and right, as a mirror does
     #[arg(long)]
     pub mirror: bool,
-    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480]
+    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480, csi: 1280x720]; or size of bare
+    /// RGB frames
     #[arg(long, value_name = "WxH")]
     pub size: Option<FrameSize>,
-    /// Frames a second to ask of the camera, or of a folder of pictures [default: 30, or 25]
+    /// Frames a second to ask of the camera, or of bare RGB frames, or of a folder of pictures [default: 30, pictures 25]
     #[arg(long, value_name = "FPS", value_parser = frame_rate)]
     pub fps: Option<f32>,
     /// Show keypoints as detected, without smoothing over time

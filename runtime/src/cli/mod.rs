@@ -36,7 +36,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return refuse(&e),
     };
-    match interrupt::install().and_then(|()| run(cli)) {
+    let outcome = interrupt::install().and_then(|()| run(cli));
+    // One that was being started when the run ended belongs to nobody.
+    crate::media::child::kill_all();
+    match outcome {
         Ok(code) => ExitCode::from(code),
         // A reader that has seen enough, as `head` has, is no failure.
         Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 
 pub mod avi;
 pub mod camera;
+pub mod child;
 mod error;
 mod ffmpeg;
 mod frames;
@@ -9,13 +10,17 @@ pub mod jpeg;
 pub mod keypoints;
 mod mp4;
 pub mod output;
+mod pattern;
 pub mod picture;
 mod pictures;
+mod raw;
 pub mod sheet;
 pub mod sink;
 pub mod slot;
 pub mod source;
+mod stdin;
 pub mod window;
+mod yuv;
 
 pub use error::{Error, Result};
 pub use source::{Captured, Next, Source, SourceOptions, open};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
+use super::pattern::Pattern;
 use super::picture;
 use super::source::{Captured, Next, Source, short_name};
 use crate::frame::Frame;
@@ -37,6 +38,18 @@ impl PicturesSource {
         files.sort_by_key(|path| natural_key(path));
         let name = short_name(folder);
         Ok(Self { name, ..Self::from_files(files, fps) })
+    }
+
+    /// The pictures whose names `pattern`, written `path`, makes.
+    ///
+    /// # Errors
+    /// [`Error::NoPictures`] or [`Error::Io`].
+    pub(super) fn numbered(pattern: &Pattern, path: &Path, fps: f32) -> Result<Self> {
+        let files = pattern.files()?;
+        if files.is_empty() {
+            return Err(Error::NoPictures(path.to_owned()));
+        }
+        Ok(Self { name: short_name(path), ..Self::from_files(files, fps) })
     }
 
     /// These pictures in this order.
