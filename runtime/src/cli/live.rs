@@ -12,7 +12,7 @@ use super::{REPORTED, remark};
 use crate::error::{Error, Result};
 use crate::live::{Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
 use crate::media::output::stamp;
-use crate::media::sink::{Sink, open_output};
+use crate::media::sink::{OutputOptions, STDOUT, Sink, open_output};
 use crate::media::source::{STDIN, names_a_camera};
 use crate::media::window::Display;
 use crate::media::{self, SourceOptions};
@@ -20,6 +20,9 @@ use crate::vision::track::TrackOptions;
 
 /// How long a lost camera is waited for where nobody watches who could stop the program.
 const REOPEN_HEADLESS: Duration = Duration::from_secs(30);
+
+/// Frames a second that are asked of a camera.
+const CAMERA_FPS: f32 = 30.0;
 
 /// Where the frames of a run come from and go to, all of it open.
 pub(super) struct Wiring {
@@ -61,14 +64,15 @@ pub(super) fn open(args: &LiveArgs, name: &str, more: Vec<Box<dyn Sink>>) -> Res
     let no_window = if args.headless { None } else { Display::available().err() };
     let window = !args.headless && no_window.is_none();
     let mut sinks = Vec::new();
+    let options = output_options(args);
     for out in &args.out {
-        sinks.push(open_output(Path::new(out), args.force)?);
+        sinks.push(open_output(out, options)?);
     }
     sinks.extend(more);
     let mut unasked = None;
     if !window && sinks.is_empty() {
         let path = PathBuf::from(format!("{name}-{}.avi", stamp(SystemTime::now())));
-        sinks.push(open_output(&path, args.force)?);
+        sinks.push(open_output(&path.to_string_lossy(), options)?);
         unasked = Some(path);
     }
     let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, window))?;
@@ -77,6 +81,13 @@ pub(super) fn open(args: &LiveArgs, name: &str, more: Vec<Box<dyn Sink>>) -> Res
         remark(&format!("{reason}recording to {}", path.display()));
     }
     Ok(Wiring { supply, sinks, window })
+}
+
+/// A camera's first two frames do not tell its rate, a file's do.
+fn output_options(args: &LiveArgs) -> OutputOptions {
+    let source = args.source.as_deref();
+    let is_camera = names_a_camera(source) && source != Some(STDIN);
+    OutputOptions { force: args.force, fps: args.fps.or(is_camera.then_some(CAMERA_FPS)) }
 }
 
 fn opener(args: &LiveArgs) -> Opener {
@@ -118,6 +129,7 @@ pub(super) fn track_options(args: &LiveArgs, manifest: &Manifest) -> TrackOption
 /// The exit code that a run of a `live` source or of a file earns.
 pub(super) fn exit_code(args: &LiveArgs, report: &Report, live: bool) -> u8 {
     match report.ended {
+        _ if !report.failed.is_empty() => REPORTED,
         Ended::CameraLost => REPORTED,
         // A clip was not finished; with a camera there is no other way to end.
         Ended::Interrupted if !live && !args.r#loop => 130,
@@ -125,33 +137,53 @@ pub(super) fn exit_code(args: &LiveArgs, report: &Report, live: bool) -> u8 {
     }
 }
 
-/// Writes what the run did, for people or as JSON.
+/// Writes what the run did, for people or as JSON: to standard output, or where frames went there, to standard error.
 pub(super) fn write_report(args: &LiveArgs, report: &Report) -> Result<()> {
+    let lines = if args.json { vec![to_json(report)?] } else { summary(report) };
+    if args.out.iter().any(|out| out == STDOUT) {
+        lines.iter().for_each(|line| remark(line));
+        return Ok(());
+    }
     let mut output = Output::new();
-    if args.json {
-        output.json(report)?;
-        return output.flush();
-    }
-    output.line(&format!(
-        "{}: {} frames, {} with a face, {} dropped, {:.1} s, {:.1} fps",
-        report.source, report.frames, report.faces, report.dropped, report.seconds, report.fps
-    ))?;
-    output.line(&format!("detector: {}", report.engine))?;
-    if !report.stages.is_empty() {
-        let head =
-            format!("{:<20}{:>7}{:>9}{:>9}{:>9}{:>9}", "latency (ms)", "n", "p50", "p90", "p99", "max");
-        output.line(&head)?;
-    }
-    for row in &report.stages {
-        output.line(&format!(
-            "{:<20}{:>7}{:>9.2}{:>9.2}{:>9.2}{:>9.2}",
-            row.stage, row.n, row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms
-        ))?;
-    }
-    for written in &report.written {
-        output.line(&format!("wrote {}: {}", written.what, written.path.display()))?;
+    for line in &lines {
+        output.line(line)?;
     }
     output.flush()
+}
+
+fn to_json(report: &Report) -> Result<String> {
+    serde_json::to_string(report)
+        .map_err(|e| Error::Io { what: "making the report".to_owned(), source: e.into() })
+}
+
+fn summary(report: &Report) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "{}: {} frames, {} with a face, {} dropped, {:.1} s, {:.1} fps",
+            report.source, report.frames, report.faces, report.dropped, report.seconds, report.fps
+        ),
+        format!("detector: {}", report.engine),
+    ];
+    if !report.stages.is_empty() {
+        let head = ["n", "p50", "p90", "p99", "max"];
+        lines.push(format!(
+            "{:<20}{:>7}{:>9}{:>9}{:>9}{:>9}",
+            "latency (ms)", head[0], head[1], head[2], head[3], head[4]
+        ));
+    }
+    for row in &report.stages {
+        lines.push(format!(
+            "{:<20}{:>7}{:>9.2}{:>9.2}{:>9.2}{:>9.2}",
+            row.stage, row.n, row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms
+        ));
+    }
+    for written in &report.written {
+        lines.push(format!("wrote {}: {}", written.what, written.path.display()));
+    }
+    for failed in &report.failed {
+        lines.push(format!("failed {}: {}", failed.output, failed.reason));
+    }
+    lines
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ pub struct LiveArgs {
     /// started without a shell), or - (the same on standard input) [default: the first camera that opens]
     #[arg(value_name = "SOURCE")]
     pub source: Option<String>,
-    /// Where what is shown goes: FILE.avi, or a folder for single pictures; may be given several times [default:
-    /// nothing but the window, and without one NAME-DATE-TIME.avi]
+    /// Where what is shown goes: FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a camera for
+    /// other programs, by v4l2loopback), - (y4m on standard output) or null; may be given several times [default: nothing
+    /// but the window, and without one NAME-DATE-TIME.avi]
     #[arg(long, value_name = "SINK")]
     pub out: Vec<String>,
     /// Open no window, even where there is a screen

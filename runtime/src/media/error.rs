@@ -73,7 +73,9 @@ pub enum Error {
     #[error("{0} exists already: choose another name, or overwrite it with --force")]
     Exists(PathBuf),
     /// The name of an output says nothing that can be written.
-    #[error("{0}: name an output FILE.avi, or a folder for single pictures")]
+    #[error(
+        "{0}: name an output FILE.avi, FILE.mp4, a folder, DIR/%05d.png, /dev/videoN, - (standard output) or null"
+    )]
     UnknownOutput(PathBuf),
     /// A stream of frames broke off or was none.
     #[error("{name}: {reason}")]
@@ -101,6 +103,14 @@ pub enum Error {
         address: String,
         /// The mend.
         reason: &'static str,
+    },
+    /// A device that pictures should go to takes none.
+    #[error("{path}: {reason}")]
+    NoOutputDevice {
+        /// The device.
+        path: PathBuf,
+        /// What is wrong, and the mend.
+        reason: String,
     },
     /// There is no screen to open a window on.
     #[error("no window: {0}")]

@@ -32,6 +32,14 @@ fn rounded(value: f64, digits: i32) -> f64 {
 }
 
 impl Sink for KeypointsSink {
+    fn name(&self) -> String {
+        self.file.target().display().to_string()
+    }
+
+    fn wants_change(&self) -> bool {
+        true
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         let faces: Vec<_> = shown
             .face

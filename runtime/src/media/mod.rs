@@ -3,11 +3,13 @@
 pub mod avi;
 pub mod camera;
 pub mod child;
+pub mod control;
 mod error;
 mod ffmpeg;
 mod frames;
 pub mod jpeg;
 pub mod keypoints;
+mod loopback;
 mod mp4;
 pub mod output;
 mod pattern;
@@ -20,6 +22,7 @@ pub mod slot;
 pub mod source;
 mod stdin;
 pub mod window;
+mod y4m_out;
 mod yuv;
 
 pub use error::{Error, Result};

@@ -7,24 +7,11 @@ use minifb::{InputCallback, Key, ScaleMode, Window, WindowOptions};
 
 use super::error::{Error, Result};
 
+pub use super::control::Wish;
+
 /// The keys, for help texts.
 pub const KEYS: [&str; 5] =
     ["q, Esc  quit", "space   pause", "s       save a picture", "m       mirror", "h       this help"];
-
-/// What the user wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// End the program.
-    Quit,
-    /// Stop or go on.
-    Pause,
-    /// Save the picture shown.
-    Snapshot,
-    /// Swap left and right.
-    Mirror,
-    /// Show or hide the help.
-    Help,
-}
 
 /// Largest window that opens by itself, in pixels; the user may resize it.
 const MOST: (u32, u32) = (1280, 960);
