@@ -8,7 +8,7 @@ use models::Manifest;
 
 use super::args::LiveArgs;
 use super::output::Output;
-use super::{REPORTED, remark};
+use super::{REPORTED, remark, serve};
 use crate::error::{Error, Result};
 use crate::live::{Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
 use crate::media::output::stamp;
@@ -42,6 +42,10 @@ pub(super) fn check(args: &LiveArgs, others: &[&Path]) -> Result<()> {
     if args.r#loop && source == Some(STDIN) {
         return usage("--loop needs a source that can be read again; standard input cannot");
     }
+    if args.headless && args.out.iter().any(|out| out == WINDOW) {
+        return usage("--out window and --headless contradict each other");
+    }
+    serve::access(args)?;
     let outputs: Vec<&Path> = args.out.iter().map(Path::new).chain(others.iter().copied()).collect();
     for (i, output) in outputs.iter().enumerate() {
         if outputs[i + 1..].contains(output) {
@@ -58,24 +62,38 @@ fn same_file(a: &Path, b: &Path) -> bool {
     matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
+/// The name of the output that is a window.
+const WINDOW: &str = "window";
+
 /// Opens source, window and sinks. `name` begins the name of the recording that is made where nothing else would be left
 /// to look at; `more` are sinks of the command's own.
 pub(super) fn open(args: &LiveArgs, name: &str, more: Vec<Box<dyn Sink>>) -> Result<Wiring> {
     let no_window = if args.headless { None } else { Display::available().err() };
     let window = !args.headless && no_window.is_none();
-    let mut sinks = Vec::new();
     let options = output_options(args);
+    let page = serve::access(args)?;
+    let mut sinks = Vec::new();
     for out in &args.out {
-        sinks.push(open_output(out, options)?);
+        if out == WINDOW {
+            if let Some(e) = no_window {
+                return Err(e.into());
+            }
+        } else if !serve::names_a_page(out) {
+            sinks.push(open_output(out, options)?);
+        }
     }
     sinks.extend(more);
     let mut unasked = None;
-    if !window && sinks.is_empty() {
+    if !window && page.is_none() && sinks.is_empty() {
         let path = PathBuf::from(format!("{name}-{}.avi", stamp(SystemTime::now())));
         sinks.push(open_output(&path.to_string_lossy(), options)?);
         unasked = Some(path);
     }
-    let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, window))?;
+    let watched = window || page.is_some();
+    let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, watched))?;
+    if let Some(access) = page {
+        sinks.push(Box::new(serve::open(&access, args)?));
+    }
     if let Some(path) = unasked {
         let reason = no_window.map(|e| format!("{e}; ")).unwrap_or_default();
         remark(&format!("{reason}recording to {}", path.display()));
@@ -97,10 +115,10 @@ fn opener(args: &LiveArgs) -> Opener {
     Arc::new(move || media::open(name.as_deref(), &options))
 }
 
-fn give_up_after(args: &LiveArgs, window: bool) -> Option<Duration> {
+fn give_up_after(args: &LiveArgs, watched: bool) -> Option<Duration> {
     match args.reopen_seconds {
         Some(seconds) => Some(Duration::from_secs(u64::from(seconds))),
-        None => (!window).then_some(REOPEN_HEADLESS),
+        None => (!watched).then_some(REOPEN_HEADLESS),
     }
 }
 
@@ -203,7 +221,9 @@ mod tests {
     fn contradictions_are_refused_before_anything_opens() {
         assert!(check(&parse("--size 640x480"), &[]).is_ok());
         assert!(check(&parse("/dev/video0 --size 640x480 --out a.avi --out b.avi"), &[]).is_ok());
-        for bad in ["Cargo.toml --size 640x480", "--out a.png", "--out b.avi --out b.avi"] {
+        for bad in
+            ["Cargo.toml --size 640x480", "--out a.png", "--out b.avi --out b.avi", "--out window --headless"]
+        {
             let refused = check(&parse(bad), &[Path::new("a.png")]);
             assert!(matches!(refused, Err(Error::Usage(_))), "{bad}");
         }

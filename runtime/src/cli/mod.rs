@@ -11,6 +11,7 @@ mod live_args;
 mod locate;
 mod output;
 mod progress;
+mod serve;
 mod verify;
 mod webcam;
 
