@@ -52,7 +52,7 @@ impl Common {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Find keypoints in pictures
+    /// Find keypoints in pictures, or in every frame of a clip
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
     Generate(GenerateArgs),
@@ -69,10 +69,11 @@ pub enum Command {
 /// Arguments of `detect`.
 #[derive(Debug, Args)]
 pub struct DetectArgs {
-    /// Pictures (JPEG, PNG), or folders of them
+    /// Pictures (JPEG, PNG), or folders of them; or one clip, with --json
     #[arg(required = true, value_name = "FILE|DIR")]
     pub inputs: Vec<PathBuf>,
-    /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture
+    /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture; of a clip one a frame,
+    /// the face followed as `webcam --keypoints` writes it
     #[arg(long)]
     pub json: bool,
     /// Write the pictures with their keypoints drawn into this folder, under their own names
@@ -84,9 +85,9 @@ pub struct DetectArgs {
     /// Look a second time at the part of the picture around the keypoints found first
     #[arg(long)]
     pub refine: bool,
-    /// Report no face where the mean confidence (0 to 1) is lower
-    #[arg(long, value_name = "C", default_value_t = 0.0, value_parser = unit_interval)]
-    pub min_confidence: f32,
+    /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.3]
+    #[arg(long, value_name = "C", value_parser = unit_interval)]
+    pub min_confidence: Option<f32>,
 }
 
 /// Arguments of `generate`.

@@ -4,6 +4,7 @@ pub mod args;
 mod bench;
 mod bench_args;
 mod detect;
+mod detect_clip;
 mod doctor;
 mod generate;
 mod live;

@@ -11,6 +11,7 @@ mod run;
 mod supply;
 mod view;
 
+pub(crate) use change::Change;
 pub use clock::{Clock, Histogram, Stage, StageRow};
 pub use outputs::{Failed, Screen, ScreenOpener};
 pub use report::{Ended, Report};

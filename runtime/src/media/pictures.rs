@@ -67,6 +67,10 @@ impl Source for PicturesSource {
         }
     }
 
+    fn frames(&self) -> Option<u64> {
+        Some(self.files.len() as u64)
+    }
+
     fn next(&mut self, _timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
         let Some(path) = self.files.get(self.position) else { return Ok(Next::End) };

@@ -126,7 +126,7 @@ pub fn open_output(name: &str, options: OutputOptions) -> Result<Box<dyn Sink>> 
     let path = Path::new(name);
     let force = options.force;
     if name == STDOUT {
-        return Ok(Box::new(Y4mSink::stdout(options.fps)));
+        return Ok(Box::new(Y4mSink::stdout(options.fps)?));
     }
     if name == NULL {
         return Ok(Box::new(NullSink));

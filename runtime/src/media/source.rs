@@ -49,6 +49,11 @@ pub trait Source: Send {
         false
     }
 
+    /// How many frames there are in all, where that is known.
+    fn frames(&self) -> Option<u64> {
+        None
+    }
+
     /// The next frame; live sources wait `timeout` at most for one.
     ///
     /// # Errors
@@ -131,7 +136,10 @@ pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Sourc
 }
 
 /// Opens a file by its content, not by its name.
-fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
+///
+/// # Errors
+/// It cannot be read, or is of no kind that can be.
+pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
     let mut head = Vec::new();
     let file = fs::File::open(path).map_err(Error::io(path))?;
     file.take(16).read_to_end(&mut head).map_err(Error::io(path))?;
@@ -172,6 +180,27 @@ fn sniff(head: &[u8]) -> Kind {
         Kind::Mp4
     } else {
         Kind::Other
+    }
+}
+
+/// Whether a file is a clip rather than a picture: by its content, and where that says nothing, by its name.
+pub fn is_clip(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
+    if read.is_err() || path.is_dir() {
+        return false;
+    }
+    let named = path.extension().is_some_and(|e| {
+        let e = e.to_string_lossy().to_ascii_lowercase();
+        matches!(
+            e.as_str(),
+            "avi" | "mp4" | "mov" | "mkv" | "webm" | "m4v" | "mpg" | "mpeg" | "ts" | "y4m" | "ogv"
+        )
+    });
+    match sniff(&head) {
+        Kind::Picture => false,
+        Kind::Avi | Kind::Mp4 => true,
+        Kind::Other => named,
     }
 }
 

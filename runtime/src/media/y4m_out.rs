@@ -1,6 +1,8 @@
 //! Frames on standard output, for other programs to take up.
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use image::RgbImage;
@@ -34,10 +36,15 @@ pub(super) struct Y4mSink<W: Write> {
     started: bool,
 }
 
-impl Y4mSink<BufWriter<std::io::Stdout>> {
+impl Y4mSink<File> {
     /// Standard output, at `fps` frames a second or the rate of the first two frames.
-    pub fn stdout(fps: Option<f32>) -> Self {
-        Self::new(BufWriter::with_capacity(1 << 20, std::io::stdout()), fps)
+    ///
+    /// # Errors
+    /// [`Error::Io`]: there is none.
+    pub fn stdout(fps: Option<f32>) -> Result<Self> {
+        // Past the program's own buffer, in which a frame would wait for the next and a reader's end go unnoticed.
+        let descriptor = std::io::stdout().as_fd().try_clone_to_owned();
+        Ok(Self::new(descriptor.map_err(Error::io("standard output"))?.into(), fps))
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) fn csi(number: &str, wanted: Wanted) -> Result<Vec<String>> {
         reason: "name the sensor by its number, csi://0 to csi://15",
     })?;
     let (width, height) = wanted.size.unwrap_or(CSI_SIZE);
+    if width % 8 != 0 || height % 2 != 0 {
+        // y4menc writes rows as they lie in memory, padded where a row of colours is not a multiple of four.
+        let reason = "--size needs a width that 8 divides and an even height";
+        return Err(Error::BadAddress { address: format!("csi://{number}"), reason });
+    }
     let rate = fraction(wanted.fps.unwrap_or(CSI_FPS));
     let from = format!("video/x-raw(memory:NVMM),width={width},height={height},framerate={rate},format=NV12");
     let sensor = format!("sensor-id={sensor}");

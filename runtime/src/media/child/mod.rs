@@ -91,6 +91,17 @@ impl ChildSource {
         }
     }
 
+    /// What was sent is no frame: why. A child that failed on the way may do better another time, one that is well and
+    /// sends rubbish will not.
+    fn broken(&mut self, reason: &str) -> Error {
+        match self.process.wait(ENDING) {
+            Some(status) if !status.success() => {
+                Error::Stream { name: self.name.clone(), reason: self.process.reason(Some(status)) }
+            }
+            _ => Error::damaged(&self.name, reason),
+        }
+    }
+
     /// The child sends nothing more: why.
     fn ended(&mut self) -> Result<Next> {
         let status = self.process.wait(ENDING);
@@ -151,7 +162,7 @@ impl Source for ChildSource {
                 let decode = begun.elapsed().min(taken.elapsed());
                 Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode }))
             }
-            Taken::Item(Err(reason)) => Err(Error::Stream { name: self.name.clone(), reason }),
+            Taken::Item(Err(reason)) => Err(self.broken(&reason)),
             Taken::Nothing => Ok(Next::Waiting),
             Taken::Closed => self.ended(),
         }

@@ -66,6 +66,22 @@ fn last_words_tell_why_a_child_failed() {
 }
 
 #[test]
+fn rubbish_is_not_worth_another_try() {
+    let mut source = open(&shell("printf abcdefgh")).unwrap();
+    let start = Instant::now();
+    let error = loop {
+        match source.next(Duration::from_millis(50)) {
+            Ok(_) => assert!(start.elapsed() < SOON),
+            Err(e) => break e,
+        }
+    };
+    assert!(!error.is_lost_camera() && error.to_string().contains("within a frame"), "{error}");
+    let mut source = open(&shell("printf abcdefgh; echo cable cut >&2; exit 1")).unwrap();
+    let (_, error) = rest(&mut source);
+    assert!(error.unwrap().contains("cable cut"));
+}
+
+#[test]
 fn no_child_outlives_its_source() {
     let dir = tempfile::tempdir().unwrap();
     let pid = dir.path().join("pid");

@@ -157,6 +157,10 @@ impl Source for Mp4Source {
         format!("{} ({w}x{h}, H.264, {fps} fps)", short_name(&self.path))
     }
 
+    fn frames(&self) -> Option<u64> {
+        Some(self.samples.len() as u64)
+    }
+
     fn next(&mut self, _timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
         let Some(picture) = self.next_picture()? else {
