@@ -188,3 +188,43 @@ fn the_page_is_served_until_the_run_ends() {
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(TcpStream::connect(&address).is_err());
 }
+
+/// The window's server went away and Xlib ended the process, with every recording lost.
+#[test]
+fn a_display_that_goes_away_ends_no_recording() {
+    let mut server = Command::new("Xvfb");
+    server.args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"]);
+    let Ok(mut server) = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+        println!("skipped: Xvfb is not installed");
+        return;
+    };
+    let mut number = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+    let place = Place::new();
+    place.pictures(50);
+    let child = place
+        .runtime(&[
+            "webcam",
+            "in%03d.png",
+            "--min-confidence",
+            "0",
+            "--out",
+            "window",
+            "--out",
+            "a.avi",
+            "--json",
+        ])
+        .env("DISPLAY", format!(":{}", number.trim()))
+        .env_remove("WAYLAND_DISPLAY")
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1200));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let report = report(&child.wait_with_output().unwrap(), 2);
+    assert_eq!((&report["frames"], &report["ended"]), (&50.into(), &"end_of_source".into()));
+    assert_eq!(
+        (&report["failed"][0]["output"], &report["written"][0]["path"]),
+        (&"window".into(), &"a.avi".into())
+    );
+}
