@@ -110,14 +110,16 @@ fn check_rtsp(address: &str) -> Result<()> {
     Ok(())
 }
 
+/// The name and password in an address.
+pub(super) fn secret(address: &str) -> Option<&str> {
+    let (_scheme, rest) = address.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    rest[..end].rsplit_once('@').map(|(secret, _host)| secret)
+}
+
 /// An address without the name and password that may stand in it.
 pub(super) fn without_secret(address: &str) -> String {
-    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => address.to_owned(),
-    }
+    secret(address).map_or_else(|| address.to_owned(), |s| address.replacen(&format!("{s}@"), "", 1))
 }
 
 /// Whether a program is in one of the folders of PATH.

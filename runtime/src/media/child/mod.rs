@@ -55,19 +55,28 @@ impl ChildSource {
     /// The name makes no command, the program is missing, or it sends no frames.
     pub fn open(name: &str, options: &SourceOptions) -> Result<Self> {
         let wanted = Wanted { size: options.size, fps: options.fps };
+        let mut secret = None;
         let (words, shown, ends) = if let Some(line) = name.strip_prefix("exec:") {
             (command::words(line)?, name.to_owned(), true)
         } else if let Some(number) = name.strip_prefix("csi://") {
             (command::csi(number, wanted)?, name.to_owned(), false)
         } else {
+            secret = command::secret(name).map(str::to_owned);
             (command::rtsp(name, command::is_installed)?, command::without_secret(name), false)
         };
         let hint = RawHint { size: options.size, fps: options.fps };
-        Self::start(&words, shown, hint, options.patience, ends)
+        Self::start(&words, shown, secret, hint, options.patience, ends)
     }
 
-    fn start(words: &[String], name: String, hint: RawHint, patience: Duration, ends: bool) -> Result<Self> {
-        let (mut process, stdout) = Process::start(words)?;
+    fn start(
+        words: &[String],
+        name: String,
+        secret: Option<String>,
+        hint: RawHint,
+        patience: Duration,
+        ends: bool,
+    ) -> Result<Self> {
+        let (mut process, stdout) = Process::start(words, secret)?;
         let (head, opened) = sync_channel(1);
         let slot = Slot::default();
         let filled = slot.clone();

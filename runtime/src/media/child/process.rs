@@ -34,14 +34,17 @@ pub(super) struct Process {
     child: Child,
     group: Option<Pid>,
     said: Arc<Mutex<String>>,
+    /// What the child was told and nobody else should read.
+    secret: Option<String>,
 }
 
 impl Process {
-    /// Starts a program with its arguments; no shell sees them. Gives its standard output, too.
+    /// Starts a program with its arguments; no shell sees them. Gives its standard output, too. `secret` is left out of
+    /// what it is said to have said.
     ///
     /// # Errors
     /// [`Error::NeedsProgram`] or [`Error::Io`].
-    pub fn start(words: &[String]) -> Result<(Self, ChildStdout)> {
+    pub fn start(words: &[String], secret: Option<String>) -> Result<(Self, ChildStdout)> {
         let (program, arguments) = words.split_first().ok_or(Error::NoCommand)?;
         let mut child = Command::new(program)
             .args(arguments)
@@ -62,7 +65,7 @@ impl Process {
             std::thread::spawn(move || keep_last_line(stderr, &said));
         }
         let stdout = child.stdout.take();
-        let process = Self { child, group, said };
+        let process = Self { child, group, said, secret };
         let stdout = stdout.ok_or_else(|| Error::io(program)(std::io::ErrorKind::BrokenPipe.into()))?;
         Ok((process, stdout))
     }
@@ -83,8 +86,15 @@ impl Process {
     pub fn reason(&mut self, status: Option<ExitStatus>) -> String {
         // Its last words may still be on their way.
         std::thread::sleep(Duration::from_millis(20));
-        let said = lock(&self.said).clone();
-        let how = status.map_or_else(|| "sends nothing any more".to_owned(), |s| s.to_string());
+        let mut said = lock(&self.said).clone();
+        if let Some(secret) = self.secret.as_deref().filter(|s| !s.is_empty()) {
+            said = said.replace(&format!("{secret}@"), "").replace(secret, "***");
+        }
+        let how = match status {
+            None => "it runs and sends nothing".to_owned(),
+            Some(status) if status.success() => "it ended".to_owned(),
+            Some(status) => status.to_string(),
+        };
         if said.is_empty() { how } else { format!("{said} ({how})") }
     }
 }

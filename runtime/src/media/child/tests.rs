@@ -108,3 +108,12 @@ fn a_silent_child_is_given_up() {
     );
     assert!(start.elapsed() < SOON);
 }
+
+/// ffmpeg repeats the whole address when it cannot connect, and the password stood in the error.
+#[test]
+fn a_password_is_not_repeated() {
+    let words = ["sh", "-c", "echo rtsp://me:pass@cam/1: me:pass is wrong >&2; exit 1"].map(str::to_owned);
+    let (mut process, _stdout) = Process::start(&words, Some("me:pass".to_owned())).unwrap();
+    let status = process.wait(SOON);
+    assert_eq!(process.reason(status), "rtsp://cam/1: *** is wrong (exit status: 1)");
+}
