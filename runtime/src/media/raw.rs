@@ -1,6 +1,7 @@
 //! Uncompressed frames in a row, as pipes carry them: YUV4MPEG2 ("y4m"), which tells its size, or bare RGB.
 
 use std::io::{self, Chain, Cursor, Read};
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use y4m::{Colorspace, Decoder, Limits};
@@ -44,6 +45,15 @@ impl std::fmt::Display for RawFormat {
         let fps = (self.fps * 100.0).round() / 100.0;
         write!(f, "{}, {}x{}, {fps} fps", self.kind, self.width, self.height)
     }
+}
+
+/// A frame of a stream.
+pub(super) struct RawFrame {
+    pub picture: RgbImage,
+    /// When its last byte was there.
+    pub arrived: Instant,
+    /// How long its colours took to compute.
+    pub decode: Duration,
 }
 
 type Rest<R> = Chain<Cursor<Vec<u8>>, R>;
@@ -121,12 +131,14 @@ impl<R: Read> RawFrames<R> {
     ///
     /// # Errors
     /// One line on what is wrong with the stream.
-    pub fn next(&mut self) -> Result<Option<RgbImage>, String> {
+    pub fn next(&mut self) -> Result<Option<RawFrame>, String> {
         match &mut self.reader {
             Reader::Y4m { decoder, planar } => match decoder.read_frame() {
                 Ok(frame) => {
+                    let arrived = Instant::now();
                     let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
-                    Ok(Some(to_rgb(*planar, planes)))
+                    let picture = to_rgb(*planar, planes);
+                    Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
                 }
                 Err(y4m::Error::EOF) => Ok(None),
                 Err(y4m::Error::IoError(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
@@ -145,7 +157,7 @@ impl<R: Read> RawFrames<R> {
                         Err(e) => return Err(e.to_string()),
                     }
                 }
-                Ok(Some(picture))
+                Ok(Some(RawFrame { picture, arrived: Instant::now(), decode: Duration::ZERO }))
             }
         }
     }
@@ -176,7 +188,7 @@ mod tests {
         let format = frames.format();
         assert_eq!((format.width, format.height, format.kind), (2, 2, "y4m"));
         assert!((format.fps - 29.97).abs() < 0.01);
-        let first = frames.next().unwrap().unwrap();
+        let first = frames.next().unwrap().unwrap().picture;
         assert_eq!(first.as_raw(), &[0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 255, 255]);
         assert!(frames.next().unwrap().is_some());
         assert!(frames.next().unwrap().is_none());
@@ -189,7 +201,7 @@ mod tests {
             let stream = y4m(&format!("W3 H2 F25:1 C{name}"), &[&frame, &frame]);
             let mut frames = RawFrames::open(&stream[..], RawHint::default()).unwrap();
             for _ in 0..2 {
-                assert_eq!(frames.next().unwrap().unwrap().get_pixel(2, 1).0, [130; 3], "{name}");
+                assert_eq!(frames.next().unwrap().unwrap().picture.get_pixel(2, 1).0, [130; 3], "{name}");
             }
             assert!(frames.next().unwrap().is_none(), "{name}");
         }
@@ -200,8 +212,8 @@ mod tests {
         let stream = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
         assert!(RawFrames::open(&stream[..], RawHint::default()).is_err_and(|e| e.contains("--size")));
         let mut frames = RawFrames::open(&stream[..], HINT).unwrap();
-        assert_eq!(frames.next().unwrap().unwrap().as_raw(), &[1, 2, 3, 4, 5, 6]);
-        assert_eq!(frames.next().unwrap().unwrap().as_raw(), &[7, 8, 9, 10, 11, 12]);
+        assert_eq!(frames.next().unwrap().unwrap().picture.as_raw(), &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(frames.next().unwrap().unwrap().picture.as_raw(), &[7, 8, 9, 10, 11, 12]);
         assert!(frames.next().is_err_and(|e| e.contains("within a frame")));
         assert!(RawFrames::open(&[][..], HINT).is_err());
     }

@@ -4,23 +4,19 @@ use std::io::{BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
-
 use super::error::{Error, Result};
-use super::raw::{RawFormat, RawFrames, RawHint};
+use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::source::{Captured, Next, Source};
 use crate::frame::Frame;
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.
 const AHEAD: usize = 2;
 
-type Read1 = std::result::Result<RgbImage, String>;
-
 /// Takes every frame of a stream in turn.
 pub(super) struct StreamSource {
     name: &'static str,
     format: RawFormat,
-    frames: Receiver<Read1>,
+    frames: Receiver<std::result::Result<RawFrame, String>>,
     given: u64,
 }
 
@@ -48,9 +44,9 @@ impl StreamSource {
                 Err(e) => return head.send(Err(e)).unwrap_or_default(),
             };
             head.send(Ok(stream.format())).ok();
-            while let Some(picture) = stream.next().transpose() {
-                let failed = picture.is_err();
-                if sender.send(picture).is_err() || failed {
+            while let Some(frame) = stream.next().transpose() {
+                let failed = frame.is_err();
+                if sender.send(frame).is_err() || failed {
                     break;
                 }
             }
@@ -71,8 +67,8 @@ impl Source for StreamSource {
 
     fn next(&mut self, timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
-        let picture = match self.frames.recv_timeout(timeout) {
-            Ok(Ok(picture)) => picture,
+        let RawFrame { picture, decode, .. } = match self.frames.recv_timeout(timeout) {
+            Ok(Ok(frame)) => frame,
             Ok(Err(reason)) => return Err(Error::Stream { name: self.name.to_owned(), reason }),
             Err(RecvTimeoutError::Timeout) => return Ok(Next::Waiting),
             Err(RecvTimeoutError::Disconnected) => return Ok(Next::End),
@@ -80,7 +76,7 @@ impl Source for StreamSource {
         let index = self.given;
         self.given += 1;
         let time = Duration::from_secs_f64(index as f64 / self.format.fps);
-        Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
+        Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode }))
     }
 }
 

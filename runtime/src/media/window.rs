@@ -105,11 +105,17 @@ impl Display {
             window.update_with_buffer(&self.pixels, self.size.0, self.size.1)
         };
         if self.is_gone() {
-            // Closing it would talk to the display.
-            self.window.take().map(std::mem::forget);
+            self.leave();
             return Err(lost());
         }
         shown.map_err(|e| Error::NoWindow(e.to_string()))
+    }
+
+    /// Lets go of a window whose display is gone; closing it would talk to the display.
+    fn leave(&mut self) {
+        if let Some(window) = self.window.take() {
+            std::mem::forget(window);
+        }
     }
 
     fn is_gone(&self) -> bool {
@@ -129,7 +135,7 @@ impl Display {
 impl Drop for Display {
     fn drop(&mut self) {
         if self.is_gone() {
-            self.window.take().map(std::mem::forget);
+            self.leave();
         }
     }
 }

@@ -165,7 +165,8 @@ mod tests {
         let mut frames = RawFrames::open(&bytes[..], RawHint::default()).unwrap();
         let rate = frames.format().fps;
         let mut seen = Vec::new();
-        while let Some(picture) = frames.next().unwrap() {
+        while let Some(frame) = frames.next().unwrap() {
+            let picture = frame.picture;
             assert_eq!(picture.dimensions(), (5, 3));
             seen.push((f32::from(picture.get_pixel(4, 2).0[0]) / 20.0).round() as u8);
         }

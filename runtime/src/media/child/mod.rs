@@ -8,12 +8,10 @@ use std::process::ChildStdout;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
-
 use self::command::Wanted;
 use self::process::Process;
 use super::error::{Error, Result};
-use super::raw::{RawFormat, RawFrames, RawHint};
+use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
 use crate::frame::Frame;
@@ -25,9 +23,8 @@ const ENDING: Duration = Duration::from_secs(2);
 
 /// A frame on its way out of the reader.
 struct Arrived {
-    picture: RgbImage,
+    frame: RawFrame,
     index: u64,
-    taken: Instant,
 }
 
 /// Shows what a child process sends, the newest frame only.
@@ -141,7 +138,7 @@ fn read(
     head.send(Ok(frames.format())).ok();
     for index in 0.. {
         let arrived = match frames.next() {
-            Ok(Some(picture)) => Ok(Arrived { picture, index, taken: Instant::now() }),
+            Ok(Some(frame)) => Ok(Arrived { frame, index }),
             Ok(None) => return,
             Err(e) => Err(e),
         };
@@ -163,12 +160,9 @@ impl Source for ChildSource {
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Next> {
-        let begun = Instant::now();
         match self.slot.take(timeout) {
-            Taken::Item(Ok(Arrived { picture, index, taken })) => {
+            Taken::Item(Ok(Arrived { frame: RawFrame { picture, arrived: taken, decode }, index })) => {
                 let time = taken.saturating_duration_since(*self.start.get_or_insert(taken));
-                // Colours were computed apart from the loop; what is left here is the fetching.
-                let decode = begun.elapsed().min(taken.elapsed());
                 Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode }))
             }
             Taken::Item(Err(reason)) => Err(self.broken(&reason)),
