@@ -12,7 +12,7 @@ use openh264::encoder::{
 };
 use openh264::formats::YUVSlices;
 use shiguredo_mp4::boxes::{Avc1Box, AvccBox, SampleEntry, VisualSampleEntryFields};
-use shiguredo_mp4::mux::{Mp4FileMuxer, Sample};
+use shiguredo_mp4::mux::{FinalizedBoxes, Mp4FileMuxer, MuxError, Sample};
 use shiguredo_mp4::{TrackKind, Uint};
 
 use crate::media::error::{Error, Result};
@@ -29,8 +29,15 @@ const SINGLE: u32 = TICKS / 25;
 /// Frames from one that stands alone to the next: a player can jump to those.
 const KEY_FRAMES: u32 = 60;
 
-/// A frame whose end is not known yet.
-struct Waiting {
+/// More than may wait in a file's buffer, and what the description of a clip without frames takes.
+const SPARE: u64 = 20 << 10;
+
+/// Most that a frame takes in the description of the clip, in bytes.
+const DESCRIBED: u64 = 24;
+
+/// A frame in the file.
+struct Stored {
+    /// When it is shown.
     tick: u64,
     offset: u64,
     size: usize,
@@ -67,6 +74,11 @@ impl Sink for Mp4Sink {
         self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
     }
 
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        let saved = self.writer.and_then(|w| w.salvage().ok());
+        saved.map(|path| Written { what: "clip", path }).into_iter().collect()
+    }
+
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {
         let path = self.writer.map(Mp4Writer::finish).transpose()?;
         Ok(path.map(|path| Written { what: "clip", path }).into_iter().collect())
@@ -76,16 +88,13 @@ impl Sink for Mp4Sink {
 struct Mp4Writer {
     file: PendingFile,
     encoder: Encoder,
-    muxer: Mp4FileMuxer,
     size: (u32, u32),
     position: u64,
     planes: I420,
     start: Duration,
-    waiting: Option<Waiting>,
-    /// What the stream is, until the muxer was told.
+    frames: Vec<Stored>,
+    /// What the stream is, known from the first frame on.
     entry: Option<SampleEntry>,
-    /// How long the last frame was shown, in ticks.
-    last_length: u32,
 }
 
 impl Mp4Writer {
@@ -113,17 +122,15 @@ impl Mp4Writer {
             encoder,
             size,
             position,
-            muxer,
             planes: I420::default(),
             start: Duration::ZERO,
-            waiting: None,
+            frames: Vec::new(),
             entry: None,
-            last_length: SINGLE,
         })
     }
 
     fn add(&mut self, picture: &RgbImage, time: Duration) -> Result<()> {
-        if self.waiting.is_none() {
+        if self.frames.is_empty() {
             self.start = time;
         }
         let tick = (time.saturating_sub(self.start).as_secs_f64() * f64::from(TICKS)).round() as u64;
@@ -156,45 +163,64 @@ impl Mp4Writer {
             // The encoder saw no change worth a frame: the one before goes on.
             return Ok(());
         }
-        if self.entry.is_none() && self.waiting.is_none() {
+        if self.entry.is_none() {
             self.entry = Some(entry(self.size, sps, pps).ok_or_else(|| {
                 Error::damaged(self.file.target(), "the H.264 encoder did not describe its stream")
             })?);
         }
-        self.close_waiting(tick)?;
         self.file.write(&sample)?;
         let (offset, size) = (self.position, sample.len());
         self.position += size as u64;
-        self.waiting = Some(Waiting { tick, offset, size, key });
+        self.frames.push(Stored { tick, offset, size, key });
         Ok(())
     }
 
-    /// Tells the muxer of the frame before, now that it is known how long it is shown.
-    fn close_waiting(&mut self, tick: u64) -> Result<()> {
-        let Some(frame) = self.waiting.take() else { return Ok(()) };
-        let ticks = u32::try_from(tick.saturating_sub(frame.tick)).unwrap_or(u32::MAX).max(1);
-        self.last_length = ticks;
-        let sample = Sample {
-            track_kind: TrackKind::Video,
-            sample_entry: self.entry.take(),
-            keyframe: frame.key,
-            timescale: NonZeroU32::MIN.saturating_add(TICKS - 1),
-            duration: ticks,
-            composition_time_offset: None,
-            data_offset: frame.offset,
-            data_size: frame.size,
-        };
-        self.muxer.append_sample(&sample).map_err(|e| Error::damaged(self.file.target(), e))
+    /// Finishes after [`Mp4Writer::add`] failed, on a full disk say: gives up frames at the end until their room is enough
+    /// for the description of the others.
+    fn salvage(mut self) -> Result<PathBuf> {
+        let end = self.position;
+        while let Some(last) = self.frames.pop() {
+            self.position = last.offset;
+            if end - self.position >= SPARE + DESCRIBED * self.frames.len() as u64 {
+                break;
+            }
+        }
+        if self.frames.is_empty() {
+            return Err(Error::damaged(self.file.target(), "nothing could be saved"));
+        }
+        self.file.cut(self.position)?;
+        self.finish()
     }
 
     fn finish(mut self) -> Result<PathBuf> {
-        let end = self.waiting.as_ref().map_or(0, |frame| frame.tick) + u64::from(self.last_length);
-        self.close_waiting(end)?;
-        let boxes = self.muxer.finalize().map_err(|e| Error::damaged(self.file.target(), e))?;
+        let boxes = self.describe().map_err(|e| Error::damaged(self.file.target(), e))?;
         for (offset, bytes) in boxes.offset_and_bytes_pairs() {
             self.file.patch(offset, bytes)?;
         }
         self.file.finish()
+    }
+
+    /// Tells the muxer of all frames: how long each is shown is known when the next one is there, and that the last is in
+    /// the file only now.
+    fn describe(&mut self) -> std::result::Result<FinalizedBoxes, MuxError> {
+        let mut muxer = Mp4FileMuxer::new()?;
+        let mut length = SINGLE;
+        for (i, frame) in self.frames.iter().enumerate() {
+            if let Some(next) = self.frames.get(i + 1) {
+                length = u32::try_from(next.tick.saturating_sub(frame.tick)).unwrap_or(u32::MAX).max(1);
+            }
+            muxer.append_sample(&Sample {
+                track_kind: TrackKind::Video,
+                sample_entry: self.entry.take(),
+                keyframe: frame.key,
+                timescale: NonZeroU32::MIN.saturating_add(TICKS - 1),
+                duration: length,
+                composition_time_offset: None,
+                data_offset: frame.offset,
+                data_size: frame.size,
+            })?;
+        }
+        muxer.finalize().cloned()
     }
 }
 
@@ -270,6 +296,29 @@ mod tests {
             assert!(difference < 40, "frame {i}: {difference}");
         }
         assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End));
+    }
+
+    #[test]
+    fn what_came_before_a_failure_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.mp4");
+        let mut writer = Mp4Writer::create(&path, (320, 240), false).unwrap();
+        let mut noise = 1u32;
+        for i in 0..12 {
+            let picture = RgbImage::from_fn(320, 240, |_, _| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                image::Rgb([(noise >> 24) as u8; 3])
+            });
+            writer.add(&picture, Duration::from_millis(40 * i)).unwrap();
+        }
+        writer.file.write(b"half a frame").unwrap();
+        assert_eq!(writer.salvage().unwrap(), path);
+        let Opened::H264(mut source) = Mp4Source::open(&path).unwrap() else { panic!("not H.264") };
+        let mut frames = 0;
+        while let Next::Frame(_) = source.next(Duration::ZERO).unwrap() {
+            frames += 1;
+        }
+        assert!((6..12).contains(&frames), "{frames}");
     }
 
     #[test]
