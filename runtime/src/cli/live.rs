@@ -66,8 +66,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
 const WINDOW: &str = "window";
 
 /// Opens source, window and sinks. `name` begins the name of the recording that is made where nothing else would be left
-/// to look at; `more` are sinks of the command's own.
-pub(super) fn open(args: &LiveArgs, name: &str, more: Vec<Box<dyn Sink>>) -> Result<Wiring> {
+/// to look at; a page names the keypoints of `manifest`; `more` are sinks of the command's own.
+pub(super) fn open(
+    args: &LiveArgs,
+    name: &str,
+    manifest: &Manifest,
+    more: Vec<Box<dyn Sink>>,
+) -> Result<Wiring> {
     let no_window = if args.headless { None } else { Display::available().err() };
     let window = !args.headless && no_window.is_none();
     let options = output_options(args);
@@ -92,7 +97,7 @@ pub(super) fn open(args: &LiveArgs, name: &str, more: Vec<Box<dyn Sink>>) -> Res
     let watched = window || page.is_some();
     let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, watched))?;
     if let Some(access) = page {
-        sinks.push(Box::new(serve::open(&access, args)?));
+        sinks.push(Box::new(serve::open(&access, args, manifest)?));
     }
     if let Some(path) = unasked {
         let reason = no_window.map(|e| format!("{e}; ")).unwrap_or_default();

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use models::Manifest;
+
 use super::args::LiveArgs;
 use super::remark;
 use crate::error::{Error, Result};
@@ -64,8 +66,8 @@ fn parse(page: &str) -> Result<SocketAddr> {
 ///
 /// # Errors
 /// The port is taken.
-pub(super) fn open(access: &Access, args: &LiveArgs) -> Result<LiveSink> {
-    let sink = LiveSink::start(access, args.viewers.into(), Vec::new())?;
+pub(super) fn open(access: &Access, args: &LiveArgs, manifest: &Manifest) -> Result<LiveSink> {
+    let sink = LiveSink::start(access, args.viewers.into(), manifest, Vec::new())?;
     remark(&format!("live page: {}", sink.server().url()));
     Ok(sink)
 }

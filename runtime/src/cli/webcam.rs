@@ -17,7 +17,7 @@ use crate::vision::track::FaceTracker;
 pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     check(args)?;
     let bundle = open_bundle(common)?;
-    let wiring = live::open(&args.live, "webcam", sinks(args)?)?;
+    let wiring = live::open(&args.live, "webcam", bundle.manifest(), sinks(args)?)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary();
     if common.verbose {

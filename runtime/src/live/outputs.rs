@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use image::RgbImage;
-use models::Manifest;
 
 use crate::media::control::{Standing, Wish};
 use crate::media::output::{PendingFile, stamp};
@@ -74,13 +73,6 @@ pub(super) type Notice<'a> = &'a mut dyn FnMut(&str);
 impl Outputs {
     pub fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
         Self { sinks, ..Self::default() }
-    }
-
-    /// Tells every sink what keypoints there will be.
-    pub fn meet(&mut self, manifest: &Manifest) {
-        for sink in &mut self.sinks {
-            sink.meet(manifest);
-        }
     }
 
     pub fn set_screen(&mut self, screen: Box<dyn Screen>) {

@@ -117,8 +117,7 @@ impl LiveLoop<'_> {
     pub fn run(mut self) -> Result<Report> {
         let start = Instant::now();
         let view = View { mirror: self.options.mirror, help: false, engine: short(&self.options.engine) };
-        let mut outputs = Outputs::new(std::mem::take(&mut self.sinks));
-        outputs.meet(self.manifest);
+        let outputs = Outputs::new(std::mem::take(&mut self.sinks));
         let mut progress = Progress { outputs, view, numbers: self.options.numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::RgbImage;
-use models::Manifest;
 
 use super::avi::AviWriter;
 use super::control::{Standing, Wish};
@@ -36,9 +35,6 @@ pub struct Shown<'a> {
 pub trait Sink {
     /// What it is, in a few words for messages: the name it was asked for by.
     fn name(&self) -> String;
-
-    /// Told before the first frame what keypoints there will be.
-    fn meet(&mut self, _manifest: &Manifest) {}
 
     /// Takes a frame.
     ///

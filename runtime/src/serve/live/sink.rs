@@ -22,12 +22,21 @@ pub struct LiveSink {
 }
 
 impl LiveSink {
-    /// Starts a server for at most `viewers` who look on, with `more` pages beside the live one.
+    /// Starts a server for at most `viewers` who look on at the keypoints of `manifest`, with `more` pages beside the live
+    /// one.
     ///
     /// # Errors
     /// [`Error`].
-    pub fn start(access: &Access, viewers: usize, more: Vec<Arc<dyn Pages>>) -> Result<Self, Error> {
+    pub fn start(
+        access: &Access,
+        viewers: usize,
+        manifest: &Manifest,
+        more: Vec<Arc<dyn Pages>>,
+    ) -> Result<Self, Error> {
         let hub = Hub::default();
+        let keypoints: Vec<Value> =
+            manifest.keypoints.iter().map(|k| json!({ "name": k.name, "colour": k.colour })).collect();
+        hub.set_info(json!({ "bundle": manifest.name, "keypoints": keypoints }).to_string());
         let mut pages: Vec<Arc<dyn Pages>> = vec![Arc::new(LivePages::new(hub.clone(), viewers))];
         pages.extend(more);
         let server = Server::start(access, pages)?;
@@ -60,12 +69,6 @@ impl LiveSink {
 impl Sink for LiveSink {
     fn name(&self) -> String {
         format!("http://{}", self.server.address())
-    }
-
-    fn meet(&mut self, manifest: &Manifest) {
-        let keypoints: Vec<Value> =
-            manifest.keypoints.iter().map(|k| json!({ "name": k.name, "colour": k.colour })).collect();
-        self.hub.set_info(json!({ "bundle": manifest.name, "keypoints": keypoints }).to_string());
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {

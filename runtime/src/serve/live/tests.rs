@@ -19,9 +19,7 @@ const TOKEN: &str = "0123456789abcdef";
 
 fn start(token: Option<&str>, viewers: usize) -> LiveSink {
     let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
-    let mut sink = LiveSink::start(&access, viewers, Vec::new()).unwrap();
-    sink.meet(&manifest(2));
-    sink
+    LiveSink::start(&access, viewers, &manifest(2), Vec::new()).unwrap()
 }
 
 fn show(sink: &mut LiveSink, index: u64, (width, height): (u32, u32)) {
@@ -204,7 +202,7 @@ fn strangers_are_turned_away() {
         assert_eq!(get(&open, path).0, 404, "{path}");
     }
     let elsewhere = Access { address: ([0, 0, 0, 0], 0).into(), token: None };
-    assert!(matches!(LiveSink::start(&elsewhere, 4, Vec::new()), Err(Error::Open(_))));
+    assert!(matches!(LiveSink::start(&elsewhere, 4, &manifest(2), Vec::new()), Err(Error::Open(_))));
 }
 
 #[test]
