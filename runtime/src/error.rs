@@ -49,6 +49,9 @@ pub enum Error {
     /// A source or sink of frames failed.
     #[error(transparent)]
     Media(#[from] crate::media::Error),
+    /// The page for browsers cannot be served.
+    #[error(transparent)]
+    Serve(#[from] crate::serve::Error),
     /// The user stopped the program.
     #[error("interrupted")]
     Interrupted,

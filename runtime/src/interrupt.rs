@@ -13,6 +13,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::SeqCst) {
+            crate::media::child::kill_all();
             std::process::exit(130);
         }
     })

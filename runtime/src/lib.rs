@@ -1,7 +1,7 @@
 //! Edge inference for LatentKeypointGAN bundles on ONNX Runtime. No libtorch, no Python.
 //!
 //! `engine` runs networks, `vision` finds and draws keypoints, `media` reads and writes pictures, clips, cameras
-//! and windows, `live` joins them into a loop, `bench` measures them, `cli` is the only part that knows of a command line.
+//! and windows, `live` joins them into a loop, `serve` shows it to browsers, `bench` measures them, `cli` is the only part that knows of a command line.
 
 pub mod bench;
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod frame;
 pub mod interrupt;
 pub mod live;
 pub mod media;
+pub mod serve;
 pub mod vision;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::bench_args::BenchArgs;
+pub use super::live_args::LiveArgs;
 use crate::engine::{EngineOptions, Precision, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -52,7 +53,7 @@ impl Common {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Find keypoints in pictures
+    /// Find keypoints in pictures, or in every frame of a clip
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
     Generate(GenerateArgs),
@@ -73,10 +74,11 @@ pub enum Command {
 /// Arguments of `detect`.
 #[derive(Debug, Args)]
 pub struct DetectArgs {
-    /// Pictures (JPEG, PNG), or folders of them
+    /// Pictures (JPEG, PNG), or folders of them; or one clip, with --json
     #[arg(required = true, value_name = "FILE|DIR")]
     pub inputs: Vec<PathBuf>,
-    /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture
+    /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture; of a clip one a frame,
+    /// the face followed as `webcam --keypoints` writes it
     #[arg(long)]
     pub json: bool,
     /// Write the pictures with their keypoints drawn into this folder, under their own names
@@ -88,9 +90,9 @@ pub struct DetectArgs {
     /// Look a second time at the part of the picture around the keypoints found first
     #[arg(long)]
     pub refine: bool,
-    /// Report no face where the mean confidence (0 to 1) is lower
-    #[arg(long, value_name = "C", default_value_t = 0.0, value_parser = unit_interval)]
-    pub min_confidence: f32,
+    /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.3]
+    #[arg(long, value_name = "C", value_parser = unit_interval)]
+    pub min_confidence: Option<f32>,
 }
 
 /// Arguments of `generate`.
@@ -125,56 +127,15 @@ pub struct GenerateArgs {
 /// Arguments of `webcam`.
 #[derive(Debug, Args)]
 pub struct WebcamArgs {
-    /// A camera (camera://N, N, /dev/videoN or part of its name), a video file, a picture or a folder of pictures
-    /// [default: the first camera that opens]
-    #[arg(value_name = "SOURCE")]
-    pub source: Option<String>,
-    /// Write what is shown: FILE.avi, or a folder for single pictures [default: nothing where there is a window, else
-    /// webcam-DATE-TIME.avi]
-    #[arg(long, value_name = "FILE.avi|DIR")]
-    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub live: LiveArgs,
     /// Write a contact sheet of up to 20 evenly spaced frames
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
     /// Write the keypoints of every frame as JSON Lines, x and y in pixels of the source's picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub keypoints: Option<PathBuf>,
-    /// Open no window, even where there is a screen
-    #[arg(long, alias = "no-window")]
-    pub headless: bool,
-    /// Start a file anew at its end
-    #[arg(long)]
-    pub r#loop: bool,
-    /// End after this many frames
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_frames: Option<u64>,
-    /// Swap left and right, as a mirror does
-    #[arg(long)]
-    pub mirror: bool,
-    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480]
-    #[arg(long, value_name = "WxH")]
-    pub size: Option<FrameSize>,
-    /// Frames a second to ask of the camera, or of a folder of pictures [default: 30, or 25]
-    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
-    pub fps: Option<f32>,
-    /// Show keypoints as detected, without smoothing over time
-    #[arg(long)]
-    pub no_smooth: bool,
-    /// Leave out the numbers in the corner of the picture
-    #[arg(long)]
-    pub no_hud: bool,
-    /// Mean confidence (0 to 1) below which there is no face [default: 0.3]
-    #[arg(long, value_name = "C", value_parser = unit_interval)]
-    pub min_confidence: Option<f32>,
-    /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]
-    #[arg(long, value_name = "SECONDS")]
-    pub reopen_seconds: Option<u32>,
-    /// Overwrite files
-    #[arg(long)]
-    pub force: bool,
-    /// Print the summary as one JSON object
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Width and height in pixels, each 16 to 8192.
@@ -267,7 +228,7 @@ pub enum CacheAction {
     Clear,
 }
 
-fn unit_interval(text: &str) -> Result<f32, String> {
+pub(super) fn unit_interval(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 1.0)
 }
 

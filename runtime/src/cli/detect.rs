@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::args::{Common, DetectArgs};
 use super::output::Output;
 use super::progress::Progress;
-use super::{REPORTED, open_bundle, remark, report};
+use super::{REPORTED, detect_clip, open_bundle, remark, report};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::frame::Face;
@@ -52,6 +52,9 @@ struct FaceReport {
 
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
+    if let Some(clip) = detect_clip::named(args)? {
+        return detect_clip::run(common, args, clip);
+    }
     let jobs = plan(args)?;
     let bundle = open_bundle(common)?;
     let mut tracker = tracker(common, args, &bundle)?;
@@ -112,7 +115,7 @@ fn tracker(common: &Common, args: &DetectArgs, bundle: &Bundle) -> Result<FaceTr
     }
     let options = TrackOptions {
         refine: args.refine,
-        min_confidence: args.min_confidence,
+        min_confidence: args.min_confidence.unwrap_or(0.0),
         ..TrackOptions::picture(bundle.manifest())
     };
     Ok(FaceTracker::new(detector, options))

@@ -5,11 +5,15 @@ mod bench;
 mod bench_args;
 mod cache;
 mod detect;
+mod detect_clip;
 mod doctor;
 mod generate;
+mod live;
+mod live_args;
 mod locate;
 mod output;
 mod progress;
+mod serve;
 mod verify;
 mod webcam;
 
@@ -35,7 +39,10 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return refuse(&e),
     };
-    match interrupt::install().and_then(|()| run(cli)) {
+    let outcome = interrupt::install().and_then(|()| run(cli));
+    // One that was being started when the run ended belongs to nobody.
+    crate::media::child::kill_all();
+    match outcome {
         Ok(code) => ExitCode::from(code),
         // A reader that has seen enough, as `head` has, is no failure.
         Err(e) if e.is_broken_pipe() => ExitCode::SUCCESS,

@@ -121,6 +121,8 @@ const RECENT: usize = 90;
 #[derive(Clone, Debug)]
 pub struct Clock {
     stages: [Histogram; Stage::ALL.len()],
+    /// How long each stage took the last time.
+    last: [Option<Duration>; Stage::ALL.len()],
     /// When the latest frames were done, and how long each took in all.
     recent: VecDeque<(Instant, Duration)>,
 }
@@ -129,6 +131,7 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             stages: std::array::from_fn(|_| Histogram::default()),
+            last: [None; Stage::ALL.len()],
             recent: VecDeque::with_capacity(RECENT),
         }
     }
@@ -138,12 +141,21 @@ impl Clock {
     /// Notes how long a stage took for one frame.
     pub fn add(&mut self, stage: Stage, duration: Duration) {
         self.stages[stage as usize].add(duration);
+        self.last[stage as usize] = Some(duration);
         if stage == Stage::Total {
             if self.recent.len() == RECENT {
                 self.recent.pop_front();
             }
             self.recent.push_back((Instant::now(), duration));
         }
+    }
+
+    /// How long each stage took the last time in milliseconds, with `total` for the whole so far.
+    pub fn latest(&self, total: Duration) -> Vec<(&'static str, f64)> {
+        let ms = |d: Duration| (d.as_secs_f64() * 1e5).round() / 1e2;
+        let stages = Stage::ALL.into_iter().filter(|s| *s != Stage::Total);
+        let rows = stages.filter_map(|s| Some((s.name(), ms(self.last[s as usize]?))));
+        rows.chain([(Stage::Total.name(), ms(total))]).collect()
     }
 
     /// A stage's durations so far.

@@ -5,11 +5,16 @@
 
 mod change;
 mod clock;
+mod outputs;
+mod report;
 mod run;
 mod supply;
 mod view;
 
+pub(crate) use change::Change;
 pub use clock::{Clock, Histogram, Stage, StageRow};
-pub use run::{Ended, Finder, LiveLoop, LoopOptions, Report, Screen, ScreenOpener};
+pub use outputs::{Failed, Screen, ScreenOpener};
+pub use report::{Ended, Report};
+pub use run::{Finder, LiveLoop, LoopOptions};
 pub use supply::{Opener, Supplied, Supply};
 pub(crate) use view::View;

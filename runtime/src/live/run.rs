@@ -1,19 +1,19 @@
-use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use models::Manifest;
 
 use super::change::Change;
-use super::clock::{Clock, Stage, StageRow};
+use super::clock::{Clock, Stage};
+use super::outputs::{Outputs, ScreenOpener};
+use super::report::{Ended, Report};
 use super::supply::{Supplied, Supply};
 use super::view::View;
 use crate::error::Result;
 use crate::frame::{Face, Frame};
-use crate::media::output::{PendingFile, stamp};
-use crate::media::sink::{Shown, Sink, Written};
-use crate::media::window::{Display, Wish};
-use crate::media::{self, Captured};
+use crate::media::Captured;
+use crate::media::control::{Standing, Switch, Switches, Wish};
+use crate::media::sink::{Shown, Sink};
 use crate::vision::overlay;
 use crate::vision::track::{FaceTracker, Tracked};
 
@@ -30,48 +30,32 @@ pub trait Finder {
     /// # Errors
     /// The network failed.
     fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked>;
+
+    /// Filters keypoints over time or leaves them as detected. Says whether they are filtered now.
+    fn smooth(&mut self, _on: bool) -> bool {
+        false
+    }
+
+    /// Whether keypoints are filtered over time.
+    fn is_smoothing(&self) -> bool {
+        false
+    }
 }
 
 impl Finder for FaceTracker {
     fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         self.track(picture, time)
     }
-}
 
-/// What shows pictures to a person.
-pub trait Screen {
-    /// Shows a picture.
-    ///
-    /// # Errors
-    /// The screen went away.
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()>;
-
-    /// Keeps the picture on the screen and takes in what happened to the window.
-    ///
-    /// # Errors
-    /// The screen went away.
-    fn refresh(&mut self) -> media::Result<()>;
-
-    /// What the user asked for since the last call.
-    fn wishes(&mut self) -> Vec<Wish>;
-}
-
-impl Screen for Display {
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
-        Display::show(self, picture)
+    fn smooth(&mut self, on: bool) -> bool {
+        self.set_smoothing(on);
+        self.is_smoothing()
     }
 
-    fn refresh(&mut self) -> media::Result<()> {
-        Display::refresh(self)
-    }
-
-    fn wishes(&mut self) -> Vec<Wish> {
-        Display::wishes(self)
+    fn is_smoothing(&self) -> bool {
+        FaceTracker::is_smoothing(self)
     }
 }
-
-/// Opens a screen for pictures of a size, in pixels.
-pub type ScreenOpener = Box<dyn FnOnce((u32, u32)) -> media::Result<Box<dyn Screen>>>;
 
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
@@ -84,49 +68,6 @@ pub struct LoopOptions {
     pub numbers: bool,
     /// What computes, for the numbers on the pictures.
     pub engine: String,
-}
-
-/// Why a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Ended {
-    /// The source gave its last frame.
-    EndOfSource,
-    /// As many frames as asked for were processed.
-    MaxFrames,
-    /// The user closed the window or pressed its quit key.
-    Quit,
-    /// The user asked the process to stop.
-    Interrupted,
-    /// The camera was lost for good.
-    CameraLost,
-}
-
-/// What a run did.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Report {
-    /// The source in a few words.
-    pub source: String,
-    /// What computed, in a few words.
-    pub engine: String,
-    /// Why the run ended.
-    pub ended: Ended,
-    /// Frames processed.
-    pub frames: u64,
-    /// Frames with a face in them.
-    pub faces: u64,
-    /// Frames of a camera that came while the loop was busy.
-    pub dropped: u64,
-    /// How often a lost camera came back.
-    pub reopened: u64,
-    /// Length of the run in seconds, pauses included.
-    pub seconds: f64,
-    /// Frames a second over the whole run.
-    pub fps: f64,
-    /// Latency by stage.
-    pub stages: Vec<StageRow>,
-    /// What was written.
-    pub written: Vec<Written>,
 }
 
 /// A run in the making: source, finder and where frames go.
@@ -152,8 +93,10 @@ pub struct LiveLoop<'a> {
 /// What changes while a run goes on.
 #[derive(Default)]
 struct Progress {
-    screen: Option<Box<dyn Screen>>,
+    outputs: Outputs,
     view: View,
+    numbers: bool,
+    hide_face: bool,
     clock: Clock,
     change: Change,
     frames: u64,
@@ -163,35 +106,30 @@ struct Progress {
     trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     anchor: Option<(Instant, Duration)>,
-    snapshots: Vec<Written>,
 }
 
 impl LiveLoop<'_> {
     /// Runs until the source ends, the user has enough, or something fails. What was recorded of a camera is completed
-    /// whatever ends the run.
+    /// whatever ends the run. An output that fails ends it only if no other is left.
     ///
     /// # Errors
-    /// The source is damaged, the network failed, or a file cannot be written.
+    /// The source is damaged, the network failed, or the window does not open.
     pub fn run(mut self) -> Result<Report> {
         let start = Instant::now();
         let view = View { mirror: self.options.mirror, help: false, engine: short(&self.options.engine) };
-        let mut progress = Progress { view, ..Progress::default() };
+        let outputs = Outputs::new(std::mem::take(&mut self.sinks));
+        let mut progress = Progress { outputs, view, numbers: self.options.numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
             Err(e) => {
                 // A camera's recording cannot be had again; one of a file can, and half of it would mislead.
                 if self.supply.is_live() && progress.frames > 0 {
-                    for sink in self.sinks.drain(..) {
-                        sink.finish()?;
-                    }
+                    progress.outputs.finish(self.notice);
                 }
                 return Err(e);
             }
         };
-        let mut written = progress.snapshots;
-        for sink in self.sinks {
-            written.extend(sink.finish()?);
-        }
+        let (written, failed) = progress.outputs.finish(self.notice);
         let seconds = start.elapsed().as_secs_f64();
         Ok(Report {
             source: self.supply.describe().to_owned(),
@@ -205,6 +143,7 @@ impl LiveLoop<'_> {
             fps: if seconds > 0.0 { progress.frames as f64 / seconds } else { 0.0 },
             stages: progress.clock.table(),
             written,
+            failed,
         })
     }
 
@@ -216,18 +155,22 @@ impl LiveLoop<'_> {
             if self.options.max_frames.is_some_and(|most| p.frames >= most) {
                 return Ok(Ended::MaxFrames);
             }
-            if self.obey(p)? {
+            if p.outputs.all_failed() {
+                return Ok(Ended::NoOutputLeft);
+            }
+            if self.obey(p) {
                 return Ok(Ended::Quit);
             }
             if p.paused {
                 self.supply.skip();
-                self.idle(p)?;
+                p.outputs.refresh(self.notice);
+                std::thread::sleep(IDLE);
                 continue;
             }
-            let timeout = if p.screen.is_some() { IDLE } else { IDLE_HEADLESS };
+            let timeout = if p.outputs.are_watched() { IDLE } else { IDLE_HEADLESS };
             match self.supply.poll(timeout) {
                 Ok(Supplied::Frame(captured)) => self.process(p, captured)?,
-                Ok(Supplied::Waiting(trouble)) => self.wait(p, trouble)?,
+                Ok(Supplied::Waiting(trouble)) => self.wait(p, trouble),
                 Ok(Supplied::End) => return Ok(Ended::EndOfSource),
                 Err(e) if self.supply.is_live() && p.frames > 0 => {
                     (self.notice)(&e.to_string());
@@ -238,56 +181,102 @@ impl LiveLoop<'_> {
         }
     }
 
-    /// Does what the user asked for; true means quit.
-    fn obey(&mut self, p: &mut Progress) -> Result<bool> {
-        let wishes = p.screen.as_mut().map(|s| s.wishes()).unwrap_or_default();
-        for wish in wishes {
-            match wish {
-                Wish::Quit => return Ok(true),
-                Wish::Pause => {
-                    p.paused = !p.paused;
-                    p.anchor = None;
-                    let banner = if p.paused { "paused: space goes on" } else { "" };
-                    show_banner(p, banner)?;
+    /// Does what the users asked for; true means quit.
+    fn obey(&mut self, p: &mut Progress) -> bool {
+        for wish in p.outputs.wishes() {
+            let (switch, on) = match wish {
+                Wish::Quit => return true,
+                Wish::Help => {
+                    p.view.help = !p.view.help;
+                    continue;
                 }
-                Wish::Mirror => p.view.mirror = !p.view.mirror,
-                Wish::Help => p.view.help = !p.view.help,
                 Wish::Snapshot => {
                     if let Some(canvas) = &p.canvas {
-                        let path = save_snapshot(canvas)?;
-                        (self.notice)(&format!("saved {}", path.display()));
-                        p.snapshots.push(Written { what: "picture", path });
+                        p.outputs.snapshot(canvas, self.notice);
                     }
+                    continue;
                 }
-            }
+                Wish::Pause => (Switch::Pause, !p.paused),
+                Wish::Mirror => (Switch::Mirror, !p.view.mirror),
+                Wish::Set(switch, on) => (switch, on),
+            };
+            self.turn_switch(p, switch, on);
         }
-        Ok(false)
+        false
     }
 
-    fn idle(&mut self, p: &mut Progress) -> Result<()> {
-        if let Some(screen) = &mut p.screen {
-            screen.refresh()?;
+    fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {
+        match switch {
+            Switch::Mirror => p.view.mirror = on,
+            Switch::Overlay => p.hide_face = !on,
+            Switch::Numbers => p.numbers = on,
+            Switch::Smoothing => {
+                self.finder.smooth(on);
+            }
+            Switch::Recording => p.outputs.record(on, self.notice),
+            Switch::Pause => p.paused = on,
         }
-        std::thread::sleep(IDLE);
-        Ok(())
+        if switch == Switch::Pause {
+            p.anchor = None;
+        }
+        if p.paused {
+            self.tell(p, Duration::ZERO);
+            let text = if p.outputs.has_screen() { "paused: space goes on" } else { "paused" };
+            self.banner(p, text);
+        } else if switch == Switch::Pause {
+            self.banner(p, "");
+        }
+    }
+
+    /// Shows the last picture with a message across it; an empty message takes it off.
+    fn banner(&mut self, p: &mut Progress, message: &str) {
+        if let Some(canvas) = &p.canvas {
+            let mut banner = canvas.clone();
+            if !message.is_empty() {
+                overlay::draw_banner(&mut banner, message);
+            }
+            p.outputs.hold(&banner, self.notice);
+        }
+    }
+
+    /// Tells watchers how the run goes.
+    fn tell(&mut self, p: &mut Progress, total: Duration) {
+        if !p.outputs.want_standing() {
+            return;
+        }
+        let standing = Standing {
+            frames: p.frames,
+            dropped: self.supply.dropped(),
+            fps: p.clock.fps(),
+            stages: p.clock.latest(total),
+            source: self.supply.describe().to_owned(),
+            engine: p.view.engine.clone(),
+            trouble: p.trouble.clone(),
+            switches: Switches {
+                mirror: p.view.mirror,
+                pause: p.paused,
+                overlay: !p.hide_face,
+                smoothing: self.finder.is_smoothing(),
+                numbers: p.numbers,
+                recording: p.outputs.is_recording(),
+            },
+            recordings: p.outputs.recordings().to_vec(),
+        };
+        p.outputs.tell(&standing);
     }
 
     /// Nothing came. The last picture stays, with a word on what is wrong.
-    fn wait(&mut self, p: &mut Progress, trouble: Option<String>) -> Result<()> {
+    fn wait(&mut self, p: &mut Progress, trouble: Option<String>) {
         match trouble {
             // Said once; that it is over is said when the next frame comes.
             Some(message) if p.trouble.as_ref() != Some(&message) => {
                 (self.notice)(&message);
-                show_banner(p, &message)?;
-                p.trouble = Some(message);
+                p.trouble = Some(message.clone());
+                self.tell(p, Duration::ZERO);
+                self.banner(p, &message);
             }
-            _ => {
-                if let Some(screen) = &mut p.screen {
-                    screen.refresh()?;
-                }
-            }
+            _ => p.outputs.refresh(self.notice),
         }
-        Ok(())
     }
 
     fn process(&mut self, p: &mut Progress, mut captured: Captured) -> Result<()> {
@@ -295,7 +284,7 @@ impl LiveLoop<'_> {
             (self.notice)("the camera is back");
         }
         if !self.supply.is_live() {
-            let waited = self.keep_pace(p, captured.frame.time)?;
+            let waited = self.keep_pace(p, captured.frame.time);
             // Waiting for a file's frame to be due is no latency.
             captured.taken += waited;
         }
@@ -305,13 +294,14 @@ impl LiveLoop<'_> {
         p.clock.add(Stage::Preprocess, tracked.preprocess);
         p.clock.add(Stage::Network, tracked.network);
         let face: Option<&Face> = tracked.face.as_ref();
-        let change = if self.sinks.is_empty() { None } else { p.change.of(&picture, &tracked.crop) };
+        let change = if p.outputs.want_change() { p.change.of(&picture, &tracked.crop) } else { None };
         p.frames += 1;
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let mut canvas = p.view.compose(picture, face, self.manifest);
-        if self.options.numbers {
+        let drawn = face.filter(|_| !p.hide_face);
+        let mut canvas = p.view.compose(picture, drawn, self.manifest);
+        if p.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());
             p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some());
         }
@@ -319,19 +309,17 @@ impl LiveLoop<'_> {
 
         let showing = Instant::now();
         if let Some(open) = self.screen.take() {
-            p.screen = Some(open(canvas.dimensions())?);
+            p.outputs.set_screen(open(canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
-        if let Some(screen) = &mut p.screen {
-            screen.show(&canvas)?;
+        if p.outputs.has_screen() {
+            p.outputs.show(&canvas, self.notice);
             p.clock.add(Stage::Show, showing.elapsed());
         }
-        let writing = Instant::now();
-        let shown = Shown { picture: &canvas, index, time, face, change };
-        for sink in &mut self.sinks {
-            sink.write(&shown)?;
-        }
-        if !self.sinks.is_empty() {
+        if p.outputs.has_sinks() {
+            let writing = Instant::now();
+            self.tell(p, taken.elapsed());
+            p.outputs.write(&Shown { picture: &canvas, index, time, face, change }, self.notice);
             p.clock.add(Stage::Write, writing.elapsed());
         }
         p.clock.add(Stage::Total, taken.elapsed());
@@ -340,8 +328,10 @@ impl LiveLoop<'_> {
     }
 
     /// Where somebody watches, a file's frames wait until they are due. Gives back how long was waited.
-    fn keep_pace(&mut self, p: &mut Progress, time: Duration) -> Result<Duration> {
-        let Some(screen) = &mut p.screen else { return Ok(Duration::ZERO) };
+    fn keep_pace(&mut self, p: &mut Progress, time: Duration) -> Duration {
+        if !p.outputs.are_watched() {
+            return Duration::ZERO;
+        }
         let start = Instant::now();
         let (begun, begun_at) = *p.anchor.get_or_insert((start, time));
         let due = begun + time.saturating_sub(begun_at);
@@ -352,44 +342,14 @@ impl LiveLoop<'_> {
         loop {
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() || (self.stop)() {
-                return Ok(start.elapsed());
+                return start.elapsed();
             }
             std::thread::sleep(left.min(IDLE));
             if left > IDLE {
-                screen.refresh()?;
+                p.outputs.refresh(self.notice);
             }
         }
     }
-}
-
-/// Shows the last picture with a message across it; an empty message takes it off.
-fn show_banner(p: &mut Progress, message: &str) -> Result<()> {
-    if let (Some(screen), Some(canvas)) = (&mut p.screen, &p.canvas) {
-        let mut banner = canvas.clone();
-        if !message.is_empty() {
-            overlay::draw_banner(&mut banner, message);
-        }
-        screen.show(&banner)?;
-    }
-    Ok(())
-}
-
-fn save_snapshot(canvas: &RgbImage) -> media::Result<PathBuf> {
-    let name = format!("snapshot-{}", stamp(SystemTime::now()));
-    let mut path = PathBuf::from(format!("{name}.png"));
-    for n in 2.. {
-        if !path.exists() {
-            break;
-        }
-        path = PathBuf::from(format!("{name}-{n}.png"));
-    }
-    let mut png = Vec::new();
-    canvas
-        .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
-        .map_err(|e| media::Error::damaged(&path, e))?;
-    let mut file = PendingFile::create(&path, false)?;
-    file.write(&png)?;
-    file.finish()
 }
 
 /// What computes, without the reasons why nothing better does: those are too long for a picture.

@@ -124,6 +124,8 @@ impl Supply {
         };
         match source.next(timeout) {
             Ok(Next::Frame(captured)) => Ok(Supplied::Frame(self.numbered(captured))),
+            // What feeds a pipe may take its time.
+            Ok(Next::Waiting) if !self.live => Ok(Supplied::Waiting(None)),
             Ok(Next::Waiting) => {
                 let silence = self.heard.elapsed();
                 if silence > LOST {

@@ -37,7 +37,7 @@ pub enum Error {
     #[error("{0}: not a video or picture that can be read")]
     NotMedia(PathBuf),
     /// The folder has nothing to show.
-    #[error("{0}: no pictures (PNG or JPEG) in this folder")]
+    #[error("{0}: no pictures (PNG or JPEG) there")]
     NoPictures(PathBuf),
     /// The file needs a program that is not there.
     #[error(
@@ -73,8 +73,45 @@ pub enum Error {
     #[error("{0} exists already: choose another name, or overwrite it with --force")]
     Exists(PathBuf),
     /// The name of an output says nothing that can be written.
-    #[error("{0}: name an output FILE.avi, or a folder for single pictures")]
+    #[error(
+        "{0}: name an output FILE.avi, FILE.mp4, a folder, DIR/%05d.png, /dev/videoN, - (standard output) or null"
+    )]
     UnknownOutput(PathBuf),
+    /// A stream of frames broke off or was none.
+    #[error("{name}: {reason}")]
+    Stream {
+        /// The command or stream.
+        name: String,
+        /// What it said, or what is wrong with it.
+        reason: String,
+    },
+    /// A source needs a program that is not there.
+    #[error("{program} is not installed{mend}")]
+    NeedsProgram {
+        /// Its name.
+        program: String,
+        /// How to get it.
+        mend: &'static str,
+    },
+    /// `exec:` is followed by no command.
+    #[error("exec: needs a command with its quotes closed, as in exec:'ffmpeg -i x.mkv -f yuv4mpegpipe -'")]
+    NoCommand,
+    /// An address makes no sense.
+    #[error("{address}: {reason}")]
+    BadAddress {
+        /// The address.
+        address: String,
+        /// The mend.
+        reason: &'static str,
+    },
+    /// A device that pictures should go to takes none.
+    #[error("{path}: {reason}")]
+    NoOutputDevice {
+        /// The device.
+        path: PathBuf,
+        /// What is wrong, and the mend.
+        reason: String,
+    },
     /// There is no screen to open a window on.
     #[error("no window: {0}")]
     NoWindow(String),
@@ -94,6 +131,18 @@ impl Error {
         Self::Damaged { path: path.into(), reason: reason.to_string() }
     }
 
+    /// A program that is not there, with the package that has it.
+    pub(crate) fn needs_program(program: &str) -> Self {
+        let mend = match program {
+            "ffmpeg" | "ffprobe" => " (Debian, Ubuntu: apt-get install ffmpeg)",
+            "gst-launch-1.0" => {
+                " (Debian, Ubuntu: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good)"
+            }
+            _ => ": install it, or write its whole path",
+        };
+        Self::NeedsProgram { program: program.to_owned(), mend }
+    }
+
     /// Whether the source may come back by itself: worth another try.
     pub fn is_lost_camera(&self) -> bool {
         matches!(
@@ -103,6 +152,7 @@ impl Error {
                 | Self::CameraBusy(_)
                 | Self::Camera { .. }
                 | Self::NoCamera
+                | Self::Stream { .. }
         )
     }
 }

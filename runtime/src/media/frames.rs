@@ -1,59 +1,80 @@
-//! A folder of single pictures.
+//! Single pictures.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
+
+use image::ImageFormat;
 
 use super::error::{Error, Result};
 use super::jpeg;
+use super::pattern::Pattern;
 use super::sink::{Shown, Sink, Written};
 
-/// Writes `frame-000000.jpg` and so on, numbered as the source numbers them.
+/// Writes a picture for every frame, numbered as the source numbers them.
 pub(super) struct FramesSink {
-    folder: PathBuf,
+    /// What was asked for: a folder or a pattern.
+    asked: PathBuf,
+    pattern: Pattern,
     /// Pictures of an earlier run, removed when the first new one is there.
     stale: Vec<PathBuf>,
     started: bool,
 }
 
 impl FramesSink {
-    pub(super) fn create(folder: &Path, force: bool) -> Result<Self> {
-        let mut stale = Vec::new();
-        if folder.exists() {
-            for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
-                let path = entry.map_err(Error::io(folder))?.path();
-                if !force {
-                    return Err(Error::Exists(folder.to_owned()));
-                }
-                if is_ours(&path) {
-                    stale.push(path);
-                }
-            }
-        } else {
+    /// `frame-000000.jpg` and so on in a folder that is new or empty.
+    pub(super) fn folder(folder: &Path, force: bool) -> Result<Self> {
+        let pattern = Pattern::parse(&folder.join("frame-%06d.jpg"))
+            .ok_or_else(|| Error::UnknownOutput(folder.to_owned()))?;
+        if !folder.exists() {
             super::output::check_target(folder, force)?;
+        } else if !force && fs::read_dir(folder).map_err(Error::io(folder))?.next().is_some() {
+            return Err(Error::Exists(folder.to_owned()));
         }
-        Ok(Self { folder: folder.to_owned(), stale, started: false })
+        Self::start(folder, pattern, force)
+    }
+
+    /// Pictures named by a pattern, PNG or JPEG, beside whatever else is in their folder.
+    pub(super) fn numbered(pattern: Pattern, asked: &Path, force: bool) -> Result<Self> {
+        super::output::check_target(&pattern.path(0), true)?;
+        Self::start(asked, pattern, force)
+    }
+
+    /// No other file of the folder is touched than those an earlier run may have written.
+    fn start(asked: &Path, pattern: Pattern, force: bool) -> Result<Self> {
+        let stale = if pattern.folder().exists() { pattern.files()? } else { Vec::new() };
+        if !force && !stale.is_empty() {
+            return Err(Error::Exists(asked.to_owned()));
+        }
+        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false })
+    }
+
+    fn done(self) -> Vec<Written> {
+        if self.started { vec![Written { what: "pictures", path: self.asked }] } else { Vec::new() }
     }
 }
 
-/// Whether a picture is one that an earlier run wrote: no other file of the folder is touched.
-fn is_ours(path: &Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let number = name.strip_prefix("frame-").and_then(|rest| rest.strip_suffix(".jpg"));
-    number.is_some_and(|n| n.len() >= 6 && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
 impl Sink for FramesSink {
+    fn name(&self) -> String {
+        self.asked.display().to_string()
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if !self.started {
-            fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
+            fs::create_dir_all(self.pattern.folder()).map_err(Error::io(self.pattern.folder()))?;
             for path in self.stale.drain(..) {
                 fs::remove_file(&path).map_err(Error::io(&path))?;
             }
             self.started = true;
         }
-        let path = self.folder.join(format!("frame-{:06}.jpg", shown.index));
+        let path = self.pattern.path(shown.index);
         let mut content = Vec::new();
-        jpeg::encode(shown.picture, &mut content).map_err(|e| Error::damaged(&path, e))?;
+        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+            let encoded = shown.picture.write_to(&mut Cursor::new(&mut content), ImageFormat::Png);
+            encoded.map_err(|e| Error::damaged(&path, e))?;
+        } else {
+            jpeg::encode(shown.picture, &mut content).map_err(|e| Error::damaged(&path, e))?;
+        }
         let part = path.with_extension("part");
         fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();
@@ -62,7 +83,11 @@ impl Sink for FramesSink {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {
-        Ok(if self.started { vec![Written { what: "pictures", path: self.folder }] } else { Vec::new() })
+        Ok(self.done())
+    }
+
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        self.done()
     }
 }
 
@@ -79,8 +104,8 @@ mod tests {
         for name in ["frame-000099.jpg", "frame-draft.jpg", "notes.txt"] {
             fs::write(dir.path().join(name), "x").unwrap();
         }
-        assert!(matches!(FramesSink::create(dir.path(), false), Err(Error::Exists(_))));
-        let mut sink = FramesSink::create(dir.path(), true).unwrap();
+        assert!(matches!(FramesSink::folder(dir.path(), false), Err(Error::Exists(_))));
+        let mut sink = FramesSink::folder(dir.path(), true).unwrap();
         let picture = gradient(8, 8);
         sink.write(&Shown { picture: &picture, index: 3, time: Duration::ZERO, face: None, change: None })
             .unwrap();

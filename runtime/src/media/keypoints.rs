@@ -1,12 +1,14 @@
 //! Keypoints as JSON Lines, one object a frame.
 
 use std::path::Path;
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::error::Result;
 use super::output::PendingFile;
 use super::sink::{Shown, Sink, Written};
+use crate::frame::{DetectedKeypoint, Face};
 
 /// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame
 /// numbers and seconds as the source counts them, [`Shown::change`], pixels of the source's picture. No face is an empty
@@ -25,6 +27,21 @@ impl KeypointsSink {
     }
 }
 
+/// A frame's line, see [`KeypointsSink`].
+pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&Face>) -> Value {
+    let triple = |k: &DetectedKeypoint| {
+        let at = |v: f32| rounded(f64::from(v), 2);
+        [at(k.x), at(k.y), rounded(f64::from(k.confidence), 3)]
+    };
+    let faces: Vec<_> = face
+        .iter()
+        .map(|face| json!({ "keypoints": face.keypoints.iter().map(triple).collect::<Vec<_>>() }))
+        .collect();
+    let change = change.map(|c| rounded(f64::from(c), 3));
+    let time = rounded(time.as_secs_f64(), 6);
+    json!({ "frame": index, "time": time, "change": change, "faces": faces })
+}
+
 /// A number with no more digits than it is worth.
 fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
@@ -32,24 +49,16 @@ fn rounded(value: f64, digits: i32) -> f64 {
 }
 
 impl Sink for KeypointsSink {
+    fn name(&self) -> String {
+        self.file.target().display().to_string()
+    }
+
+    fn wants_change(&self) -> bool {
+        true
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
-        let faces: Vec<_> = shown
-            .face
-            .iter()
-            .map(|face| {
-                let triple = |k: &crate::frame::DetectedKeypoint| {
-                    [
-                        rounded(f64::from(k.x), 2),
-                        rounded(f64::from(k.y), 2),
-                        rounded(f64::from(k.confidence), 3),
-                    ]
-                };
-                json!({ "keypoints": face.keypoints.iter().map(triple).collect::<Vec<_>>() })
-            })
-            .collect();
-        let change = shown.change.map(|c| rounded(f64::from(c), 3));
-        let time = rounded(shown.time.as_secs_f64(), 6);
-        let line = json!({ "frame": shown.index, "time": time, "change": change, "faces": faces });
+        let line = line(shown.index, shown.time, shown.change, shown.face);
         self.file.write(format!("{line}\n").as_bytes())
     }
 
@@ -60,12 +69,9 @@ impl Sink for KeypointsSink {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use image::RgbImage;
 
     use super::*;
-    use crate::frame::{DetectedKeypoint, Face};
 
     #[test]
     fn every_frame_is_a_line() {

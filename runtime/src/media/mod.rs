@@ -2,20 +2,28 @@
 
 pub mod avi;
 pub mod camera;
+pub mod child;
+pub mod control;
 mod error;
 mod ffmpeg;
 mod frames;
 pub mod jpeg;
 pub mod keypoints;
+mod loopback;
 mod mp4;
 pub mod output;
+mod pattern;
 pub mod picture;
 mod pictures;
+mod raw;
 pub mod sheet;
 pub mod sink;
 pub mod slot;
 pub mod source;
+mod stdin;
 pub mod window;
+mod y4m_out;
+mod yuv;
 
 pub use error::{Error, Result};
 pub use source::{Captured, Next, Source, SourceOptions, open};

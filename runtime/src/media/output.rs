@@ -80,6 +80,27 @@ impl PendingFile {
         patched.map_err(Error::io(&self.target))
     }
 
+    /// Throws away everything from `length` on, what is still buffered too: for going on after a write failed halfway.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn cut(&mut self, length: u64) -> Result<()> {
+        let file =
+            self.file.take().ok_or_else(|| Error::io(&self.target)(io::ErrorKind::BrokenPipe.into()))?;
+        let (mut file, buffered) = file.into_parts();
+        let cut = || -> io::Result<()> {
+            // Of what is buffered only what lies before the cut may be written.
+            let kept = length.saturating_sub(file.stream_position()?);
+            let buffered = buffered.unwrap_or_default();
+            file.write_all(buffered.get(..kept as usize).unwrap_or(&buffered))?;
+            file.set_len(length)?;
+            file.seek(io::SeekFrom::Start(length)).map(|_| ())
+        };
+        cut().map_err(Error::io(&self.target))?;
+        self.file = Some(io::BufWriter::new(file));
+        Ok(())
+    }
+
     /// Puts the file under its name and gives that back.
     ///
     /// # Errors
@@ -141,7 +162,8 @@ mod tests {
         let mut pending = PendingFile::create(&path, false).unwrap();
         pending.write(b"0123456789").unwrap();
         pending.patch(2, b"ab").unwrap();
-        pending.write(b"!").unwrap();
+        pending.write(b"!?").unwrap();
+        pending.cut(11).unwrap();
         assert!(!path.exists());
         assert_eq!(pending.finish().unwrap(), path);
         assert_eq!(fs::read(&path).unwrap(), b"01ab456789!");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::{Error, Result};
+use super::pattern::Pattern;
 use super::picture;
 use super::source::{Captured, Next, Source, short_name};
 use crate::frame::Frame;
@@ -39,6 +40,18 @@ impl PicturesSource {
         Ok(Self { name, ..Self::from_files(files, fps) })
     }
 
+    /// The pictures whose names `pattern`, written `path`, makes.
+    ///
+    /// # Errors
+    /// [`Error::NoPictures`] or [`Error::Io`].
+    pub(super) fn numbered(pattern: &Pattern, path: &Path, fps: f32) -> Result<Self> {
+        let files = pattern.files()?;
+        if files.is_empty() {
+            return Err(Error::NoPictures(path.to_owned()));
+        }
+        Ok(Self { name: short_name(path), ..Self::from_files(files, fps) })
+    }
+
     /// These pictures in this order.
     pub fn from_files(files: Vec<PathBuf>, fps: f32) -> Self {
         let name = files.first().map_or_else(String::new, |f| short_name(f));
@@ -52,6 +65,10 @@ impl Source for PicturesSource {
             1 => self.name.clone(),
             n => format!("{} ({n} pictures, {} fps)", self.name, self.fps),
         }
+    }
+
+    fn frames(&self) -> Option<u64> {
+        Some(self.files.len() as u64)
     }
 
     fn next(&mut self, _timeout: Duration) -> Result<Next> {

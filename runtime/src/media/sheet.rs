@@ -44,6 +44,10 @@ impl SheetSink {
 }
 
 impl Sink for SheetSink {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if self.seen.is_multiple_of(self.step) {
             let (width, height) = shown.picture.dimensions();

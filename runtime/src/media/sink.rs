@@ -6,8 +6,13 @@ use std::time::Duration;
 use image::RgbImage;
 
 use super::avi::AviWriter;
+use super::control::{Standing, Wish};
 use super::error::{Error, Result};
 use super::frames::FramesSink;
+use super::loopback::LoopbackSink;
+use super::mp4::Mp4Sink;
+use super::pattern::Pattern;
+use super::y4m_out::Y4mSink;
 use crate::frame::Face;
 
 /// A processed frame on its way out.
@@ -28,6 +33,9 @@ pub struct Shown<'a> {
 
 /// Something that takes frames. Dropped before `finish`, it leaves no half-written file.
 pub trait Sink {
+    /// What it is, in a few words for messages: the name it was asked for by.
+    fn name(&self) -> String;
+
     /// Takes a frame.
     ///
     /// # Errors
@@ -39,6 +47,42 @@ pub trait Sink {
     /// # Errors
     /// It cannot be written.
     fn finish(self: Box<Self>) -> Result<Vec<Written>>;
+
+    /// Gives up after [`Sink::write`] failed, and says what of it is whole.
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        Vec::new()
+    }
+
+    /// Whether [`Shown::change`] is looked at.
+    fn wants_change(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody watches, so that a file's frames should come at their own speed.
+    fn is_watched(&self) -> bool {
+        false
+    }
+
+    /// Whether [`Sink::tell`] is worth its time now.
+    fn wants_standing(&self) -> bool {
+        false
+    }
+
+    /// Told how the run goes, before each frame and where none comes.
+    fn tell(&mut self, _standing: Standing) {}
+
+    /// Shows a picture that is no frame: one with a message on it, while frames fail to come.
+    ///
+    /// # Errors
+    /// It cannot be shown.
+    fn hold(&mut self, _picture: &RgbImage) -> Result<()> {
+        Ok(())
+    }
+
+    /// What those who watch asked for since the last call.
+    fn wishes(&mut self) -> Vec<Wish> {
+        Vec::new()
+    }
 }
 
 /// A file or folder that a run left behind.
@@ -50,18 +94,70 @@ pub struct Written {
     pub path: PathBuf,
 }
 
-/// Prepares an output by its name: `FILE.avi` is a clip, a name without extension or an existing folder is a folder
-/// of single pictures. Nothing is written before the first frame.
+/// The name of standard output.
+pub const STDOUT: &str = "-";
+
+/// The name of an output that takes everything and keeps nothing.
+pub const NULL: &str = "null";
+
+/// How to open an output.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutputOptions {
+    /// Whether files may be overwritten.
+    pub force: bool,
+    /// Frames a second where an output has one rate [default: that of the first two frames].
+    pub fps: Option<f32>,
+}
+
+/// Prepares an output by its name. Nothing is written before the first frame.
+/// - `FILE.avi` (Motion JPEG) and `FILE.mp4` (H.264) are clips;
+/// - `DIR/%05d.png` (or `.jpg`) are numbered pictures, a name without extension or an existing folder is a folder of them;
+/// - `/dev/videoN` is a camera for other programs, by v4l2loopback;
+/// - `-` is y4m on standard output, `null` is nothing.
 ///
 /// # Errors
-/// [`Error::Exists`] (unless `force`), [`Error::UnknownOutput`], or the folder around it is missing.
-pub fn open_output(path: &Path, force: bool) -> Result<Box<dyn Sink>> {
+/// [`Error::Exists`] (unless `force`), [`Error::UnknownOutput`], the folder around it is missing, or the device takes no
+/// pictures.
+pub fn open_output(name: &str, options: OutputOptions) -> Result<Box<dyn Sink>> {
+    let path = Path::new(name);
+    let force = options.force;
+    if name == STDOUT {
+        return Ok(Box::new(Y4mSink::stdout(options.fps)?));
+    }
+    if name == NULL {
+        return Ok(Box::new(NullSink));
+    }
+    if name.starts_with("/dev/") {
+        return Ok(Box::new(LoopbackSink::open(path)?));
+    }
     let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     match extension.as_deref() {
-        _ if path.is_dir() => Ok(Box::new(FramesSink::create(path, force)?)),
+        _ if path.is_dir() => Ok(Box::new(FramesSink::folder(path, force)?)),
         Some("avi") => Ok(Box::new(AviSink::create(path, force)?)),
-        None if path.file_name().is_some() => Ok(Box::new(FramesSink::create(path, force)?)),
+        Some("mp4") => Ok(Box::new(Mp4Sink::create(path, force)?)),
+        Some("png" | "jpg" | "jpeg") => match Pattern::parse(path) {
+            Some(pattern) => Ok(Box::new(FramesSink::numbered(pattern, path, force)?)),
+            None => Err(Error::UnknownOutput(path.to_owned())),
+        },
+        None if path.file_name().is_some() => Ok(Box::new(FramesSink::folder(path, force)?)),
         _ => Err(Error::UnknownOutput(path.to_owned())),
+    }
+}
+
+/// Takes everything and keeps nothing.
+struct NullSink;
+
+impl Sink for NullSink {
+    fn name(&self) -> String {
+        NULL.to_owned()
+    }
+
+    fn write(&mut self, _shown: &Shown<'_>) -> Result<()> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Written>> {
+        Ok(Vec::new())
     }
 }
 
@@ -99,6 +195,17 @@ impl AviSink {
 }
 
 impl Sink for AviSink {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        let Self { writer, mut done, .. } = *self;
+        let saved = writer.and_then(|w| w.salvage().ok());
+        done.extend(saved.map(|path| Written { what: "clip", path }));
+        done
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if self.writer.as_ref().is_some_and(AviWriter::is_full) {
             self.close_part()?;
@@ -121,24 +228,41 @@ mod tests {
     use super::*;
     use crate::media::jpeg::tests::gradient;
 
+    fn open(path: &Path, force: bool) -> Result<Box<dyn Sink>> {
+        open_output(path.to_str().unwrap(), OutputOptions { force, fps: None })
+    }
+
     #[test]
     fn the_name_decides_what_is_written() {
         let dir = tempfile::tempdir().unwrap();
         let picture = gradient(32, 24);
-        for (name, what) in [("clip.avi", "clip"), ("folder", "pictures")] {
+        for (name, what) in
+            [("clip.avi", "clip"), ("clip.mp4", "clip"), ("folder", "pictures"), ("f%03d.png", "pictures")]
+        {
             let path = dir.path().join(name);
-            let mut sink = open_output(&path, false).unwrap();
+            let mut sink = open(&path, false).unwrap();
+            assert_eq!(sink.name(), path.display().to_string());
             assert!(!path.exists(), "nothing before the first frame");
             for index in 0..2 {
                 let time = Duration::from_millis(index * 40);
                 sink.write(&Shown { picture: &picture, index, time, face: None, change: None }).unwrap();
             }
             assert_eq!(sink.finish().unwrap(), [Written { what, path: path.clone() }]);
-            assert!(matches!(open_output(&path, false), Err(Error::Exists(_))), "{name}");
-            assert!(open_output(&path, true).is_ok());
+            assert!(matches!(open(&path, false), Err(Error::Exists(_))), "{name}");
+            assert!(open(&path, true).is_ok());
         }
-        let odd = open_output(&dir.path().join("clip.xyz"), false);
-        assert!(matches!(odd, Err(Error::UnknownOutput(_))));
-        assert!(open_output(&dir.path().join("none/clip.avi"), false).is_err());
+        assert!(dir.path().join("f001.png").is_file());
+        for odd in ["clip.xyz", "still.png"] {
+            assert!(matches!(open(&dir.path().join(odd), false), Err(Error::UnknownOutput(_))), "{odd}");
+        }
+        assert!(open(&dir.path().join("none/clip.avi"), false).is_err());
+        assert!(open_output(NULL, OutputOptions::default()).unwrap().finish().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_device_must_take_pictures() {
+        let refused = |name: &str| open_output(name, OutputOptions::default()).err().unwrap().to_string();
+        assert!(refused("/dev/video4711").contains("v4l2loopback"));
+        assert!(refused("/dev/null").contains("takes no pictures"));
     }
 }

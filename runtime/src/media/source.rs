@@ -7,10 +7,14 @@ use std::time::{Duration, Instant};
 
 use super::avi::AviReader;
 use super::camera::{self, CameraOptions, CameraSource};
+use super::child::{ChildSource, names_a_child};
 use super::error::{Error, Result};
 use super::ffmpeg::FfmpegSource;
 use super::mp4::{self, Mp4Source};
+use super::pattern::Pattern;
 use super::pictures::PicturesSource;
+use super::raw::RawHint;
+use super::stdin::StreamSource;
 use crate::frame::Frame;
 
 /// A frame with what is known of its way here.
@@ -29,7 +33,7 @@ pub struct Captured {
 pub enum Next {
     /// A frame. Live sources give the newest they have.
     Frame(Captured),
-    /// Nothing yet: ask again. Only live sources say this.
+    /// Nothing yet: ask again. Files never say this.
     Waiting,
     /// The last frame has been given.
     End,
@@ -43,6 +47,11 @@ pub trait Source: Send {
     /// Whether frames come in real time and are lost when not fetched.
     fn is_live(&self) -> bool {
         false
+    }
+
+    /// How many frames there are in all, where that is known.
+    fn frames(&self) -> Option<u64> {
+        None
     }
 
     /// The next frame; live sources wait `timeout` at most for one.
@@ -72,13 +81,24 @@ impl Default for SourceOptions {
 /// Frames a second of a folder of pictures when nothing else is said.
 pub const PICTURES_FPS: f32 = 25.0;
 
-/// Whether a source's name means a camera (true also for none, the first camera).
+/// The name of standard input.
+pub const STDIN: &str = "-";
+
+/// Whether a source's name means a camera or something like one, whose size can be asked for or must be told (true also
+/// for none, the first camera).
 pub fn names_a_camera(name: Option<&str>) -> bool {
-    name.is_none_or(|n| camera::Selector::parse(n).is_some() || !Path::new(n).exists())
+    name.is_none_or(|n| {
+        let path = Path::new(n);
+        camera::Selector::parse(n).is_some() || !(path.exists() || Pattern::parse(path).is_some())
+    })
 }
 
-/// Opens a source: none is the first camera that opens; `camera://N`, `N`, `/dev/videoN` or part of its name is a
-/// camera; else a video file, a picture or a folder of pictures.
+/// Opens a source by its name:
+/// - none is the first camera that opens; `camera://N`, `N`, `/dev/videoN` or part of its name is a camera;
+/// - `exec:COMMAND` is a child process that writes y4m or bare RGB, started without a shell; `csi://N` and
+///   `rtsp://HOST/PATH` are such children for a Jetson's camera connectors and for network cameras;
+/// - `-` is y4m or bare RGB on standard input;
+/// - else a video file, a picture, a folder of pictures or numbered pictures (`dir/%05d.png`).
 ///
 /// # Errors
 /// The name means nothing, the file cannot be read, or the camera cannot be had.
@@ -87,6 +107,13 @@ pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Sourc
     let Some(name) = name else {
         return Ok(Box::new(CameraSource::open_first(&camera_options)?));
     };
+    if name == STDIN {
+        let hint = RawHint { size: options.size, fps: options.fps };
+        return Ok(Box::new(StreamSource::stdin(hint, options.patience)?));
+    }
+    if names_a_child(name) {
+        return Ok(Box::new(ChildSource::open(name, options)?));
+    }
     if let Some(selector) = camera::Selector::parse(name) {
         return Ok(Box::new(CameraSource::open(&selector, &camera_options)?));
     }
@@ -97,6 +124,10 @@ pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Sourc
     if path.exists() {
         return open_file(path, options.fps);
     }
+    if let Some(pattern) = Pattern::parse(path) {
+        let fps = options.fps.unwrap_or(PICTURES_FPS);
+        return Ok(Box::new(PicturesSource::numbered(&pattern, path, fps)?));
+    }
     let by_name = camera::Selector::Name(name.to_owned());
     match CameraSource::open(&by_name, &camera_options) {
         Err(Error::NoCamera) => Err(Error::NoSuchSource(name.to_owned())),
@@ -105,7 +136,10 @@ pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Sourc
 }
 
 /// Opens a file by its content, not by its name.
-fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
+///
+/// # Errors
+/// It cannot be read, or is of no kind that can be.
+pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
     let mut head = Vec::new();
     let file = fs::File::open(path).map_err(Error::io(path))?;
     file.take(16).read_to_end(&mut head).map_err(Error::io(path))?;
@@ -146,6 +180,27 @@ fn sniff(head: &[u8]) -> Kind {
         Kind::Mp4
     } else {
         Kind::Other
+    }
+}
+
+/// Whether a file is a clip rather than a picture: by its content, and where that says nothing, by its name.
+pub fn is_clip(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
+    if read.is_err() || path.is_dir() {
+        return false;
+    }
+    let named = path.extension().is_some_and(|e| {
+        let e = e.to_string_lossy().to_ascii_lowercase();
+        matches!(
+            e.as_str(),
+            "avi" | "mp4" | "mov" | "mkv" | "webm" | "m4v" | "mpg" | "mpeg" | "ts" | "y4m" | "ogv"
+        )
+    });
+    match sniff(&head) {
+        Kind::Picture => false,
+        Kind::Avi | Kind::Mp4 => true,
+        Kind::Other => named,
     }
 }
 

@@ -1,5 +1,8 @@
 //! The window.
 
+mod gone;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use image::RgbImage;
@@ -7,31 +10,21 @@ use minifb::{InputCallback, Key, ScaleMode, Window, WindowOptions};
 
 use super::error::{Error, Result};
 
+pub use super::control::Wish;
+
 /// The keys, for help texts.
 pub const KEYS: [&str; 5] =
     ["q, Esc  quit", "space   pause", "s       save a picture", "m       mirror", "h       this help"];
-
-/// What the user wants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// End the program.
-    Quit,
-    /// Stop or go on.
-    Pause,
-    /// Save the picture shown.
-    Snapshot,
-    /// Swap left and right.
-    Mirror,
-    /// Show or hide the help.
-    Help,
-}
 
 /// Largest window that opens by itself, in pixels; the user may resize it.
 const MOST: (u32, u32) = (1280, 960);
 
 /// A window that shows pictures and listens to keys.
 pub struct Display {
-    window: Window,
+    /// None once the display is gone.
+    window: Option<Window>,
+    /// Set where the display goes away; none where that cannot be known, and Xlib ends the process.
+    gone: Option<&'static AtomicBool>,
     wishes: Receiver<Wish>,
     pixels: Vec<u32>,
     size: (usize, usize),
@@ -75,7 +68,8 @@ impl Display {
         window.set_target_fps(0);
         let (sender, wishes) = channel();
         window.set_input_callback(Box::new(Keys(sender)));
-        Ok(Self { window, wishes, pixels: Vec::new(), size: (0, 0) })
+        let gone = gone::survive(&window);
+        Ok(Self { window: Some(window), gone, wishes, pixels: Vec::new(), size: (0, 0) })
     }
 
     /// Whether a window can be opened, tried with one too small to see.
@@ -103,20 +97,49 @@ impl Display {
     /// # Errors
     /// [`Error::NoWindow`]: the screen went away.
     pub fn refresh(&mut self) -> Result<()> {
-        if self.pixels.is_empty() {
-            self.window.update();
-            return Ok(());
+        let window = self.window.as_mut().ok_or_else(lost)?;
+        let shown = if self.pixels.is_empty() {
+            window.update();
+            Ok(())
+        } else {
+            window.update_with_buffer(&self.pixels, self.size.0, self.size.1)
+        };
+        if self.is_gone() {
+            self.leave();
+            return Err(lost());
         }
-        let shown = self.window.update_with_buffer(&self.pixels, self.size.0, self.size.1);
         shown.map_err(|e| Error::NoWindow(e.to_string()))
+    }
+
+    /// Lets go of a window whose display is gone; closing it would talk to the display.
+    fn leave(&mut self) {
+        if let Some(window) = self.window.take() {
+            std::mem::forget(window);
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone.is_some_and(|gone| gone.load(Ordering::SeqCst))
     }
 
     /// What the user asked for since the last call; a closed window is a [`Wish::Quit`].
     pub fn wishes(&mut self) -> Vec<Wish> {
         let mut wishes: Vec<_> = self.wishes.try_iter().collect();
-        if !self.window.is_open() {
+        if self.window.as_ref().is_some_and(|window| !window.is_open()) && !self.is_gone() {
             wishes.push(Wish::Quit);
         }
         wishes
     }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if self.is_gone() {
+            self.leave();
+        }
+    }
+}
+
+fn lost() -> Error {
+    Error::NoWindow("the display is gone".to_owned())
 }

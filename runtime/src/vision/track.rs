@@ -162,6 +162,18 @@ impl FaceTracker {
         &self.detector
     }
 
+    /// Whether keypoints are filtered over time.
+    pub fn is_smoothing(&self) -> bool {
+        self.smoother.is_some()
+    }
+
+    /// Filters keypoints over time from now on, as the options say or as is usual, or leaves them as detected.
+    pub fn set_smoothing(&mut self, on: bool) {
+        if on != self.is_smoothing() {
+            self.smoother = on.then(|| KeypointSmoother::new(self.options.smooth.unwrap_or_default()));
+        }
+    }
+
     /// Forgets the face that is being followed.
     pub fn reset(&mut self) {
         self.lose();

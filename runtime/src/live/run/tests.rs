@@ -4,7 +4,10 @@ use std::rc::Rc;
 
 use super::*;
 use crate::frame::DetectedKeypoint;
+use crate::live::outputs::{Failed, Screen};
 use crate::live::supply::tests::{Act, scripts};
+use crate::media;
+use crate::media::sink::Written;
 use crate::vision::crop::Crop;
 use crate::vision::overlay::tests::manifest;
 
@@ -31,13 +34,19 @@ struct Seen {
     pictures: Vec<RgbImage>,
     presses: VecDeque<(usize, Wish)>,
     refreshed: usize,
+    /// The picture at which the display goes away.
+    gone_at: Option<usize>,
 }
 
 struct FakeScreen(Rc<RefCell<Seen>>);
 
 impl Screen for FakeScreen {
     fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
-        self.0.borrow_mut().pictures.push(picture.clone());
+        let mut seen = self.0.borrow_mut();
+        if seen.gone_at == Some(seen.pictures.len()) {
+            return Err(media::Error::NoWindow("the display is gone".to_owned()));
+        }
+        seen.pictures.push(picture.clone());
         Ok(())
     }
 
@@ -64,20 +73,44 @@ impl Screen for FakeScreen {
 struct Kept {
     indices: Vec<u64>,
     finished: bool,
+    abandoned: bool,
+    /// The write at which the disk is full.
+    full_at: Option<usize>,
+    unfinishable: bool,
 }
 
 struct FakeSink(Rc<RefCell<Kept>>);
 
 impl Sink for FakeSink {
+    fn name(&self) -> String {
+        "fake".to_owned()
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {
-        self.0.borrow_mut().indices.push(shown.index);
+        let mut kept = self.0.borrow_mut();
+        if kept.full_at == Some(kept.indices.len()) {
+            return Err(disk_full());
+        }
+        kept.indices.push(shown.index);
         Ok(())
     }
 
     fn finish(self: Box<Self>) -> media::Result<Vec<Written>> {
+        if self.0.borrow().unfinishable {
+            return Err(disk_full());
+        }
         self.0.borrow_mut().finished = true;
         Ok(Vec::new())
     }
+
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        self.0.borrow_mut().abandoned = true;
+        vec![Written { what: "part", path: "part".into() }]
+    }
+}
+
+fn disk_full() -> media::Error {
+    media::Error::io("/full/a.avi")(std::io::ErrorKind::StorageFull.into())
 }
 
 struct Outcome {
@@ -95,13 +128,17 @@ struct Set {
     max_frames: Option<u64>,
     stop_after: Option<u32>,
     give_up: Duration,
+    /// A second sink beside the first, which fails at this write.
+    full_at: Option<usize>,
+    gone_at: Option<usize>,
 }
 
 impl Default for Set {
     fn default() -> Self {
         let (live, window, max_frames, stop_after) = (false, false, None, None);
         let (acts, presses, give_up) = (vec![], vec![], Duration::from_millis(100));
-        Self { live, acts, presses, window, max_frames, stop_after, give_up }
+        let (full_at, gone_at) = (None, None);
+        Self { live, acts, presses, window, max_frames, stop_after, give_up, full_at, gone_at }
     }
 }
 
@@ -111,7 +148,8 @@ fn frames(n: u64) -> Vec<Act> {
 
 fn play(set: Set) -> Outcome {
     let kept = Rc::new(RefCell::new(Kept::default()));
-    let seen = Rc::new(RefCell::new(Seen { presses: set.presses.into(), ..Seen::default() }));
+    let seen =
+        Rc::new(RefCell::new(Seen { presses: set.presses.into(), gone_at: set.gone_at, ..Seen::default() }));
     let shared = Rc::clone(&seen);
     let looks = Cell::new(0);
     let stop = || {
@@ -120,11 +158,16 @@ fn play(set: Set) -> Outcome {
     };
     let mut notices = Vec::new();
     let screen: ScreenOpener = Box::new(move |_| Ok(Box::new(FakeScreen(shared))));
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(FakeSink(Rc::clone(&kept)))];
+    if set.full_at.is_some() {
+        let full = Kept { full_at: set.full_at, ..Kept::default() };
+        sinks.insert(0, Box::new(FakeSink(Rc::new(RefCell::new(full)))));
+    }
     let report = LiveLoop {
         supply: Supply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
         finder: &mut Middle(Duration::from_millis(2)),
         manifest: &manifest(1),
-        sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
+        sinks,
         screen: set.window.then_some(screen),
         options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
         stop: &stop,
@@ -223,4 +266,55 @@ fn a_screen_that_does_not_open_is_an_error_and_finishes_no_file() {
     .run();
     assert!(result.is_err());
     assert!(!kept.borrow().finished);
+}
+
+fn failed(output: &str, reason: &str) -> Failed {
+    Failed { output: output.to_owned(), reason: reason.to_owned() }
+}
+
+#[test]
+fn a_full_disk_ends_one_output_and_not_the_run() {
+    let outcome = play(Set { acts: vec![frames(5)], full_at: Some(2), ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames), (Ended::EndOfSource, 5));
+    assert_eq!(outcome.kept.borrow().indices, [0, 1, 2, 3, 4]);
+    assert_eq!(report.failed, [failed("fake", &disk_full().to_string())]);
+    assert_eq!(report.written, [Written { what: "part", path: "part".into() }]);
+    assert_eq!(outcome.notices.len(), 1);
+    assert!(outcome.notices[0].contains("the rest goes on"), "{:?}", outcome.notices);
+}
+
+#[test]
+fn a_display_that_goes_away_is_no_quit() {
+    let outcome = play(Set { acts: vec![frames(5)], window: true, gone_at: Some(2), ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames), (Ended::EndOfSource, 5));
+    assert_eq!((report.failed.len(), report.failed[0].output.as_str()), (1, "window"));
+    assert_eq!(outcome.kept.borrow().indices.len(), 5);
+}
+
+/// A run with a single output of which the second write fails.
+fn alone(kept: Kept) -> (Report, Rc<RefCell<Kept>>) {
+    let kept = Rc::new(RefCell::new(kept));
+    let report = LiveLoop {
+        supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
+        finder: &mut Middle(Duration::ZERO),
+        manifest: &manifest(1),
+        sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
+        screen: None,
+        options: LoopOptions::default(),
+        stop: &|| false,
+        notice: &mut |_| {},
+    }
+    .run();
+    (report.unwrap(), kept)
+}
+
+#[test]
+fn a_run_with_no_output_left_ends() {
+    let (report, kept) = alone(Kept { full_at: Some(1), ..Kept::default() });
+    assert_eq!((report.ended, report.frames, report.failed.len()), (Ended::NoOutputLeft, 2, 1));
+    assert!(kept.borrow().abandoned && !kept.borrow().finished);
+    let (report, _) = alone(Kept { unfinishable: true, ..Kept::default() });
+    assert_eq!((report.ended, report.frames, report.failed.len()), (Ended::EndOfSource, 5, 1));
 }

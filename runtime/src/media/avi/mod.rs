@@ -75,6 +75,21 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_a_failure_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.avi");
+        let mut writer = AviWriter::create(&path, (320, 240), false).unwrap();
+        for i in 0..30 {
+            writer.add(&gradient(320, 240), Duration::from_millis(i * 40)).unwrap();
+        }
+        assert_eq!(writer.salvage().unwrap(), path);
+        let left = collect(&mut AviReader::open(&path).unwrap().unwrap()).len();
+        assert!((15..30).contains(&left), "{left}");
+        let empty = AviWriter::create(&dir.path().join("empty.avi"), (32, 32), false).unwrap();
+        assert!(empty.salvage().is_err());
+    }
+
+    #[test]
     fn a_recording_without_frames_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.avi");

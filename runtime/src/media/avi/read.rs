@@ -90,6 +90,10 @@ impl Source for AviReader {
         format!("{} ({w}x{h}, Motion JPEG, {fps} fps)", short_name(&self.path))
     }
 
+    fn frames(&self) -> Option<u64> {
+        Some(self.frames.len() as u64)
+    }
+
     fn next(&mut self, _timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
         let Some((offset, length)) = self.frames.get(self.position).copied() else {

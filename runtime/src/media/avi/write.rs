@@ -12,6 +12,9 @@ use crate::media::output::PendingFile;
 /// Bytes from which no further frame fits: sizes are 32 bits, and old players stop at 2 GiB.
 const MAX_BYTES: u64 = (2 << 30) - (64 << 20);
 
+/// More than may wait in a file's buffer.
+const BUFFERED: u64 = 16 << 10;
+
 /// Frame rate written for a clip of a single frame.
 const SINGLE_FRAME_FPS: f64 = 25.0;
 
@@ -92,6 +95,27 @@ impl AviWriter {
     /// Whether the format's limit is near: finish, and go on in another file.
     pub fn is_full(&self) -> bool {
         self.position > MAX_BYTES
+    }
+
+    /// Finishes after [`AviWriter::add`] failed, on a full disk say: gives up frames at the end until their room is
+    /// enough for the index.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or nothing is left.
+    pub fn salvage(mut self) -> Result<PathBuf> {
+        let end = self.position;
+        // The frame that failed may have left nothing, so it does not count, nor does what is buffered.
+        while let Some((offset, _)) = self.index.pop() {
+            self.position = u64::from(offset) + MOVI;
+            if end - self.position >= BUFFERED + 16 * self.index.len() as u64 {
+                break;
+            }
+        }
+        if self.index.is_empty() {
+            return Err(Error::damaged(self.file.target(), "nothing could be saved"));
+        }
+        self.file.cut(self.position)?;
+        self.finish()
     }
 
     /// Writes the index and the numbers of the header, and gives the file its name.

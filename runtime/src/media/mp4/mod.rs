@@ -1,6 +1,7 @@
 //! H.264 in MP4 and QuickTime files, decoded in process.
 
 mod boxes;
+mod write;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -19,6 +20,8 @@ use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
+
+pub(super) use self::write::Mp4Sink;
 
 /// Largest compressed frame that is read, in bytes.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
@@ -152,6 +155,10 @@ impl Source for Mp4Source {
         let fps = (self.fps * 100.0).round() / 100.0;
         let (w, h) = if self.turns.is_multiple_of(2) { self.size } else { (self.size.1, self.size.0) };
         format!("{} ({w}x{h}, H.264, {fps} fps)", short_name(&self.path))
+    }
+
+    fn frames(&self) -> Option<u64> {
+        Some(self.samples.len() as u64)
     }
 
     fn next(&mut self, _timeout: Duration) -> Result<Next> {

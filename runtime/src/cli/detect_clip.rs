@@ -1,0 +1,72 @@
+//! `runtime detect CLIP --json`: keypoints of every frame of a clip, the same each time.
+
+use std::path::Path;
+
+use super::args::{Common, DetectArgs};
+use super::output::Output;
+use super::progress::Progress;
+use super::{open_bundle, remark};
+use crate::engine::Detector;
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::live::Change;
+use crate::media::keypoints;
+use crate::media::source::{self, Next, SourceOptions};
+use crate::vision::track::{FaceTracker, TrackOptions};
+
+/// The clip among the inputs.
+///
+/// # Errors
+/// It is not the only one, or something is asked that is done for pictures only.
+pub(super) fn named(args: &DetectArgs) -> Result<Option<&Path>> {
+    let Some(clip) = args.inputs.iter().find(|input| source::is_clip(input)) else { return Ok(None) };
+    let usage = |text: &str| Err(Error::Usage(format!("{}: {text}", clip.display())));
+    if args.inputs.len() > 1 {
+        return usage("a clip is looked at alone: give one input");
+    }
+    if args.out.is_some() {
+        return usage("--out draws on pictures; for a clip: runtime webcam CLIP --headless --out FILE.mp4");
+    }
+    if args.refine {
+        return usage("--refine is for pictures; the face in a clip is followed");
+    }
+    if !args.json {
+        return usage("add --json for a line a frame");
+    }
+    Ok(Some(clip))
+}
+
+/// Prints a line for every frame, until the clip ends.
+pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8> {
+    let bundle = open_bundle(common)?;
+    // The name is that of a file, whatever it looks like.
+    let mut source = source::open_file(clip, None)?;
+    let detector = Detector::load(&bundle, &common.engine())?;
+    if common.verbose {
+        remark(&format!("source: {}", source.describe()));
+        remark(&format!("detector: {}", detector.summary()));
+    }
+    let mut options = TrackOptions::live(bundle.manifest());
+    options.min_confidence = args.min_confidence.unwrap_or(options.min_confidence);
+    let mut tracker = FaceTracker::new(detector, options);
+    let mut change = Change::default();
+    let mut output = Output::new();
+    let mut progress = source.frames().map(|n| Progress::new(n as usize));
+    loop {
+        interrupt::check()?;
+        let frame = match source.next(SourceOptions::default().patience)? {
+            Next::Frame(captured) => captured.frame,
+            Next::Waiting => continue,
+            Next::End => break,
+        };
+        let tracked = tracker.track(&frame.picture, frame.time)?;
+        let changed = change.of(&frame.picture, &tracked.crop);
+        output.json(&keypoints::line(frame.index, frame.time, changed, tracked.face.as_ref()))?;
+        if let Some(progress) = &mut progress {
+            progress.step();
+        }
+    }
+    drop(progress);
+    output.flush()?;
+    Ok(0)
+}

@@ -1,0 +1,79 @@
+use std::net::IpAddr;
+
+use clap::Args;
+
+use super::args::{FrameSize, frame_rate, unit_interval};
+use crate::serve::Access;
+
+/// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
+#[derive(Debug, Args)]
+pub struct LiveArgs {
+    /// A camera (camera://N, N, /dev/videoN, part of its name, csi://N on a Jetson, rtsp://HOST/PATH), a video file, a
+    /// picture, a folder of pictures or numbered ones (DIR/%05d.png), exec:COMMAND (a program that writes y4m or bare RGB,
+    /// started without a shell), or - (the same on standard input) [default: the first camera that opens]
+    #[arg(value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Where what is shown goes: window, FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a
+    /// camera for other programs, by v4l2loopback), - (y4m on standard output), http://127.0.0.1:PORT or null; may be given several times [default: nothing
+    /// but the window, and without one NAME-DATE-TIME.avi]
+    #[arg(long, value_name = "SINK")]
+    pub out: Vec<String>,
+    /// Show a page with the live picture and switches to browsers on this machine; SOURCE goes before it
+    /// [default port: 8080]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, value_parser = port)]
+    pub serve: Option<Option<u16>>,
+    /// Serve the page at this address of the machine, for others too; a token is made unless one is given
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<IpAddr>,
+    /// What who opens the page must know, 8 letters or more
+    #[arg(long, value_name = "TOKEN", env = "LKG_TOKEN", hide_env_values = true, value_parser = token)]
+    pub token: Option<String>,
+    /// Most browsers that look on at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub viewers: u8,
+    /// Open no window, even where there is a screen
+    #[arg(long, alias = "no-window")]
+    pub headless: bool,
+    /// Start a file anew at its end
+    #[arg(long)]
+    pub r#loop: bool,
+    /// End after this many frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_frames: Option<u64>,
+    /// Swap left and right, as a mirror does
+    #[arg(long)]
+    pub mirror: bool,
+    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480, csi: 1280x720]; or size of bare
+    /// RGB frames
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<FrameSize>,
+    /// Frames a second to ask of the camera, or of bare RGB frames, or of a folder of pictures [default: 30, pictures 25]
+    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
+    pub fps: Option<f32>,
+    /// Show keypoints as detected, without smoothing over time
+    #[arg(long)]
+    pub no_smooth: bool,
+    /// Leave out the numbers in the corner of the picture
+    #[arg(long)]
+    pub no_hud: bool,
+    /// Mean confidence (0 to 1) below which there is no face [default: 0.3]
+    #[arg(long, value_name = "C", value_parser = unit_interval)]
+    pub min_confidence: Option<f32>,
+    /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]
+    #[arg(long, value_name = "SECONDS")]
+    pub reopen_seconds: Option<u32>,
+    /// Overwrite files
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "a port is a number up to 65535; SOURCE goes before --serve".to_owned())
+}
+
+fn token(text: &str) -> Result<String, String> {
+    Access::check_token(text).map(|()| text.to_owned())
+}

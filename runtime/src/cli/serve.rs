@@ -1,0 +1,123 @@
+//! Where the live page is served, from `--serve`, `--listen`, `--token` and `--out http://...`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use models::Manifest;
+
+use super::args::LiveArgs;
+use super::remark;
+use crate::error::{Error, Result};
+use crate::serve::Access;
+use crate::serve::live::LiveSink;
+
+/// The port where none is named.
+const PORT: u16 = 8080;
+
+/// Whether an output is the page.
+pub(super) fn names_a_page(out: &str) -> bool {
+    out.starts_with("http://")
+}
+
+/// Where to serve; none if nothing is to be served.
+///
+/// # Errors
+/// The arguments contradict each other, or there is no randomness for a token.
+pub(super) fn access(args: &LiveArgs) -> Result<Option<Access>> {
+    let usage = |text: &str| Err(Error::Usage(text.to_owned()));
+    let mut pages = args.out.iter().filter(|out| names_a_page(out));
+    let home = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let address = match (args.serve, pages.next()) {
+        (Some(_), Some(_)) => return usage("--serve and --out http://... are the same: give one of them"),
+        (Some(port), None) => SocketAddr::new(args.listen.unwrap_or(home), port.unwrap_or(PORT)),
+        (None, Some(page)) => {
+            let mut address = parse(page)?;
+            address.set_ip(args.listen.unwrap_or(address.ip()));
+            address
+        }
+        (None, None) if args.listen.is_some() => return usage("--listen is for the page: add --serve"),
+        (None, None) => return Ok(None),
+    };
+    if pages.next().is_some() {
+        return usage("one page is served: give one --out http://...");
+    }
+    if !address.ip().is_loopback() && args.listen.is_none() {
+        return usage(
+            "--out http://... is for this machine (127.0.0.1); for others say --serve --listen ADDRESS",
+        );
+    }
+    let token = match &args.token {
+        Some(token) => Some(token.clone()),
+        None if address.ip().is_loopback() => None,
+        None => Some(
+            Access::new_token().map_err(|e| Error::Io { what: "making a token".to_owned(), source: e })?,
+        ),
+    };
+    Ok(Some(Access { address, token }))
+}
+
+fn parse(page: &str) -> Result<SocketAddr> {
+    let place = page.strip_prefix("http://").unwrap_or_default().trim_end_matches('/');
+    let place = place.replace("localhost", "127.0.0.1");
+    let parsed = place.parse().or_else(|_| place.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT)));
+    parsed.map_err(|_| Error::Usage(format!("{page}: write http://127.0.0.1:PORT")))
+}
+
+/// Serves the page and says where.
+///
+/// # Errors
+/// The port is taken.
+pub(super) fn open(access: &Access, args: &LiveArgs, manifest: &Manifest) -> Result<LiveSink> {
+    let sink = LiveSink::start(access, args.viewers.into(), manifest, Vec::new())?;
+    remark(&format!("live page: {}", sink.server().url()));
+    Ok(sink)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn access(line: &str) -> Option<Result<Option<Access>>> {
+        let words = ["runtime", "webcam"].into_iter().chain(line.split_whitespace());
+        let Command::Webcam(args) = Cli::try_parse_from(words).ok()?.command else { return None };
+        Some(super::access(&args.live))
+    }
+
+    fn served(line: &str) -> (String, bool) {
+        let access = access(line).unwrap().unwrap().unwrap();
+        (access.address.to_string(), access.token.is_some())
+    }
+
+    #[test]
+    fn the_page_is_for_this_machine_unless_asked_otherwise() {
+        assert!(access("clip.mp4").unwrap().unwrap().is_none());
+        assert_eq!(served("clip.mp4 --serve"), ("127.0.0.1:8080".to_owned(), false));
+        assert_eq!(served("clip.mp4 --serve 9000 --token 12345678"), ("127.0.0.1:9000".to_owned(), true));
+        assert_eq!(served("--out http://localhost:9000/ --out a.avi"), ("127.0.0.1:9000".to_owned(), false));
+        assert_eq!(served("--serve --listen ::1"), ("[::1]:8080".to_owned(), false));
+        assert_eq!(served("--serve 80 --listen 0.0.0.0"), ("0.0.0.0:80".to_owned(), true));
+        let tokens = [0, 1].map(|_| access("--serve --listen 0.0.0.0").unwrap().unwrap().unwrap().token);
+        assert_ne!(tokens[0], tokens[1]);
+    }
+
+    #[test]
+    fn what_is_unsafe_or_senseless_is_refused() {
+        for bad in [
+            "--listen 0.0.0.0",
+            "--out http://0.0.0.0:80",
+            "--out http://camera.example:80",
+            "--out http://127.0.0.1:80/page",
+            "--serve --out http://127.0.0.1:80",
+            "--out http://127.0.0.1:80 --out http://127.0.0.1:81",
+        ] {
+            assert!(matches!(access(bad).unwrap(), Err(Error::Usage(_))), "{bad}");
+        }
+        for unreadable in
+            ["--serve clip.mp4", "--serve 70000", "--serve --token short", "--serve --viewers 0"]
+        {
+            assert!(access(unreadable).is_none(), "{unreadable}");
+        }
+    }
+}

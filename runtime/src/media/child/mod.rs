@@ -1,0 +1,176 @@
+//! Frames from a child process: any program that writes y4m or bare RGB to its standard output is a camera.
+
+mod command;
+mod process;
+
+use std::io::BufReader;
+use std::process::ChildStdout;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use self::command::Wanted;
+use self::process::Process;
+use super::error::{Error, Result};
+use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
+use super::slot::{Slot, Taken};
+use super::source::{Captured, Next, Source, SourceOptions};
+use crate::frame::Frame;
+
+pub use self::process::kill_all;
+
+/// How long a child whose output ended may take to end itself.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// A frame on its way out of the reader.
+struct Arrived {
+    frame: RawFrame,
+    index: u64,
+}
+
+/// Shows what a child process sends, the newest frame only.
+pub(super) struct ChildSource {
+    name: String,
+    format: RawFormat,
+    slot: Slot<std::result::Result<Arrived, String>>,
+    /// Dropped after the slot is closed, so that the reader has let go of the pipe.
+    process: Process,
+    /// When the first frame came; times count from there.
+    start: Option<Instant>,
+    /// Whether the child may end: a camera does not.
+    ends: bool,
+}
+
+/// Whether a source's name means a child process.
+pub(super) fn names_a_child(name: &str) -> bool {
+    ["exec:", "csi://", "rtsp://", "rtsps://"].iter().any(|prefix| name.starts_with(prefix))
+}
+
+impl ChildSource {
+    /// Starts the command that `name` stands for and waits for its first bytes.
+    ///
+    /// # Errors
+    /// The name makes no command, the program is missing, or it sends no frames.
+    pub fn open(name: &str, options: &SourceOptions) -> Result<Self> {
+        let wanted = Wanted { size: options.size, fps: options.fps };
+        let mut secret = None;
+        let (words, shown, ends) = if let Some(line) = name.strip_prefix("exec:") {
+            (command::words(line)?, name.to_owned(), true)
+        } else if let Some(number) = name.strip_prefix("csi://") {
+            (command::csi(number, wanted)?, name.to_owned(), false)
+        } else {
+            secret = command::secret(name).map(str::to_owned);
+            (command::rtsp(name, command::is_installed)?, command::without_secret(name), false)
+        };
+        let hint = RawHint { size: options.size, fps: options.fps };
+        Self::start(&words, shown, secret, hint, options.patience, ends)
+    }
+
+    fn start(
+        words: &[String],
+        name: String,
+        secret: Option<String>,
+        hint: RawHint,
+        patience: Duration,
+        ends: bool,
+    ) -> Result<Self> {
+        let (mut process, stdout) = Process::start(words, secret)?;
+        let (head, opened) = sync_channel(1);
+        let slot = Slot::default();
+        let filled = slot.clone();
+        std::thread::spawn(move || {
+            read(stdout, hint, &head, &filled);
+            filled.close();
+        });
+        let error = |name: &str, reason| Error::Stream { name: name.to_owned(), reason };
+        match opened.recv_timeout(patience) {
+            Ok(Ok(format)) => Ok(Self { name, format, slot, process, start: None, ends }),
+            Ok(Err(reason)) => Err(match process.wait(ENDING) {
+                // A program that failed knows better why.
+                Some(status) if !status.success() => error(&name, process.reason(Some(status))),
+                _ => error(&name, reason),
+            }),
+            Err(_) => {
+                slot.close();
+                let reason = format!("no picture in {} s: {}", patience.as_secs(), process.reason(None));
+                Err(error(&name, reason))
+            }
+        }
+    }
+
+    /// What was sent is no frame: why. A child that failed on the way may do better another time, one that is well and
+    /// sends rubbish will not.
+    fn broken(&mut self, reason: &str) -> Error {
+        match self.process.wait(ENDING) {
+            Some(status) if !status.success() => {
+                Error::Stream { name: self.name.clone(), reason: self.process.reason(Some(status)) }
+            }
+            _ => Error::damaged(&self.name, reason),
+        }
+    }
+
+    /// The child sends nothing more: why.
+    fn ended(&mut self) -> Result<Next> {
+        let status = self.process.wait(ENDING);
+        if self.ends && status.is_some_and(|s| s.success()) {
+            return Ok(Next::End);
+        }
+        Err(Error::Stream { name: self.name.clone(), reason: self.process.reason(status) })
+    }
+}
+
+impl Drop for ChildSource {
+    fn drop(&mut self) {
+        self.slot.close();
+    }
+}
+
+/// Fills the slot until the stream ends or nobody wants it any more.
+fn read(
+    stdout: ChildStdout,
+    hint: RawHint,
+    head: &SyncSender<std::result::Result<RawFormat, String>>,
+    slot: &Slot<std::result::Result<Arrived, String>>,
+) {
+    let mut frames = match RawFrames::open(BufReader::with_capacity(1 << 20, stdout), hint) {
+        Ok(frames) => frames,
+        Err(e) => return head.send(Err(e)).unwrap_or_default(),
+    };
+    head.send(Ok(frames.format())).ok();
+    for index in 0.. {
+        let arrived = match frames.next() {
+            Ok(Some(frame)) => Ok(Arrived { frame, index }),
+            Ok(None) => return,
+            Err(e) => Err(e),
+        };
+        let failed = arrived.is_err();
+        slot.put(arrived);
+        if failed || slot.is_closed() {
+            return;
+        }
+    }
+}
+
+impl Source for ChildSource {
+    fn describe(&self) -> String {
+        format!("{} ({})", self.name, self.format)
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn next(&mut self, timeout: Duration) -> Result<Next> {
+        match self.slot.take(timeout) {
+            Taken::Item(Ok(Arrived { frame: RawFrame { picture, arrived: taken, decode }, index })) => {
+                let time = taken.saturating_duration_since(*self.start.get_or_insert(taken));
+                Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode }))
+            }
+            Taken::Item(Err(reason)) => Err(self.broken(&reason)),
+            Taken::Nothing => Ok(Next::Waiting),
+            Taken::Closed => self.ended(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+use super::*;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn open(line: &str) -> Result<ChildSource> {
+    let options = SourceOptions { size: Some((2, 1)), patience: SOON, ..SourceOptions::default() };
+    ChildSource::open(&format!("exec:{line}"), &options)
+}
+
+fn shell(script: &str) -> String {
+    format!("sh -c '{script}'")
+}
+
+/// Frames until the end or an error.
+fn rest(source: &mut ChildSource) -> (Vec<u64>, Option<String>) {
+    let mut indices = Vec::new();
+    let start = Instant::now();
+    while start.elapsed() < SOON {
+        match source.next(Duration::from_millis(50)) {
+            Ok(Next::Frame(captured)) => indices.push(captured.frame.index),
+            Ok(Next::Waiting) => {}
+            Ok(Next::End) => return (indices, None),
+            Err(e) => return (indices, Some(e.to_string())),
+        }
+    }
+    panic!("no end");
+}
+
+fn is_alive(pid: &str) -> bool {
+    // A process that has ended and was not waited for is a zombie, state Z.
+    std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).is_ok_and(|s| !s.contains(") Z "))
+}
+
+#[test]
+fn a_childs_frames_come_to_an_end() {
+    let mut source = open(&shell("for i in 1 2 3; do printf abcdef; sleep 0.05; done")).unwrap();
+    assert!(source.is_live() && source.describe().contains("RGB, 2x1, 30 fps"));
+    let (indices, error) = rest(&mut source);
+    // On a busy machine an early one may have been replaced before it was asked for.
+    assert_eq!((indices.last(), error), (Some(&2), None));
+}
+
+#[test]
+fn the_newest_frame_wins_and_gaps_show() {
+    let mut source =
+        open(&shell("i=0; while [ $i -lt 200 ]; do printf abcdef; i=$((i+1)); done; sleep 0.3")).unwrap();
+    std::thread::sleep(Duration::from_millis(250));
+    let (indices, error) = rest(&mut source);
+    assert_eq!((indices.last(), error), (Some(&199), None));
+    assert!(indices.len() < 10, "{indices:?}");
+}
+
+#[test]
+fn last_words_tell_why_a_child_failed() {
+    let refused =
+        open(&shell("echo first >&2; echo the lens is dirty >&2; exit 3")).err().unwrap().to_string();
+    assert!(refused.contains("the lens is dirty") && refused.contains('3'), "{refused}");
+    let mut source = open(&shell("printf abcdef; sleep 0.1; echo cable cut >&2; exit 1")).unwrap();
+    let (indices, error) = rest(&mut source);
+    assert!(indices.len() <= 1);
+    assert!(error.unwrap().contains("cable cut"));
+    let missing = open("no-such-program-here").err().unwrap().to_string();
+    assert!(missing.contains("no-such-program-here"), "{missing}");
+    let gst = Error::needs_program("gst-launch-1.0").to_string();
+    assert!(gst.contains("gstreamer1.0-tools"), "{gst}");
+}
+
+#[test]
+fn rubbish_is_not_worth_another_try() {
+    let mut source = open(&shell("printf abcdefgh")).unwrap();
+    let start = Instant::now();
+    let error = loop {
+        match source.next(Duration::from_millis(50)) {
+            Ok(_) => assert!(start.elapsed() < SOON),
+            Err(e) => break e,
+        }
+    };
+    assert!(!error.is_lost_camera() && error.to_string().contains("within a frame"), "{error}");
+    let mut source = open(&shell("printf abcdefgh; echo cable cut >&2; exit 1")).unwrap();
+    let (_, error) = rest(&mut source);
+    assert!(error.unwrap().contains("cable cut"));
+}
+
+#[test]
+fn no_child_outlives_its_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let pid = dir.path().join("pid");
+    // The grandchild ignores the polite signal and is killed all the same.
+    let inner = "trap \"\" TERM; while :; do sleep 0.1; done";
+    let script =
+        format!("({inner}) & echo $! >{}; while :; do printf abcdef; sleep 0.01; done", pid.display());
+    let source = open(&shell(&script)).unwrap();
+    let grandchild = std::fs::read_to_string(&pid).unwrap();
+    assert!(is_alive(&grandchild));
+    let start = Instant::now();
+    drop(source);
+    assert!(start.elapsed() < Duration::from_secs(2));
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(!is_alive(&grandchild));
+}
+
+#[test]
+fn a_silent_child_is_given_up() {
+    let options = SourceOptions { patience: Duration::from_millis(200), ..SourceOptions::default() };
+    let start = Instant::now();
+    assert!(
+        ChildSource::open("exec:sleep 60", &options).is_err_and(|e| e.to_string().contains("no picture"))
+    );
+    assert!(start.elapsed() < SOON);
+}
+
+/// ffmpeg repeats the whole address when it cannot connect, and the password stood in the error.
+#[test]
+fn a_password_is_not_repeated() {
+    let words = ["sh", "-c", "echo rtsp://me:pass@cam/1: me:pass is wrong >&2; exit 1"].map(str::to_owned);
+    let (mut process, _stdout) = Process::start(&words, Some("me:pass".to_owned())).unwrap();
+    let status = process.wait(SOON);
+    assert_eq!(process.reason(status), "rtsp://cam/1: *** is wrong (exit status: 1)");
+}

@@ -1,0 +1,73 @@
+//! What people ask for while frames go by, at a window or on a page, and what they are told.
+
+use std::path::PathBuf;
+
+/// What the user wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// End the program.
+    Quit,
+    /// Stop or go on.
+    Pause,
+    /// Save the picture shown.
+    Snapshot,
+    /// Swap left and right.
+    Mirror,
+    /// Show or hide the help.
+    Help,
+    /// Turn something on or off, whatever it was.
+    Set(Switch, bool),
+}
+
+/// What can be turned on and off while frames go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Left and right swapped.
+    Mirror,
+    /// Standing still.
+    Pause,
+    /// Keypoints drawn.
+    Overlay,
+    /// Keypoints filtered over time.
+    Smoothing,
+    /// Rate and latency written on the picture.
+    Numbers,
+    /// A clip being recorded.
+    Recording,
+}
+
+/// Where the switches are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[allow(missing_docs)]
+pub struct Switches {
+    pub mirror: bool,
+    pub pause: bool,
+    pub overlay: bool,
+    pub smoothing: bool,
+    pub numbers: bool,
+    pub recording: bool,
+}
+
+/// How a run goes at the moment, for those who watch it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Frames processed.
+    pub frames: u64,
+    /// Frames that came while the loop was busy.
+    pub dropped: u64,
+    /// Frames a second over the latest frames.
+    pub fps: Option<f64>,
+    /// How long each stage of the latest frame took, in milliseconds; the whole is last.
+    pub stages: Vec<(&'static str, f64)>,
+    /// The source in a few words.
+    pub source: String,
+    /// What computes.
+    pub engine: String,
+    /// What is wrong, if anything is.
+    pub trouble: Option<String>,
+    /// Where the switches are.
+    pub switches: Switches,
+    /// Clips recorded so far at the watchers' wish.
+    pub recordings: Vec<PathBuf>,
+}

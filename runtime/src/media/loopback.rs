@@ -1,0 +1,127 @@
+//! A camera for other programs: pictures written to a v4l2loopback device.
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use v4l::capability::Flags;
+use v4l::video::Output;
+use v4l::{Device, Format, FourCC};
+
+use super::error::{Error, Result};
+use super::sink::{Shown, Sink, Written};
+use super::yuv::fill_yuyv;
+
+/// What the device was told to take.
+#[derive(Clone, Copy, PartialEq)]
+enum Layout {
+    Yuyv,
+    Rgb,
+}
+
+/// Writes every frame to the device, YUYV where it takes that, else RGB.
+pub(super) struct LoopbackSink {
+    path: PathBuf,
+    device: Device,
+    /// Size and layout, from the first frame on.
+    set: Option<((u32, u32), Layout)>,
+    bytes: Vec<u8>,
+}
+
+impl LoopbackSink {
+    /// Opens the device and asks what it is.
+    ///
+    /// # Errors
+    /// [`Error::NoOutputDevice`]: it is missing, or no device that takes pictures.
+    pub fn open(path: &Path) -> Result<Self> {
+        let refused = |reason: String| Error::NoOutputDevice { path: path.to_owned(), reason };
+        let is_device = fs::metadata(path).map(|m| m.file_type().is_char_device());
+        match is_device {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let number = path.to_string_lossy().trim_start_matches("/dev/video").to_owned();
+                let number = if number.parse::<u16>().is_ok() { number } else { "N".to_owned() };
+                return Err(refused(format!(
+                    "no such device; make one with: modprobe v4l2loopback video_nr={number} exclusive_caps=1"
+                )));
+            }
+            Err(e) => return Err(Error::io(path)(e)),
+            Ok(_) => {}
+        }
+        let device = Device::with_path(path).map_err(Error::io(path))?;
+        let capabilities = device.query_caps().map(|c| c.capabilities).unwrap_or(Flags::empty());
+        if !capabilities.contains(Flags::VIDEO_OUTPUT) {
+            let what =
+                if capabilities.contains(Flags::VIDEO_CAPTURE) { "a camera" } else { "no video device" };
+            return Err(refused(format!("takes no pictures, it is {what}; name a v4l2loopback device")));
+        }
+        Ok(Self { path: path.to_owned(), device, set: None, bytes: Vec::new() })
+    }
+
+    /// Tells the device what comes. Both sides must be even for colours shared by two pixels.
+    fn set(&mut self, picture: &RgbImage) -> Result<((u32, u32), Layout)> {
+        if let Some(set) = self.set {
+            return Ok(set);
+        }
+        let size = (picture.width() & !1, picture.height() & !1);
+        for (code, layout, bytes) in [(b"YUYV", Layout::Yuyv, 2), (b"RGB3", Layout::Rgb, 3)] {
+            let mut wanted = Format::new(size.0, size.1, FourCC::new(code));
+            wanted.stride = size.0 * bytes;
+            wanted.size = size.0 * size.1 * bytes;
+            match Output::set_format(&self.device, &wanted) {
+                Ok(got) if (got.width, got.height, got.fourcc) == (size.0, size.1, wanted.fourcc) => {
+                    self.set = Some((size, layout));
+                    return Ok((size, layout));
+                }
+                _ => {}
+            }
+        }
+        let reason = format!(
+            "takes no {}x{} pictures; close the programs that watch it, since they hold it to another size",
+            size.0, size.1
+        );
+        Err(Error::NoOutputDevice { path: self.path.clone(), reason })
+    }
+
+    fn send(&mut self, picture: &RgbImage) -> Result<()> {
+        let (size, layout) = self.set(picture)?;
+        let fitted;
+        let picture = if picture.dimensions() == size {
+            picture
+        } else {
+            fitted = imageops::resize(picture, size.0, size.1, FilterType::Triangle);
+            &fitted
+        };
+        let bytes: &[u8] = if layout == Layout::Yuyv {
+            fill_yuyv(picture, &mut self.bytes);
+            &self.bytes
+        } else {
+            picture
+        };
+        self.device.write_all(bytes).map_err(Error::io(&self.path))
+    }
+}
+
+impl Sink for LoopbackSink {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
+        self.send(shown.picture)
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Written>> {
+        Ok(Vec::new())
+    }
+
+    fn is_watched(&self) -> bool {
+        true
+    }
+
+    fn hold(&mut self, picture: &RgbImage) -> Result<()> {
+        self.send(picture)
+    }
+}

@@ -1,0 +1,332 @@
+//! H.264 in MP4: what telephones and browsers play.
+
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::RgbImage;
+use image::imageops::{self, FilterType};
+use openh264::OpenH264API;
+use openh264::encoder::{
+    Encoder, EncoderConfig, FrameType, IntraFramePeriod, RateControlMode, UsageType, VuiConfig,
+};
+use openh264::formats::YUVSlices;
+use shiguredo_mp4::boxes::{Avc1Box, AvccBox, SampleEntry, VisualSampleEntryFields};
+use shiguredo_mp4::mux::{FinalizedBoxes, Mp4FileMuxer, MuxError, Sample};
+use shiguredo_mp4::{TrackKind, Uint};
+
+use crate::media::error::{Error, Result};
+use crate::media::output::{PendingFile, check_target};
+use crate::media::sink::{Shown, Sink, Written};
+use crate::media::yuv::I420;
+
+/// Steps of time in a second, as is usual for video.
+const TICKS: u32 = 90_000;
+
+/// How long the last frame is shown, in ticks, if there is none before it to tell: a 25th of a second.
+const SINGLE: u32 = TICKS / 25;
+
+/// Frames from one that stands alone to the next: a player can jump to those.
+const KEY_FRAMES: u32 = 60;
+
+/// More than may wait in a file's buffer, and what the description of a clip without frames takes.
+const SPARE: u64 = 20 << 10;
+
+/// Most that a frame takes in the description of the clip, in bytes.
+const DESCRIBED: u64 = 24;
+
+/// A frame in the file.
+struct Stored {
+    /// When it is shown.
+    tick: u64,
+    offset: u64,
+    size: usize,
+    key: bool,
+}
+
+/// Writes a clip whose frames keep their own times.
+pub(in crate::media) struct Mp4Sink {
+    path: PathBuf,
+    force: bool,
+    writer: Option<Mp4Writer>,
+}
+
+impl Mp4Sink {
+    /// Prepares the file.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] (unless `force`) or the folder around it is missing.
+    pub fn create(path: &Path, force: bool) -> Result<Self> {
+        check_target(path, force)?;
+        Ok(Self { path: path.to_owned(), force, writer: None })
+    }
+}
+
+impl Sink for Mp4Sink {
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
+        if self.writer.is_none() {
+            self.writer = Some(Mp4Writer::create(&self.path, shown.picture.dimensions(), self.force)?);
+        }
+        self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
+    }
+
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        let saved = self.writer.and_then(|w| w.salvage().ok());
+        saved.map(|path| Written { what: "clip", path }).into_iter().collect()
+    }
+
+    fn finish(self: Box<Self>) -> Result<Vec<Written>> {
+        let path = self.writer.map(Mp4Writer::finish).transpose()?;
+        Ok(path.map(|path| Written { what: "clip", path }).into_iter().collect())
+    }
+}
+
+struct Mp4Writer {
+    file: PendingFile,
+    encoder: Encoder,
+    size: (u32, u32),
+    position: u64,
+    planes: I420,
+    start: Duration,
+    frames: Vec<Stored>,
+    /// What the stream is, known from the first frame on.
+    entry: Option<SampleEntry>,
+}
+
+impl Mp4Writer {
+    fn create(path: &Path, (width, height): (u32, u32), force: bool) -> Result<Self> {
+        // H.264 shares colours among four pixels.
+        let size = (width & !1, height & !1);
+        let config = EncoderConfig::new()
+            .usage_type(UsageType::CameraVideoRealTime)
+            // Each frame as good as the next, at the size that takes: its quantiser is the encoder's own, 26.
+            .rate_control_mode(RateControlMode::Off)
+            .intra_frame_period(IntraFramePeriod::from_num_frames(KEY_FRAMES))
+            .vui(VuiConfig::bt601())
+            .skip_frames(false)
+            // A thread would take a core from the detector.
+            .num_threads(1);
+        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
+            .map_err(|e| Error::damaged(path, e))?;
+        let muxer = Mp4FileMuxer::new().map_err(|e| Error::damaged(path, e))?;
+        let mut file = PendingFile::create(path, force)?;
+        let head = muxer.initial_boxes_bytes();
+        file.write(head)?;
+        let position = head.len() as u64;
+        Ok(Self {
+            file,
+            encoder,
+            size,
+            position,
+            planes: I420::default(),
+            start: Duration::ZERO,
+            frames: Vec::new(),
+            entry: None,
+        })
+    }
+
+    fn add(&mut self, picture: &RgbImage, time: Duration) -> Result<()> {
+        if self.frames.is_empty() {
+            self.start = time;
+        }
+        let tick = (time.saturating_sub(self.start).as_secs_f64() * f64::from(TICKS)).round() as u64;
+        if picture.dimensions() == self.size {
+            self.planes.fill(picture);
+        } else {
+            self.planes.fill(&imageops::resize(picture, self.size.0, self.size.1, FilterType::Triangle));
+        }
+        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+        let planes = (&self.planes.y[..], &self.planes.u[..], &self.planes.v[..]);
+        let source = YUVSlices::new(planes, (width, height), (width, width / 2, width / 2));
+        let stream = self.encoder.encode(&source).map_err(|e| Error::damaged(self.file.target(), e))?;
+        let key = matches!(stream.frame_type(), FrameType::IDR | FrameType::I);
+        let (mut sps, mut pps, mut sample) = (None, None, Vec::new());
+        for layer in (0..stream.num_layers()).filter_map(|i| stream.layer(i)) {
+            for unit in (0..layer.nal_count()).filter_map(|i| layer.nal_unit(i)) {
+                let unit = without_start_code(unit);
+                match unit.first().map(|b| b & 31) {
+                    Some(7) => sps = Some(unit.to_vec()),
+                    Some(8) => pps = Some(unit.to_vec()),
+                    Some(_) => {
+                        sample.extend_from_slice(&(unit.len() as u32).to_be_bytes());
+                        sample.extend_from_slice(unit);
+                    }
+                    None => {}
+                }
+            }
+        }
+        if sample.is_empty() {
+            // The encoder saw no change worth a frame: the one before goes on.
+            return Ok(());
+        }
+        if self.entry.is_none() {
+            self.entry = Some(entry(self.size, sps, pps).ok_or_else(|| {
+                Error::damaged(self.file.target(), "the H.264 encoder did not describe its stream")
+            })?);
+        }
+        self.file.write(&sample)?;
+        let (offset, size) = (self.position, sample.len());
+        self.position += size as u64;
+        self.frames.push(Stored { tick, offset, size, key });
+        Ok(())
+    }
+
+    /// Finishes after [`Mp4Writer::add`] failed, on a full disk say: gives up frames at the end until their room is enough
+    /// for the description of the others.
+    fn salvage(mut self) -> Result<PathBuf> {
+        let end = self.position;
+        while let Some(last) = self.frames.pop() {
+            self.position = last.offset;
+            if end - self.position >= SPARE + DESCRIBED * self.frames.len() as u64 {
+                break;
+            }
+        }
+        if self.frames.is_empty() {
+            return Err(Error::damaged(self.file.target(), "nothing could be saved"));
+        }
+        self.file.cut(self.position)?;
+        self.finish()
+    }
+
+    fn finish(mut self) -> Result<PathBuf> {
+        let boxes = self.describe().map_err(|e| Error::damaged(self.file.target(), e))?;
+        for (offset, bytes) in boxes.offset_and_bytes_pairs() {
+            self.file.patch(offset, bytes)?;
+        }
+        self.file.finish()
+    }
+
+    /// Tells the muxer of all frames: how long each is shown is known when the next one is there, and that the last is in
+    /// the file only now.
+    fn describe(&mut self) -> std::result::Result<FinalizedBoxes, MuxError> {
+        let mut muxer = Mp4FileMuxer::new()?;
+        let mut length = SINGLE;
+        for (i, frame) in self.frames.iter().enumerate() {
+            if let Some(next) = self.frames.get(i + 1) {
+                length = u32::try_from(next.tick.saturating_sub(frame.tick)).unwrap_or(u32::MAX).max(1);
+            }
+            muxer.append_sample(&Sample {
+                track_kind: TrackKind::Video,
+                sample_entry: self.entry.take(),
+                keyframe: frame.key,
+                timescale: NonZeroU32::MIN.saturating_add(TICKS - 1),
+                duration: length,
+                composition_time_offset: None,
+                data_offset: frame.offset,
+                data_size: frame.size,
+            })?;
+        }
+        muxer.finalize().cloned()
+    }
+}
+
+/// What the stream is, for players.
+fn entry((width, height): (u32, u32), sps: Option<Vec<u8>>, pps: Option<Vec<u8>>) -> Option<SampleEntry> {
+    let (sps, pps) = (sps?, pps?);
+    let [profile, compatibility, level] = *sps.get(1..4)? else { return None };
+    let visual = VisualSampleEntryFields {
+        data_reference_index: VisualSampleEntryFields::DEFAULT_DATA_REFERENCE_INDEX,
+        width: u16::try_from(width).ok()?,
+        height: u16::try_from(height).ok()?,
+        horizresolution: VisualSampleEntryFields::DEFAULT_HORIZRESOLUTION,
+        vertresolution: VisualSampleEntryFields::DEFAULT_VERTRESOLUTION,
+        frame_count: VisualSampleEntryFields::DEFAULT_FRAME_COUNT,
+        compressorname: VisualSampleEntryFields::NULL_COMPRESSORNAME,
+        depth: VisualSampleEntryFields::DEFAULT_DEPTH,
+    };
+    // Profiles from High on say more of their colours; the encoder's own is below.
+    let high = !matches!(profile, 66 | 77 | 88);
+    let avcc_box = AvccBox {
+        avc_profile_indication: profile,
+        profile_compatibility: compatibility,
+        avc_level_indication: level,
+        length_size_minus_one: Uint::new(3),
+        sps_list: vec![sps],
+        pps_list: vec![pps],
+        chroma_format: high.then(|| Uint::new(1)),
+        bit_depth_luma_minus8: high.then(|| Uint::new(0)),
+        bit_depth_chroma_minus8: high.then(|| Uint::new(0)),
+        sps_ext_list: Vec::new(),
+    };
+    Some(SampleEntry::Avc1(Avc1Box { visual, avcc_box, unknown_boxes: Vec::new() }))
+}
+
+/// A unit without the zeros and the one that mark its start in a stream.
+fn without_start_code(unit: &[u8]) -> &[u8] {
+    let zeros = unit.iter().take_while(|b| **b == 0).count();
+    match unit.get(zeros) {
+        Some(1) if zeros >= 2 => &unit[zeros + 1..],
+        _ => unit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::jpeg::tests::{gradient, largest_difference};
+    use crate::media::mp4::{Mp4Source, Opened};
+    use crate::media::source::{Next, Source};
+
+    #[test]
+    fn what_was_written_is_read_back_with_its_own_times() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.mp4");
+        let times = [0, 40, 80, 200, 233, 1000].map(|ms| Duration::from_millis(500 + ms));
+        let mut sink = Box::new(Mp4Sink::create(&path, false).unwrap());
+        let mut pictures = Vec::new();
+        for (i, time) in times.into_iter().enumerate() {
+            // Both sides odd: the last row and column are given up.
+            let mut picture = gradient(65, 49);
+            picture.iter_mut().for_each(|p| *p = p.saturating_add(15 * i as u8));
+            sink.write(&Shown { picture: &picture, index: i as u64, time, face: None, change: None })
+                .unwrap();
+            pictures.push(imageops::resize(&picture, 64, 48, FilterType::Triangle));
+        }
+        assert_eq!(sink.finish().unwrap(), [Written { what: "clip", path: path.clone() }]);
+        let Opened::H264(mut source) = Mp4Source::open(&path).unwrap() else { panic!("not H.264") };
+        for (i, time) in times.into_iter().enumerate() {
+            let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() else { panic!("frame {i}") };
+            let wanted = time - times[0];
+            assert!(captured.frame.time.abs_diff(wanted) < Duration::from_millis(1), "frame {i}");
+            let difference = largest_difference(&captured.frame.picture, &pictures[i]);
+            assert!(difference < 40, "frame {i}: {difference}");
+        }
+        assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End));
+    }
+
+    #[test]
+    fn what_came_before_a_failure_is_saved() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.mp4");
+        let mut writer = Mp4Writer::create(&path, (320, 240), false).unwrap();
+        let mut noise = 1u32;
+        for i in 0..12 {
+            let picture = RgbImage::from_fn(320, 240, |_, _| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                image::Rgb([(noise >> 24) as u8; 3])
+            });
+            writer.add(&picture, Duration::from_millis(40 * i)).unwrap();
+        }
+        writer.file.write(b"half a frame").unwrap();
+        assert_eq!(writer.salvage().unwrap(), path);
+        let Opened::H264(mut source) = Mp4Source::open(&path).unwrap() else { panic!("not H.264") };
+        let mut frames = 0;
+        while let Next::Frame(_) = source.next(Duration::ZERO).unwrap() {
+            frames += 1;
+        }
+        assert!((6..12).contains(&frames), "{frames}");
+    }
+
+    #[test]
+    fn start_codes_are_cut_off() {
+        for (unit, bare) in
+            [(&[0, 0, 0, 1, 7][..], &[7][..]), (&[0, 0, 1, 0, 0], &[0, 0]), (&[5, 0, 0, 1], &[5, 0, 0, 1])]
+        {
+            assert_eq!(without_start_code(unit), bare);
+        }
+    }
+}

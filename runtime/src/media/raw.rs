@@ -1,0 +1,227 @@
+//! Uncompressed frames in a row, as pipes carry them: YUV4MPEG2 ("y4m"), which tells its size, or bare RGB.
+
+use std::io::{self, Chain, Cursor, Read};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use y4m::{Colorspace, Decoder, Limits};
+
+use super::jpeg::MAX_SIDE;
+use super::yuv::{Planar, to_rgb};
+
+/// What a y4m stream begins with.
+const MAGIC: &[u8] = b"YUV4MPEG2 ";
+
+/// Frames a second of bare RGB when nothing else is said.
+const RAW_FPS: f64 = 30.0;
+
+/// Largest frame read, in bytes: three full planes of the largest picture.
+const MAX_BYTES: usize = 3 * MAX_SIDE as usize * MAX_SIDE as usize;
+
+/// What bare RGB does not tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RawHint {
+    /// Width and height in pixels.
+    pub size: Option<(u32, u32)>,
+    /// Frames a second.
+    pub fps: Option<f32>,
+}
+
+/// What the frames of a stream are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RawFormat {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Frames a second.
+    pub fps: f64,
+    /// `y4m` or `RGB`.
+    pub kind: &'static str,
+}
+
+impl std::fmt::Display for RawFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fps = (self.fps * 100.0).round() / 100.0;
+        write!(f, "{}, {}x{}, {fps} fps", self.kind, self.width, self.height)
+    }
+}
+
+/// A frame of a stream.
+pub(super) struct RawFrame {
+    pub picture: RgbImage,
+    /// When its last byte was there.
+    pub arrived: Instant,
+    /// How long its colours took to compute.
+    pub decode: Duration,
+}
+
+type Rest<R> = Chain<Cursor<Vec<u8>>, R>;
+
+/// Reads frame after frame.
+pub(super) struct RawFrames<R: Read> {
+    format: RawFormat,
+    reader: Reader<R>,
+}
+
+enum Reader<R: Read> {
+    Y4m { decoder: Decoder<Rest<R>>, planar: Planar },
+    Rgb(Rest<R>),
+}
+
+impl<R: Read> RawFrames<R> {
+    /// Reads the head of a stream.
+    ///
+    /// # Errors
+    /// One line on what is wrong with it.
+    pub fn open(mut reader: R, hint: RawHint) -> Result<Self, String> {
+        let mut head = Vec::new();
+        reader.by_ref().take(MAGIC.len() as u64).read_to_end(&mut head).map_err(|e| e.to_string())?;
+        if head.is_empty() {
+            return Err("sent no picture".to_owned());
+        }
+        let is_y4m = head == MAGIC;
+        let rest = Cursor::new(head).chain(reader);
+        if is_y4m {
+            return Self::open_y4m(rest);
+        }
+        let Some((width, height)) = hint.size else {
+            return Err("sends something else than y4m; for bare RGB (rgb24) give --size WxH".to_owned());
+        };
+        let fps = hint.fps.map_or(RAW_FPS, f64::from);
+        Ok(Self { format: RawFormat { width, height, fps, kind: "RGB" }, reader: Reader::Rgb(rest) })
+    }
+
+    fn open_y4m(rest: Rest<R>) -> Result<Self, String> {
+        let decoder = Decoder::new_with_limits(rest, Limits { bytes: MAX_BYTES }).map_err(|e| match e {
+            y4m::Error::UnknownColorspace => UNKNOWN_COLOURS.to_owned(),
+            other => format!("sends a y4m head that cannot be read: {other}"),
+        })?;
+        let block = match decoder.get_colorspace() {
+            Colorspace::Cmono => None,
+            Colorspace::C420 | Colorspace::C420jpeg | Colorspace::C420paldv | Colorspace::C420mpeg2 => {
+                Some((2, 2))
+            }
+            Colorspace::C422 => Some((2, 1)),
+            Colorspace::C444 => Some((1, 1)),
+            _ => return Err(UNKNOWN_COLOURS.to_owned()),
+        };
+        let (width, height) = (decoder.get_width(), decoder.get_height());
+        if width.max(height) > MAX_SIDE as usize {
+            return Err(format!("{width}x{height} pixels, at most {MAX_SIDE} a side are read"));
+        }
+        let (width, height) = (width as u32, height as u32);
+        let rate = decoder.get_framerate();
+        let fps = rate.num as f64 / rate.den as f64;
+        // 0:0 means unknown.
+        let fps = if (0.01..=1000.0).contains(&fps) { fps } else { RAW_FPS };
+        let full_range =
+            decoder.get_raw_params().split(|b| *b == b' ').any(|word| word == b"XCOLORRANGE=FULL");
+        let planar = Planar { width, height, block, full_range };
+        let format = RawFormat { width, height, fps, kind: "y4m" };
+        Ok(Self { format, reader: Reader::Y4m { decoder, planar } })
+    }
+
+    /// What the frames are.
+    pub fn format(&self) -> RawFormat {
+        self.format
+    }
+
+    /// The next frame; none at the end.
+    ///
+    /// # Errors
+    /// One line on what is wrong with the stream.
+    pub fn next(&mut self) -> Result<Option<RawFrame>, String> {
+        match &mut self.reader {
+            Reader::Y4m { decoder, planar } => match decoder.read_frame() {
+                Ok(frame) => {
+                    let arrived = Instant::now();
+                    let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
+                    let picture = to_rgb(*planar, planes);
+                    Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
+                }
+                Err(y4m::Error::EOF) => Ok(None),
+                Err(y4m::Error::IoError(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+                Err(e) => Err(format!("sends a y4m frame that cannot be read: {e}")),
+            },
+            Reader::Rgb(rest) => {
+                let mut picture = RgbImage::new(self.format.width, self.format.height);
+                let bytes: &mut [u8] = &mut picture;
+                let mut filled = 0;
+                while filled < bytes.len() {
+                    match rest.read(&mut bytes[filled..]) {
+                        Ok(0) if filled == 0 => return Ok(None),
+                        Ok(0) => return Err("ends within a frame: is --size right?".to_owned()),
+                        Ok(n) => filled += n,
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e.to_string()),
+                    }
+                }
+                Ok(Some(RawFrame { picture, arrived: Instant::now(), decode: Duration::ZERO }))
+            }
+        }
+    }
+}
+
+const UNKNOWN_COLOURS: &str =
+    "sends y4m of a kind that is not read: make it 8-bit 420, 422, 444 or grey (ffmpeg: -pix_fmt yuv420p)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HINT: RawHint = RawHint { size: Some((2, 1)), fps: Some(10.0) };
+
+    fn y4m(head: &str, frames: &[&[u8]]) -> Vec<u8> {
+        let mut stream = format!("YUV4MPEG2 {head}\n").into_bytes();
+        for frame in frames {
+            stream.extend_from_slice(b"FRAME\n");
+            stream.extend_from_slice(frame);
+        }
+        stream
+    }
+
+    #[test]
+    fn y4m_tells_its_size_and_rate() {
+        let stream = y4m("W2 H2 F30000:1001 Ip C420jpeg", &[&[16, 235, 16, 235, 128, 128], &[16; 6]]);
+        let mut frames = RawFrames::open(&stream[..], HINT).unwrap();
+        let format = frames.format();
+        assert_eq!((format.width, format.height, format.kind), (2, 2, "y4m"));
+        assert!((format.fps - 29.97).abs() < 0.01);
+        let first = frames.next().unwrap().unwrap().picture;
+        assert_eq!(first.as_raw(), &[0, 0, 0, 255, 255, 255, 0, 0, 0, 255, 255, 255]);
+        assert!(frames.next().unwrap().is_some());
+        assert!(frames.next().unwrap().is_none());
+    }
+
+    #[test]
+    fn every_layout_of_colours_is_read() {
+        for (name, bytes) in [("mono", 6), ("420mpeg2", 6 + 4), ("422", 6 + 8), ("444", 18)] {
+            let frame = vec![128; bytes];
+            let stream = y4m(&format!("W3 H2 F25:1 C{name}"), &[&frame, &frame]);
+            let mut frames = RawFrames::open(&stream[..], RawHint::default()).unwrap();
+            for _ in 0..2 {
+                assert_eq!(frames.next().unwrap().unwrap().picture.get_pixel(2, 1).0, [130; 3], "{name}");
+            }
+            assert!(frames.next().unwrap().is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn bare_rgb_needs_a_size() {
+        let stream = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
+        assert!(RawFrames::open(&stream[..], RawHint::default()).is_err_and(|e| e.contains("--size")));
+        let mut frames = RawFrames::open(&stream[..], HINT).unwrap();
+        assert_eq!(frames.next().unwrap().unwrap().picture.as_raw(), &[1, 2, 3, 4, 5, 6]);
+        assert_eq!(frames.next().unwrap().unwrap().picture.as_raw(), &[7, 8, 9, 10, 11, 12]);
+        assert!(frames.next().is_err_and(|e| e.contains("within a frame")));
+        assert!(RawFrames::open(&[][..], HINT).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said() {
+        for head in ["W2 H2 F25:1 C420p10", "W2 H2 F25:1 C411", "W0 H2 F25:1", "W20000 H2 F25:1", "H2"] {
+            assert!(RawFrames::open(&y4m(head, &[])[..], HINT).is_err(), "{head}");
+        }
+    }
+}

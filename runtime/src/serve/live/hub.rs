@@ -1,0 +1,186 @@
+//! Between the loop, which must never wait, and those who look on, each as fast as it can.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+
+use crate::media::control::Wish;
+use crate::media::jpeg;
+
+/// A picture as it is sent, with what is known of it.
+pub(super) struct Part {
+    pub jpeg: Vec<u8>,
+    pub picture: RgbImage,
+    /// One line of JSON in ASCII.
+    pub facts: String,
+}
+
+#[derive(Default)]
+struct State {
+    /// The newest frame, until somebody is there for whom it is worth encoding.
+    raw: Option<(RgbImage, String)>,
+    part: Option<Arc<Part>>,
+    /// How many parts there were.
+    version: u64,
+    viewers: usize,
+    wishes: Vec<Wish>,
+    recordings: BTreeMap<String, PathBuf>,
+    info: String,
+    closed: bool,
+}
+
+/// Shared by the loop, the encoder and the connections.
+#[derive(Clone, Default)]
+pub(super) struct Hub(Arc<(Mutex<State>, Condvar)>);
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves the state whole: what is assigned is assigned at once.
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, most: Duration) -> MutexGuard<'a, State> {
+        self.0.1.wait_timeout(state, most).unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Starts the thread that encodes. It ends when the hub is closed.
+    pub fn start_encoder(&self) {
+        let hub = self.clone();
+        std::thread::spawn(move || hub.encode_all());
+    }
+
+    fn encode_all(&self) {
+        loop {
+            let mut state = self.lock();
+            let (picture, facts) = loop {
+                if state.closed {
+                    return;
+                }
+                match state.raw.take() {
+                    Some(raw) if state.viewers > 0 => break raw,
+                    raw => state.raw = raw,
+                }
+                state = self.wait(state, Duration::from_secs(1));
+            };
+            drop(state);
+            let mut jpeg = Vec::new();
+            if jpeg::encode(&picture, &mut jpeg).is_err() {
+                continue;
+            }
+            let mut state = self.lock();
+            state.part = Some(Arc::new(Part { jpeg, picture, facts }));
+            state.version += 1;
+            self.0.1.notify_all();
+        }
+    }
+
+    /// Puts the newest picture, which replaces one that nobody fetched.
+    pub fn put(&self, picture: &RgbImage, facts: String) {
+        let mut state = self.lock();
+        let held = match state.raw.take() {
+            Some((mut held, _)) if held.dimensions() == picture.dimensions() => {
+                held.copy_from_slice(picture);
+                held
+            }
+            _ => picture.clone(),
+        };
+        state.raw = Some((held, facts));
+        if state.viewers > 0 {
+            self.0.1.notify_all();
+        }
+    }
+
+    /// Somebody more who looks on, if there are fewer than `most`.
+    pub fn join(&self, most: usize) -> Option<Viewer> {
+        let mut state = self.lock();
+        if state.viewers >= most || state.closed {
+            return None;
+        }
+        state.viewers += 1;
+        // What was encoded for an earlier viewer may be long past; what waits is not.
+        let seen = if state.raw.is_some() { state.version } else { 0 };
+        self.0.1.notify_all();
+        drop(state);
+        Some(Viewer { hub: self.clone(), seen, last: None })
+    }
+
+    pub fn wish(&self, wish: Wish) {
+        self.lock().wishes.push(wish);
+    }
+
+    pub fn take_wishes(&self) -> Vec<Wish> {
+        std::mem::take(&mut self.lock().wishes)
+    }
+
+    /// The file of a recording that may be fetched, by its name.
+    pub fn recording(&self, name: &str) -> Option<PathBuf> {
+        self.lock().recordings.get(name).cloned()
+    }
+
+    pub fn set_recordings(&self, paths: &[PathBuf]) {
+        let mut state = self.lock();
+        if state.recordings.len() != paths.len() {
+            let named = |path: &PathBuf| Some((path.file_name()?.to_str()?.to_owned(), path.clone()));
+            state.recordings = paths.iter().filter_map(named).collect();
+        }
+    }
+
+    /// What does not change during a run, as JSON.
+    pub fn info(&self) -> String {
+        self.lock().info.clone()
+    }
+
+    pub fn set_info(&self, info: String) {
+        self.lock().info = info;
+    }
+
+    pub fn viewers(&self) -> usize {
+        self.lock().viewers
+    }
+
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.0.1.notify_all();
+    }
+}
+
+/// One who looks on: gets the newest part, never an older one.
+pub(super) struct Viewer {
+    hub: Hub,
+    seen: u64,
+    last: Option<Arc<Part>>,
+}
+
+impl Viewer {
+    /// The next part. Where none comes in time the last one is given again, so that a peer that went away is noticed;
+    /// none at the end.
+    pub fn next(&mut self, timeout: Duration) -> Option<Arc<Part>> {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.hub.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if state.version > self.seen {
+                self.seen = state.version;
+                self.last.clone_from(&state.part);
+                return self.last.clone();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() && self.last.is_some() {
+                return self.last.clone();
+            }
+            let wait = if left.is_zero() { timeout } else { left };
+            state = self.hub.wait(state, wait);
+        }
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.hub.lock().viewers -= 1;
+    }
+}

@@ -1,0 +1,146 @@
+use std::fs::File;
+use std::io::{self, Cursor, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hub::{Hub, Part};
+use crate::media::control::{Switch, Wish};
+use crate::serve::server::busy;
+use crate::serve::{Access, Answer, Pages, Request, Response};
+
+/// The page: markup, style and script in one.
+const PAGE: &str = include_str!("page.html");
+
+/// What stands in the page for a word that only its own style and script know.
+const NONCE: &str = "{{nonce}}";
+
+/// Where no frame comes the last one is sent again after this long.
+const STILL: Duration = Duration::from_secs(1);
+
+/// How long a single picture is waited for.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What stands between the parts of a stream.
+const BOUNDARY: &str = "frame";
+
+/// The routes of the live page.
+pub(super) struct LivePages {
+    hub: Hub,
+    most: usize,
+}
+
+impl LivePages {
+    pub fn new(hub: Hub, most: usize) -> Self {
+        Self { hub, most }
+    }
+
+    /// Pictures for as long as somebody looks, in the form that `<img>`, ffmpeg and VLC take. The head of each part says
+    /// what is known of it, for the page.
+    fn stream(&self) -> Answer {
+        let Some(mut viewer) = self.hub.join(self.most) else { return busy().into() };
+        let kind = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
+        let body = move |out: &mut dyn Write| -> io::Result<()> {
+            while let Some(part) = viewer.next(STILL) {
+                write_part(out, &part)?;
+            }
+            write!(out, "--{BOUNDARY}--\r\n")?;
+            out.flush()
+        };
+        Answer::Stream { headers: vec![("Content-Type", kind)], body: Box::new(body) }
+    }
+
+    fn snapshot(&self) -> Response {
+        // One picture is no looking on: it counts for nothing beyond its connection.
+        let part = self.hub.join(usize::MAX).and_then(|mut viewer| viewer.next(PATIENCE));
+        let Some(part) = part else { return Response::text(503, "there is no picture yet") };
+        let mut png = Vec::new();
+        match part.picture.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png) {
+            Ok(()) => Response::content("image/png", png)
+                .with("Content-Disposition", "attachment; filename=\"snapshot.png\""),
+            Err(_) => Response::text(503, "the picture cannot be encoded"),
+        }
+    }
+
+    /// `POST /switch?name=overlay&on=1`.
+    fn turn(&self, request: &Request) -> Response {
+        let name = request.parameter("name").unwrap_or_default();
+        let switch = serde_json::from_value::<Switch>(serde_json::Value::String(name.to_owned()));
+        let on = match request.parameter("on") {
+            Some("1") => true,
+            Some("0") => false,
+            _ => return Response::text(400, "on is 1 or 0"),
+        };
+        match switch {
+            Ok(switch) => {
+                self.hub.wish(Wish::Set(switch, on));
+                Response::done()
+            }
+            Err(_) => Response::text(400, "there is no such switch"),
+        }
+    }
+}
+
+impl Pages for LivePages {
+    fn answer(&self, request: &Request) -> Option<Answer> {
+        let answer = match (request.method.as_str(), request.path.as_str()) {
+            ("GET", "/") => page().into(),
+            ("GET", "/info.json") => {
+                Response::content("application/json", self.hub.info().into_bytes()).into()
+            }
+            ("GET", "/stream.mjpg") => self.stream(),
+            ("GET", "/snapshot.png") => self.snapshot().into(),
+            ("POST", "/switch") => self.turn(request).into(),
+            ("GET", path) => {
+                // Only what was recorded in this run has a name here: no path leads elsewhere.
+                let name = path.strip_prefix("/recordings/")?;
+                download(&self.hub.recording(name)?, name)
+            }
+            _ => return None,
+        };
+        Some(answer)
+    }
+
+    fn close(&self) {
+        self.hub.close();
+    }
+}
+
+/// The page with a word of its own, so that nothing that gets into it can run.
+fn page() -> Response {
+    let Ok(nonce) = Access::new_token() else { return Response::text(503, "no randomness") };
+    let policy = format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' blob: data:; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    Response::content("text/html; charset=utf-8", PAGE.replace(NONCE, &nonce).into_bytes())
+        .with("Content-Security-Policy", policy)
+}
+
+fn write_part(out: &mut dyn Write, part: &Arc<Part>) -> io::Result<()> {
+    write!(
+        out,
+        "--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {}\r\nX-Frame: {}\r\n\r\n",
+        part.jpeg.len(),
+        part.facts
+    )?;
+    out.write_all(&part.jpeg)?;
+    out.write_all(b"\r\n")?;
+    out.flush()
+}
+
+fn download(path: &Path, name: &str) -> Answer {
+    let opened = File::open(path).and_then(|file| file.metadata().map(|m| (file, m.len())));
+    let Ok((mut file, length)) = opened else {
+        return Response::text(404, "the recording is gone").into();
+    };
+    Answer::Stream {
+        headers: vec![
+            ("Content-Type", "video/x-msvideo".to_owned()),
+            ("Content-Length", length.to_string()),
+            // Names are made here, of letters, digits, dots and hyphens.
+            ("Content-Disposition", format!("attachment; filename=\"{name}\"")),
+        ],
+        body: Box::new(move |out| io::copy(&mut file, out).map(|_| ())),
+    }
+}

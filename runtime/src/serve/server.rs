@@ -1,0 +1,193 @@
+use std::io::{self, BufWriter, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::gate::{Access, Gate};
+use super::http::{Answer, Pages, Request, Response, write_head};
+
+/// Connections at once; more are told to come back.
+const CONNECTIONS: usize = 32;
+
+/// How long a peer may take to send or take the next bytes.
+const PEER: Duration = Duration::from_secs(8);
+
+/// Pause before a wrong token is answered, so that guessing takes long.
+const WRONG: Duration = Duration::from_millis(250);
+
+/// Bytes on their way to a peer that the system may hold: what is held grows old.
+const IN_FLIGHT: usize = 128 << 10;
+
+/// What can go wrong at the start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The port is taken, or may not be used.
+    #[error("cannot listen at {address}: {source}; choose another port with --serve PORT")]
+    Listen {
+        /// Where it should have been.
+        address: SocketAddr,
+        /// The reason the operating system gave.
+        source: io::Error,
+    },
+    /// Others than this machine's own users could look on.
+    #[error("{0} can be reached from elsewhere: give a token, too")]
+    Open(SocketAddr),
+}
+
+struct Shared {
+    gate: Gate,
+    pages: Vec<Arc<dyn Pages>>,
+    connections: AtomicUsize,
+    stopping: AtomicBool,
+}
+
+/// A running server. Dropped, it stops.
+pub struct Server {
+    address: SocketAddr,
+    token: Option<String>,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// Listens and answers from now on. Port 0 means one that is free.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn start(access: &Access, pages: Vec<Arc<dyn Pages>>) -> Result<Self, Error> {
+        if access.token.is_none() && !access.address.ip().is_loopback() {
+            return Err(Error::Open(access.address));
+        }
+        let failed = |source| Error::Listen { address: access.address, source };
+        let listener = TcpListener::bind(access.address).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let shared = Arc::new(Shared {
+            gate: Gate::new(address, access.token.clone()),
+            pages,
+            connections: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        std::thread::spawn(move || accept(&listener, &accepting));
+        Ok(Self { address, token: access.token.clone(), shared })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What to open in a browser. Where any address of the machine will do, it is one that others reach.
+    pub fn url(&self) -> String {
+        let mut shown = self.address;
+        if shown.ip().is_unspecified() {
+            shown.set_ip(own_address(shown.ip()));
+        }
+        let token = self.token.as_ref().map(|t| format!("?token={t}")).unwrap_or_default();
+        format!("http://{shown}/{token}")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::SeqCst);
+        self.shared.pages.iter().for_each(|pages| pages.close());
+        // The listener looks at the flag when somebody comes: so come.
+        let mut address = self.address;
+        if address.ip().is_unspecified() {
+            address.set_ip(loopback(address.ip()));
+        }
+        TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+    }
+}
+
+fn loopback(like: IpAddr) -> IpAddr {
+    if like.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() }
+}
+
+/// The address that this machine has towards others. Nothing is sent: a datagram socket only learns its way.
+fn own_address(like: IpAddr) -> IpAddr {
+    let (from, to): (SocketAddr, SocketAddr) = if like.is_ipv4() {
+        ((Ipv4Addr::UNSPECIFIED, 0).into(), (Ipv4Addr::new(192, 0, 2, 1), 9).into())
+    } else {
+        ((Ipv6Addr::UNSPECIFIED, 0).into(), (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into())
+    };
+    let socket = std::net::UdpSocket::bind(from).and_then(|s| s.connect(to).map(|()| s));
+    socket.and_then(|s| s.local_addr()).map_or_else(|_| loopback(like), |a| a.ip())
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for stream in listener.incoming() {
+        if shared.stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(stream) = stream else {
+            // Out of file descriptors, say: not at once again.
+            std::thread::sleep(Duration::from_millis(50));
+            continue;
+        };
+        let Some(place) = Place::take(shared) else {
+            // So short an answer to a new connection never waits.
+            busy().write(&mut &stream).ok();
+            continue;
+        };
+        std::thread::spawn(move || {
+            // A peer that goes away is no news.
+            converse(stream, &place.0).ok();
+        });
+    }
+}
+
+/// A place among the connections.
+struct Place(Arc<Shared>);
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let place = Self(Arc::clone(shared));
+        // Dropping it gives it back.
+        (shared.connections.fetch_add(1, Ordering::SeqCst) < CONNECTIONS).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_write_timeout(Some(PEER))?;
+    stream.set_read_timeout(Some(PEER))?;
+    stream.set_nodelay(true)?;
+    rustix::net::sockopt::set_socket_send_buffer_size(&stream, IN_FLIGHT)?;
+    let request = match Request::read(&mut stream)? {
+        Ok(request) => request,
+        Err(response) => return respond(&stream, &response),
+    };
+    if let Some(refusal) = shared.gate.refuse(&request) {
+        if refusal.status == 401 {
+            std::thread::sleep(WRONG);
+        }
+        return respond(&stream, &refusal);
+    }
+    match shared.pages.iter().find_map(|pages| pages.answer(&request)) {
+        Some(Answer::Whole(response)) => respond(&stream, &response),
+        Some(Answer::Stream { headers, body }) => {
+            let mut out = BufWriter::new(&stream);
+            write_head(&mut out, 200, &headers)?;
+            body(&mut out)?;
+            out.flush()
+        }
+        None => respond(&stream, &Response::text(404, "there is nothing here")),
+    }
+}
+
+fn respond(stream: &TcpStream, response: &Response) -> io::Result<()> {
+    response.write(&mut BufWriter::new(stream))?;
+    stream.shutdown(Shutdown::Write)
+}
+
+/// The answer to one too many.
+pub(super) fn busy() -> Response {
+    Response::text(503, "as many look on as may; try again later").with("Retry-After", "5")
+}

@@ -1,0 +1,230 @@
+//! The program as its user runs it: sources and sinks by their names, several at once, and the page.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use models::testing::write_tiny_bundle;
+use serde_json::Value;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("bundle")).unwrap();
+        write_tiny_bundle(&dir.path().join("bundle")).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn runtime(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runtime"));
+        command.current_dir(self.0.path()).args(args).args(["--provider", "cpu", "--bundle", "bundle"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn webcam(&self, args: &[&str]) -> Command {
+        self.runtime(&[&["webcam", "--headless", "--min-confidence", "0"], args].concat())
+    }
+
+    /// Numbered pictures of a light square that moves.
+    fn pictures(&self, n: u32) {
+        for i in 0..n {
+            let lit = |x: u32, y: u32| (10 + 2 * i..40 + 2 * i).contains(&x) && (8..40).contains(&y);
+            let grey = |x, y| image::Rgb([if lit(x, y) { 220 } else { 30 }; 3]);
+            image::RgbImage::from_fn(80, 48, grey).save(self.path(&format!("in{i:03}.png"))).unwrap();
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The report of a run that ended with a code: on standard output, or where frames went there, on standard error.
+fn report(output: &Output, code: i32) -> Value {
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{out}{err}");
+    let line = out
+        .lines()
+        .chain(err.lines())
+        .map(|l| l.trim_start_matches("runtime: "))
+        .find(|l| l.starts_with('{'));
+    serde_json::from_str(line.unwrap()).unwrap()
+}
+
+#[test]
+fn a_run_feeds_several_sinks_and_another_run() {
+    let place = Place::new();
+    place.pictures(6);
+    let mut first = place
+        .webcam(&[
+            "in%03d.png",
+            "--out",
+            "-",
+            "--out",
+            "a.mp4",
+            "--out",
+            "out%d.png",
+            "--out",
+            "null",
+            "--json",
+        ])
+        .spawn()
+        .unwrap();
+    let mut second = place.webcam(&["-", "--out", "b.avi", "--json"]);
+    let second = second.stdin(first.stdout.take().unwrap()).output().unwrap();
+    let first = report(&first.wait_with_output().unwrap(), 0);
+    let second = report(&second, 0);
+    assert_eq!((&first["frames"], &second["frames"]), (&6.into(), &6.into()));
+    assert_eq!(first["written"].as_array().unwrap().len(), 2);
+    assert_eq!(first["failed"], serde_json::json!([]));
+    // Pictures of 80 by 48 are shown enlarged, and come through the pipe as they were shown.
+    let size = image::image_dimensions(place.path("out5.png")).unwrap();
+    let source = second["source"].as_str().unwrap();
+    assert!(source.contains("y4m") && source.contains(&format!("{}x{}", size.0, size.1)), "{source}");
+    let again = place.webcam(&["a.mp4", "--out", "null", "--json"]).output().unwrap();
+    assert_eq!(report(&again, 0)["frames"], 6);
+}
+
+#[test]
+fn an_output_that_fails_leaves_the_others_whole() {
+    let place = Place::new();
+    place.pictures(8);
+    let mut child = place.webcam(&["in%03d.png", "--out", "-", "--out", "a.avi", "--json"]).spawn().unwrap();
+    drop(child.stdout.take());
+    let report = report(&child.wait_with_output().unwrap(), 2);
+    assert_eq!((&report["frames"], &report["ended"]), (&8.into(), &"end_of_source".into()));
+    assert_eq!(
+        (&report["failed"][0]["output"], &report["written"][0]["path"]),
+        (&"-".into(), &"a.avi".into())
+    );
+    let again = place.webcam(&["a.avi", "--out", "null", "--json"]).output().unwrap();
+    assert!(text(&again.stdout).contains("\"frames\":8"));
+}
+
+#[test]
+fn a_clip_is_detected_as_it_is_watched() {
+    let place = Place::new();
+    place.pictures(5);
+    let made = place.webcam(&["in%03d.png", "--no-hud", "--out", "clip.mp4"]).output().unwrap();
+    assert!(made.status.success());
+    let watched = place.webcam(&["clip.mp4", "--keypoints", "k.jsonl"]).output().unwrap();
+    assert!(watched.status.success());
+    let detect =
+        || place.runtime(&["detect", "clip.mp4", "--json", "--min-confidence", "0"]).output().unwrap();
+    let (once, twice) = (detect(), detect());
+    assert!(once.status.success() && once.stdout == twice.stdout);
+    assert_eq!(text(&once.stdout), fs::read_to_string(place.path("k.jsonl")).unwrap());
+    assert_eq!(text(&once.stdout).lines().count(), 5);
+    for (args, part) in [
+        (vec![], "--json"),
+        (vec!["--json", "in000.png"], "one input"),
+        (vec!["--json", "--out", "d"], "webcam"),
+    ] {
+        let refused = place.runtime(&[&["detect", "clip.mp4"], &args[..]].concat()).output().unwrap();
+        assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains(part), "{args:?}");
+    }
+}
+
+fn interrupt(child: &Child) {
+    let pid = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+#[test]
+fn a_child_ends_with_the_run_that_started_it() {
+    let place = Place::new();
+    let script = "exec:sh -c 'echo $$ >pid; while :; do head -c 6912 /dev/zero; sleep 0.02; done'";
+    let child = place.webcam(&[script, "--size", "48x48", "--out", "null", "--json"]).spawn().unwrap();
+    let start = Instant::now();
+    let pid = loop {
+        match fs::read_to_string(place.path("pid")) {
+            Ok(pid) if pid.ends_with('\n') => break pid.trim().to_owned(),
+            _ => std::thread::sleep(Duration::from_millis(20)),
+        }
+        assert!(start.elapsed() < Duration::from_secs(20));
+    };
+    std::thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    let report = report(&child.wait_with_output().unwrap(), 0);
+    assert_eq!(report["ended"], "interrupted");
+    assert!(!PathBuf::from(format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn the_page_is_served_until_the_run_ends() {
+    let place = Place::new();
+    place.pictures(3);
+    let mut child =
+        place.webcam(&["in%03d.png", "--loop", "--serve", "0", "--token", "12345678"]).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    assert!(line.trim_end().ends_with("/?token=12345678"), "{line}");
+    let get = |target: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        write!(stream, "GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        text(&answer)
+    };
+    assert!(get("/").starts_with("HTTP/1.1 401"));
+    assert!(get("/?token=12345678").contains("Live keypoints"));
+    assert!(get("/snapshot.png?token=12345678").starts_with("HTTP/1.1 200"));
+    interrupt(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(TcpStream::connect(&address).is_err());
+}
+
+/// The window's server went away and Xlib ended the process, with every recording lost.
+#[test]
+fn a_display_that_goes_away_ends_no_recording() {
+    let mut server = Command::new("Xvfb");
+    server.args(["-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"]);
+    let Ok(mut server) = server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn() else {
+        println!("skipped: Xvfb is not installed");
+        return;
+    };
+    let mut number = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+    let place = Place::new();
+    place.pictures(50);
+    let child = place
+        .runtime(&[
+            "webcam",
+            "in%03d.png",
+            "--min-confidence",
+            "0",
+            "--out",
+            "window",
+            "--out",
+            "a.avi",
+            "--json",
+        ])
+        .env("DISPLAY", format!(":{}", number.trim()))
+        .env_remove("WAYLAND_DISPLAY")
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1200));
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let report = report(&child.wait_with_output().unwrap(), 2);
+    assert_eq!((&report["frames"], &report["ended"]), (&50.into(), &"end_of_source".into()));
+    assert_eq!(
+        (&report["failed"][0]["output"], &report["written"][0]["path"]),
+        (&"window".into(), &"a.avi".into())
+    );
+}
