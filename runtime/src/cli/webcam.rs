@@ -12,7 +12,7 @@ use super::{REPORTED, open_bundle, remark};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::live::{Ended, LiveLoop, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
+use crate::live::{Ended, LiveLoop, LoopOptions, Opener, Overlay, Report, Screen, ScreenOpener, Supply};
 use crate::media::keypoints::KeypointsSink;
 use crate::media::output::stamp;
 use crate::media::sheet::SheetSink;
@@ -52,7 +52,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let report = LiveLoop {
         supply,
         finder: &mut tracker,
-        manifest: bundle.manifest(),
+        painter: &mut Overlay(bundle.manifest()),
         sinks,
         screen: window.then_some(screen),
         options: LoopOptions {

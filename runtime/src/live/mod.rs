@@ -5,11 +5,13 @@
 
 mod change;
 mod clock;
+mod paint;
 mod run;
 mod supply;
 mod view;
 
 pub use clock::{Clock, Histogram, Stage, StageRow};
+pub use paint::{Overlay, Painted, Painter, Scene};
 pub use run::{Ended, Finder, LiveLoop, LoopOptions, Report, Screen, ScreenOpener};
 pub use supply::{Opener, Supplied, Supply};
 pub(crate) use view::View;

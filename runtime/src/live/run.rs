@@ -2,10 +2,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use image::RgbImage;
-use models::Manifest;
 
 use super::change::Change;
 use super::clock::{Clock, Stage, StageRow};
+use super::paint::{Painted, Painter, Scene};
 use super::supply::{Supplied, Supply};
 use super::view::View;
 use crate::error::Result;
@@ -135,8 +135,8 @@ pub struct LiveLoop<'a> {
     pub supply: Supply,
     /// What finds keypoints.
     pub finder: &'a mut dyn Finder,
-    /// Names, colours and lines for drawing.
-    pub manifest: &'a Manifest,
+    /// What draws the frames.
+    pub painter: &'a mut dyn Painter,
     /// Where frames go.
     pub sinks: Vec<Box<dyn Sink>>,
     /// The window, opened when the first frame shows its size.
@@ -259,6 +259,11 @@ impl LiveLoop<'_> {
                         p.snapshots.push(Written { what: "picture", path });
                     }
                 }
+                other => {
+                    if let Some(answer) = self.painter.obey(other) {
+                        (self.notice)(answer);
+                    }
+                }
             }
         }
         Ok(false)
@@ -310,12 +315,16 @@ impl LiveLoop<'_> {
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let mut canvas = p.view.compose(picture, face, self.manifest);
+        let scene = Scene { picture, tracked: &tracked, time, mirror: p.view.mirror };
+        let Painted { mut canvas, generate } = self.painter.paint(scene)?;
         if self.options.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());
-            p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some());
+            p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some(), self.painter.keys());
         }
-        p.clock.add(Stage::Overlay, drawing.elapsed());
+        if let Some(generate) = generate {
+            p.clock.add(Stage::Generate, generate);
+        }
+        p.clock.add(Stage::Overlay, drawing.elapsed().saturating_sub(generate.unwrap_or_default()));
 
         let showing = Instant::now();
         if let Some(open) = self.screen.take() {

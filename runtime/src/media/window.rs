@@ -24,6 +24,8 @@ pub enum Wish {
     Mirror,
     /// Show or hide the help.
     Help,
+    /// Take what is seen now as neutral.
+    Calibrate,
 }
 
 /// Largest window that opens by itself, in pixels; the user may resize it.
@@ -50,6 +52,7 @@ impl InputCallback for Keys {
             Key::S => Wish::Snapshot,
             Key::M => Wish::Mirror,
             Key::H => Wish::Help,
+            Key::C => Wish::Calibrate,
             _ => return,
         };
         if pressed {
