@@ -1,10 +1,11 @@
 //! Edge inference for LatentKeypointGAN bundles on ONNX Runtime. No libtorch, no Python.
 //!
 //! `engine` runs networks, `vision` finds and draws keypoints, `media` reads and writes pictures, clips, cameras
-//! and windows, `live` joins them into a loop, `bench` measures them, `cli` is the only part that knows of a command line.
+//! and windows, `edit` changes faces part by part, `live` joins them into a loop, `bench` measures them, `cli` is the only part that knows of a command line.
 
 pub mod bench;
 pub mod cli;
+pub mod edit;
 pub mod engine;
 mod error;
 pub mod frame;

@@ -1,6 +1,7 @@
 //! Networks on ONNX Runtime: finding the library, choosing where to compute, sessions, the golden check.
 
 mod bare;
+mod encoder;
 pub mod golden;
 pub mod library;
 mod networks;
@@ -9,6 +10,7 @@ mod provider;
 mod runner;
 
 pub use bare::{BareRun, nodes_per_provider};
+pub use encoder::Encoder;
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
 pub use provider::{Attempt, Precision, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};

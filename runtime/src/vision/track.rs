@@ -313,5 +313,9 @@ impl FaceTracker {
     }
 }
 
+mod every;
+
+pub use every::Sighting;
+
 #[cfg(test)]
 mod tests;
