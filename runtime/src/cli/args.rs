@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use super::bench_args::BenchArgs;
+pub use super::edit_args::EditArgs;
 use crate::engine::{EngineOptions, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -55,6 +56,8 @@ pub enum Command {
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
     Generate(GenerateArgs),
+    /// Change a face part by part, in a photo or a generated picture
+    Edit(EditArgs),
     /// Show keypoints live: on a camera's picture, a clip, or a folder of pictures
     Webcam(WebcamArgs),
     /// Measure latency, throughput, memory and start-up time on this machine

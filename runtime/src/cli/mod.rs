@@ -5,6 +5,8 @@ mod bench;
 mod bench_args;
 mod detect;
 mod doctor;
+mod edit;
+mod edit_args;
 mod generate;
 mod locate;
 mod output;
@@ -49,6 +51,7 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Detect(args) => detect::run(&cli.common, &args),
         Command::Generate(args) => generate::run(&cli.common, &args),
+        Command::Edit(args) => edit::run(&cli.common, &args),
         Command::Webcam(args) => webcam::run(&cli.common, &args),
         Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),

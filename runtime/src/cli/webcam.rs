@@ -60,6 +60,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
             mirror: args.mirror,
             numbers: !args.no_hud,
             engine,
+            origin: None,
         },
         stop: &interrupt::requested,
         notice: &mut remark,

@@ -2,6 +2,7 @@
 //! photo takes the change. Knows of no window and no command line.
 
 mod change;
+mod compose;
 mod face;
 mod file;
 mod mix;
@@ -10,8 +11,10 @@ mod parts;
 pub mod paste;
 mod session;
 mod studio;
+mod warp;
 
 pub use change::{Change, Transaction};
+pub use compose::{Composer, Paste};
 pub use face::Face;
 pub use file::{BundleId, PhotoId, SessionFile};
 pub use operation::Operation;

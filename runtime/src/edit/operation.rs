@@ -133,12 +133,12 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The error, with `place` (`edits[3]`) before the field.
+    /// The error, with `place` (`edits[3].`) right before the field.
     pub fn at(self, place: &str) -> Error {
         match self {
-            Fault::Field(field, what) => Error::Usage(format!("{place}.{field}: {what}")),
+            Fault::Field(field, what) => Error::Usage(format!("{place}{field}: {what}")),
             Fault::Donor(field, e @ (Error::Usage(_) | Error::Picture { .. })) => {
-                Error::Usage(format!("{place}.{field}: {e}"))
+                Error::Usage(format!("{place}{field}: {e}"))
             }
             Fault::Donor(_, e) => e,
         }

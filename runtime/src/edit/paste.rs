@@ -167,7 +167,7 @@ impl Paster {
 }
 
 /// Weight where `u^4 + v^4` is `reach`: 1 in the middle, 0 at the edge and in the corners, smooth between.
-fn fading(reach: f32) -> f32 {
+pub(super) fn fading(reach: f32) -> f32 {
     let t = ((1.0 - reach.sqrt().sqrt()) / (1.0 - FADE)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }

@@ -168,7 +168,7 @@ mod tests {
         for (i, edit) in edits.iter().enumerate() {
             let operation: Operation = serde_json::from_str(edit).map_err(|e| e.to_string())?;
             let done = session.apply(&operation, &manifest, &mut donors());
-            done.map_err(|fault| fault.at(&format!("edits[{i}]")).to_string())?;
+            done.map_err(|fault| fault.at(&format!("edits[{i}].")).to_string())?;
         }
         Ok(())
     }

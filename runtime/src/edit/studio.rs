@@ -4,7 +4,7 @@ use image::RgbImage;
 use models::conventions::pixel_centre;
 use models::files::sha256_hex;
 use models::{Bundle, Manifest};
-use ndarray::{Array3, Axis};
+use ndarray::{Array2, Array3, Axis};
 
 use super::face::REACH;
 use super::file::{BundleId, PhotoId, SessionFile};
@@ -234,31 +234,14 @@ impl Studio {
     pub fn summary(&self) -> String {
         self.image_generator.as_ref().map(ImageGenerator::summary).unwrap_or_default()
     }
-
-    /// Draws the session's face as it was and as it is; regions of locked parts are as they were.
-    ///
-    /// # Errors
-    /// A network failed.
-    pub fn draw_session(&mut self, session: &Session) -> Result<(Array3<f32>, Array3<f32>)> {
-        let before = self.draw(session.original())?;
-        let mut after = self.draw(session.face())?;
-        if session.locked().contains(&true) {
-            let kept = locked_region(session, self.manifest().tau, self.size());
-            for (mut after, before) in after.outer_iter_mut().zip(before.outer_iter()) {
-                ndarray::Zip::from(&mut after).and(&before).and(&kept).for_each(|a, b, k| *a += (b - *a) * k);
-            }
-        }
-        Ok((before, after))
-    }
 }
 
 /// Where the locked parts lie: the largest of their heat maps, `[S, S]`.
-fn locked_region(session: &Session, tau: f32, size: usize) -> ndarray::Array2<f32> {
-    let face = session.original();
-    let locked = || session.locked().iter().enumerate().filter(|(_, l)| **l).map(|(i, _)| i);
-    ndarray::Array2::from_shape_fn((size, size), |(y, x)| {
+pub(super) fn locked_region(face: &Face, locked: &[bool], tau: f32, size: usize) -> Array2<f32> {
+    Array2::from_shape_fn((size, size), |(y, x)| {
         let at = [pixel_centre(x, size), pixel_centre(y, size)];
-        locked().map(|i| heat(face, i, at, tau)).fold(0.0, f32::max)
+        let heats = (0..face.parts()).filter(|i| locked[*i]).map(|i| heat(face, i, at, tau));
+        heats.fold(0.0, f32::max)
     })
 }
 

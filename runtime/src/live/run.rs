@@ -10,6 +10,7 @@ use super::supply::{Supplied, Supply};
 use super::view::View;
 use crate::error::Result;
 use crate::frame::{Face, Frame};
+use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, stamp};
 use crate::media::sink::{Shown, Sink, Written};
 use crate::media::window::{Display, Wish};
@@ -84,6 +85,8 @@ pub struct LoopOptions {
     pub numbers: bool,
     /// What computes, for the numbers on the pictures.
     pub engine: String,
+    /// How the pictures came about, where a network draws them; written into files.
+    pub origin: Option<Origin>,
 }
 
 /// Why a run ended.
@@ -176,6 +179,9 @@ impl LiveLoop<'_> {
         let start = Instant::now();
         let view = View { mirror: self.options.mirror, help: false, engine: short(&self.options.engine) };
         let mut progress = Progress { view, ..Progress::default() };
+        if let Some(origin) = self.options.origin {
+            self.sinks.iter_mut().for_each(|sink| sink.mark(origin));
+        }
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
             Err(e) => {
@@ -254,7 +260,7 @@ impl LiveLoop<'_> {
                 Wish::Help => p.view.help = !p.view.help,
                 Wish::Snapshot => {
                     if let Some(canvas) = &p.canvas {
-                        let path = save_snapshot(canvas)?;
+                        let path = save_snapshot(canvas, self.options.origin)?;
                         (self.notice)(&format!("saved {}", path.display()));
                         p.snapshots.push(Written { what: "picture", path });
                     }
@@ -383,7 +389,7 @@ fn show_banner(p: &mut Progress, message: &str) -> Result<()> {
     Ok(())
 }
 
-fn save_snapshot(canvas: &RgbImage) -> media::Result<PathBuf> {
+fn save_snapshot(canvas: &RgbImage, origin: Option<Origin>) -> media::Result<PathBuf> {
     let name = format!("snapshot-{}", stamp(SystemTime::now()));
     let mut path = PathBuf::from(format!("{name}.png"));
     for n in 2.. {
@@ -392,10 +398,7 @@ fn save_snapshot(canvas: &RgbImage) -> media::Result<PathBuf> {
         }
         path = PathBuf::from(format!("{name}-{n}.png"));
     }
-    let mut png = Vec::new();
-    canvas
-        .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
-        .map_err(|e| media::Error::damaged(&path, e))?;
+    let png = mark::png(canvas, origin).map_err(|e| media::Error::damaged(&path, e))?;
     let mut file = PendingFile::create(&path, false)?;
     file.write(&png)?;
     file.finish()

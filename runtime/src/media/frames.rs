@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Error, Result};
 use super::jpeg;
+use super::mark::{self, Origin};
 use super::sink::{Shown, Sink, Written};
 
 /// Writes `frame-000000.jpg` and so on, numbered as the source numbers them.
@@ -13,6 +14,7 @@ pub(super) struct FramesSink {
     /// Pictures of an earlier run, removed when the first new one is there.
     stale: Vec<PathBuf>,
     started: bool,
+    origin: Option<Origin>,
 }
 
 impl FramesSink {
@@ -31,7 +33,7 @@ impl FramesSink {
         } else {
             super::output::check_target(folder, force)?;
         }
-        Ok(Self { folder: folder.to_owned(), stale, started: false })
+        Ok(Self { folder: folder.to_owned(), stale, started: false, origin: None })
     }
 }
 
@@ -43,6 +45,10 @@ fn is_ours(path: &Path) -> bool {
 }
 
 impl Sink for FramesSink {
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if !self.started {
             fs::create_dir_all(&self.folder).map_err(Error::io(&self.folder))?;
@@ -54,6 +60,9 @@ impl Sink for FramesSink {
         let path = self.folder.join(format!("frame-{:06}.jpg", shown.index));
         let mut content = Vec::new();
         jpeg::encode(shown.picture, &mut content).map_err(|e| Error::damaged(&path, e))?;
+        if let Some(origin) = self.origin {
+            mark::mark_jpeg(&mut content, origin);
+        }
         let part = path.with_extension("part");
         fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();

@@ -7,6 +7,7 @@ mod ffmpeg;
 mod frames;
 pub mod jpeg;
 pub mod keypoints;
+pub mod mark;
 mod mp4;
 pub mod output;
 pub mod picture;

@@ -8,6 +8,7 @@ use image::RgbImage;
 use super::avi::AviWriter;
 use super::error::{Error, Result};
 use super::frames::FramesSink;
+use super::mark::Origin;
 use crate::frame::Face;
 
 /// A processed frame on its way out.
@@ -28,6 +29,9 @@ pub struct Shown<'a> {
 
 /// Something that takes frames. Dropped before `finish`, it leaves no half-written file.
 pub trait Sink {
+    /// Told before the first frame that a network drew what is to come: files note it in their metadata.
+    fn mark(&mut self, _origin: Origin) {}
+
     /// Takes a frame.
     ///
     /// # Errors
@@ -71,12 +75,13 @@ struct AviSink {
     force: bool,
     writer: Option<AviWriter>,
     done: Vec<Written>,
+    origin: Option<Origin>,
 }
 
 impl AviSink {
     fn create(path: &Path, force: bool) -> Result<Self> {
         super::output::check_target(path, force)?;
-        Ok(Self { path: path.to_owned(), force, writer: None, done: Vec::new() })
+        Ok(Self { path: path.to_owned(), force, writer: None, done: Vec::new(), origin: None })
     }
 
     /// `clip.avi`, then `clip-2.avi` and so on.
@@ -99,13 +104,17 @@ impl AviSink {
 }
 
 impl Sink for AviSink {
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if self.writer.as_ref().is_some_and(AviWriter::is_full) {
             self.close_part()?;
         }
         if self.writer.is_none() {
             let size = shown.picture.dimensions();
-            self.writer = Some(AviWriter::create(&self.part_path(), size, self.force)?);
+            self.writer = Some(AviWriter::create(&self.part_path(), size, self.force, self.origin)?);
         }
         self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
     }

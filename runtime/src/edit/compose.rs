@@ -1,0 +1,132 @@
+use image::RgbImage;
+use ndarray::{Array2, Array3, Zip};
+
+use super::paste::{Colours, Paster, sample};
+use super::studio::locked_region;
+use super::warp::warp;
+use super::{Face, Photo, Session, Studio};
+use crate::error::Result;
+use crate::media::mark::Origin;
+use crate::media::picture;
+
+/// How an edit gets into its photo.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paste {
+    /// Bends the photo as the keypoints moved, then adds what other looks change in the generated square. A photo stays
+    /// as sharp as it is.
+    #[default]
+    Warp,
+    /// Adds all that the edit changes in the generated square to the photo.
+    Change,
+    /// Lays the generated square over the photo, in its colours.
+    Square,
+}
+
+impl std::str::FromStr for Paste {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "warp" => Ok(Paste::Warp),
+            "change" => Ok(Paste::Change),
+            "square" => Ok(Paste::Square),
+            _ => Err("must be warp, change or square".to_owned()),
+        }
+    }
+}
+
+/// A photo with what is needed to put a face back into it.
+struct Place {
+    photo: Photo,
+    paster: Paster,
+    colours: Colours,
+}
+
+/// Draws faces and puts them where the first of them came from.
+pub struct Composer {
+    place: Option<Place>,
+    paste: Paste,
+    original: Face,
+    /// The generated square before any edit.
+    before: Array3<f32>,
+    /// How much of each pixel stays as it was, `[S, S]`, if parts are locked.
+    kept: Option<Array2<f32>>,
+}
+
+impl Composer {
+    /// For the faces of a session of `photo`, or of one without.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn new(studio: &mut Studio, session: &Session, photo: Option<&Photo>, paste: Paste) -> Result<Self> {
+        let before = studio.draw(session.original())?;
+        let size = studio.size();
+        let kept = session
+            .locked()
+            .contains(&true)
+            .then(|| locked_region(session.original(), session.locked(), studio.manifest().tau, size));
+        let place = photo.map(|photo| Place {
+            paster: Paster::new(size, &photo.crop, photo.picture.dimensions()),
+            colours: Colours::matching(before.view(), sample(&photo.picture, &photo.crop, size).view()),
+            photo: photo.clone(),
+        });
+        Ok(Self { place, paste, original: session.original().clone(), before, kept })
+    }
+
+    /// How its pictures come about.
+    pub fn origin(&self) -> Origin {
+        if self.place.is_some() { Origin::Edited } else { Origin::Generated }
+    }
+
+    /// The generated square before any edit.
+    pub fn before(&self) -> &Array3<f32> {
+        &self.before
+    }
+
+    /// The generated square of `face`, `[3, S, S]`; regions of locked parts are as they were.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn square(&self, studio: &mut Studio, face: &Face) -> Result<Array3<f32>> {
+        let mut image = studio.draw(face)?;
+        if let Some(kept) = &self.kept {
+            for (mut after, before) in image.outer_iter_mut().zip(self.before.outer_iter()) {
+                Zip::from(&mut after).and(&before).and(kept).for_each(|a, b, k| *a += (b - *a) * k);
+            }
+        }
+        Ok(image)
+    }
+
+    /// The picture that shows `face`: the photo with it, or it alone.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn compose(&mut self, studio: &mut Studio, face: &Face) -> Result<RgbImage> {
+        let image = self.square(studio, face)?;
+        if self.place.is_none() {
+            return Ok(picture::from_network(image.view()));
+        }
+        // What the photo shows before looks change: the face as it was, or bent to its new pose.
+        let posed =
+            Face { keypoints: face.keypoints.clone(), scales: face.scales.clone(), ..self.original.clone() };
+        let base = match self.paste {
+            Paste::Warp if posed == *face => Some(image.clone()),
+            Paste::Warp => Some(self.square(studio, &posed)?),
+            _ => None,
+        };
+        let Some(Place { photo, paster, colours }) = &mut self.place else {
+            return Ok(picture::from_network(image.view()));
+        };
+        let mut canvas = match self.paste {
+            Paste::Warp => warp(&photo.picture, &photo.crop, &self.original.keypoints, &face.keypoints),
+            _ => photo.picture.clone(),
+        };
+        if self.paste == Paste::Square {
+            paster.replace(&mut canvas, colours.apply(image.view()).view());
+        } else {
+            let difference = &image - base.as_ref().unwrap_or(&self.before);
+            paster.add(&mut canvas, colours.apply_to_difference(difference.view()).view());
+        }
+        Ok(canvas)
+    }
+}
