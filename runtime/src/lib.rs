@@ -1,7 +1,8 @@
 //! Edge inference for LatentKeypointGAN bundles on ONNX Runtime. No libtorch, no Python.
 //!
 //! `engine` runs networks, `vision` finds and draws keypoints, `media` reads and writes pictures, clips, cameras
-//! and windows, `edit` changes faces part by part, `live` joins them into a loop, `bench` measures them, `cli` is the only part that knows of a command line.
+//! and windows, `live` joins them into a loop, `edit` changes faces part by part, `reenact` moves them as another one
+//! moves, `bench` measures, `cli` is the only part that knows of a command line.
 
 pub mod bench;
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod frame;
 pub mod interrupt;
 pub mod live;
 pub mod media;
+pub mod reenact;
 pub mod vision;
 
 pub use error::{Error, Result};

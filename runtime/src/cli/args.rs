@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub use super::bench_args::BenchArgs;
 pub use super::edit_args::EditArgs;
+pub use super::reenact_args::ReenactArgs;
 use crate::engine::{EngineOptions, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -58,6 +59,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Change a face part by part, in a photo or a generated picture
     Edit(EditArgs),
+    /// Make a face move as the one before a camera, or in a clip, does
+    Reenact(ReenactArgs),
     /// Show keypoints live: on a camera's picture, a clip, or a folder of pictures
     Webcam(WebcamArgs),
     /// Measure latency, throughput, memory and start-up time on this machine

@@ -11,6 +11,8 @@ mod generate;
 mod locate;
 mod output;
 mod progress;
+mod reenact;
+mod reenact_args;
 mod verify;
 mod webcam;
 
@@ -52,6 +54,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Detect(args) => detect::run(&cli.common, &args),
         Command::Generate(args) => generate::run(&cli.common, &args),
         Command::Edit(args) => edit::run(&cli.common, &args),
+        Command::Reenact(args) => reenact::run(&cli.common, &args),
         Command::Webcam(args) => webcam::run(&cli.common, &args),
         Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),

@@ -66,7 +66,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         notice: &mut remark,
     }
     .run()?;
-    write_report(args, &report)?;
+    write_report(args.json, &report)?;
     Ok(match report.ended {
         Ended::CameraLost => REPORTED,
         // A clip was not finished; with a camera there is no other way to end.
@@ -149,9 +149,10 @@ fn track_options(args: &WebcamArgs, manifest: &Manifest) -> TrackOptions {
     options
 }
 
-fn write_report(args: &WebcamArgs, report: &Report) -> Result<()> {
+/// Writes what a run did: for people, or as one JSON object.
+pub(super) fn write_report(json: bool, report: &Report) -> Result<()> {
     let mut output = Output::new();
-    if args.json {
+    if json {
         output.json(report)?;
         return output.flush();
     }

@@ -102,30 +102,32 @@ impl Composer {
     /// # Errors
     /// A network failed.
     pub fn compose(&mut self, studio: &mut Studio, face: &Face) -> Result<RgbImage> {
-        let image = self.square(studio, face)?;
         if self.place.is_none() {
-            return Ok(picture::from_network(image.view()));
+            return Ok(picture::from_network(self.square(studio, face)?.view()));
         }
-        // What the photo shows before looks change: the face as it was, or bent to its new pose.
+        // What the photo shows before looks change: the face as it was, bent to its new pose.
         let posed =
             Face { keypoints: face.keypoints.clone(), scales: face.scales.clone(), ..self.original.clone() };
-        let base = match self.paste {
-            Paste::Warp if posed == *face => Some(image.clone()),
-            Paste::Warp => Some(self.square(studio, &posed)?),
-            _ => None,
+        let looks_change = posed != *face;
+        let image = match self.paste {
+            Paste::Warp if !looks_change => None,
+            Paste::Warp => Some(self.square(studio, face)? - self.square(studio, &posed)?),
+            Paste::Change => Some(self.square(studio, face)? - &self.before),
+            Paste::Square => Some(self.square(studio, face)?),
         };
         let Some(Place { photo, paster, colours }) = &mut self.place else {
-            return Ok(picture::from_network(image.view()));
+            return Ok(RgbImage::default());
         };
         let mut canvas = match self.paste {
             Paste::Warp => warp(&photo.picture, &photo.crop, &self.original.keypoints, &face.keypoints),
             _ => photo.picture.clone(),
         };
-        if self.paste == Paste::Square {
-            paster.replace(&mut canvas, colours.apply(image.view()).view());
-        } else {
-            let difference = &image - base.as_ref().unwrap_or(&self.before);
-            paster.add(&mut canvas, colours.apply_to_difference(difference.view()).view());
+        match (self.paste, image) {
+            (_, None) => {}
+            (Paste::Square, Some(image)) => paster.replace(&mut canvas, colours.apply(image.view()).view()),
+            (_, Some(change)) => {
+                paster.add(&mut canvas, colours.apply_to_difference(change.view()).view());
+            }
         }
         Ok(canvas)
     }

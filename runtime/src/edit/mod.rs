@@ -21,3 +21,6 @@ pub use operation::Operation;
 pub use parts::{Parts, group};
 pub use session::{Donors, Session};
 pub use studio::{Opened, Photo, Studio};
+
+#[cfg(test)]
+pub(crate) use parts::tests as parts_tests;

@@ -106,6 +106,11 @@ impl Paster {
         Self { fades: false, ..Self::new(size, &crop, (x + side, y + side)) }
     }
 
+    /// Whether this is [`Paster::whole`] for the same square.
+    pub fn fits(&self, side: u32, (x, y): (u32, u32)) -> bool {
+        self.place == [x, y, x + side, y + side]
+    }
+
     /// Replaces the place's pixels by `image`, `[3, S, S]` in [-1, 1].
     pub fn replace(&mut self, picture: &mut RgbImage, image: ArrayView3<'_, f32>) {
         self.each_pixel(picture, image, |old, new, weight| {

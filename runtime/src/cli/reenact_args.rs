@@ -1,0 +1,96 @@
+//! Arguments of `reenact`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::args::{FrameSize, frame_rate, in_range};
+use super::edit_args::MarkArgs;
+use crate::reenact::{Drive, Gains, Paste};
+
+/// Arguments of `reenact`.
+#[derive(Debug, Args)]
+pub struct ReenactArgs {
+    /// Whose looks: a photo (JPEG, PNG), seed:N, or a face saved with `runtime edit --save` (.json)
+    #[arg(long, short, value_name = "PHOTO|seed:N|FACE.json")]
+    pub source: String,
+    /// Whose motion: a camera (camera://N, N, /dev/videoN or part of its name), a video file, a folder of pictures, or
+    /// motion saved with --save-motion (.jsonl) [default: the first camera that opens]
+    #[arg(value_name = "DRIVER")]
+    pub driver: Option<String>,
+    /// Where the driven face is shown: none (a bare square beside the driver), driver (over the driver's face) or source
+    /// (in the source's photo, bent as the keypoints move)
+    #[arg(long, value_name = "WHERE", default_value = "none")]
+    pub paste: Paste,
+    /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone)
+    #[arg(long, value_name = "WHICH", default_value = "all")]
+    pub drive: Drive,
+    /// By what motion is multiplied, 0 to 3
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    pub gain: f32,
+    /// The same for the head's shift, turn and scale [default: --gain]
+    #[arg(long, value_name = "G", value_parser = gain)]
+    pub gain_pose: Option<f32>,
+    /// The same for what the parts do besides [default: --gain]
+    #[arg(long, value_name = "G", value_parser = gain)]
+    pub gain_parts: Option<f32>,
+    /// Take the driver's keypoints themselves; without it their motion against a neutral face, which the first steady
+    /// second is (key c: what was seen last)
+    #[arg(long)]
+    pub absolute: bool,
+    /// Save the driver's motion, keypoints without a picture
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub save_motion: Option<PathBuf>,
+    /// Write what is shown: FILE.avi, or a folder for single pictures [default: nothing where there is a window, else
+    /// reenact-DATE-TIME.avi]
+    #[arg(long, short, value_name = "FILE.avi|DIR")]
+    pub out: Option<PathBuf>,
+    /// Write a contact sheet of up to 20 evenly spaced frames
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
+    /// Open no window, even where there is a screen
+    #[arg(long, alias = "no-window")]
+    pub headless: bool,
+    /// Start a file anew at its end
+    #[arg(long)]
+    pub r#loop: bool,
+    /// End after this many frames
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_frames: Option<u64>,
+    /// Swap left and right, as a mirror does
+    #[arg(long)]
+    pub mirror: bool,
+    /// Size to ask of the camera; the nearest that it offers is taken [default: 640x480]
+    #[arg(long, value_name = "WxH")]
+    pub size: Option<FrameSize>,
+    /// Frames a second to ask of the camera, or of a folder of pictures [default: 30, or 25]
+    #[arg(long, value_name = "FPS", value_parser = frame_rate)]
+    pub fps: Option<f32>,
+    /// Leave out the numbers in the corner of the picture
+    #[arg(long)]
+    pub no_hud: bool,
+    /// Where no face is sure in the source, take the best guess
+    #[arg(long)]
+    pub anyway: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mark: MarkArgs,
+    /// Overwrite files
+    #[arg(long)]
+    pub force: bool,
+    /// Print the summary as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ReenactArgs {
+    /// By what motion is multiplied.
+    pub fn gains(&self) -> Gains {
+        let or = |gain: Option<f32>| gain.unwrap_or(self.gain);
+        Gains { pose: or(self.gain_pose), parts: or(self.gain_parts) }
+    }
+}
+
+fn gain(text: &str) -> Result<f32, String> {
+    in_range(text, 0.0, 3.0)
+}
