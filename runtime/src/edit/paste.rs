@@ -1,7 +1,7 @@
 //! A generated square put into a picture: enlarged smoothly, its edge faded out, its colours matched.
 
 use image::RgbImage;
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array3, ArrayView3, s};
 
 use crate::vision::crop::Crop;
 use crate::vision::preprocess::Preprocessor;
@@ -74,6 +74,7 @@ pub struct Paster {
     fades: bool,
     wide: Vec<f32>,
     line: Vec<f32>,
+    padded: Vec<f32>,
 }
 
 impl Paster {
@@ -96,6 +97,7 @@ impl Paster {
             fades: true,
             wide: Vec::new(),
             line: Vec::new(),
+            padded: Vec::new(),
         }
     }
 
@@ -142,9 +144,16 @@ impl Paster {
         self.wide.clear();
         self.wide.resize(3 * size * width, 0.0);
         for (row, line) in self.wide.chunks_exact_mut(width).enumerate() {
-            let source = image.slice(ndarray::s![row % 3, row / 3, ..]);
-            for (x, out) in line.iter_mut().enumerate() {
-                *out = self.columns.at(x, size).map(|(i, w)| w * source[i]).sum();
+            // The row with its ends repeated, so that every run of taps lies within it.
+            let source = image.slice(s![row % 3, row / 3, ..]);
+            self.padded.clear();
+            let end = |i: usize| std::iter::repeat_n(source[i], self.columns.each);
+            self.padded.extend(end(0).chain(source.iter().copied()).chain(end(size - 1)));
+            let each = self.columns.each;
+            let taps = self.columns.first.iter().zip(self.columns.weights.chunks_exact(each));
+            for (out, (first, weights)) in line.iter_mut().zip(taps) {
+                let from = (first + each as isize).clamp(0, (size + each) as isize) as usize;
+                *out = self.padded[from..from + each].iter().zip(weights).map(|(v, w)| v * w).sum();
             }
         }
         self.line.resize(3 * width, 0.0);

@@ -9,9 +9,9 @@ use crate::vision::crop::Crop;
 /// For how long a face must be steady.
 const STEADY: Duration = Duration::from_secs(1);
 /// After how long the last second is taken, steady or not.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Mean standard deviation of the keypoints below which a face is steady, over the side of its square.
-const STILL: f32 = 0.012;
+const STILL: f32 = 0.02;
 
 /// A driver's neutral face.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,16 +105,16 @@ mod tests {
         let (at, neutral) = run(|i| 0.3 * (i % 2) as f32).unwrap();
         assert!((1000..1100).contains(&at));
         assert!((neutral.keypoints[0][0] + 0.5).abs() < 0.01 && neutral.crop == CROP);
-        // A second of shaking comes first.
-        let (at, neutral) = run(|i| if i < 30 { 8.0 * (i % 3) as f32 } else { 10.0 }).unwrap();
-        assert!((1800..2100).contains(&at), "{at}");
+        // Half a second of shaking comes first.
+        let (at, neutral) = run(|i| if i < 15 { 12.0 * (i % 3) as f32 } else { 10.0 }).unwrap();
+        assert!((1300..1600).contains(&at), "{at}");
         assert!((neutral.keypoints[0][0] + 0.3).abs() < 0.06, "{neutral:?}");
     }
 
     #[test]
     fn without_one_the_last_second_is_taken_in_the_end() {
         let (at, _) = run(|i| 20.0 * (i % 3) as f32).unwrap();
-        assert!((4000..4100).contains(&at), "{at}");
+        assert!((2000..2100).contains(&at), "{at}");
     }
 
     #[test]
