@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use super::bench_args::BenchArgs;
-pub use super::edit_args::EditArgs;
+pub use super::edit_args::{EditArgs, MarkArgs};
 pub use super::reenact_args::ReenactArgs;
 use crate::engine::{EngineOptions, Provider};
 
@@ -112,9 +112,15 @@ pub struct GenerateArgs {
     /// Draw the keypoints that the pictures were made from
     #[arg(long)]
     pub keypoints: bool,
-    /// The file to write, PNG or JPEG by its name
+    /// Write a clip instead that goes from each picture to the next in this many frames [default --count: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub interpolate: Option<u32>,
+    /// The file to write, PNG or JPEG by its name; with --interpolate FILE.avi or a folder
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mark: MarkArgs,
     /// Overwrite the file
     #[arg(long)]
     pub force: bool,
@@ -237,7 +243,7 @@ pub struct DoctorArgs {
     pub json: bool,
 }
 
-fn unit_interval(text: &str) -> Result<f32, String> {
+pub(super) fn unit_interval(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 1.0)
 }
 

@@ -10,7 +10,7 @@ use super::args::Common;
 use super::edit_args::{EditArgs, MarkArgs};
 use super::output::Output;
 use super::progress::Progress;
-use super::{open_bundle, remark};
+use super::{edit_window, open_bundle, remark};
 use crate::edit::paste::Paster;
 use crate::edit::{Composer, Donors, Opened, Operation, SessionFile, Studio};
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ use crate::media::mark::Origin;
 use crate::media::output::check_target;
 use crate::media::picture::{self, write_marked};
 use crate::media::sink::{Shown, open_output};
+use crate::media::window::Display;
 use crate::vision::text;
 
 /// Largest file of edits that is read, in bytes.
@@ -28,6 +29,14 @@ const TILE: u32 = 256;
 
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
+    let writes = args.out.is_some() || args.sheet.is_some() || args.save.is_some();
+    if !writes {
+        Display::available().map_err(|e| {
+            Error::Usage(format!(
+                "{e}; without a window there is nothing to do: name --out FILE, --sheet FILE.png or --save FACE.json"
+            ))
+        })?;
+    }
     check(args)?;
     let edits = edits(args)?;
     let mut studio = Studio::new(open_bundle(common)?, common.engine());
@@ -35,6 +44,10 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     let mut opened = studio.open(&args.face)?;
     opened.notes.drain(..).for_each(|note| remark(&note));
     let done = apply(&mut studio, &mut opened, &edits)?;
+    if !writes {
+        edit_window::run(&mut studio, opened, args)?;
+        return Ok(0);
+    }
     if let Some(to) = &args.to {
         let out = args.out.as_deref().unwrap_or(Path::new("clip.avi"));
         return interpolate(&mut studio, &opened, to, args, out);
@@ -73,11 +86,6 @@ pub(super) fn marked(args: MarkArgs, origin: Origin, picture: &mut RgbImage) -> 
 
 /// What can be refused before anything is opened.
 fn check(args: &EditArgs) -> Result<()> {
-    if args.out.is_none() && args.sheet.is_none() && args.save.is_none() {
-        return Err(Error::Usage(
-            "nothing to write: name --out FILE, --sheet FILE.png or --save FACE.json".to_owned(),
-        ));
-    }
     if let Some(out) = &args.out
         && args.to.is_none()
     {

@@ -75,6 +75,8 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     if common.verbose {
         remark(&format!("driver: {}", supply.describe()));
         remark(&format!("detector: {engine}"));
+        let (own, most) = puppet.reach();
+        remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let live = supply.is_live();
     let title = format!("{} as {}", args.source, supply.describe());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::{FrameSize, frame_rate, in_range};
+use super::args::{FrameSize, frame_rate, in_range, unit_interval};
 use super::edit_args::MarkArgs;
 use crate::reenact::{Drive, Gains, Paste};
 
@@ -28,10 +28,13 @@ pub struct ReenactArgs {
     /// By what motion is multiplied, 0 to 3
     #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
     pub gain: f32,
-    /// The same for the head's shift, turn and scale [default: --gain]
+    /// The same for the motion of the head alone [default: --gain]
     #[arg(long, value_name = "G", value_parser = gain)]
     pub gain_pose: Option<f32>,
-    /// The same for what the parts do besides [default: --gain]
+    /// How much of the head's way across the driver's picture the face goes along, 0 to 1: the square shows little room
+    #[arg(long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval)]
+    pub gain_shift: f32,
+    /// The same as --gain for what the parts do besides [default: --gain]
     #[arg(long, value_name = "G", value_parser = gain)]
     pub gain_parts: Option<f32>,
     /// Take the driver's keypoints themselves; without it their motion against a neutral face, which the first steady
@@ -87,7 +90,7 @@ impl ReenactArgs {
     /// By what motion is multiplied.
     pub fn gains(&self) -> Gains {
         let or = |gain: Option<f32>| gain.unwrap_or(self.gain);
-        Gains { pose: or(self.gain_pose), parts: or(self.gain_parts) }
+        Gains { shift: self.gain_shift, pose: or(self.gain_pose), parts: or(self.gain_parts) }
     }
 }
 

@@ -61,16 +61,21 @@ impl Composer {
     pub fn new(studio: &mut Studio, session: &Session, photo: Option<&Photo>, paste: Paste) -> Result<Self> {
         let before = studio.draw(session.original())?;
         let size = studio.size();
-        let kept = session
-            .locked()
-            .contains(&true)
-            .then(|| locked_region(session.original(), session.locked(), studio.manifest().tau, size));
         let place = photo.map(|photo| Place {
             paster: Paster::new(size, &photo.crop, photo.picture.dimensions()),
             colours: Colours::matching(before.view(), sample(&photo.picture, &photo.crop, size).view()),
             photo: photo.clone(),
         });
-        Ok(Self { place, paste, original: session.original().clone(), before, kept })
+        let original = session.original().clone();
+        let mut composer = Self { place, paste, original, before, kept: None };
+        composer.lock(studio, session.locked());
+        Ok(composer)
+    }
+
+    /// Keeps the regions of `locked` parts as they were from now on, and no others.
+    pub fn lock(&mut self, studio: &Studio, locked: &[bool]) {
+        let region = || locked_region(&self.original, locked, studio.manifest().tau, studio.size());
+        self.kept = locked.contains(&true).then(region);
     }
 
     /// How its pictures come about.

@@ -3,6 +3,7 @@
 
 mod change;
 mod compose;
+pub mod editor;
 mod face;
 mod file;
 mod mix;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use image::RgbImage;
+use image::{RgbImage, imageops};
 use models::conventions::pixel_centre;
 use models::files::sha256_hex;
 use models::{Bundle, Manifest};
@@ -28,6 +28,22 @@ pub struct Photo {
     pub picture: RgbImage,
     /// The square, upright.
     pub crop: Crop,
+}
+
+impl Photo {
+    /// The photo with no side longer than `most` pixels.
+    pub fn shrunk(&self, most: u32) -> Self {
+        let (width, height) = self.picture.dimensions();
+        let scale = most as f32 / width.max(height) as f32;
+        if scale >= 1.0 {
+            return self.clone();
+        }
+        let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
+        let picture =
+            imageops::resize(&self.picture, side(width), side(height), imageops::FilterType::Triangle);
+        let Crop { cx, cy, side, .. } = self.crop;
+        Self { picture, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle: 0.0 } }
+    }
 }
 
 /// A face that was opened, with where it came from.

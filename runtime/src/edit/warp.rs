@@ -6,7 +6,7 @@ use super::paste::fading;
 use crate::vision::crop::Crop;
 
 /// Squared distance from a keypoint, in normalised coordinates, at which its pull has fallen to a third.
-const PULL: f32 = 0.06;
+const PULL: f32 = 0.12;
 /// Weight with which a place away from all keypoints stays where it is.
 const STAY: f32 = 0.05;
 

@@ -54,7 +54,10 @@ impl Drive {
 /// By what motion is multiplied.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Gains {
-    /// The head's shift, turn and (logarithmic) scale.
+    /// How much of the head's shift and scale in the driver's picture is seen at all, 0 to 1: the rest is followed by
+    /// the square that frames it.
+    pub shift: f32,
+    /// The head's shift, turn and (logarithmic) scale as seen.
     pub pose: f32,
     /// What parts do besides.
     pub parts: f32,

@@ -8,7 +8,7 @@ use super::ease::Ease;
 use super::limit::Limit;
 use super::motion::{Drive, Gains, Motion};
 use crate::edit::paste::{Colours, Paster, sample};
-use crate::edit::{self, Composer, Face, Opened, Photo, Studio};
+use crate::edit::{self, Composer, Face, Opened, Studio};
 use crate::engine::Latent;
 use crate::error::{Error, Result};
 use crate::live::{Painted, Painter, Scene, View};
@@ -107,7 +107,7 @@ impl<'a> Puppet<'a> {
                 )));
             }
             (Paste::Source, Some(photo)) => {
-                let photo = shrunk(photo);
+                let photo = photo.shrunk(MOST_SIDE);
                 Some(Composer::new(studio, &source.session, Some(&photo), edit::Paste::Warp)?)
             }
             _ => None,
@@ -128,6 +128,11 @@ impl<'a> Puppet<'a> {
             studio,
             options,
         })
+    }
+
+    /// How far the source's keypoints lie from the generator's mean layout, and how far nearly all of its own do.
+    pub fn reach(&self) -> (f64, f64) {
+        (self.limit.distance(&self.source.keypoints), self.limit.most())
     }
 
     /// How its pictures come about.
@@ -154,8 +159,10 @@ impl<'a> Puppet<'a> {
                 seen(&tracked.crop).map(|now| self.limit.keep(&self.limit.mean(), &now))
             }
             Some(neutral) => {
-                let crop = if self.options.paste == Paste::Driver { &tracked.crop } else { &neutral.crop };
-                seen(crop).map(|now| self.moved(&Motion::between(&neutral.keypoints, &now)))
+                // Seen from a square that follows the head its shift is gone, from the neutral one it is all there.
+                let share = if self.options.paste == Paste::Driver { 0.0 } else { self.options.gains.shift };
+                seen(&tracked.crop.towards(&neutral.crop, share))
+                    .map(|now| self.moved(&Motion::between(&neutral.keypoints, &now)))
             }
             None => None,
         };
@@ -280,17 +287,4 @@ fn sampled_limit(studio: &mut Studio) -> Result<Limit> {
         }
     }
     Ok(Limit::new(&samples))
-}
-
-/// The photo no larger than is worth drawing into live.
-fn shrunk(photo: &Photo) -> Photo {
-    let (width, height) = photo.picture.dimensions();
-    let scale = MOST_SIDE as f32 / width.max(height) as f32;
-    if scale >= 1.0 {
-        return photo.clone();
-    }
-    let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
-    let picture = imageops::resize(&photo.picture, side(width), side(height), imageops::FilterType::Triangle);
-    let Crop { cx, cy, side, .. } = photo.crop;
-    Photo { picture, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle: 0.0 } }
 }
