@@ -41,6 +41,16 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     studio.anyway = args.anyway;
     let source = studio.open(&args.source)?;
     source.notes.iter().for_each(|note| remark(note));
+    let options = PuppetOptions {
+        drive: args.drive,
+        gains: args.gains(),
+        absolute: args.absolute,
+        paste: args.paste,
+        pictures: !recorded,
+        visible_mark: args.mark.visible_mark,
+    };
+    let mut puppet = Puppet::new(&mut studio, &source, options)?;
+    let origin = (!args.mark.no_mark).then(|| puppet.origin());
 
     let no_window = if args.headless { None } else { Display::available().err() };
     let window = !args.headless && no_window.is_none();
@@ -55,23 +65,13 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     let supply =
         Supply::open(opener(args, recording.as_ref()), args.r#loop, (!window).then_some(REOPEN_HEADLESS))?;
     let (mut finder, engine): (Box<dyn Finder>, String) = match recording {
-        Some(recording) => (Box::new(recording.finder(bundle.manifest())), "recorded motion".to_owned()),
+        Some(recording) => (Box::new(recording.finder()), "recorded motion".to_owned()),
         None => {
             let detector = Detector::load(&bundle, &common.engine())?;
             let engine = detector.summary();
             (Box::new(FaceTracker::new(detector, TrackOptions::live(bundle.manifest()))), engine)
         }
     };
-    let options = PuppetOptions {
-        drive: args.drive,
-        gains: args.gains(),
-        absolute: args.absolute,
-        paste: args.paste,
-        pictures: !recorded,
-        visible_mark: args.mark.visible_mark,
-    };
-    let mut puppet = Puppet::new(&mut studio, &source, options)?;
-    let origin = (!args.mark.no_mark).then(|| puppet.origin());
     if common.verbose {
         remark(&format!("driver: {}", supply.describe()));
         remark(&format!("detector: {engine}"));

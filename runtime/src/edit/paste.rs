@@ -9,7 +9,7 @@ use crate::vision::preprocess::Preprocessor;
 /// Distance from the square's middle, 1 at its edges, where a pasted square begins to fade out.
 const FADE: f32 = 0.7;
 /// Most and least that a colour channel's contrast is changed by to match a picture.
-const CONTRAST: [f32; 2] = [0.5, 2.0];
+const CONTRAST: [f32; 2] = [0.5, 1.25];
 
 /// For each position of an enlarged axis the source positions that make it up.
 #[derive(Clone, Debug)]

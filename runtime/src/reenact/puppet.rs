@@ -15,6 +15,7 @@ use crate::live::{Painted, Painter, Scene, View};
 use crate::media::mark::Origin;
 use crate::media::window::Wish;
 use crate::vision::crop::Crop;
+use crate::vision::layout::Layout;
 use crate::vision::text;
 
 /// Layouts of the generator that tell how far keypoints may go.
@@ -78,6 +79,9 @@ pub struct Puppet<'a> {
     drives_pose: bool,
     drives_parts: Vec<bool>,
     limit: Limit,
+    layout: Layout,
+    /// The square that frames the driver's face.
+    crop: Crop,
     calibration: Calibration,
     neutral: Option<Neutral>,
     ease: Ease,
@@ -119,6 +123,8 @@ impl<'a> Puppet<'a> {
             drives_pose,
             drives_parts,
             limit,
+            layout: Layout::new(studio.manifest()),
+            crop: Crop::inside(1, 1),
             calibration: Calibration::default(),
             neutral: None,
             ease: Ease::default(),
@@ -144,11 +150,16 @@ impl<'a> Puppet<'a> {
     fn follow(&mut self, scene: &Scene<'_>) -> Vec<[f32; 2]> {
         let Scene { tracked, time, .. } = scene;
         let face = tracked.face.as_ref();
+        if let Some(face) = face {
+            // Not the square that the tracker looked at: that one comes a frame late, and recorded motion has none.
+            let frame = self.layout.frame(&face.keypoints);
+            self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
+        }
         if self.neutral.is_none() && !self.options.absolute {
-            self.neutral = self.calibration.add(face, &tracked.crop, *time);
+            self.neutral = self.calibration.add(face, &self.crop, *time);
         } else if face.is_some() {
             // Goes on listening, for when the user asks for another neutral face.
-            self.calibration.add(face, &tracked.crop, *time);
+            self.calibration.add(face, &self.crop, *time);
         }
         let seen = |crop: &Crop| -> Option<Vec<[f32; 2]>> {
             face.map(|f| f.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect())
@@ -156,12 +167,12 @@ impl<'a> Puppet<'a> {
         let driven = match &self.neutral {
             _ if self.options.absolute => {
                 // The square that follows the head takes its shift out, which a square of its own needs.
-                seen(&tracked.crop).map(|now| self.limit.keep(&self.limit.mean(), &now))
+                seen(&self.crop).map(|now| self.limit.keep(&self.limit.mean(), &now))
             }
             Some(neutral) => {
                 // Seen from a square that follows the head its shift is gone, from the neutral one it is all there.
                 let share = if self.options.paste == Paste::Driver { 0.0 } else { self.options.gains.shift };
-                seen(&tracked.crop.towards(&neutral.crop, share))
+                seen(&self.crop.towards(&neutral.crop, share))
                     .map(|now| self.moved(&Motion::between(&neutral.keypoints, &now)))
             }
             None => None,
@@ -212,7 +223,7 @@ impl<'a> Puppet<'a> {
     fn over(&mut self, scene: Scene<'_>, image: &Array3<f32>) -> RgbImage {
         let mut canvas = scene.picture;
         if scene.tracked.face.is_some() && self.neutral.is_some() | self.options.absolute {
-            let (size, crop) = (self.studio.size(), scene.tracked.crop);
+            let (size, crop) = (self.studio.size(), self.crop);
             let wanted = Colours::matching(image.view(), sample(&canvas, &crop, size).view());
             let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
             self.colours = Some(colours);

@@ -16,7 +16,6 @@ use crate::live::Finder;
 use crate::media::keypoints::KeypointsSink;
 use crate::media::{self, Captured, Next, Source};
 use crate::vision::crop::Crop;
-use crate::vision::layout::Layout;
 use crate::vision::track::Tracked;
 
 /// Says what the file is.
@@ -137,9 +136,9 @@ impl Recording {
     }
 
     /// What finds in each of those pictures what was recorded.
-    pub fn finder(self, manifest: &Manifest) -> Replay {
+    pub fn finder(self) -> Replay {
         let faces = self.frames.into_iter().map(|(_, face)| face).collect();
-        Replay { faces, next: 0, layout: Layout::new(manifest), crop: Crop::inside(BLANK, BLANK) }
+        Replay { faces, next: 0 }
     }
 }
 
@@ -168,19 +167,14 @@ impl Source for ReplaySource {
 pub struct Replay {
     faces: Vec<Option<Face>>,
     next: usize,
-    layout: Layout,
-    crop: Crop,
 }
 
 impl Finder for Replay {
     fn find(&mut self, _picture: &RgbImage, _time: Duration) -> Result<Tracked> {
         let face = self.faces.get(self.next % self.faces.len().max(1)).cloned().flatten();
         self.next += 1;
-        if let Some(face) = &face {
-            let frame = self.layout.frame(&face.keypoints);
-            self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
-        }
-        Ok(Tracked { face, crop: self.crop, preprocess: Duration::ZERO, network: Duration::ZERO })
+        let crop = Crop::inside(BLANK, BLANK);
+        Ok(Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO })
     }
 }
 
@@ -213,7 +207,7 @@ mod tests {
         let read = |bundle: &str| Recording::read(&path, &id(bundle), &manifest(2));
         let recording = read("a").unwrap();
         let mut source = recording.source();
-        let mut finder = recording.finder(&manifest(2));
+        let mut finder = recording.finder();
         let mut seen = Vec::new();
         while let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() {
             let Frame { picture, time, .. } = captured.frame;
