@@ -56,7 +56,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
             Some(next) => between(&stops[stop], next, step as f32 / steps as f32),
             None => stops[stop].clone(),
         };
-        let face = studio.from_noise(&latent)?;
+        let face = studio.face_of(&latent)?;
         let image = studio.draw(&face)?;
         let mut picture = RgbImage::new(side, side);
         paster.replace(&mut picture, image.view());

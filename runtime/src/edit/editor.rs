@@ -217,7 +217,7 @@ impl<'a> Editor<'a> {
     }
 
     /// Pixels of the view for a point of the face's square.
-    fn to_view(&self, point: [f32; 2]) -> [f32; 2] {
+    fn in_view(&self, point: [f32; 2]) -> [f32; 2] {
         let [u, v] = match self.crops {
             Some((shown, face)) => shown.to_network(face.to_picture(point)),
             None => point,
@@ -225,7 +225,7 @@ impl<'a> Editor<'a> {
         [(u + 1.0) * 0.5 * VIEW as f32, (v + 1.0) * 0.5 * VIEW as f32]
     }
 
-    fn from_view(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+    fn in_square(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let point = [2.0 * x / VIEW as f32 - 1.0, 2.0 * y / VIEW as f32 - 1.0];
         match self.crops {
             Some((shown, face)) => face.to_network(shown.to_picture(point)),
@@ -246,7 +246,7 @@ impl<'a> Editor<'a> {
                 self.apply(&Operation::Move { part, dx: 0.0, dy: 0.0, to: Some(to) });
             }
         } else if held && self.dragged.is_some() {
-            self.dragged = Some(self.from_view([x, y]).map(|v| v.clamp(-REACH, REACH)));
+            self.dragged = Some(self.in_square([x, y]).map(|v| v.clamp(-REACH, REACH)));
         }
     }
 
@@ -261,7 +261,7 @@ impl<'a> Editor<'a> {
         }
         let keypoints = &self.opened.session.face().keypoints;
         let distance = |i: &usize| {
-            let [px, py] = self.to_view(keypoints[*i]);
+            let [px, py] = self.in_view(keypoints[*i]);
             (px - x).hypot(py - y)
         };
         let nearest = (0..keypoints.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
@@ -323,7 +323,7 @@ impl<'a> Editor<'a> {
         if !self.before {
             let mut view = imageops::crop_imm(&canvas, 0, 0, VIEW, VIEW).to_image();
             let mark = |(point, visible): (&[f32; 2], &f32)| {
-                let [x, y] = self.to_view(*point);
+                let [x, y] = self.in_view(*point);
                 DetectedKeypoint { x, y, confidence: *visible }
             };
             let marks = Marks { keypoints: face.keypoints.iter().zip(&face.visible).map(mark).collect() };
@@ -374,7 +374,7 @@ mod tests {
         let mut editor = Editor::new(&mut studio, opened, Paste::Warp).unwrap();
         let untouched = editor.draw().unwrap();
         assert_eq!(untouched.dimensions(), SIZE);
-        let at = editor.to_view(before.keypoints[9]);
+        let at = editor.in_view(before.keypoints[9]);
         drag(&mut editor, at, [40.0, 0.0]);
         let session = &editor.opened().session;
         let moved = session.face().keypoints[9][0] - before.keypoints[9][0];

@@ -6,9 +6,12 @@ use super::operation::{Desk, Fault, Operation};
 use super::{Face, Transaction};
 use crate::error::Result;
 
+/// What finds a face by its name.
+type Find<'a> = dyn FnMut(&str) -> Result<Face> + 'a;
+
 /// Faces by the names that operations use, found once.
 pub struct Donors<'a> {
-    find: Box<dyn FnMut(&str) -> Result<Face> + 'a>,
+    find: Box<Find<'a>>,
     found: BTreeMap<String, Face>,
 }
 

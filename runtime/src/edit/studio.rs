@@ -170,14 +170,14 @@ impl Studio {
     /// A network failed.
     pub fn generate(&mut self, seed: u64, index: u32, truncation: f32) -> Result<Face> {
         let latent = Latent::noise(seed, index..index + 1, &self.manifest().dims, truncation);
-        self.from_noise(&latent)
+        self.face_of(&latent)
     }
 
     /// The face that noise of one row gives.
     ///
     /// # Errors
     /// A network failed.
-    pub fn from_noise(&mut self, latent: &Latent) -> Result<Face> {
+    pub fn face_of(&mut self, latent: &Latent) -> Result<Face> {
         Ok(Face::from_layout(&self.keypoint_generator()?.run(latent)?, 0))
     }
 
