@@ -22,23 +22,31 @@ pub fn warp(photo: &RgbImage, crop: &Crop, from: &[[f32; 2]], to: &[[f32; 2]]) -
         let low = (centre - crop.side / 2.0).max(0.0) as u32;
         low.min(most)..((centre + crop.side / 2.0).max(0.0).ceil() as u32).min(most)
     };
-    for y in range(crop.cy, photo.height()) {
-        for x in range(crop.cx, photo.width()) {
-            let at = [x as f32 + 0.5, y as f32 + 0.5];
-            let [u, v] = crop.to_network(at);
-            let edge = fading(u.powi(4) + v.powi(4));
+    let (columns, rows) = (range(crop.cx, photo.width()), range(crop.cy, photo.height()));
+    // A keypoint's pull is one factor a column times one a row, so no pixel needs an exponential of its own.
+    let axis = |pixels: &std::ops::Range<u32>, axis: usize| -> Vec<(f32, Vec<f32>)> {
+        let one = |p: u32| {
+            let v = crop.to_network([p as f32 + 0.5; 2])[axis];
+            (v.powi(4), to.iter().map(|k| (-(v - k[axis]).powi(2) / PULL).exp()).collect())
+        };
+        pixels.clone().map(one).collect()
+    };
+    let across = axis(&columns, 0);
+    for (y, (v4, down)) in rows.clone().zip(axis(&rows, 1)) {
+        for (x, (u4, pulls)) in columns.clone().zip(&across) {
+            let edge = fading(u4 + v4);
             if edge <= 0.0 {
                 continue;
             }
             let (mut total, mut dx, mut dy) = (STAY, 0.0, 0.0);
-            for (k, shift) in to.iter().zip(&shifts) {
-                let weight = (-((u - k[0]).powi(2) + (v - k[1]).powi(2)) / PULL).exp();
+            for ((a, b), shift) in pulls.iter().zip(&down).zip(&shifts) {
+                let weight = a * b;
                 total += weight;
                 dx += weight * shift[0];
                 dy += weight * shift[1];
             }
             let scale = edge / total * crop.side / 2.0;
-            let source = [at[0] - dx * scale, at[1] - dy * scale];
+            let source = [x as f32 + 0.5 - dx * scale, y as f32 + 0.5 - dy * scale];
             out.put_pixel(x, y, linear(photo, source));
         }
     }
