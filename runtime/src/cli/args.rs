@@ -57,7 +57,7 @@ pub enum Command {
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
     Generate(GenerateArgs),
-    /// Change a face part by part, in a photo or a generated picture
+    /// Change a face part by part, in a photo or a generated picture: in a window, or as flags and files say
     Edit(EditArgs),
     /// Make a face move as the one before a camera, or in a clip, does
     Reenact(ReenactArgs),

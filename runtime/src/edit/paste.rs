@@ -172,7 +172,8 @@ impl Paster {
                 if weight > 0.0 {
                     for (channel, old) in pixel.iter_mut().enumerate() {
                         let new = value(*old, self.line[channel * width + x], weight);
-                        *old = new.round().clamp(0.0, 255.0) as u8;
+                        // Rounded: a cast cuts off, and saturates.
+                        *old = (new + 0.5) as u8;
                     }
                 }
             }

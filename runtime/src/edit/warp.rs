@@ -65,7 +65,7 @@ fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> image::Rgb<u8> {
     let (a, b, c, d) = (pixel(x0, y0), pixel(x1, y0), pixel(x0, y1), pixel(x1, y1));
     image::Rgb(std::array::from_fn(|i| {
         let (top, bottom) = (a[i] + (b[i] - a[i]) * fx, c[i] + (d[i] - c[i]) * fx);
-        (top + (bottom - top) * fy).round() as u8
+        (top + (bottom - top) * fy + 0.5) as u8
     }))
 }
 
@@ -94,6 +94,6 @@ mod tests {
             let far = x.abs_diff(100) >= 60 || y.abs_diff(90) >= 60 || x >= 125;
             assert!(!far || p.0[1].abs_diff(photo.get_pixel(x, y).0[1]) <= 1, "{x} {y}");
         }
-        assert_eq!(warp(&photo, &crop, &from, &from), photo);
+        assert!(warp(&photo, &crop, &from, &from) == photo);
     }
 }

@@ -299,3 +299,6 @@ fn sampled_limit(studio: &mut Studio) -> Result<Limit> {
     }
     Ok(Limit::new(&samples))
 }
+
+#[cfg(test)]
+mod tests;
