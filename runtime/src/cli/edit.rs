@@ -119,7 +119,8 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
     let mut all = Vec::new();
     if let Some(path) = &args.edits {
         let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
-        if !path.is_file() {
+        // It may be a pipe.
+        if !path.exists() {
             return Err(refuse("no such file".to_owned()));
         }
         let content = read_at_most(path, MAX_EDITS)?;

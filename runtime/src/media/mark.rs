@@ -50,10 +50,11 @@ impl Origin {
         )
     }
 
-    /// Writes the sentence into the lower right corner, to be seen.
+    /// Writes the sentence, or `AI` where there is no room for it, into the lower right corner, to be seen.
     pub fn stamp(self, picture: &mut RgbImage) {
         let scale = (picture.width().min(picture.height()) / 250).clamp(1, 8);
-        let label = self.sentence();
+        let fits = text::width(self.sentence(), scale) + 6 * scale <= picture.width();
+        let label = if fits { self.sentence() } else { "AI" };
         let x = picture.width() as i32 - text::width(label, scale) as i32 - 3 * scale as i32;
         let y = picture.height() as i32 - (text::LINE * scale) as i32 - scale as i32;
         text::draw(picture, label, (x.max(0), y.max(0)), scale, [255, 214, 90]);
@@ -155,5 +156,17 @@ mod tests {
             }
         }
         assert!(!has(&png(&picture, None).unwrap(), "cv.iptc.org"));
+    }
+
+    #[test]
+    fn the_visible_mark_fits_the_picture() {
+        for (width, height) in [(400, 300), (64, 64), (5, 4)] {
+            let mut picture = RgbImage::new(width, height);
+            Origin::Edited.stamp(&mut picture);
+            let lit = |x: u32| (0..height).any(|y| picture.get_pixel(x, y).0[0] > 200);
+            assert!((width / 2..width).any(lit));
+            // Nothing is cut off at the left edge, where there is room at all.
+            assert!(width < 20 || !lit(0), "{width}");
+        }
     }
 }
