@@ -10,7 +10,7 @@ use super::frames::Material;
 use super::report::{Frames, Live, LiveRow};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::live::{LiveLoop, LoopOptions, Report, Screen, ScreenOpener, StageRow, Supply};
+use crate::live::{LiveLoop, LoopOptions, Overlay, Report, Screen, ScreenOpener, StageRow, Supply};
 use crate::media;
 use crate::media::window::{Display, Wish};
 use crate::vision::track::{FaceTracker, TrackOptions};
@@ -67,7 +67,7 @@ pub fn run(
     let report = LiveLoop {
         supply: Supply::open(material.camera(options.fps), false, Some(Duration::ZERO))?,
         finder: &mut tracker,
-        manifest: bundle.manifest(),
+        painter: &mut Overlay(bundle.manifest()),
         sinks: Vec::new(),
         screen: Some(screen),
         options: LoopOptions { numbers: true, ..LoopOptions::default() },

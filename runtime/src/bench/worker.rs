@@ -118,7 +118,7 @@ fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
             let tracked = tracker.track(&picture, time)?;
             let found = start.elapsed();
             let mut canvas = view.compose(picture, tracked.face.as_ref(), &manifest);
-            view.annotate(&mut canvas, &clock, "frames", 0, tracked.face.is_some());
+            view.annotate(&mut canvas, &clock, "frames", 0, tracked.face.is_some(), &[]);
             std::hint::black_box(&canvas);
             let total = start.elapsed();
             time += Duration::from_millis(33);

@@ -254,7 +254,7 @@ impl Executor for Pipeline {
             let keypoints = seen.elapsed();
             let drawing = Instant::now();
             let mut canvas = self.view.compose(picture, tracked.face.as_ref(), &self.manifest);
-            self.view.annotate(&mut canvas, &self.clock, &self.description, 0, tracked.face.is_some());
+            self.view.annotate(&mut canvas, &self.clock, &self.description, 0, tracked.face.is_some(), &[]);
             std::hint::black_box(&canvas);
             let overlay = drawing.elapsed();
             let total = start.elapsed();

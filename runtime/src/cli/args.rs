@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::bench_args::BenchArgs;
+pub use super::edit_args::{EditArgs, MarkArgs};
 pub use super::live_args::LiveArgs;
+pub use super::reenact_args::ReenactArgs;
 use crate::engine::{EngineOptions, Precision, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -57,6 +59,10 @@ pub enum Command {
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
     Generate(GenerateArgs),
+    /// Change a face part by part, in a photo or a generated picture: in a window, or as flags and files say
+    Edit(EditArgs),
+    /// Make a face move as the one before a camera, or in a clip, does
+    Reenact(ReenactArgs),
     /// Show keypoints live: on a camera's picture, a clip, or a folder of pictures
     Webcam(WebcamArgs),
     /// Measure latency, throughput, memory and start-up time on this machine
@@ -113,9 +119,15 @@ pub struct GenerateArgs {
     /// Draw the keypoints that the pictures were made from
     #[arg(long)]
     pub keypoints: bool,
-    /// The file to write, PNG or JPEG by its name
+    /// Write a clip instead that goes from each picture to the next in this many frames [default --count: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub interpolate: Option<u32>,
+    /// The file to write, PNG or JPEG by its name; with --interpolate FILE.avi or a folder
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mark: MarkArgs,
     /// Overwrite the file
     #[arg(long)]
     pub force: bool,

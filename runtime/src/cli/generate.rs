@@ -7,12 +7,15 @@ use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
 use super::args::{Common, GenerateArgs, Grid};
+use super::edit::marked;
+use super::interpolate;
 use super::output::Output;
 use super::{open_bundle, remark};
 use crate::engine::{ImageGenerator, KeypointGenerator, Latent};
 use crate::error::{Error, Result};
 use crate::frame::{DetectedKeypoint, Face};
 use crate::interrupt;
+use crate::media::mark::Origin;
 use crate::media::picture;
 use crate::vision::overlay::draw_face;
 
@@ -34,6 +37,9 @@ struct Report<'a> {
 
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
+    if let Some(steps) = args.interpolate {
+        return interpolate::run(common, args, open_bundle(common)?, steps);
+    }
     picture::check_target(&args.out, args.force)?;
     let (grid, count) = layout(args.grid, args.count)?;
     let bundle = open_bundle(common)?;
@@ -72,7 +78,8 @@ pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
             samples.push(keypoints.rows().into_iter().map(|p| [p[0], p[1]]).collect());
         }
     }
-    picture::write_picture(&args.out, &sheet)?;
+    let origin = marked(args.mark, Origin::Generated, &mut sheet);
+    picture::write_marked(&args.out, &sheet, origin)?;
     write(args, grid, bundle.manifest(), samples)?;
     Ok(0)
 }

@@ -11,6 +11,7 @@ use super::output::Output;
 use super::{REPORTED, remark, serve};
 use crate::error::{Error, Result};
 use crate::live::{Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
+use crate::media::mark::Origin;
 use crate::media::output::stamp;
 use crate::media::sink::{OutputOptions, STDOUT, Sink, open_output};
 use crate::media::source::{STDIN, names_a_camera};
@@ -66,12 +67,13 @@ fn same_file(a: &Path, b: &Path) -> bool {
 const WINDOW: &str = "window";
 
 /// Opens source, window and sinks. `name` begins the name of the recording that is made where nothing else would be left
-/// to look at; a page names the keypoints of `manifest`; `more` are sinks of the command's own.
+/// to look at; a page names the keypoints of `manifest`; `more` are sinks of the command's own; `opener` opens the source.
 pub(super) fn open(
     args: &LiveArgs,
     name: &str,
     manifest: &Manifest,
     more: Vec<Box<dyn Sink>>,
+    opener: Opener,
 ) -> Result<Wiring> {
     let no_window = if args.headless { None } else { Display::available().err() };
     let window = !args.headless && no_window.is_none();
@@ -95,7 +97,7 @@ pub(super) fn open(
         unasked = Some(path);
     }
     let watched = window || page.is_some();
-    let supply = Supply::open(opener(args), args.r#loop, give_up_after(args, watched))?;
+    let supply = Supply::open(opener, args.r#loop, give_up_after(args, watched))?;
     if let Some(access) = page {
         sinks.push(Box::new(serve::open(&access, args, manifest)?));
     }
@@ -113,7 +115,8 @@ fn output_options(args: &LiveArgs) -> OutputOptions {
     OutputOptions { force: args.force, fps: args.fps.or(is_camera.then_some(CAMERA_FPS)) }
 }
 
-fn opener(args: &LiveArgs) -> Opener {
+/// Opens the source that was named.
+pub(super) fn opener(args: &LiveArgs) -> Opener {
     let name = args.source.clone();
     let size = args.size.map(|s| (s.width, s.height));
     let options = SourceOptions { fps: args.fps, size, ..SourceOptions::default() };
@@ -132,9 +135,9 @@ pub(super) fn screen(title: String) -> ScreenOpener {
     Box::new(move |size| Ok(Box::new(Display::open(&title, size)?) as Box<dyn Screen>))
 }
 
-/// Settings of the loop; `engine` is what computes.
-pub(super) fn loop_options(args: &LiveArgs, engine: String) -> LoopOptions {
-    LoopOptions { max_frames: args.max_frames, mirror: args.mirror, numbers: !args.no_hud, engine }
+/// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
+pub(super) fn loop_options(args: &LiveArgs, engine: String, origin: Option<Origin>) -> LoopOptions {
+    LoopOptions { max_frames: args.max_frames, mirror: args.mirror, numbers: !args.no_hud, engine, origin }
 }
 
 /// Settings of the face tracker.

@@ -16,7 +16,7 @@ pub struct LiveArgs {
     /// Where what is shown goes: window, FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a
     /// camera for other programs, by v4l2loopback), - (y4m on standard output), http://127.0.0.1:PORT or null; may be given several times [default: nothing
     /// but the window, and without one NAME-DATE-TIME.avi]
-    #[arg(long, value_name = "SINK")]
+    #[arg(long, short, value_name = "SINK")]
     pub out: Vec<String>,
     /// Show a page with the live picture and switches to browsers on this machine; SOURCE goes before it
     /// [default port: 8080]

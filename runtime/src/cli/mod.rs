@@ -7,12 +7,18 @@ mod cache;
 mod detect;
 mod detect_clip;
 mod doctor;
+mod edit;
+mod edit_args;
+mod edit_window;
 mod generate;
+mod interpolate;
 mod live;
 mod live_args;
 mod locate;
 mod output;
 mod progress;
+mod reenact;
+mod reenact_args;
 mod serve;
 mod verify;
 mod webcam;
@@ -57,6 +63,8 @@ fn run(cli: Cli) -> Result<u8> {
     match cli.command {
         Command::Detect(args) => detect::run(&cli.common, &args),
         Command::Generate(args) => generate::run(&cli.common, &args),
+        Command::Edit(args) => edit::run(&cli.common, &args),
+        Command::Reenact(args) => reenact::run(&cli.common, &args),
         Command::Webcam(args) => webcam::run(&cli.common, &args),
         Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),

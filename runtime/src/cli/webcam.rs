@@ -7,7 +7,7 @@ use super::{live, open_bundle, remark};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::live::LiveLoop;
+use crate::live::{LiveLoop, Overlay};
 use crate::media::keypoints::KeypointsSink;
 use crate::media::sheet::SheetSink;
 use crate::media::sink::Sink;
@@ -17,7 +17,8 @@ use crate::vision::track::FaceTracker;
 pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     check(args)?;
     let bundle = open_bundle(common)?;
-    let wiring = live::open(&args.live, "webcam", bundle.manifest(), sinks(args)?)?;
+    let opener = live::opener(&args.live);
+    let wiring = live::open(&args.live, "webcam", bundle.manifest(), sinks(args)?, opener)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary();
     if common.verbose {
@@ -30,10 +31,10 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let report = LiveLoop {
         supply: wiring.supply,
         finder: &mut tracker,
-        manifest: bundle.manifest(),
+        painter: &mut Overlay(bundle.manifest()),
         sinks: wiring.sinks,
         screen: wiring.window.then(|| live::screen(title)),
-        options: live::loop_options(&args.live, engine),
+        options: live::loop_options(&args.live, engine, None),
         stop: &interrupt::requested,
         notice: &mut remark,
     }

@@ -2,6 +2,7 @@
 
 mod bare;
 pub mod cache;
+mod encoder;
 pub mod golden;
 pub mod library;
 mod networks;
@@ -11,6 +12,7 @@ mod runner;
 mod tensorrt;
 
 pub use bare::{BareRun, nodes_per_provider};
+pub use encoder::Encoder;
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
 pub use provider::{Attempt, Precision, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};

@@ -190,12 +190,12 @@ fn summary(attempts: &[Attempt]) -> String {
     format!("computing on {provider}{}", failed.collect::<String>())
 }
 
-fn bad_output(reason: impl Into<String>) -> Error {
+pub(super) fn bad_output(reason: impl Into<String>) -> Error {
     Error::Engine { what: "a network's output".to_owned(), reason: reason.into() }
 }
 
 /// The array with the number of axes that the contract asks for.
-fn typed<D: Dimension>(output: Option<ArrayD<f32>>, name: &str) -> Result<ndarray::Array<f32, D>> {
+pub(super) fn typed<D: Dimension>(output: Option<ArrayD<f32>>, name: &str) -> Result<ndarray::Array<f32, D>> {
     output
         .ok_or_else(|| bad_output(format!("{name} is missing")))?
         .into_dimensionality::<D>()

@@ -10,6 +10,8 @@ pub enum Stage {
     Preprocess,
     /// The network.
     Network,
+    /// A network that draws.
+    Generate,
     /// Drawing.
     Overlay,
     /// Handing the picture to the window.
@@ -22,8 +24,16 @@ pub enum Stage {
 
 impl Stage {
     /// All stages in the order of a frame's way.
-    pub const ALL: [Self; 7] =
-        [Self::Decode, Self::Preprocess, Self::Network, Self::Overlay, Self::Show, Self::Write, Self::Total];
+    pub const ALL: [Self; 8] = [
+        Self::Decode,
+        Self::Preprocess,
+        Self::Network,
+        Self::Generate,
+        Self::Overlay,
+        Self::Show,
+        Self::Write,
+        Self::Total,
+    ];
 
     /// Name in tables and JSON.
     pub fn name(self) -> &'static str {
@@ -31,6 +41,7 @@ impl Stage {
             Self::Decode => "decode",
             Self::Preprocess => "preprocess",
             Self::Network => "network",
+            Self::Generate => "generate",
             Self::Overlay => "overlay",
             Self::Show => "show",
             Self::Write => "write",

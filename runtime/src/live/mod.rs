@@ -6,6 +6,7 @@
 mod change;
 mod clock;
 mod outputs;
+mod paint;
 mod report;
 mod run;
 mod supply;
@@ -14,6 +15,7 @@ mod view;
 pub(crate) use change::Change;
 pub use clock::{Clock, Histogram, Stage, StageRow};
 pub use outputs::{Failed, Screen, ScreenOpener};
+pub use paint::{Overlay, Painted, Painter, Scene};
 pub use report::{Ended, Report};
 pub use run::{Finder, LiveLoop, LoopOptions};
 pub use supply::{Opener, Supplied, Supply};

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use image::RgbImage;
 
 use crate::media::control::{Standing, Wish};
+use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, stamp};
 use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
 use crate::media::window::Display;
@@ -65,14 +66,19 @@ pub(super) struct Outputs {
     recordings: Vec<PathBuf>,
     written: Vec<Written>,
     failed: Vec<Failed>,
+    /// How the pictures came about, noted in files.
+    origin: Option<Origin>,
 }
 
 /// Told what people should know at once.
 pub(super) type Notice<'a> = &'a mut dyn FnMut(&str);
 
 impl Outputs {
-    pub fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
-        Self { sinks, ..Self::default() }
+    pub fn new(mut sinks: Vec<Box<dyn Sink>>, origin: Option<Origin>) -> Self {
+        if let Some(origin) = origin {
+            sinks.iter_mut().for_each(|sink| sink.mark(origin));
+        }
+        Self { sinks, origin, ..Self::default() }
     }
 
     pub fn set_screen(&mut self, screen: Box<dyn Screen>) {
@@ -194,7 +200,10 @@ impl Outputs {
         if on && self.recording.is_none() {
             let path = free_name("recording", "avi");
             match open_output(&path.to_string_lossy(), OutputOptions::default()) {
-                Ok(sink) => {
+                Ok(mut sink) => {
+                    if let Some(origin) = self.origin {
+                        sink.mark(origin);
+                    }
                     notice(&format!("recording to {}", path.display()));
                     self.recording = Some(sink);
                 }
@@ -216,7 +225,7 @@ impl Outputs {
     /// Saves a picture in the working folder.
     pub fn snapshot(&mut self, picture: &RgbImage, notice: Notice<'_>) {
         let path = free_name("snapshot", "png");
-        match save_png(picture, &path) {
+        match save_png(picture, self.origin, &path) {
             Ok(()) => {
                 notice(&format!("saved {}", path.display()));
                 self.written.push(Written { what: "picture", path });
@@ -253,11 +262,8 @@ fn free_name(what: &str, extension: &str) -> PathBuf {
     path
 }
 
-fn save_png(picture: &RgbImage, path: &Path) -> media::Result<()> {
-    let mut png = Vec::new();
-    picture
-        .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
-        .map_err(|e| Error::damaged(path, e))?;
+fn save_png(picture: &RgbImage, origin: Option<Origin>, path: &Path) -> media::Result<()> {
+    let png = mark::png(picture, origin).map_err(|e| Error::damaged(path, e))?;
     let mut file = PendingFile::create(path, false)?;
     file.write(&png)?;
     file.finish().map(|_| ())

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::Manifest;
 
 use super::change::Change;
 use super::clock::{Clock, Stage};
 use super::outputs::{Outputs, ScreenOpener};
+use super::paint::{Painted, Painter, Scene};
 use super::report::{Ended, Report};
 use super::supply::{Supplied, Supply};
 use super::view::View;
@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::frame::{Face, Frame};
 use crate::media::Captured;
 use crate::media::control::{Standing, Switch, Switches, Wish};
+use crate::media::mark::Origin;
 use crate::media::sink::{Shown, Sink};
 use crate::vision::overlay;
 use crate::vision::track::{FaceTracker, Tracked};
@@ -68,6 +69,8 @@ pub struct LoopOptions {
     pub numbers: bool,
     /// What computes, for the numbers on the pictures.
     pub engine: String,
+    /// How the pictures came about, where a network draws them; written into files.
+    pub origin: Option<Origin>,
 }
 
 /// A run in the making: source, finder and where frames go.
@@ -76,8 +79,8 @@ pub struct LiveLoop<'a> {
     pub supply: Supply,
     /// What finds keypoints.
     pub finder: &'a mut dyn Finder,
-    /// Names, colours and lines for drawing.
-    pub manifest: &'a Manifest,
+    /// What draws the frames.
+    pub painter: &'a mut dyn Painter,
     /// Where frames go.
     pub sinks: Vec<Box<dyn Sink>>,
     /// The window, opened when the first frame shows its size.
@@ -117,7 +120,7 @@ impl LiveLoop<'_> {
     pub fn run(mut self) -> Result<Report> {
         let start = Instant::now();
         let view = View { mirror: self.options.mirror, help: false, engine: short(&self.options.engine) };
-        let outputs = Outputs::new(std::mem::take(&mut self.sinks));
+        let outputs = Outputs::new(std::mem::take(&mut self.sinks), self.options.origin);
         let mut progress = Progress { outputs, view, numbers: self.options.numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
@@ -199,6 +202,12 @@ impl LiveLoop<'_> {
                 Wish::Pause => (Switch::Pause, !p.paused),
                 Wish::Mirror => (Switch::Mirror, !p.view.mirror),
                 Wish::Set(switch, on) => (switch, on),
+                Wish::Calibrate => {
+                    if let Some(answer) = self.painter.obey(wish) {
+                        (self.notice)(answer);
+                    }
+                    continue;
+                }
             };
             self.turn_switch(p, switch, on);
         }
@@ -299,13 +308,16 @@ impl LiveLoop<'_> {
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let drawn = face.filter(|_| !p.hide_face);
-        let mut canvas = p.view.compose(picture, drawn, self.manifest);
+        let scene = Scene { picture, tracked: &tracked, time, mirror: p.view.mirror, bare: p.hide_face };
+        let Painted { mut canvas, generate } = self.painter.paint(scene)?;
         if p.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());
-            p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some());
+            p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some(), self.painter.keys());
         }
-        p.clock.add(Stage::Overlay, drawing.elapsed());
+        if let Some(generate) = generate {
+            p.clock.add(Stage::Generate, generate);
+        }
+        p.clock.add(Stage::Overlay, drawing.elapsed().saturating_sub(generate.unwrap_or_default()));
 
         let showing = Instant::now();
         if let Some(open) = self.screen.take() {

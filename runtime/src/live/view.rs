@@ -33,8 +33,17 @@ impl View {
         canvas
     }
 
-    /// Writes the numbers of the run so far, and the keys if they are asked for.
-    pub fn annotate(&self, canvas: &mut RgbImage, clock: &Clock, source: &str, dropped: u64, face: bool) {
+    /// Writes the numbers of the run so far, and the keys (the painter's `keys` after the loop's own) if they are asked
+    /// for.
+    pub fn annotate(
+        &self,
+        canvas: &mut RgbImage,
+        clock: &Clock,
+        source: &str,
+        dropped: u64,
+        face: bool,
+        keys: &[&str],
+    ) {
         let mut first = clock.fps().map_or_else(|| "-- fps".to_owned(), |fps| format!("{fps:.1} fps"));
         if let Some((p50, p90)) = clock.recent_latency() {
             let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
@@ -44,7 +53,7 @@ impl View {
         lines.push(if dropped > 0 { format!("{source}  dropped {dropped}") } else { source.to_owned() });
         lines.push(if face { self.engine.clone() } else { format!("{}  no face", self.engine) });
         if self.help {
-            lines.extend(KEYS.map(str::to_owned));
+            lines.extend(KEYS.iter().chain(keys).map(|key| (*key).to_owned()));
         }
         overlay::draw_hud(canvas, &lines);
     }

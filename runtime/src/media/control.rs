@@ -15,6 +15,8 @@ pub enum Wish {
     Mirror,
     /// Show or hide the help.
     Help,
+    /// Take what is seen now as neutral.
+    Calibrate,
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
 }

@@ -1,13 +1,11 @@
 //! Single pictures.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
-
-use image::ImageFormat;
 
 use super::error::{Error, Result};
 use super::jpeg;
+use super::mark::{self, Origin};
 use super::pattern::Pattern;
 use super::sink::{Shown, Sink, Written};
 
@@ -19,6 +17,7 @@ pub(super) struct FramesSink {
     /// Pictures of an earlier run, removed when the first new one is there.
     stale: Vec<PathBuf>,
     started: bool,
+    origin: Option<Origin>,
 }
 
 impl FramesSink {
@@ -46,7 +45,7 @@ impl FramesSink {
         if !force && !stale.is_empty() {
             return Err(Error::Exists(asked.to_owned()));
         }
-        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false })
+        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None })
     }
 
     fn done(self) -> Vec<Written> {
@@ -57,6 +56,10 @@ impl FramesSink {
 impl Sink for FramesSink {
     fn name(&self) -> String {
         self.asked.display().to_string()
+    }
+
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
@@ -70,10 +73,12 @@ impl Sink for FramesSink {
         let path = self.pattern.path(shown.index);
         let mut content = Vec::new();
         if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
-            let encoded = shown.picture.write_to(&mut Cursor::new(&mut content), ImageFormat::Png);
-            encoded.map_err(|e| Error::damaged(&path, e))?;
+            content = mark::png(shown.picture, self.origin).map_err(|e| Error::damaged(&path, e))?;
         } else {
             jpeg::encode(shown.picture, &mut content).map_err(|e| Error::damaged(&path, e))?;
+            if let Some(origin) = self.origin {
+                mark::mark_jpeg(&mut content, origin);
+            }
         }
         let part = path.with_extension("part");
         fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {

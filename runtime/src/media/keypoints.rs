@@ -25,6 +25,16 @@ impl KeypointsSink {
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         Ok(Self { file: PendingFile::create(path, force)? })
     }
+
+    /// Starts the file with a line of its own, `head`.
+    ///
+    /// # Errors
+    /// Those of [`KeypointsSink::create`].
+    pub fn with_head(path: &Path, head: &serde_json::Value, force: bool) -> Result<Self> {
+        let mut sink = Self::create(path, force)?;
+        sink.file.write(format!("{head}\n").as_bytes())?;
+        Ok(sink)
+    }
 }
 
 /// A frame's line, see [`KeypointsSink`].

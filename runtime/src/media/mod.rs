@@ -10,6 +10,7 @@ mod frames;
 pub mod jpeg;
 pub mod keypoints;
 mod loopback;
+pub mod mark;
 mod mp4;
 pub mod output;
 mod pattern;

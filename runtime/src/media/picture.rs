@@ -10,6 +10,7 @@ use models::conventions::colour_to_byte;
 use models::files::{read_at_most, write_atomically};
 use ndarray::ArrayView3;
 
+use super::mark::{self, Origin};
 use crate::error::{Error, Result, one_line};
 
 /// Largest file that is read, in bytes.
@@ -152,13 +153,28 @@ pub fn check_target(path: &Path, force: bool) -> Result<()> {
 /// # Errors
 /// [`Error::Picture`].
 pub fn write_picture(path: &Path, picture: &RgbImage) -> Result<()> {
-    let mut content = Vec::new();
-    let written = match format_of_name(path) {
-        Some(ImageFormat::Png) => picture.write_to(&mut Cursor::new(&mut content), ImageFormat::Png),
-        Some(_) => JpegEncoder::new_with_quality(&mut content, JPEG_QUALITY).encode_image(picture),
+    write_marked(path, picture, None)
+}
+
+/// The same with a mark that says how the picture came about, if it has an origin.
+///
+/// # Errors
+/// [`Error::Picture`].
+pub fn write_marked(path: &Path, picture: &RgbImage, origin: Option<Origin>) -> Result<()> {
+    let fail = |reason: String| failure(path, one_line(&reason));
+    let content = match format_of_name(path) {
+        Some(ImageFormat::Png) => mark::png(picture, origin).map_err(fail)?,
+        Some(_) => {
+            let mut content = Vec::new();
+            let mut encoder = JpegEncoder::new_with_quality(&mut content, JPEG_QUALITY);
+            encoder.encode_image(picture).map_err(|e| fail(e.to_string()))?;
+            if let Some(origin) = origin {
+                mark::mark_jpeg(&mut content, origin);
+            }
+            content
+        }
         None => return Err(failure(path, "the name must end in .png, .jpg or .jpeg")),
     };
-    written.map_err(|e| failure(path, one_line(&e.to_string())))?;
     write_atomically(path, &content).map_err(|e| match e {
         models::Error::Io { source, .. } => failure(path, source.to_string()),
         other => Error::Bundle(other),

@@ -6,6 +6,7 @@ use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 use super::error::{Error, Result};
+use super::mark::{self, Origin};
 use super::output::{PendingFile, check_target};
 use super::sink::{Shown, Sink, Written};
 use crate::vision::text;
@@ -30,6 +31,7 @@ pub struct SheetSink {
     kept: Vec<(u64, RgbImage)>,
     step: u64,
     seen: u64,
+    origin: Option<Origin>,
 }
 
 impl SheetSink {
@@ -39,13 +41,17 @@ impl SheetSink {
     /// [`Error::Exists`] (unless `force`) or the folder around it is missing.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         check_target(path, force)?;
-        Ok(Self { path: path.to_owned(), force, kept: Vec::new(), step: 1, seen: 0 })
+        Ok(Self { path: path.to_owned(), force, kept: Vec::new(), step: 1, seen: 0, origin: None })
     }
 }
 
 impl Sink for SheetSink {
     fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
@@ -73,10 +79,7 @@ impl Sink for SheetSink {
         }
         let cells: Vec<_> = spread(self.kept.len(), CELLS).map(|i| &self.kept[i]).collect();
         let sheet = compose(&cells);
-        let mut png = Vec::new();
-        sheet
-            .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
-            .map_err(|e| Error::damaged(&self.path, e))?;
+        let png = mark::png(&sheet, self.origin).map_err(|e| Error::damaged(&self.path, e))?;
         let mut file = PendingFile::create(&self.path, self.force)?;
         file.write(&png)?;
         Ok(vec![Written { what: "contact sheet", path: file.finish()? }])

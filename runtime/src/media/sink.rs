@@ -10,6 +10,7 @@ use super::control::{Standing, Wish};
 use super::error::{Error, Result};
 use super::frames::FramesSink;
 use super::loopback::LoopbackSink;
+use super::mark::Origin;
 use super::mp4::Mp4Sink;
 use super::pattern::Pattern;
 use super::y4m_out::Y4mSink;
@@ -35,6 +36,9 @@ pub struct Shown<'a> {
 pub trait Sink {
     /// What it is, in a few words for messages: the name it was asked for by.
     fn name(&self) -> String;
+
+    /// Told before the first frame that a network drew what is to come: files note it in their metadata.
+    fn mark(&mut self, _origin: Origin) {}
 
     /// Takes a frame.
     ///
@@ -167,12 +171,13 @@ struct AviSink {
     force: bool,
     writer: Option<AviWriter>,
     done: Vec<Written>,
+    origin: Option<Origin>,
 }
 
 impl AviSink {
     fn create(path: &Path, force: bool) -> Result<Self> {
         super::output::check_target(path, force)?;
-        Ok(Self { path: path.to_owned(), force, writer: None, done: Vec::new() })
+        Ok(Self { path: path.to_owned(), force, writer: None, done: Vec::new(), origin: None })
     }
 
     /// `clip.avi`, then `clip-2.avi` and so on.
@@ -199,6 +204,10 @@ impl Sink for AviSink {
         self.path.display().to_string()
     }
 
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
     fn abandon(self: Box<Self>) -> Vec<Written> {
         let Self { writer, mut done, .. } = *self;
         let saved = writer.and_then(|w| w.salvage().ok());
@@ -212,7 +221,7 @@ impl Sink for AviSink {
         }
         if self.writer.is_none() {
             let size = shown.picture.dimensions();
-            self.writer = Some(AviWriter::create(&self.part_path(), size, self.force)?);
+            self.writer = Some(AviWriter::create(&self.part_path(), size, self.force, self.origin)?);
         }
         self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
     }

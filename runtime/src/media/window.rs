@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use image::RgbImage;
-use minifb::{InputCallback, Key, ScaleMode, Window, WindowOptions};
+pub use minifb::Key;
+use minifb::{InputCallback, MouseButton, MouseMode, ScaleMode, Window, WindowOptions};
 
 use super::error::{Error, Result};
 
@@ -25,31 +26,55 @@ pub struct Display {
     window: Option<Window>,
     /// Set where the display goes away; none where that cannot be known, and Xlib ends the process.
     gone: Option<&'static AtomicBool>,
-    wishes: Receiver<Wish>,
+    presses: Receiver<Key>,
     pixels: Vec<u32>,
     size: (usize, usize),
 }
 
 /// Polling misses a key pressed and released between two updates; a callback sees every one.
-struct Keys(Sender<Wish>);
+struct Keys(Sender<Key>);
 
 impl InputCallback for Keys {
     fn add_char(&mut self, _character: u32) {}
 
     fn set_key_state(&mut self, key: Key, pressed: bool) {
-        let wish = match key {
-            Key::Q | Key::Escape => Wish::Quit,
-            Key::Space => Wish::Pause,
-            Key::S => Wish::Snapshot,
-            Key::M => Wish::Mirror,
-            Key::H => Wish::Help,
-            _ => return,
-        };
         if pressed {
             // Nobody listens any more once the window is closing.
-            self.0.send(wish).ok();
+            self.0.send(key).ok();
         }
     }
+}
+
+/// What a live picture's user wants with a key.
+fn wish(key: Key) -> Option<Wish> {
+    match key {
+        Key::Q | Key::Escape => Some(Wish::Quit),
+        Key::Space => Some(Wish::Pause),
+        Key::S => Some(Wish::Snapshot),
+        Key::M => Some(Wish::Mirror),
+        Key::H => Some(Wish::Help),
+        Key::C => Some(Wish::Calibrate),
+        _ => None,
+    }
+}
+
+/// The mouse over a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mouse {
+    /// Pixels of the picture shown, from its left edge; beyond its edges outside.
+    pub x: f32,
+    /// Pixels of the picture shown, from its upper edge.
+    pub y: f32,
+    /// Whether the left button is held.
+    pub held: bool,
+}
+
+/// Where a point of a window lies in a picture of `picture` pixels that is shown as large as `window` pixels hold it, in
+/// the middle.
+fn in_picture(point: (f32, f32), window: (f32, f32), picture: (f32, f32)) -> (f32, f32) {
+    let scale = (window.0 / picture.0).min(window.1 / picture.1);
+    let place = |p: f32, window: f32, picture: f32| (p - (window - picture * scale) / 2.0) / scale;
+    (place(point.0, window.0, picture.0), place(point.1, window.1, picture.1))
 }
 
 impl Display {
@@ -66,10 +91,10 @@ impl Display {
             .map_err(|e| Error::NoWindow(e.to_string()))?;
         // The loop sets the pace; the window must not sleep.
         window.set_target_fps(0);
-        let (sender, wishes) = channel();
+        let (sender, presses) = channel();
         window.set_input_callback(Box::new(Keys(sender)));
         let gone = gone::survive(&window);
-        Ok(Self { window: Some(window), gone, wishes, pixels: Vec::new(), size: (0, 0) })
+        Ok(Self { window: Some(window), gone, presses, pixels: Vec::new(), size: (0, 0) })
     }
 
     /// Whether a window can be opened, tried with one too small to see.
@@ -124,11 +149,34 @@ impl Display {
 
     /// What the user asked for since the last call; a closed window is a [`Wish::Quit`].
     pub fn wishes(&mut self) -> Vec<Wish> {
-        let mut wishes: Vec<_> = self.wishes.try_iter().collect();
+        let mut wishes: Vec<_> = self.presses.try_iter().filter_map(wish).collect();
         if self.window.as_ref().is_some_and(|window| !window.is_open()) && !self.is_gone() {
             wishes.push(Wish::Quit);
         }
         wishes
+    }
+
+    /// The keys pressed since the last call, for programs with keys of their own. [`Display::wishes`] takes them, too.
+    pub fn presses(&mut self) -> Vec<Key> {
+        self.presses.try_iter().collect()
+    }
+
+    /// Whether the window is still there.
+    pub fn is_open(&self) -> bool {
+        self.window.as_ref().is_some_and(Window::is_open) && !self.is_gone()
+    }
+
+    /// The mouse; `None` before a picture is shown, or if the system does not tell.
+    pub fn mouse(&self) -> Option<Mouse> {
+        let window = self.window.as_ref().filter(|_| !self.is_gone())?;
+        let point = window.get_mouse_pos(MouseMode::Pass)?;
+        let (width, height) = window.get_size();
+        if self.size.0 == 0 || self.size.1 == 0 || width == 0 || height == 0 {
+            return None;
+        }
+        let float = |(a, b): (usize, usize)| (a as f32, b as f32);
+        let (x, y) = in_picture(point, float((width, height)), float(self.size));
+        Some(Mouse { x, y, held: window.get_mouse_down(MouseButton::Left) })
     }
 }
 
@@ -142,4 +190,17 @@ impl Drop for Display {
 
 fn lost() -> Error {
     Error::NoWindow("the display is gone".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mouse_is_where_the_picture_shows_it() {
+        // A picture twice as wide as high in a square window has bands above and below.
+        assert_eq!(in_picture((100.0, 100.0), (200.0, 200.0), (100.0, 50.0)), (50.0, 25.0));
+        assert_eq!(in_picture((0.0, 50.0), (200.0, 200.0), (100.0, 50.0)), (0.0, 0.0));
+        assert_eq!(in_picture((10.0, 20.0), (640.0, 480.0), (640.0, 480.0)), (10.0, 20.0));
+    }
 }

@@ -325,5 +325,9 @@ impl FaceTracker {
     }
 }
 
+mod every;
+
+pub use every::Sighting;
+
 #[cfg(test)]
 mod tests;

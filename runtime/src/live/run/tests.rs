@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::*;
 use crate::frame::DetectedKeypoint;
+use crate::live::Overlay;
 use crate::live::outputs::{Failed, Screen};
 use crate::live::supply::tests::{Act, scripts};
 use crate::media;
@@ -166,7 +167,7 @@ fn play(set: Set) -> Outcome {
     let report = LiveLoop {
         supply: Supply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
         finder: &mut Middle(Duration::from_millis(2)),
-        manifest: &manifest(1),
+        painter: &mut Overlay(&manifest(1)),
         sinks,
         screen: set.window.then_some(screen),
         options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
@@ -256,7 +257,7 @@ fn a_screen_that_does_not_open_is_an_error_and_finishes_no_file() {
     let result = LiveLoop {
         supply: Supply::open(scripts(false, vec![frames(3)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
-        manifest: &manifest(1),
+        painter: &mut Overlay(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
         screen: Some(Box::new(|_| Err(media::Error::NoWindow("no screen".to_owned())))),
         options: LoopOptions::default(),
@@ -299,7 +300,7 @@ fn alone(kept: Kept) -> (Report, Rc<RefCell<Kept>>) {
     let report = LiveLoop {
         supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
-        manifest: &manifest(1),
+        painter: &mut Overlay(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
         screen: None,
         options: LoopOptions::default(),
@@ -317,4 +318,49 @@ fn a_run_with_no_output_left_ends() {
     assert!(kept.borrow().abandoned && !kept.borrow().finished);
     let (report, _) = alone(Kept { unfinishable: true, ..Kept::default() });
     assert_eq!((report.ended, report.frames, report.failed.len()), (Ended::EndOfSource, 5, 1));
+}
+
+/// Shows a picture of its own, and its answer to a wish from then on.
+#[derive(Default)]
+struct Brush {
+    wished: u32,
+}
+
+impl Painter for Brush {
+    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
+        assert!(scene.tracked.face.is_some());
+        let canvas = RgbImage::new(10 + self.wished, 10);
+        Ok(Painted { canvas, generate: Some(Duration::from_millis(3)) })
+    }
+
+    fn obey(&mut self, wish: Wish) -> Option<&'static str> {
+        (wish == Wish::Calibrate).then(|| {
+            self.wished += 1;
+            "calibrated"
+        })
+    }
+}
+
+#[test]
+fn a_painter_draws_what_is_shown_and_hears_the_wishes_that_are_its_own() {
+    let presses = vec![(1, Wish::Calibrate), (1, Wish::Mirror)].into();
+    let seen = Rc::new(RefCell::new(Seen { presses, ..Seen::default() }));
+    let shared = Rc::clone(&seen);
+    let mut notices = Vec::new();
+    let report = LiveLoop {
+        supply: Supply::open(scripts(false, vec![frames(2)]), false, None).unwrap(),
+        finder: &mut Middle(Duration::ZERO),
+        painter: &mut Brush::default(),
+        sinks: vec![],
+        screen: Some(Box::new(move |_| Ok(Box::new(FakeScreen(shared))))),
+        options: LoopOptions::default(),
+        stop: &|| false,
+        notice: &mut |text| notices.push(text.to_owned()),
+    }
+    .run()
+    .unwrap();
+    let widths: Vec<u32> = seen.borrow().pictures.iter().map(RgbImage::width).collect();
+    assert_eq!((widths, notices), (vec![10, 11], vec!["calibrated".to_owned()]));
+    let generate = report.stages.iter().find(|r| r.stage == "generate").unwrap();
+    assert!(generate.n == 2 && (generate.p50_ms - 3.0).abs() < 0.1);
 }

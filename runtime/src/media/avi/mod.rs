@@ -17,6 +17,7 @@ mod tests {
     use super::*;
     use crate::media::error::Error;
     use crate::media::jpeg::tests::{gradient, largest_difference};
+    use crate::media::mark::Origin;
     use crate::media::source::{Next, Source};
 
     fn collect(reader: &mut AviReader) -> Vec<crate::frame::Frame> {
@@ -31,7 +32,7 @@ mod tests {
     fn what_was_written_is_read_back_with_its_times() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.avi");
-        let mut writer = AviWriter::create(&path, (48, 32), false).unwrap();
+        let mut writer = AviWriter::create(&path, (48, 32), false, Some(Origin::Generated)).unwrap();
         let mut pictures = Vec::new();
         for i in 0..5u64 {
             let mut picture = gradient(48, 32);
@@ -56,7 +57,7 @@ mod tests {
     fn a_cut_or_foreign_file_is_told_from_a_whole_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.avi");
-        let mut writer = AviWriter::create(&path, (32, 32), false).unwrap();
+        let mut writer = AviWriter::create(&path, (32, 32), false, None).unwrap();
         for i in 0..3 {
             writer.add(&gradient(32, 32), Duration::from_millis(i * 40)).unwrap();
         }
@@ -78,14 +79,14 @@ mod tests {
     fn what_came_before_a_failure_is_saved() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.avi");
-        let mut writer = AviWriter::create(&path, (320, 240), false).unwrap();
+        let mut writer = AviWriter::create(&path, (320, 240), false, None).unwrap();
         for i in 0..30 {
             writer.add(&gradient(320, 240), Duration::from_millis(i * 40)).unwrap();
         }
         assert_eq!(writer.salvage().unwrap(), path);
         let left = collect(&mut AviReader::open(&path).unwrap().unwrap()).len();
         assert!((15..30).contains(&left), "{left}");
-        let empty = AviWriter::create(&dir.path().join("empty.avi"), (32, 32), false).unwrap();
+        let empty = AviWriter::create(&dir.path().join("empty.avi"), (32, 32), false, None).unwrap();
         assert!(empty.salvage().is_err());
     }
 
@@ -93,7 +94,7 @@ mod tests {
     fn a_recording_without_frames_leaves_no_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.avi");
-        drop(AviWriter::create(&path, (32, 32), false).unwrap());
+        drop(AviWriter::create(&path, (32, 32), false, None).unwrap());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 }

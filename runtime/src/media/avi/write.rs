@@ -7,6 +7,7 @@ use image::imageops::{self, FilterType};
 use super::MJPG;
 use crate::media::error::{Error, Result};
 use crate::media::jpeg;
+use crate::media::mark::{Origin, avi_info};
 use crate::media::output::PendingFile;
 
 /// Bytes from which no further frame fits: sizes are 32 bits, and old players stop at 2 GiB.
@@ -26,14 +27,14 @@ const LARGEST_CHUNK: u64 = 60;
 const STREAM_SCALE: u64 = 128;
 const STREAM_LENGTH: u64 = 140;
 const STREAM_LARGEST: u64 = 144;
-const MOVI_SIZE: u64 = 216;
-const MOVI: u64 = 220;
 
 /// Writes a Motion JPEG AVI. The frame rate is the true average of the frames' times.
 #[derive(Debug)]
 pub struct AviWriter {
     file: PendingFile,
     size: (u32, u32),
+    /// Where the frames begin: the offset of the word `movi`.
+    movi: u64,
     position: u64,
     index: Vec<(u32, u32)>,
     first: Duration,
@@ -42,17 +43,18 @@ pub struct AviWriter {
 }
 
 impl AviWriter {
-    /// Starts a clip of pictures of `size` pixels.
+    /// Starts a clip of pictures of `size` pixels, marked if a network draws them.
     ///
     /// # Errors
     /// [`Error::Exists`] (unless `force`) or [`Error::Io`].
-    pub fn create(path: &Path, size: (u32, u32), force: bool) -> Result<Self> {
+    pub fn create(path: &Path, size: (u32, u32), force: bool, origin: Option<Origin>) -> Result<Self> {
         let mut file = PendingFile::create(path, force)?;
-        let head = header(size);
+        let head = header(size, origin);
         file.write(&head)?;
         Ok(Self {
             file,
             size,
+            movi: head.len() as u64 - 4,
             position: head.len() as u64,
             index: Vec::new(),
             first: Duration::ZERO,
@@ -82,7 +84,7 @@ impl AviWriter {
         self.file.write(b"00dc")?;
         self.file.write(&length.to_le_bytes())?;
         self.file.write(&jpeg)?;
-        self.index.push(((self.position - MOVI) as u32, length));
+        self.index.push(((self.position - self.movi) as u32, length));
         self.position += 8 + jpeg.len() as u64;
         if self.index.len() == 1 {
             self.first = time;
@@ -106,7 +108,7 @@ impl AviWriter {
         let end = self.position;
         // The frame that failed may have left nothing, so it does not count, nor does what is buffered.
         while let Some((offset, _)) = self.index.pop() {
-            self.position = u64::from(offset) + MOVI;
+            self.position = u64::from(offset) + self.movi;
             if end - self.position >= BUFFERED + 16 * self.index.len() as u64 {
                 break;
             }
@@ -147,7 +149,7 @@ impl AviWriter {
             (STREAM_SCALE, interval),
             (STREAM_LENGTH, frames),
             (STREAM_LARGEST, largest),
-            (MOVI_SIZE, (movi_end - MOVI) as u32),
+            (self.movi - 4, (movi_end - self.movi) as u32),
         ] {
             self.file.patch(offset, &value.to_le_bytes())?;
         }
@@ -162,10 +164,10 @@ impl AviWriter {
     }
 }
 
-fn header((width, height): (u32, u32)) -> Vec<u8> {
+fn header((width, height): (u32, u32), origin: Option<Origin>) -> Vec<u8> {
     let words = |values: &[u32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
     let (half_w, half_h) = ((width as u16).to_le_bytes(), (height as u16).to_le_bytes());
-    let mut head = Vec::with_capacity(MOVI as usize + 4);
+    let mut head = Vec::with_capacity(512);
     head.extend_from_slice(b"RIFF\0\0\0\0AVI ");
     head.extend_from_slice(b"LIST");
     head.extend(words(&[192]));
@@ -187,6 +189,7 @@ fn header((width, height): (u32, u32)) -> Vec<u8> {
     head.extend(words(&[40, 40, width, height, 1 | 24 << 16]));
     head.extend_from_slice(MJPG);
     head.extend(words(&[width * height * 3, 0, 0, 0, 0]));
+    head.extend(origin.map(avi_info).unwrap_or_default());
     head.extend_from_slice(b"LIST\0\0\0\0movi");
     head
 }
@@ -197,14 +200,13 @@ mod tests {
 
     #[test]
     fn numbers_known_at_the_end_have_their_place() {
-        let head = header((0x1234, 0x56));
-        assert_eq!(head.len() as u64, MOVI + 4);
-        assert_eq!(&head[MOVI_SIZE as usize - 4..MOVI_SIZE as usize], b"LIST");
-        assert_eq!(&head[MOVI as usize..], b"movi");
+        let head = header((0x1234, 0x56), None);
+        assert_eq!(&head[head.len() - 12..head.len() - 8], b"LIST");
+        assert_eq!(&head[head.len() - 4..], b"movi");
         let rate = STREAM_SCALE as usize + 4;
         assert_eq!(head[rate..rate + 4], 1_000_000u32.to_le_bytes());
         assert_eq!(&head[MICROSECONDS as usize - 8..MICROSECONDS as usize - 4], b"avih");
         let list = u32::from_le_bytes([head[16], head[17], head[18], head[19]]) as u64;
-        assert_eq!(20 + list, MOVI_SIZE - 4);
+        assert_eq!(20 + list, head.len() as u64 - 12);
     }
 }

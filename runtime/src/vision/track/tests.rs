@@ -193,3 +193,25 @@ fn a_picture_of_one_pixel_is_looked_at_closer_too() {
         assert!(tracked.crop.side.is_finite());
     }
 }
+
+#[test]
+fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_guess() {
+    let (mut tracker, _) = setup(true);
+    // So far apart that no tile but the whole picture shows both.
+    let mut picture = blob(640, 160, 70, 80, 40);
+    for (x, y, p) in blob(640, 160, 560, 90, 24).enumerate_pixels() {
+        if p.0[0] > 0 {
+            picture.put_pixel(x, y, *p);
+        }
+    }
+    let faces = tracker.every_face(&picture).unwrap();
+    let places: Vec<f32> = faces.iter().map(|f| centre(&f.face)[0]).collect();
+    assert!(faces.iter().all(|f| f.sure), "{faces:?}");
+    assert!(
+        places.len() == 2 && (places[0] - 70.5).abs() < 3.0 && (places[1] - 560.5).abs() < 3.0,
+        "{places:?}"
+    );
+
+    let none = tracker.every_face(&RgbImage::new(320, 240)).unwrap();
+    assert!(none.len() == 1 && !none[0].sure);
+}

@@ -1,0 +1,245 @@
+//! `runtime edit`: a face changed part by part, in its photo.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use image::RgbImage;
+use models::files::read_at_most;
+
+use super::args::Common;
+use super::edit_args::{EditArgs, MarkArgs};
+use super::output::Output;
+use super::progress::Progress;
+use super::{edit_window, open_bundle, remark};
+use crate::edit::paste::Paster;
+use crate::edit::{Composer, Donors, Opened, Operation, SessionFile, Studio};
+use crate::error::{Error, Result};
+use crate::interrupt;
+use crate::media::mark::Origin;
+use crate::media::output::check_target;
+use crate::media::picture::{self, write_marked};
+use crate::media::sink::{OutputOptions, Shown, open_output};
+use crate::media::window::Display;
+use crate::vision::text;
+
+/// Largest file of edits that is read, in bytes.
+const MAX_EDITS: u64 = 16 << 20;
+/// Side of a picture on the sheet, in pixels.
+const TILE: u32 = 256;
+
+/// Runs the command; returns the exit code.
+pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
+    let writes = args.out.is_some() || args.sheet.is_some() || args.save.is_some();
+    if !writes {
+        Display::available().map_err(|e| {
+            Error::Usage(format!(
+                "{e}; without a window there is nothing to do: name --out FILE, --sheet FILE.png or --save FACE.json"
+            ))
+        })?;
+    }
+    check(args)?;
+    let edits = edits(args)?;
+    let mut studio = Studio::new(open_bundle(common)?, common.engine());
+    studio.anyway = args.anyway;
+    let mut opened = studio.open(&args.face)?;
+    opened.notes.drain(..).for_each(|note| remark(&note));
+    let done = apply(&mut studio, &mut opened, &edits)?;
+    if !writes {
+        edit_window::run(&mut studio, opened, args)?;
+        return Ok(0);
+    }
+    if let Some(to) = &args.to {
+        let out = args.out.as_deref().unwrap_or(Path::new("clip.avi"));
+        return interpolate(&mut studio, &opened, to, args, out);
+    }
+    let mut composer = Composer::new(&mut studio, &opened.session, opened.photo.as_ref(), args.paste)?;
+    let mut picture = composer.compose(&mut studio, opened.session.face())?;
+    if common.verbose {
+        remark(&format!("generator: {}", studio.summary()));
+    }
+    let mut output = Output::new();
+    output.line(&format!("{}: {done} edit{}", opened.source, if done == 1 { "" } else { "s" }))?;
+    let origin = marked(args.mark, composer.origin(), &mut picture);
+    if let Some(out) = &args.out {
+        write_marked(out, &picture, origin)?;
+        output.line(&format!("wrote picture: {}", out.display()))?;
+    }
+    if let Some(sheet) = &args.sheet {
+        write_marked(sheet, &draw_sheet(&mut studio, &opened, &mut composer)?, origin)?;
+        output.line(&format!("wrote sheet: {}", sheet.display()))?;
+    }
+    if let Some(save) = &args.save {
+        studio.to_file(&opened).write(save, args.force)?;
+        output.line(&format!("wrote face: {}", save.display()))?;
+    }
+    output.flush()?;
+    Ok(0)
+}
+
+/// The mark of the files: none if the user wants none. Draws the visible one if the user wants that.
+pub(super) fn marked(args: MarkArgs, origin: Origin, picture: &mut RgbImage) -> Option<Origin> {
+    if args.visible_mark {
+        origin.stamp(picture);
+    }
+    (!args.no_mark).then_some(origin)
+}
+
+/// What can be refused before anything is opened.
+fn check(args: &EditArgs) -> Result<()> {
+    if let Some(out) = &args.out
+        && args.to.is_none()
+    {
+        picture::check_target(out, args.force)?;
+    }
+    if let Some(sheet) = &args.sheet {
+        if args.to.is_some() {
+            return Err(Error::Usage("--sheet shows one picture; leave it out with --to".to_owned()));
+        }
+        picture::check_target(sheet, args.force)?;
+    }
+    if let Some(save) = &args.save {
+        if !SessionFile::has_name(save) {
+            return Err(Error::Usage("--save writes a FACE.json".to_owned()));
+        }
+        check_target(save, args.force)?;
+    }
+    let named: Vec<&PathBuf> =
+        [&args.out, &args.sheet, &args.save, &args.edits].into_iter().flatten().collect();
+    let source = PathBuf::from(&args.face);
+    for (i, path) in named.iter().enumerate() {
+        if named[i + 1..].contains(path) || *path == &source {
+            return Err(Error::Usage(format!("{}: named twice", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Edits with the place that an error names them by.
+fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
+    let mut all = Vec::new();
+    if let Some(path) = &args.edits {
+        let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
+        // It may be a pipe.
+        if !path.exists() {
+            return Err(refuse("no such file".to_owned()));
+        }
+        let content = read_at_most(path, MAX_EDITS)?;
+        let list: Vec<serde_json::Value> =
+            serde_json::from_slice(&content).map_err(|e| refuse(format!("not a JSON list of edits: {e}")))?;
+        for (i, value) in list.into_iter().enumerate() {
+            let edit = serde_json::from_value(value).map_err(|e| refuse(format!("edits[{i}]: {e}")))?;
+            all.push((format!("{}: edits[{i}].", path.display()), edit));
+        }
+    }
+    let flags = [("--move", &args.moves), ("--swap", &args.swap)];
+    for (flag, operations) in flags {
+        all.extend(operations.iter().map(|o| (format!("{flag}: "), o.clone())));
+    }
+    for (flag, operation) in [("--pose", &args.pose), ("--background", &args.background)] {
+        all.extend(operation.iter().map(|o| (format!("{flag}: "), o.clone())));
+    }
+    Ok(all)
+}
+
+/// Does the edits; gives back how many changed something.
+fn apply(studio: &mut Studio, opened: &mut Opened, edits: &[(String, Operation)]) -> Result<usize> {
+    let manifest = studio.manifest().clone();
+    let mut donors = Donors::new(|name| {
+        let donor = studio.open(name)?;
+        donor.notes.iter().for_each(|note| remark(note));
+        Ok(donor.session.face().clone())
+    });
+    let mut done = 0;
+    for (place, edit) in edits {
+        interrupt::check()?;
+        let changed = opened.session.apply(edit, &manifest, &mut donors).map_err(|fault| fault.at(place))?;
+        done += usize::from(changed);
+    }
+    Ok(done)
+}
+
+/// Writes the way from the edited face to another as a clip.
+fn interpolate(studio: &mut Studio, opened: &Opened, to: &str, args: &EditArgs, out: &Path) -> Result<u8> {
+    let options = OutputOptions { force: args.force, fps: Some(args.fps) };
+    let mut sink = open_output(&out.to_string_lossy(), options)?;
+    let other = studio.open(to)?;
+    other.notes.iter().for_each(|note| remark(note));
+    let (from, to) = (opened.session.face(), other.session.face());
+    let mut composer = Composer::new(studio, &opened.session, opened.photo.as_ref(), args.paste)?;
+    if !args.mark.no_mark {
+        sink.mark(composer.origin());
+    }
+    let mut progress = Progress::new(args.frames as usize);
+    for i in 0..args.frames {
+        interrupt::check()?;
+        let face = from.towards(to, i as f32 / (args.frames - 1) as f32);
+        let mut picture = composer.compose(studio, &face)?;
+        if args.mark.visible_mark {
+            composer.origin().stamp(&mut picture);
+        }
+        let time = Duration::from_secs_f64(f64::from(i) / f64::from(args.fps));
+        sink.write(&Shown { picture: &picture, index: u64::from(i), time, face: None, change: None })?;
+        progress.step();
+    }
+    progress.clear();
+    let mut output = Output::new();
+    for written in sink.finish()? {
+        output.line(&format!("wrote {}: {}", written.what, written.path.display()))?;
+    }
+    if let Some(save) = &args.save {
+        studio.to_file(opened).write(save, args.force)?;
+        output.line(&format!("wrote face: {}", save.display()))?;
+    }
+    output.flush()?;
+    Ok(0)
+}
+
+/// The stages of an edit side by side: of a photo five pictures, else two.
+fn draw_sheet(studio: &mut Studio, opened: &Opened, composer: &mut Composer) -> Result<RgbImage> {
+    let after = composer.square(studio, opened.session.face())?;
+    let size = studio.size();
+    let square = |image: ndarray::ArrayView3<'_, f32>| {
+        let mut tile = RgbImage::new(TILE, TILE);
+        Paster::whole(size, TILE, (0, 0)).replace(&mut tile, image);
+        tile
+    };
+    let mut tiles = Vec::new();
+    if let Some(photo) = &opened.photo {
+        let fine = crate::edit::paste::sample(&photo.picture, &photo.crop, TILE as usize);
+        tiles.push(("photo", fitted(&photo.picture)));
+        tiles.push(("crop", picture::from_network(fine.view())));
+    }
+    tiles.push((
+        if opened.photo.is_some() { "drawn again" } else { "before" },
+        square(composer.before().view()),
+    ));
+    tiles.push(("edited", square(after.view())));
+    if let Some(photo) = &opened.photo {
+        let result = composer.compose(studio, opened.session.face())?;
+        let fine = crate::edit::paste::sample(&result, &photo.crop, TILE as usize);
+        tiles.push(("result, crop", picture::from_network(fine.view())));
+        tiles.push(("result", fitted(&result)));
+    }
+    let line = 2 * text::LINE;
+    let mut sheet =
+        RgbImage::from_pixel(4 + tiles.len() as u32 * (TILE + 4), TILE + line + 8, image::Rgb([24; 3]));
+    for (i, (label, tile)) in tiles.iter().enumerate() {
+        let x = 4 + i as u32 * (TILE + 4);
+        text::draw(&mut sheet, label, (x as i32, 4), 2, [235, 240, 245]);
+        image::imageops::replace(&mut sheet, tile, i64::from(x), i64::from(line + 4));
+    }
+    Ok(sheet)
+}
+
+/// The picture as large as a tile holds it.
+fn fitted(picture: &RgbImage) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let scale = TILE as f32 / width.max(height) as f32;
+    let side = |s: u32| ((s as f32 * scale).round() as u32).clamp(1, TILE);
+    let small =
+        image::imageops::resize(picture, side(width), side(height), image::imageops::FilterType::Triangle);
+    let mut tile = RgbImage::new(TILE, TILE);
+    let middle = |s: u32| i64::from((TILE - s) / 2);
+    image::imageops::replace(&mut tile, &small, middle(small.width()), middle(small.height()));
+    tile
+}

@@ -1,0 +1,114 @@
+//! `runtime generate --interpolate`: a clip that goes from one generated picture to the next.
+
+use std::f32::consts::FRAC_PI_2;
+use std::time::Duration;
+
+use image::RgbImage;
+use models::Bundle;
+use ndarray::Array2;
+
+use super::args::{Common, GenerateArgs};
+use super::output::Output;
+use super::progress::Progress;
+use crate::edit::Studio;
+use crate::edit::paste::Paster;
+use crate::engine::Latent;
+use crate::error::{Error, Result};
+use crate::frame::{DetectedKeypoint, Face};
+use crate::interrupt;
+use crate::media::mark::Origin;
+use crate::media::sink::{OutputOptions, Shown, open_output};
+use crate::vision::overlay;
+
+/// Frames a second of the clip.
+const FPS: f64 = 25.0;
+/// Pictures that the clip goes through if nothing else is asked for.
+const PICTURES: u32 = 4;
+
+/// Writes the clip; returns the exit code.
+pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> Result<u8> {
+    if args.grid.is_some() || args.json {
+        return Err(Error::Usage("--interpolate writes a clip; leave out --grid and --json".to_owned()));
+    }
+    let count = args.count.unwrap_or(PICTURES);
+    if count < 2 {
+        return Err(Error::Usage(
+            "--interpolate needs two pictures to go between: --count 2 or more".to_owned(),
+        ));
+    }
+    let options = OutputOptions { force: args.force, fps: None };
+    let mut sink = open_output(&args.out.to_string_lossy(), options)?;
+    if !args.mark.no_mark {
+        sink.mark(Origin::Generated);
+    }
+    let mut studio = Studio::new(bundle, common.engine());
+    let size = studio.size() as u32;
+    let side = size * overlay::enlargement(size, size);
+    let mut paster = Paster::whole(size as usize, side, (0, 0));
+    let stops: Vec<Latent> = (0..count)
+        .map(|i| Latent::noise(args.seed, i..i + 1, &studio.manifest().dims, args.truncation))
+        .collect();
+    let frames = (count - 1) * steps + 1;
+    let mut progress = Progress::new(frames as usize);
+    for i in 0..frames {
+        interrupt::check()?;
+        let (stop, step) = ((i / steps) as usize, i % steps);
+        let latent = match stops.get(stop + 1) {
+            Some(next) => between(&stops[stop], next, step as f32 / steps as f32),
+            None => stops[stop].clone(),
+        };
+        let face = studio.face_of(&latent)?;
+        let image = studio.draw(&face)?;
+        let mut picture = RgbImage::new(side, side);
+        paster.replace(&mut picture, image.view());
+        if args.keypoints {
+            let place = |v: f32| (v + 1.0) * 0.5 * side as f32;
+            let point = |p: &[f32; 2]| DetectedKeypoint { x: place(p[0]), y: place(p[1]), confidence: 1.0 };
+            let face = Face { keypoints: face.keypoints.iter().map(point).collect() };
+            overlay::draw_face(&mut picture, &face, studio.manifest());
+        }
+        if args.mark.visible_mark {
+            Origin::Generated.stamp(&mut picture);
+        }
+        let time = Duration::from_secs_f64(f64::from(i) / FPS);
+        sink.write(&Shown { picture: &picture, index: u64::from(i), time, face: None, change: None })?;
+        progress.step();
+    }
+    progress.clear();
+    let mut output = Output::new();
+    for written in sink.finish()? {
+        output.line(&format!("{}: {frames} frames, seed {}", written.path.display(), args.seed))?;
+    }
+    output.flush()?;
+    Ok(0)
+}
+
+/// Noise a share `t` of the way from `a` to `b`, on the arc between them: a straight line would go through noise that is
+/// shorter than any the generator has seen.
+fn between(a: &Latent, b: &Latent, t: f32) -> Latent {
+    let (sin, cos) = (t * FRAC_PI_2).sin_cos();
+    let mix = |a: &Array2<f32>, b: &Array2<f32>| a * cos + b * sin;
+    Latent {
+        pose: mix(&a.pose, &b.pose),
+        appearance: mix(&a.appearance, &b.appearance),
+        background: mix(&a.background, &b.background),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use models::BundleDims;
+
+    use super::*;
+
+    #[test]
+    fn noise_on_the_way_is_as_long_as_noise_is() {
+        let dims = BundleDims { keypoints: 2, latent: 512, embedding: 3, image_size: 8, detector_size: 8 };
+        let noise = |i: u32| Latent::noise(3, i..i + 1, &dims, 1.0);
+        let (a, b) = (noise(0), noise(1));
+        assert_eq!(between(&a, &b, 0.0).pose, a.pose);
+        let middle = between(&a, &b, 0.5).pose;
+        let length = middle.mapv(|v| v * v).sum() / 512.0;
+        assert!((length - 1.0).abs() < 0.2, "{length}");
+    }
+}

@@ -1,0 +1,289 @@
+use std::path::Path;
+
+use image::{RgbImage, imageops};
+use models::conventions::pixel_centre;
+use models::files::sha256_hex;
+use models::{Bundle, Manifest};
+use ndarray::{Array2, Array3, Axis};
+
+use super::face::REACH;
+use super::file::{BundleId, PhotoId, SessionFile};
+use super::paste::sample;
+use super::{Face, Session};
+use crate::engine::{Detector, Encoder, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
+use crate::error::{Error, Result};
+use crate::media::picture;
+use crate::vision::crop::Crop;
+use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, Sighting, TrackOptions};
+
+/// Least side of a photo, in pixels.
+const LEAST_SIDE: u32 = 32;
+/// Most pictures of one seed.
+const MOST_INDEX: u32 = 100_000;
+
+/// A photo with the square that the face fills.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    /// The whole photo.
+    pub picture: RgbImage,
+    /// The square, upright.
+    pub crop: Crop,
+}
+
+impl Photo {
+    /// The photo with no side longer than `most` pixels.
+    pub fn shrunk(&self, most: u32) -> Self {
+        let (width, height) = self.picture.dimensions();
+        let scale = most as f32 / width.max(height) as f32;
+        if scale >= 1.0 {
+            return self.clone();
+        }
+        let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
+        let picture =
+            imageops::resize(&self.picture, side(width), side(height), imageops::FilterType::Triangle);
+        let Crop { cx, cy, side, .. } = self.crop;
+        Self { picture, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle: 0.0 } }
+    }
+}
+
+/// A face that was opened, with where it came from.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What it was asked for by.
+    pub source: String,
+    /// The face and what was done to it.
+    pub session: Session,
+    /// The photo it was taken from, if it was and the photo is there.
+    pub photo: Option<Photo>,
+    /// What the user should know about how it was opened.
+    pub notes: Vec<String>,
+}
+
+/// Opens and draws faces with the networks of one bundle, each loaded when it is first needed.
+pub struct Studio {
+    bundle: Bundle,
+    options: EngineOptions,
+    keypoint_generator: Option<KeypointGenerator>,
+    image_generator: Option<ImageGenerator>,
+    tracker: Option<FaceTracker>,
+    encoder: Option<Encoder>,
+    /// Take the best guess of a face where none is sure.
+    pub anyway: bool,
+}
+
+/// The network in `place`, loaded if it is not there.
+fn loaded<T>(place: &mut Option<T>, load: impl FnOnce() -> Result<T>) -> Result<&mut T> {
+    let network = match place.take() {
+        Some(network) => network,
+        None => load()?,
+    };
+    Ok(place.insert(network))
+}
+
+impl Studio {
+    /// A studio for `bundle`.
+    pub fn new(bundle: Bundle, options: EngineOptions) -> Self {
+        Self {
+            bundle,
+            options,
+            keypoint_generator: None,
+            image_generator: None,
+            tracker: None,
+            encoder: None,
+            anyway: false,
+        }
+    }
+
+    /// The bundle's manifest.
+    pub fn manifest(&self) -> &Manifest {
+        self.bundle.manifest()
+    }
+
+    /// Side of a generated picture, in pixels.
+    pub fn size(&self) -> usize {
+        self.manifest().dims.image_size
+    }
+
+    /// Opens `name`: `seed:N` or `seed:N:I` (picture I of seed N, as `runtime generate` numbers them), a saved face
+    /// (`.json`), or a photo.
+    ///
+    /// # Errors
+    /// There is no such thing, it has no face, or belongs to another bundle.
+    pub fn open(&mut self, name: &str) -> Result<Opened> {
+        if let Some(seed) = name.strip_prefix("seed:") {
+            let (seed, index) = parse_seed(seed).ok_or_else(|| {
+                Error::Usage(format!("{name}: give a seed as seed:N or seed:N:I, two whole numbers"))
+            })?;
+            let session = Session::new(self.generate(seed, index, 1.0)?);
+            return Ok(Opened { source: name.to_owned(), session, photo: None, notes: Vec::new() });
+        }
+        let path = Path::new(name);
+        if SessionFile::has_name(path) {
+            return self.open_saved(path);
+        }
+        let picture = picture::read_picture(path)?;
+        let (photo, face, notes) = self.find(picture, name)?;
+        Ok(Opened { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
+    }
+
+    /// The face called `name` as it is now, for taking parts of it.
+    ///
+    /// # Errors
+    /// Those of [`Studio::open`].
+    pub fn face(&mut self, name: &str) -> Result<Face> {
+        Ok(self.open(name)?.session.face().clone())
+    }
+
+    fn open_saved(&mut self, path: &Path) -> Result<Opened> {
+        let (file, session) = SessionFile::read(path, &self.bundle)?;
+        let mut opened = Opened { source: file.source.clone(), session, photo: None, notes: Vec::new() };
+        let Some(PhotoId { sha256, crop: [cx, cy, side] }) = file.photo else { return Ok(opened) };
+        // Beside the file as well: folders are moved as a whole.
+        let beside = Path::new(&file.source).file_name().map(|name| path.with_file_name(name));
+        let places = [Some(Path::new(&file.source).to_owned()), beside];
+        let found = places.into_iter().flatten().find_map(|p| picture::read_picture(&p).ok());
+        match found.filter(|picture| sha256_hex(picture.as_raw()) == sha256) {
+            Some(picture) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
+                opened.photo = Some(Photo { picture, crop: Crop { cx, cy, side, angle: 0.0 } });
+            }
+            _ => opened.notes.push(format!(
+                "the photo {} is not there or was changed: the generated square is all there is",
+                file.source
+            )),
+        }
+        Ok(opened)
+    }
+
+    /// The session of `opened` as a file.
+    pub fn to_file(&self, opened: &Opened) -> SessionFile {
+        let mut file = SessionFile::new(BundleId::of(&self.bundle), opened.source.clone(), &opened.session);
+        file.photo = opened.photo.as_ref().map(|Photo { picture, crop }| PhotoId {
+            sha256: sha256_hex(picture.as_raw()),
+            crop: [crop.cx, crop.cy, crop.side],
+        });
+        file
+    }
+
+    /// The face of picture `index` of `seed`.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn generate(&mut self, seed: u64, index: u32, truncation: f32) -> Result<Face> {
+        let latent = Latent::noise(seed, index..index + 1, &self.manifest().dims, truncation);
+        self.face_of(&latent)
+    }
+
+    /// The face that noise of one row gives.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn face_of(&mut self, latent: &Latent) -> Result<Face> {
+        Ok(Face::from_layout(&self.keypoint_generator()?.run(latent)?, 0))
+    }
+
+    /// The keypoint generator.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub fn keypoint_generator(&mut self) -> Result<&mut KeypointGenerator> {
+        loaded(&mut self.keypoint_generator, || KeypointGenerator::load(&self.bundle, &self.options))
+    }
+
+    /// Finds the largest face of `picture`, called `name`, and what lies at its keypoints.
+    fn find(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, Face, Vec<String>)> {
+        let refuse = |reason: String| Error::Picture { path: name.into(), reason };
+        let (width, height) = picture.dimensions();
+        if width.min(height) < LEAST_SIDE {
+            return Err(refuse(format!(
+                "{width} x {height} pixels; a face needs {LEAST_SIDE} a side at least"
+            )));
+        }
+        // What makes photos editable must be there before anything is looked for.
+        loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
+        let tracker = loaded(&mut self.tracker, || {
+            let detector = Detector::load(&self.bundle, &self.options)?;
+            Ok(FaceTracker::new(detector, TrackOptions::live(self.bundle.manifest())))
+        })?;
+        let mut faces = tracker.every_face(&picture)?.into_iter();
+        let Some(Sighting { face, crop, sure }) = faces.next() else {
+            return Err(refuse("no face found".to_owned()));
+        };
+        let confidence = face.confidence();
+        if !sure && !self.anyway {
+            return Err(refuse(format!(
+                "no face found (the best guess has confidence {confidence:.2}; {LIVE_CONFIDENCE} and a steady place are \
+                 needed); --anyway takes the best guess"
+            )));
+        }
+        let mut notes = Vec::new();
+        if !sure {
+            notes.push(format!("{name}: no face to be sure of; taking the best guess ({confidence:.2})"));
+        }
+        let others = faces.count();
+        if others > 0 {
+            notes.push(format!("{name}: {} faces found; the largest is taken", others + 1));
+        }
+        let size = self.size();
+        let encoder = loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
+        let image = sample(&picture, &crop, size);
+        let (embeddings, background) = encoder.encode(image.view().insert_axis(Axis(0)))?;
+        let place = |v: f32| v.clamp(-REACH, REACH);
+        let keypoints = face.keypoints.iter().map(|k| crop.to_network([k.x, k.y]).map(place)).collect();
+        let looks = embeddings.index_axis(Axis(0), 0).rows().into_iter().map(|e| e.to_vec()).collect();
+        let found = Face::new(keypoints, looks, background.row(0).to_vec());
+        Ok((Photo { picture, crop: Crop { angle: 0.0, ..crop } }, found, notes))
+    }
+
+    /// Draws `face`: `[3, S, S]` in [-1, 1].
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn draw(&mut self, face: &Face) -> Result<Array3<f32>> {
+        let (layout, scales, visible) = face.to_batch()?;
+        let generator =
+            loaded(&mut self.image_generator, || ImageGenerator::load(&self.bundle, &self.options))?;
+        let image = generator.run(&layout, scales.view(), visible.view())?;
+        Ok(image.index_axis_move(Axis(0), 0))
+    }
+
+    /// What computes, on one line; empty before anything was drawn.
+    pub fn summary(&self) -> String {
+        self.image_generator.as_ref().map(ImageGenerator::summary).unwrap_or_default()
+    }
+}
+
+/// Where the locked parts lie: the largest of their heat maps, `[S, S]`.
+pub(super) fn locked_region(face: &Face, locked: &[bool], tau: f32, size: usize) -> Array2<f32> {
+    Array2::from_shape_fn((size, size), |(y, x)| {
+        let at = [pixel_centre(x, size), pixel_centre(y, size)];
+        let heats = (0..face.parts()).filter(|i| locked[*i]).map(|i| heat(face, i, at, tau));
+        heats.fold(0.0, f32::max)
+    })
+}
+
+/// Height of a part's heat map at a point, see [`models::conventions`].
+pub(crate) fn heat(face: &Face, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
+    let ([kx, ky], scale) = (face.keypoints[part], face.scales[part]);
+    face.visible[part] * (-((x - kx).powi(2) + (y - ky).powi(2)) / (tau * scale * scale)).exp()
+}
+
+fn parse_seed(text: &str) -> Option<(u64, u32)> {
+    match text.split_once(':') {
+        None => Some((text.parse().ok()?, 0)),
+        Some((seed, index)) => Some((seed.parse().ok()?, index.parse().ok().filter(|i| *i <= MOST_INDEX)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_have_pictures() {
+        assert_eq!(parse_seed("7"), Some((7, 0)));
+        assert_eq!(parse_seed("7:12"), Some((7, 12)));
+        for bad in ["", "x", "7:", "-1", "7:4294967295", "1:2:3"] {
+            assert_eq!(parse_seed(bad), None, "{bad}");
+        }
+    }
+}

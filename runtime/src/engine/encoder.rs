@@ -1,0 +1,47 @@
+//! The encoder: what lies at the keypoints of a picture.
+
+use models::{Bundle, Network};
+use ndarray::{Array2, Array3, ArrayView4, Ix2, Ix3};
+
+use super::EngineOptions;
+use super::networks::{bad_output, typed};
+use super::runner::{NetworkRunner, OrtRunner};
+use crate::error::{Error, Result};
+
+/// Image to embeddings.
+pub struct Encoder {
+    runner: Box<dyn NetworkRunner>,
+}
+
+impl Encoder {
+    /// Loads the bundle's encoder.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if the bundle has none, and those of [`OrtRunner::load`].
+    pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        if !bundle.has(Network::Encoder) {
+            return Err(Error::Usage(format!(
+                "bundle {} has no encoder, so photos cannot be edited or re-enacted with it; start from seed:N, or name \
+                 another bundle with --bundle",
+                bundle.manifest().name
+            )));
+        }
+        Ok(Self { runner: Box::new(OrtRunner::load(bundle, Network::Encoder, options)?) })
+    }
+
+    /// Embeddings `[N, K, E]` and background `[N, E]` of `image`, `[N, 3, S, S]`, RGB in [-1, 1].
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the shape does not fit or an output is not a number.
+    pub fn encode(&mut self, image: ArrayView4<'_, f32>) -> Result<(Array3<f32>, Array2<f32>)> {
+        let mut outputs =
+            self.runner.run(&[("image", image.into_dyn())], &["embeddings", "background"])?.into_iter();
+        let embeddings = typed::<Ix3>(outputs.next(), "embeddings")?;
+        let background = typed::<Ix2>(outputs.next(), "background")?;
+        if embeddings.iter().chain(&background).all(|v| v.is_finite()) {
+            Ok((embeddings, background))
+        } else {
+            Err(bad_output("embeddings or background are not numbers"))
+        }
+    }
+}

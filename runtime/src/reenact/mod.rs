@@ -1,0 +1,15 @@
+//! A face that moves as another one does: the driver's motion against a neutral face, kept within what the generator
+//! knows, drawn with the source's looks.
+
+mod calibrate;
+mod ease;
+mod limit;
+mod motion;
+mod puppet;
+mod replay;
+
+pub use calibrate::{Calibration, Neutral};
+pub use limit::Limit;
+pub use motion::{Drive, Gains, Motion};
+pub use puppet::{Paste, Puppet, PuppetOptions};
+pub use replay::{Recording, Replay, ReplaySource, recorder};

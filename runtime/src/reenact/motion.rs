@@ -1,0 +1,188 @@
+//! Motion of a face: that of the head, and what its parts do besides.
+
+use models::Manifest;
+
+use crate::edit::group;
+
+/// Points in normalised coordinates.
+type Points = [[f32; 2]];
+
+/// Which motion of the driver the source takes over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drive {
+    /// All of it.
+    #[default]
+    All,
+    /// That of the head alone.
+    Pose,
+    /// That of the parts about the mouth alone.
+    Mouth,
+    /// That of the eyes' parts alone.
+    Eyes,
+}
+
+impl std::str::FromStr for Drive {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Drive::All),
+            "pose" => Ok(Drive::Pose),
+            "mouth" => Ok(Drive::Mouth),
+            "eyes" => Ok(Drive::Eyes),
+            _ => Err("must be all, pose, mouth or eyes".to_owned()),
+        }
+    }
+}
+
+impl Drive {
+    /// Whether the head's motion is taken over, and for each part whether its own is.
+    pub fn resolve(self, manifest: &Manifest) -> (bool, Vec<bool>) {
+        let of = |name: &str| {
+            let parts = group(name, manifest).unwrap_or_default();
+            (0..manifest.keypoints.len()).map(|i| parts.contains(&i)).collect()
+        };
+        match self {
+            Drive::All => (true, of("all")),
+            Drive::Pose => (true, vec![false; manifest.keypoints.len()]),
+            Drive::Mouth => (false, of("mouth")),
+            Drive::Eyes => (false, of("eyes")),
+        }
+    }
+}
+
+/// By what motion is multiplied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gains {
+    /// How much of the head's shift and scale in the driver's picture is seen at all, 0 to 1: the rest is followed by
+    /// the square that frames it.
+    pub shift: f32,
+    /// The head's shift, turn and (logarithmic) scale as seen.
+    pub pose: f32,
+    /// What parts do besides.
+    pub parts: f32,
+}
+
+/// Motion from one layout of keypoints to another: a similarity about the first one's centre, fitted with the least
+/// squares (Umeyama, 1991), and what is left.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Motion {
+    centre: [f32; 2],
+    shift: [f32; 2],
+    /// Radians, from right towards down.
+    turn: f32,
+    log_scale: f32,
+    /// What the similarity leaves, for each keypoint.
+    rest: Vec<[f32; 2]>,
+}
+
+fn centre(points: &Points) -> [f32; 2] {
+    let n = points.len().max(1) as f32;
+    [0, 1].map(|axis| points.iter().map(|p| p[axis]).sum::<f32>() / n)
+}
+
+fn turned([x, y]: [f32; 2], turn: f32, scale: f32) -> [f32; 2] {
+    let (sin, cos) = turn.sin_cos();
+    [scale * (x * cos - y * sin), scale * (x * sin + y * cos)]
+}
+
+impl Motion {
+    /// The motion from `from` to `to`, as many points each.
+    pub fn between(from: &Points, to: &Points) -> Self {
+        let (a, b) = (centre(from), centre(to));
+        let (mut re, mut im, mut square) = (0.0, 0.0, 0.0);
+        for (p, q) in from.iter().zip(to) {
+            let ([px, py], [qx, qy]) = ([p[0] - a[0], p[1] - a[1]], [q[0] - b[0], q[1] - b[1]]);
+            re += px * qx + py * qy;
+            im += px * qy - py * qx;
+            square += px * px + py * py;
+        }
+        // Points that fell together tell neither turn nor scale.
+        let (turn, log_scale) = if square > 1e-6 && re.hypot(im) > 1e-6 {
+            (im.atan2(re), (re.hypot(im) / square).ln())
+        } else {
+            (0.0, 0.0)
+        };
+        let shift = [b[0] - a[0], b[1] - a[1]];
+        let mut motion = Self { centre: a, shift, turn, log_scale, rest: vec![[0.0; 2]; from.len()] };
+        let posed = motion.pose(from, 1.0);
+        motion.rest = posed.iter().zip(to).map(|(p, q)| [q[0] - p[0], q[1] - p[1]]).collect();
+        motion
+    }
+
+    /// `points` moved as the head, by `gain` of it.
+    pub fn pose(&self, points: &Points, gain: f32) -> Vec<[f32; 2]> {
+        let (turn, scale) = (self.turn * gain, (self.log_scale * gain).exp());
+        let place = |p: &[f32; 2]| {
+            let [x, y] = turned([p[0] - self.centre[0], p[1] - self.centre[1]], turn, scale);
+            [x + self.centre[0] + self.shift[0] * gain, y + self.centre[1] + self.shift[1] * gain]
+        };
+        points.iter().map(place).collect()
+    }
+
+    /// What parts do besides, where `parts` says so, by `gain` of it.
+    pub fn parts(&self, points: &Points, parts: &[bool], gain: f32) -> Vec<[f32; 2]> {
+        let moved = |((p, rest), takes): ((&[f32; 2], &[f32; 2]), &bool)| {
+            let gain = if *takes { gain } else { 0.0 };
+            [p[0] + rest[0] * gain, p[1] + rest[1] * gain]
+        };
+        points.iter().zip(&self.rest).zip(parts).map(moved).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::parts_tests::named_manifest;
+
+    const FROM: [[f32; 2]; 4] = [[-0.5, -0.2], [0.4, -0.3], [0.1, 0.1], [0.0, 0.7]];
+
+    fn close(a: &Points, b: &Points) -> bool {
+        a.iter().flatten().zip(b.iter().flatten()).all(|(a, b)| (a - b).abs() < 1e-4)
+    }
+
+    #[test]
+    fn a_motion_applied_to_where_it_began_ends_where_it_ended() {
+        let to = [[-0.2, 0.0], [0.6, 0.3], [0.3, 0.2], [-0.1, 0.9]];
+        let motion = Motion::between(&FROM, &to);
+        let moved = motion.parts(&motion.pose(&FROM, 1.0), &[true; 4], 1.0);
+        assert!(close(&moved, &to), "{moved:?}");
+        let still = motion.parts(&motion.pose(&FROM, 0.0), &[true; 4], 0.0);
+        assert!(close(&still, &FROM));
+    }
+
+    #[test]
+    fn the_head_takes_shift_turn_and_scale_and_leaves_the_parts_nothing() {
+        let c = centre(&FROM);
+        let to: Vec<[f32; 2]> = FROM
+            .iter()
+            .map(|p| turned([p[0] - c[0], p[1] - c[1]], 0.3, 1.2))
+            .map(|p| [p[0] + c[0] + 0.1, p[1] + c[1] - 0.2])
+            .collect();
+        let motion = Motion::between(&FROM, &to);
+        assert!((motion.turn - 0.3).abs() < 1e-4 && (motion.log_scale - 1.2f32.ln()).abs() < 1e-4);
+        assert!(motion.rest.iter().flatten().all(|v| v.abs() < 1e-4));
+        let half = Motion::between(&FROM, &motion.pose(&FROM, 0.5));
+        assert!((half.turn - 0.15).abs() < 1e-4 && (half.shift[1] + 0.1).abs() < 1e-4);
+    }
+
+    #[test]
+    fn only_the_parts_that_are_driven_move() {
+        let mut to = FROM;
+        to[1][1] += 0.2;
+        to[3][1] += 0.2;
+        let motion = Motion::between(&FROM, &to);
+        let m = named_manifest(&["left", "eye-left", "right", "nose"]);
+        let (pose, parts) = Drive::Eyes.resolve(&m);
+        let moved = motion.parts(&FROM, &parts, 1.0);
+        assert!(!pose && moved[1] != FROM[1] && [0, 2, 3].iter().all(|i| moved[*i] == FROM[*i]));
+        assert_eq!(Drive::Pose.resolve(&m), (true, vec![false; 4]));
+        assert_eq!(Drive::Mouth.resolve(&m), (false, vec![false, false, false, true]));
+    }
+
+    #[test]
+    fn points_that_fell_together_do_no_harm() {
+        let motion = Motion::between(&[[0.1, 0.1]; 3], &[[0.2, 0.3]; 3]);
+        assert!(close(&motion.pose(&[[0.0, 0.0]], 1.0), &[[0.1, 0.2]]));
+    }
+}

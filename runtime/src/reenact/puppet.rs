@@ -1,0 +1,304 @@
+use std::time::{Duration, Instant};
+
+use image::{RgbImage, imageops};
+use ndarray::{Array3, s};
+
+use super::calibrate::{Calibration, Neutral};
+use super::ease::Ease;
+use super::limit::Limit;
+use super::motion::{Drive, Gains, Motion};
+use crate::edit::paste::{Colours, Paster, sample};
+use crate::edit::{self, Composer, Face, Opened, Studio};
+use crate::engine::Latent;
+use crate::error::{Error, Result};
+use crate::live::{Painted, Painter, Scene, View};
+use crate::media::mark::Origin;
+use crate::media::window::Wish;
+use crate::vision::crop::Crop;
+use crate::vision::layout::Layout;
+use crate::vision::text;
+
+/// Layouts of the generator that tell how far keypoints may go.
+const SAMPLES: u32 = 512;
+/// How many of them are made at once.
+const BATCH: u32 = 64;
+/// Longest side of a source photo that is drawn into live, in pixels.
+const MOST_SIDE: u32 = 960;
+/// Side of the square where there is no driver's picture beside it, in pixels.
+const ALONE: u32 = 480;
+/// How far the colours of a pasted square move towards what each frame asks for.
+const COLOUR_SPEED: f32 = 0.1;
+
+/// Where the driven face is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Paste {
+    /// As a bare square, beside the driver's picture where there is one.
+    #[default]
+    None,
+    /// Over the driver's face.
+    Driver,
+    /// In the source's photo, which bends as the keypoints move.
+    Source,
+}
+
+impl std::str::FromStr for Paste {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "none" => Ok(Paste::None),
+            "driver" => Ok(Paste::Driver),
+            "source" => Ok(Paste::Source),
+            _ => Err("must be none, driver or source".to_owned()),
+        }
+    }
+}
+
+/// Settings of a [`Puppet`].
+#[derive(Clone, Copy, Debug)]
+pub struct PuppetOptions {
+    /// Which motion is taken over.
+    pub drive: Drive,
+    /// By what it is multiplied.
+    pub gains: Gains,
+    /// Take the driver's keypoints themselves, not their motion against a neutral face.
+    pub absolute: bool,
+    /// Where the driven face is shown.
+    pub paste: Paste,
+    /// Whether the driver has pictures, not keypoints alone.
+    pub pictures: bool,
+    /// Write into the picture that it is AI-made.
+    pub visible_mark: bool,
+}
+
+/// Draws a source face that moves as the driver does.
+pub struct Puppet<'a> {
+    studio: &'a mut Studio,
+    source: Face,
+    options: PuppetOptions,
+    drives_pose: bool,
+    drives_parts: Vec<bool>,
+    limit: Limit,
+    layout: Layout,
+    /// The square that frames the driver's face.
+    crop: Crop,
+    calibration: Calibration,
+    neutral: Option<Neutral>,
+    ease: Ease,
+    /// Where the driver took the keypoints last.
+    target: Vec<[f32; 2]>,
+    composer: Option<Composer>,
+    square: Option<Paster>,
+    colours: Option<Colours>,
+}
+
+impl<'a> Puppet<'a> {
+    /// A puppet with the looks of `source`.
+    ///
+    /// # Errors
+    /// The source has no photo to draw into, no part is driven, or a network failed.
+    pub fn new(studio: &'a mut Studio, source: &Opened, options: PuppetOptions) -> Result<Self> {
+        let (drives_pose, drives_parts) = options.drive.resolve(studio.manifest());
+        if !drives_pose && !drives_parts.contains(&true) {
+            return Err(Error::Usage("--drive: no part of this bundle is of that group".to_owned()));
+        }
+        let face = source.session.face().clone();
+        let composer = match (options.paste, &source.photo) {
+            (Paste::Source, None) => {
+                return Err(Error::Usage(format!(
+                    "--paste source draws into the source's photo, and {} has none",
+                    source.source
+                )));
+            }
+            (Paste::Source, Some(photo)) => {
+                let photo = photo.shrunk(MOST_SIDE);
+                Some(Composer::new(studio, &source.session, Some(&photo), edit::Paste::Warp)?)
+            }
+            _ => None,
+        };
+        let limit = sampled_limit(studio)?;
+        Ok(Self {
+            target: face.keypoints.clone(),
+            source: face,
+            drives_pose,
+            drives_parts,
+            limit,
+            layout: Layout::new(studio.manifest()),
+            crop: Crop::inside(1, 1),
+            calibration: Calibration::default(),
+            neutral: None,
+            ease: Ease::default(),
+            composer,
+            square: None,
+            colours: None,
+            studio,
+            options,
+        })
+    }
+
+    /// How far the source's keypoints lie from the generator's mean layout, and how far nearly all of its own do.
+    pub fn reach(&self) -> (f64, f64) {
+        (self.limit.distance(&self.source.keypoints), self.limit.most())
+    }
+
+    /// How its pictures come about.
+    pub fn origin(&self) -> Origin {
+        if self.options.paste == Paste::None { Origin::Generated } else { Origin::Edited }
+    }
+
+    /// Where the source's keypoints go for what was seen at `time`.
+    fn follow(&mut self, scene: &Scene<'_>) -> Vec<[f32; 2]> {
+        let Scene { tracked, time, .. } = scene;
+        let face = tracked.face.as_ref();
+        if let Some(face) = face {
+            // Not the square that the tracker looked at: that one comes a frame late, and recorded motion has none.
+            let frame = self.layout.frame(&face.keypoints);
+            self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
+        }
+        if self.neutral.is_none() && !self.options.absolute {
+            self.neutral = self.calibration.add(face, &self.crop, *time);
+        } else if face.is_some() {
+            // Goes on listening, for when the user asks for another neutral face.
+            self.calibration.add(face, &self.crop, *time);
+        }
+        let seen = |crop: &Crop| -> Option<Vec<[f32; 2]>> {
+            face.map(|f| f.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect())
+        };
+        let driven = match &self.neutral {
+            _ if self.options.absolute => {
+                // The square that follows the head takes its shift out, which a square of its own needs.
+                seen(&self.crop).map(|now| self.limit.keep(&self.limit.mean(), &now))
+            }
+            Some(neutral) => {
+                // Seen from a square that follows the head its shift is gone, from the neutral one it is all there.
+                let share = if self.options.paste == Paste::Driver { 0.0 } else { self.options.gains.shift };
+                seen(&self.crop.towards(&neutral.crop, share))
+                    .map(|now| self.moved(&Motion::between(&neutral.keypoints, &now)))
+            }
+            None => None,
+        };
+        let share = self.ease.step(driven.is_some(), *time);
+        if let Some(driven) = driven {
+            self.target = driven;
+        }
+        let between =
+            |(a, b): (&[f32; 2], &[f32; 2])| [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
+        self.source.keypoints.iter().zip(&self.target).map(between).collect()
+    }
+
+    /// The source's keypoints after `motion`: first the head's, then the parts', each as far as the generator knows.
+    fn moved(&self, motion: &Motion) -> Vec<[f32; 2]> {
+        let still = &self.source.keypoints;
+        let posed = if self.drives_pose {
+            self.limit.keep(still, &motion.pose(still, self.options.gains.pose))
+        } else {
+            still.clone()
+        };
+        self.limit.keep(&posed, &motion.parts(&posed, &self.drives_parts, self.options.gains.parts))
+    }
+
+    /// The driver's picture with the square beside it, or the square alone.
+    fn beside(&mut self, scene: Scene<'_>, image: Array3<f32>) -> RgbImage {
+        let size = self.studio.size();
+        let image = if scene.mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
+        let driver = self.options.pictures.then(|| {
+            let view = View { mirror: scene.mirror, ..View::default() };
+            view.compose(scene.picture, scene.tracked.face.as_ref(), self.studio.manifest())
+        });
+        let (left, side) = driver.as_ref().map_or((0, ALONE), RgbImage::dimensions);
+        let mut canvas = RgbImage::new(left + side, side);
+        if let Some(driver) = driver {
+            imageops::replace(&mut canvas, &driver, 0, 0);
+        }
+        let paster = self.square.get_or_insert_with(|| Paster::whole(size, side, (left, 0)));
+        // Another size of the driver's pictures moves the square.
+        if !paster.fits(side, (left, 0)) {
+            *paster = Paster::whole(size, side, (left, 0));
+        }
+        paster.replace(&mut canvas, image.view());
+        canvas
+    }
+
+    /// The driver's picture with the square over the face.
+    fn over(&mut self, scene: Scene<'_>, image: &Array3<f32>) -> RgbImage {
+        let mut canvas = scene.picture;
+        if scene.tracked.face.is_some() && self.neutral.is_some() | self.options.absolute {
+            let (size, crop) = (self.studio.size(), self.crop);
+            let wanted = Colours::matching(image.view(), sample(&canvas, &crop, size).view());
+            let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
+            self.colours = Some(colours);
+            let mut paster = Paster::new(size, &crop, canvas.dimensions());
+            paster.replace(&mut canvas, colours.apply(image.view()).view());
+        }
+        if scene.mirror {
+            imageops::flip_horizontal_in_place(&mut canvas);
+        }
+        canvas
+    }
+}
+
+impl Painter for Puppet<'_> {
+    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
+        let face = Face { keypoints: self.follow(&scene), ..self.source.clone() };
+        let start = Instant::now();
+        let (mut canvas, generate): (RgbImage, Option<Duration>) = if let Some(composer) = &mut self.composer
+        {
+            let mut canvas = composer.compose(self.studio, &face)?;
+            if scene.mirror {
+                imageops::flip_horizontal_in_place(&mut canvas);
+            }
+            (canvas, None)
+        } else {
+            let image = self.studio.draw(&face)?;
+            let generate = Some(start.elapsed());
+            match self.options.paste {
+                Paste::Driver => (self.over(scene, &image), generate),
+                _ => (self.beside(scene, image), generate),
+            }
+        };
+        if self.neutral.is_none() && !self.options.absolute {
+            let scale = (canvas.height() / 240).max(1);
+            let y = canvas.height().saturating_sub((text::LINE + 3) * scale);
+            let message = "calibrating: look ahead and hold still";
+            text::draw(&mut canvas, message, (4 * scale as i32, y as i32), scale, [255, 214, 90]);
+        }
+        if self.options.visible_mark {
+            self.origin().stamp(&mut canvas);
+        }
+        Ok(Painted { canvas, generate })
+    }
+
+    fn obey(&mut self, wish: Wish) -> Option<&'static str> {
+        if wish != Wish::Calibrate {
+            return None;
+        }
+        match self.calibration.neutral() {
+            Some(neutral) => {
+                self.neutral = Some(neutral);
+                Some("calibrated: the last second is the neutral face")
+            }
+            None => Some("no face to calibrate with"),
+        }
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &["c       calibrate"]
+    }
+}
+
+/// The limit that the generator's own layouts set.
+fn sampled_limit(studio: &mut Studio) -> Result<Limit> {
+    let dims = studio.manifest().dims;
+    let mut samples = Vec::new();
+    for first in (0..SAMPLES).step_by(BATCH as usize) {
+        let latent = Latent::noise(0, first..first + BATCH, &dims, 1.0);
+        let layout = studio.keypoint_generator()?.run(&latent)?;
+        for points in layout.keypoints.outer_iter() {
+            samples.push(points.rows().into_iter().map(|p| [p[0], p[1]]).collect());
+        }
+    }
+    Ok(Limit::new(&samples))
+}
+
+#[cfg(test)]
+mod tests;

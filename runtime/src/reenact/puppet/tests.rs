@@ -1,0 +1,113 @@
+use std::path::Path;
+
+use models::Bundle;
+
+use super::*;
+use crate::engine::EngineOptions;
+use crate::frame::{DetectedKeypoint, Face as Seen};
+use crate::media::jpeg::tests::largest_difference;
+use crate::vision::track::Tracked;
+
+/// Small: what is drawn on matters little.
+const SIZE: (u32, u32) = (64, 48);
+
+fn studio() -> Studio {
+    let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")).unwrap();
+    Studio::new(bundle, EngineOptions::default())
+}
+
+fn options() -> PuppetOptions {
+    PuppetOptions {
+        drive: Drive::All,
+        gains: Gains { shift: 1.0, pose: 1.0, parts: 1.0 },
+        absolute: false,
+        paste: Paste::None,
+        pictures: true,
+        visible_mark: false,
+    }
+}
+
+/// The mean face, moved to the right by `shift` pixels.
+fn tracked(puppet: &Puppet<'_>, shift: Option<f32>) -> Tracked {
+    let crop = Crop { cx: 160.0, cy: 120.0, side: 160.0, angle: 0.0 };
+    let means = puppet.studio.manifest().keypoints.iter().map(|k| crop.to_picture(k.mean));
+    let face = shift.map(|shift| Seen {
+        keypoints: means.map(|[x, y]| DetectedKeypoint { x: x + shift, y, confidence: 1.0 }).collect(),
+    });
+    Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO }
+}
+
+/// Paints frames of 30 a second from `first` on; gives back the last one.
+fn play(puppet: &mut Puppet<'_>, first: u64, shifts: &[Option<f32>], mirror: bool) -> RgbImage {
+    let mut canvas = RgbImage::new(1, 1);
+    for (i, shift) in shifts.iter().enumerate() {
+        let tracked = tracked(puppet, *shift);
+        let time = Duration::from_millis((first + i as u64) * 1000 / 30);
+        let picture = RgbImage::new(SIZE.0, SIZE.1);
+        canvas =
+            puppet.paint(Scene { picture, tracked: &tracked, time, mirror, bare: false }).unwrap().canvas;
+    }
+    canvas
+}
+
+/// The driven square of a canvas, without the line that asks to hold still.
+fn square(canvas: &RgbImage) -> RgbImage {
+    let side = canvas.height();
+    imageops::crop_imm(canvas, canvas.width() - side, 0, side, side * 4 / 5).to_image()
+}
+
+/// Whether two pictures differ by rounding only.
+fn same(a: &RgbImage, b: &RgbImage) -> bool {
+    largest_difference(a, b) <= 2
+}
+
+#[test]
+fn the_face_is_still_until_calibrated_then_moves_and_eases_back_when_the_driver_is_lost() {
+    let mut studio = studio();
+    let source = studio.open("seed:3").unwrap();
+    let mut puppet = Puppet::new(&mut studio, &source, options()).unwrap();
+    let still = square(&play(&mut puppet, 0, &[Some(0.0)], false));
+    assert!(same(&square(&play(&mut puppet, 1, &[Some(0.0); 20], false)), &still));
+    assert!(puppet.neutral.is_none());
+    // The neutral face changes nothing, whatever it is; a shift does.
+    assert!(same(&square(&play(&mut puppet, 21, &[Some(0.0); 30], false)), &still));
+    assert!(puppet.neutral.is_some());
+    let moved = square(&play(&mut puppet, 51, &[Some(16.0); 20], false));
+    assert!(!same(&moved, &still));
+    let target = puppet.target[9][0] - puppet.source.keypoints[9][0];
+    assert!(target > 0.05 && target <= 0.2 + 1e-3, "sixteen pixels of a square of 160: {target}");
+    // Left and right are swapped in the square, too.
+    let mirrored = square(&play(&mut puppet, 71, &[Some(16.0)], true));
+    assert!(same(&imageops::flip_horizontal(&mirrored), &moved));
+
+    let leaving = square(&play(&mut puppet, 72, &[None; 6], false));
+    assert!(!same(&leaving, &moved) && !same(&leaving, &still));
+    assert!(same(&square(&play(&mut puppet, 78, &[None; 30], false)), &still));
+
+    // Another neutral face on request.
+    play(&mut puppet, 108, &[Some(16.0); 40], false);
+    assert_eq!(puppet.obey(Wish::Help), None);
+    assert!(puppet.obey(Wish::Calibrate).unwrap().starts_with("calibrated"));
+    assert!(same(&square(&play(&mut puppet, 148, &[Some(16.0)], false)), &still));
+}
+
+#[test]
+fn motion_is_kept_within_what_the_generator_draws() {
+    let mut studio = studio();
+    let source = studio.open("seed:3").unwrap();
+    let absolute = PuppetOptions { absolute: true, ..options() };
+    let mut puppet = Puppet::new(&mut studio, &source, absolute).unwrap();
+    // Keypoints thrown about at random.
+    let mut wild = tracked(&puppet, Some(0.0));
+    if let Some(face) = &mut wild.face {
+        for (i, k) in face.keypoints.iter_mut().enumerate() {
+            k.x += 60.0 * ((i * 7 % 5) as f32 - 2.0);
+            k.y += 60.0 * ((i * 3 % 5) as f32 - 2.0);
+        }
+    }
+    let scene =
+        |time| Scene { picture: RgbImage::new(64, 64), tracked: &wild, time, mirror: false, bare: false };
+    puppet.paint(scene(Duration::from_secs(1))).unwrap();
+    let (distance, most) = (puppet.limit.distance(&puppet.target), puppet.limit.most());
+    assert!((distance - most).abs() < 0.01, "{distance} of {most}");
+}

@@ -1,0 +1,76 @@
+//! Every face of a picture, for pictures that are looked at once.
+
+use image::RgbImage;
+
+use super::{Clock, FaceTracker, Found};
+use crate::error::Result;
+use crate::frame::Face;
+use crate::vision::crop::Crop;
+use crate::vision::search::Tiles;
+
+/// Distance of two faces' centres, over the larger one's side, below which they are one.
+const SAME: f32 = 0.5;
+/// Least side of a face over that of the largest: what is smaller is rather a pattern than a face.
+const LEAST: f32 = 0.25;
+
+/// A face of a picture.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Its keypoints, in pixels of the picture.
+    pub face: Face,
+    /// The square that frames it as training pictures are framed.
+    pub crop: Crop,
+    /// Whether it is one to be sure of.
+    pub sure: bool,
+}
+
+impl Sighting {
+    fn new(found: Found, sure: bool) -> Self {
+        // The square that was looked at, not the one wanted next: it is the one that the keypoints come from.
+        Self { face: found.face, crop: found.crop, sure }
+    }
+}
+
+impl FaceTracker {
+    /// The faces of `picture`, the largest first. Where there is none to be sure of, the best guess alone.
+    ///
+    /// # Errors
+    /// Those of [`crate::engine::Detector::detect`].
+    pub fn every_face(&mut self, picture: &RgbImage) -> Result<Vec<Sighting>> {
+        let mut clock = Clock::default();
+        let size = picture.dimensions();
+        let mut tiles = Tiles::default();
+        let count = tiles.count(size);
+        let whole = [Crop::inside(size.0, size.1), Crop::around(size.0, size.1)];
+        let squares = whole.into_iter().chain((0..count).filter_map(|_| tiles.next(size)));
+        let mut faces: Vec<Sighting> = Vec::new();
+        let mut guess: Option<Found> = None;
+        for square in squares {
+            let first = self.look(picture, square, &mut clock)?;
+            let (found, sure) = self.settle(picture, first, &mut clock)?;
+            if !sure {
+                guess = Some(match guess {
+                    Some(best) => best.or(found),
+                    None => found,
+                });
+                continue;
+            }
+            let new = Sighting::new(found, true);
+            match faces.iter_mut().find(|known| are_one(&known.crop, &new.crop)) {
+                Some(known) if new.face.confidence() > known.face.confidence() => *known = new,
+                Some(_) => {}
+                None => faces.push(new),
+            }
+        }
+        faces.sort_by(|a, b| b.crop.side.total_cmp(&a.crop.side));
+        if let Some(largest) = faces.first().map(|f| f.crop.side) {
+            faces.retain(|f| f.crop.side >= LEAST * largest);
+            return Ok(faces);
+        }
+        Ok(guess.map(|found| Sighting::new(found, false)).into_iter().collect())
+    }
+}
+
+fn are_one(a: &Crop, b: &Crop) -> bool {
+    (a.cx - b.cx).hypot(a.cy - b.cy) < SAME * a.side.max(b.side)
+}
