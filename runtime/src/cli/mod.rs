@@ -4,6 +4,7 @@ pub mod args;
 mod bench;
 mod bench_args;
 mod detect;
+mod devices;
 mod doctor;
 mod generate;
 mod locate;
@@ -52,6 +53,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Webcam(args) => webcam::run(&cli.common, &args),
         Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),
+        Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
     }
 }

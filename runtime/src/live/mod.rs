@@ -5,6 +5,8 @@
 
 mod change;
 mod clock;
+#[cfg(test)]
+mod lateness;
 mod run;
 mod supply;
 mod view;

@@ -12,7 +12,7 @@ use v4l::video::capture::Parameters;
 
 use super::choose::{Mode, candidates};
 use super::list::{CameraInfo, list};
-use super::{Selector, decode};
+use super::{Selector, decode, holder};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::slot::{Slot, Taken};
@@ -77,6 +77,11 @@ impl CameraSource {
         }
     }
 
+    /// The mode that it streams in.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     fn open_any(cameras: Vec<CameraInfo>, options: &CameraOptions) -> Result<Self> {
         let mut first_failure = None;
         for info in cameras {
@@ -89,14 +94,9 @@ impl CameraSource {
     }
 
     fn start(info: CameraInfo, options: &CameraOptions) -> Result<Self> {
-        // A node that may not be opened has no modes either; say why.
-        Device::with_path(&info.path).map_err(|e| open_error(&info, &e))?;
+        usable(&info)?;
         let fps = options.fps.map(|f| f.round().max(1.0) as u32);
         let modes = candidates(&info.modes, options.size, fps);
-        if modes.is_empty() {
-            let reason = "it offers no MJPG, YUYV or NV12 mode at a whole frame rate".to_owned();
-            return Err(Error::Camera { camera: info.name, reason });
-        }
         let slot = Slot::default();
         let ending = Ending::default();
         let stop = Arc::new(AtomicBool::new(false));
@@ -123,6 +123,20 @@ impl CameraSource {
         };
         Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0 })
     }
+}
+
+/// Looks at a camera without starting it.
+///
+/// # Errors
+/// Why it cannot be used, where that can be told beforehand: it may not be opened, or offers nothing that can be read.
+pub fn usable(info: &CameraInfo) -> Result<()> {
+    // A node that may not be opened has no modes either; say why.
+    Device::with_path(&info.path).map_err(|e| open_error(info, &e))?;
+    if info.modes.is_empty() {
+        let reason = "it offers no MJPG, YUYV or NV12 mode at a whole frame rate".to_owned();
+        return Err(Error::Camera { camera: label(info), reason });
+    }
+    Ok(())
 }
 
 impl Drop for CameraSource {
@@ -189,7 +203,7 @@ impl CaptureThread {
                     return self.slot.close();
                 }
                 // Neither comes from the mode, so no other mode will do.
-                Err(e @ (Error::CameraBusy(_) | Error::CameraUnplugged(_))) => {
+                Err(e @ (Error::CameraBusy { .. } | Error::CameraUnplugged(_))) => {
                     failure = Some(e);
                     break;
                 }
@@ -265,7 +279,7 @@ fn open_error(info: &CameraInfo, error: &std::io::Error) -> Error {
     const BUSY: i32 = 16;
     const GONE: [i32; 3] = [2, 6, 19];
     match error.raw_os_error() {
-        Some(BUSY) => Error::CameraBusy(label(info)),
+        Some(BUSY) => Error::CameraBusy { camera: label(info), holder: holder::sentence(&info.path) },
         Some(code) if GONE.contains(&code) => Error::CameraUnplugged(label(info)),
         Some(13) => Error::Camera {
             camera: label(info),
@@ -310,7 +324,7 @@ mod tests {
     fn the_systems_numbers_become_plain_words() {
         let said = |text: &str| stream_error(&info(), &NokhwaError::ReadFrameError(text.to_owned()));
         assert!(matches!(said("No such device (os error 19)"), Error::CameraUnplugged(_)));
-        assert!(matches!(said("Device or resource busy (os error 16)"), Error::CameraBusy(_)));
+        assert!(matches!(said("Device or resource busy (os error 16)"), Error::CameraBusy { .. }));
         let Error::Camera { reason, .. } = said("odd") else { panic!("not a camera error") };
         assert!(reason.contains("odd"));
     }
