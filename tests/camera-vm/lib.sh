@@ -20,10 +20,10 @@ wait_for() {
   done
 }
 
-# plug: the webcam is there.
+# plug [NAME]: the webcam is there.
 plug() {
   wait_for 10 "the port is not free: $(cat $VHCI/status)" port_is_free
-  "$CAMERA" webcam "$CLIP" >>webcam.txt 2>&1 &
+  "$CAMERA" webcam "$CLIP" "${1:-Virtual Webcam}" >>webcam.txt 2>&1 &
   WEBCAM=$!
   CHILDREN+=("$WEBCAM")
   wait_for 20 "the webcam did not appear: $(tail -n 1 webcam.txt)" test -c /dev/video0 -a -e /sys/class/video4linux/video0/name

@@ -70,8 +70,8 @@ const ASSOCIATION: u8 = 11;
 /// Class-specific interface.
 const CLASS: u8 = 0x24;
 
-/// What the kernel asks for by kind and number; none if there is no such thing.
-pub fn descriptor(kind: u8, number: u8) -> Option<Vec<u8>> {
+/// What the kernel asks for by kind and number, of a webcam called `name`; none if there is no such thing.
+pub fn descriptor(kind: u8, number: u8, name: &str) -> Option<Vec<u8>> {
     match (kind, number) {
         (DEVICE, _) => {
             let head = Bytes::of(DEVICE).u16(0x0200).u8s(&[0xef, 2, 1, 64]);
@@ -83,7 +83,8 @@ pub fn descriptor(kind: u8, number: u8) -> Option<Vec<u8>> {
         // The languages there are: English.
         (STRING, 0) => Some(Bytes::of(STRING).u16(0x0409).end()),
         (STRING, n) => {
-            let text = ["Keypoint Works", "Virtual Webcam"].get(usize::from(n) - 1)?;
+            let texts = ["Keypoint Works", name];
+            let text = texts.get(usize::from(n) - 1)?;
             Some(text.encode_utf16().fold(Bytes::of(STRING), Bytes::u16).end())
         }
         _ => None,

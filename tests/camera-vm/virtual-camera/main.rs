@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "usage:
   virtual-camera clip FOLDER FRAMES WIDTHxHEIGHT    write numbered pictures as JPEG
-  virtual-camera webcam FOLDER                      plug in a USB webcam that plays them, until ended
+  virtual-camera webcam FOLDER NAME                 plug in a USB webcam that plays them, until ended
   virtual-camera feed DEVICE FORMAT FOLDER FPS      write them to a loopback device (MJPG or YUYV), until ended
   virtual-camera read DEVICE FRAMES                 read frames of a device and print their numbers
   virtual-camera hold DEVICE                        stream from a device and never look, until ended
@@ -40,7 +40,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["clip", folder, frames, size] => {
             code::write_clip(Path::new(folder), frames.parse()?, pair(size, 'x')?)
         }
-        ["webcam", folder] => webcam::run(code::read_clip(Path::new(folder))?),
+        ["webcam", folder, name] => webcam::run(code::read_clip(Path::new(folder))?, name),
         ["feed", device, format, folder, fps] => {
             nodes::feed(Path::new(device), fourcc(format)?, Path::new(folder), fps.parse()?)
         }

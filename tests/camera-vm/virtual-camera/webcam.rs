@@ -58,6 +58,7 @@ struct Sending {
 
 struct Webcam {
     port: Port,
+    name: String,
     clip: Clip,
     /// Transfers that wait for data: number and room.
     waiting: VecDeque<(u32, usize)>,
@@ -73,13 +74,14 @@ struct Webcam {
 }
 
 /// Plugs the webcam in and serves it until it is unplugged or the process ends.
-pub fn run(clip: Clip) -> Result<()> {
+pub fn run(clip: Clip, name: &str) -> Result<()> {
     let usual = Choice { format: 1, size: 1, interval: INTERVALS[0] };
     if clip.size != usual.pixels() {
         return Err(format!("the clip must have {:?} pixels, not {:?}", usual.pixels(), clip.size).into());
     }
     let mut webcam = Webcam {
         port: Port::plug()?,
+        name: name.to_owned(),
         clip,
         waiting: VecDeque::new(),
         probed: usual,
@@ -135,7 +137,7 @@ impl Webcam {
     /// Requests that every USB device knows; none refuses.
     fn standard(&mut self, request: u8, value: u8, value_low: u8) -> Option<Vec<u8>> {
         match request {
-            6 => return descriptor(value, value_low),
+            6 => return descriptor(value, value_low, &self.name),
             // Status and interface.
             0 => return Some(vec![0, 0]),
             8 => return Some(vec![1]),

@@ -11,7 +11,7 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 
 use super::choose::{Mode, candidates};
-use super::list::{CameraInfo, list};
+use super::list::{CameraInfo, is_text, list};
 use super::{Selector, decode, holder};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
@@ -115,7 +115,11 @@ impl CameraSource {
             .map_err(Error::io(&info.path))?;
         let mode = match opened.recv_timeout(options.patience) {
             Ok(opened) => opened?,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(RecvTimeoutError::Disconnected) => {
+                let reason = "the camera library gave up on it (the lines above say why)".to_owned();
+                return Err(Error::Camera { camera: label(&info), reason });
+            }
+            Err(RecvTimeoutError::Timeout) => {
                 stop.store(true, Ordering::Relaxed);
                 let seconds = options.patience.as_secs_f32();
                 return Err(Error::CameraStalled { camera: info.name, seconds });
@@ -132,6 +136,13 @@ impl CameraSource {
 pub fn usable(info: &CameraInfo) -> Result<()> {
     // A node that may not be opened has no modes either; say why.
     Device::with_path(&info.path).map_err(|e| open_error(info, &e))?;
+    if !is_text(&info.name) {
+        let reason =
+            "its name is no valid text, which the camera library cannot read; let ffmpeg feed it into a \
+                      v4l2loopback device and open that"
+                .to_owned();
+        return Err(Error::Camera { camera: label(info), reason });
+    }
     if info.modes.is_empty() {
         let reason = "it offers no MJPG, YUYV or NV12 mode at a whole frame rate".to_owned();
         return Err(Error::Camera { camera: label(info), reason });
@@ -327,6 +338,17 @@ mod tests {
         assert!(matches!(said("Device or resource busy (os error 16)"), Error::CameraBusy { .. }));
         let Error::Camera { reason, .. } = said("odd") else { panic!("not a camera error") };
         assert!(reason.contains("odd"));
+    }
+
+    /// The camera library panics on these; `runtime doctor` and `runtime webcam` went down with it.
+    #[test]
+    fn a_name_that_was_cut_in_a_letter_is_refused_with_a_reason() {
+        let cut = String::from_utf8_lossy(&"Камера".as_bytes()[..5]).into_owned();
+        let camera = CameraInfo { path: "/dev/null".into(), name: cut, ..info() };
+        let error = usable(&camera).err().unwrap().to_string();
+        assert!(error.contains("no valid text"), "{error}");
+        let error = usable(&CameraInfo { path: "/dev/null".into(), ..info() }).err().unwrap().to_string();
+        assert!(error.contains("offers no MJPG"), "{error}");
     }
 
     #[test]
