@@ -20,10 +20,11 @@ wait_for() {
   done
 }
 
-# plug [NAME]: the webcam is there.
-plug() {
+# plug: the webcam is there. plug_as NAME: under another name.
+plug() { plug_as 'Virtual Webcam'; }
+plug_as() {
   wait_for 10 "the port is not free: $(cat $VHCI/status)" port_is_free
-  "$CAMERA" webcam "$CLIP" "${1:-Virtual Webcam}" >>webcam.txt 2>&1 &
+  "$CAMERA" webcam "$CLIP" "$1" >>webcam.txt 2>&1 &
   WEBCAM=$!
   CHILDREN+=("$WEBCAM")
   wait_for 20 "the webcam did not appear: $(tail -n 1 webcam.txt)" test -c /dev/video0 -a -e /sys/class/video4linux/video0/name

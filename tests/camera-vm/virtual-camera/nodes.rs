@@ -16,23 +16,24 @@ use v4l::video::{Capture, Output};
 
 use crate::{Result, code};
 
-/// Plays a clip into a loopback device, until ended.
+/// Plays a clip into a loopback device, until ended: its JPEGs, or raw pictures of half its size, which fill no whole
+/// number of memory pages.
 pub fn feed(device: &Path, fourcc: [u8; 4], folder: &Path, fps: f64) -> Result<()> {
     let clip = code::read_clip(folder)?;
-    let (width, height) = clip.size;
-    let frames: Vec<Vec<u8>> = if &fourcc == b"YUYV" {
-        (0..clip.jpegs.len()).map(|i| code::yuyv(&code::draw(i as u16, clip.size))).collect()
-    } else {
-        clip.jpegs
-    };
+    let raw = &fourcc == b"YUYV";
+    let (width, height) = if raw { (clip.size.0 / 2, clip.size.1 / 2) } else { clip.size };
     let mut node = Device::with_path(device)?;
     let mut format = Format::new(width, height, FourCC::new(&fourcc));
     format.size = width * height * 2;
     Output::set_format(&node, &format)?;
     println!("feeding {}", device.display());
     let mut due = Instant::now();
-    for frame in frames.iter().cycle() {
-        node.write_all(frame)?;
+    for number in 0..=u16::MAX {
+        if raw {
+            node.write_all(&code::yuyv(&code::draw(number, (width, height))))?;
+        } else {
+            node.write_all(&clip.jpegs[usize::from(number) % clip.jpegs.len()])?;
+        }
         due += Duration::from_secs_f64(1.0 / fps);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }

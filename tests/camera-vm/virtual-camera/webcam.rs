@@ -66,8 +66,8 @@ struct Webcam {
     committed: Choice,
     streaming: bool,
     sending: Option<Sending>,
-    /// The next frame of the clip, and when it is due.
-    number: usize,
+    /// The next frame, and when it is due. JPEGs start anew at the clip's end, raw pictures go on counting.
+    number: u16,
     due: Instant,
     /// Changes with every frame, so that the host sees where one ends.
     toggle: u8,
@@ -207,13 +207,13 @@ impl Webcam {
     /// The frame that is due now; the next one follows after the interval, or soon if this one is late.
     fn frame(&mut self) -> Vec<u8> {
         let number = self.number;
-        self.number = (number + 1) % self.clip.jpegs.len();
+        self.number = number.wrapping_add(1);
         self.toggle ^= 1;
         let interval = Duration::from_nanos(u64::from(self.committed.interval) * 100);
         self.due = (self.due + interval).max(Instant::now());
         match self.committed.kind() {
-            Kind::Mjpeg => self.clip.jpegs[number].clone(),
-            Kind::Yuyv => code::yuyv(&code::draw(number as u16, self.committed.pixels())),
+            Kind::Mjpeg => self.clip.jpegs[usize::from(number) % self.clip.jpegs.len()].clone(),
+            Kind::Yuyv => code::yuyv(&code::draw(number, self.committed.pixels())),
         }
     }
 }
