@@ -58,6 +58,7 @@ run() {
 }
 
 # Pictures without drawing: nothing is ever that certain.
+# shellcheck disable=SC2034  # used by the checks
 PLAIN=(--min-confidence 1)
 
 # field NAME [FILE]: a number or word of the summary.
