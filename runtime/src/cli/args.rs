@@ -69,6 +69,8 @@ pub enum Command {
     Bench(BenchArgs),
     /// Check a bundle: checksums, contract, and golden outputs computed on this machine
     Verify(VerifyArgs),
+    /// List the cameras of this machine, and measure the frame rates they really deliver
+    Devices(DevicesArgs),
     /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
     Doctor(DoctorArgs),
     /// Load every network of the bundle once, so that TensorRT's engines are built before they are needed
@@ -196,6 +198,17 @@ pub struct VerifyArgs {
     /// The bundle [default: as for --bundle]
     #[arg(value_name = "BUNDLE")]
     pub target: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `devices`.
+#[derive(Debug, Args)]
+pub struct DevicesArgs {
+    /// Open each camera as webcam does, and count its frames for 2 seconds
+    #[arg(long)]
+    pub measure: bool,
     /// Print one JSON object
     #[arg(long)]
     pub json: bool,

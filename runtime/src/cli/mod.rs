@@ -6,6 +6,7 @@ mod bench_args;
 mod cache;
 mod detect;
 mod detect_clip;
+mod devices;
 mod doctor;
 mod edit;
 mod edit_args;
@@ -68,6 +69,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Webcam(args) => webcam::run(&cli.common, &args),
         Command::Bench(args) => bench::run(&cli.common, &args),
         Command::Verify(args) => verify::run(&cli.common, &args),
+        Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
         Command::Warm(args) => cache::warm(&cli.common, &args),
         Command::Cache(args) => cache::run(&args),

@@ -5,6 +5,8 @@
 
 mod change;
 mod clock;
+#[cfg(test)]
+mod lateness;
 mod outputs;
 mod paint;
 mod report;

@@ -50,6 +50,8 @@ pub struct Supply {
 enum State {
     Open(Box<dyn Source>),
     Lost(Lost),
+    /// At its end, and not opened anew.
+    Closed,
 }
 
 struct Lost {
@@ -121,6 +123,7 @@ impl Supply {
         let source = match &mut self.state {
             State::Open(source) => source,
             State::Lost(_) => return self.seek(timeout),
+            State::Closed => return Ok(Supplied::End),
         };
         match source.next(timeout) {
             Ok(Next::Frame(captured)) => Ok(Supplied::Frame(self.numbered(captured))),
@@ -139,6 +142,8 @@ impl Supply {
                 let (index, time) = self.last.unwrap_or_default();
                 self.offset = (index + 1, time + self.interval);
                 self.last_raw = None;
+                // The old source goes first: two at a time would take twice the memory.
+                self.state = State::Closed;
                 self.state = State::Open((self.opener)()?);
                 Ok(Supplied::Waiting(None))
             }
@@ -228,6 +233,7 @@ fn waiting_for(reason: &Error) -> String {
 pub(super) mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use image::RgbImage;
 
@@ -344,6 +350,41 @@ pub(super) mod tests {
         supply.heard = supply.heard.checked_sub(LOST).unwrap();
         assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(Some(_))));
         assert!(matches!(supply.state, State::Lost(_)));
+    }
+
+    /// Ends at once, and counts how many of its kind there are.
+    struct Counted(Arc<AtomicUsize>, bool);
+
+    impl Source for Counted {
+        fn describe(&self) -> String {
+            "counted".to_owned()
+        }
+
+        fn next(&mut self, _timeout: Duration) -> Result<Next> {
+            if std::mem::replace(&mut self.1, true) {
+                return Ok(Next::End);
+            }
+            let frame = Frame { picture: RgbImage::new(2, 2), index: 0, time: Duration::ZERO };
+            Ok(Next::Frame(Captured { frame, taken: Instant::now(), decode: Duration::ZERO }))
+        }
+    }
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    /// A looping clip was in memory twice for an instant at every start, so that memory went up and down by its size.
+    #[test]
+    fn a_looping_file_is_closed_before_it_is_opened_again() {
+        let alive = Arc::new(AtomicUsize::new(0));
+        let opener: Opener = Arc::new(move || {
+            assert_eq!(alive.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
+            Ok(Box::new(Counted(Arc::clone(&alive), false)) as Box<dyn Source>)
+        });
+        let mut supply = Supply::open(opener, true, None).unwrap();
+        assert_eq!(frames_until(&mut supply, 3), [0, 1, 2]);
     }
 
     #[test]

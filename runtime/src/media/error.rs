@@ -48,8 +48,13 @@ pub enum Error {
     #[error("no camera found: plug one in, or name a video file or a folder of pictures")]
     NoCamera,
     /// Another program streams from the camera.
-    #[error("camera {0} is in use by another program (close it, or choose another with camera://N)")]
-    CameraBusy(String),
+    #[error("camera {camera} is in use by {holder} (close it, or choose another with camera://N)")]
+    CameraBusy {
+        /// Its name.
+        camera: String,
+        /// Who has it open, as far as that can be seen.
+        holder: String,
+    },
     /// The camera is not there any more.
     #[error("camera {0} was unplugged")]
     CameraUnplugged(String),
@@ -149,7 +154,7 @@ impl Error {
             self,
             Self::CameraUnplugged(_)
                 | Self::CameraStalled { .. }
-                | Self::CameraBusy(_)
+                | Self::CameraBusy { .. }
                 | Self::Camera { .. }
                 | Self::NoCamera
                 | Self::Stream { .. }

@@ -43,15 +43,26 @@ pub fn list() -> Vec<CameraInfo> {
 /// None for nodes that are no cameras: outputs, encoders, and the metadata node that every webcam has.
 fn describe(index: u32) -> Option<CameraInfo> {
     let path = PathBuf::from(format!("/dev/video{index}"));
-    let name = std::fs::read_to_string(format!("/sys/class/video4linux/video{index}/name"));
-    let name = name.map_or_else(|_| format!("video{index}"), |n| n.trim().to_owned());
+    let name = std::fs::read(format!("/sys/class/video4linux/video{index}/name"));
+    let name =
+        name.map_or_else(|_| format!("video{index}"), |n| String::from_utf8_lossy(&n).trim().to_owned());
     let device = match Device::with_path(&path) {
         Ok(device) => device,
         // It is there and may be a camera: opening it will say why it cannot be had.
         Err(_) => return Some(CameraInfo { index, path, name, modes: Vec::new() }),
     };
-    let captures = device.query_caps().is_ok_and(|c| c.capabilities.contains(Flags::VIDEO_CAPTURE));
+    let captures = if is_text(&name) {
+        device.query_caps().is_ok_and(|c| c.capabilities.contains(Flags::VIDEO_CAPTURE))
+    } else {
+        // The v4l crate panics on such a name. Only cameras list formats of pictures to be captured.
+        !device.enum_formats().unwrap_or_default().is_empty()
+    };
     captures.then(|| CameraInfo { index, path, name, modes: modes(&device) })
+}
+
+/// Whether a camera's name was valid text. Drivers cut long names after 31 bytes, in the middle of a letter if need be.
+pub(super) fn is_text(name: &str) -> bool {
+    !name.contains(char::REPLACEMENT_CHARACTER)
 }
 
 fn modes(device: &Device) -> Vec<Mode> {

@@ -6,12 +6,15 @@
 
 mod choose;
 mod decode;
+mod holder;
 mod list;
+mod measure;
 mod stream;
 
 pub use choose::{Mode, PixelFormat};
 pub use list::{CameraInfo, list};
-pub use stream::{CameraOptions, CameraSource};
+pub use measure::{Delivered, measure};
+pub use stream::{CameraOptions, CameraSource, usable};
 
 /// How a camera is named.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 
 use super::choose::{Mode, candidates};
-use super::list::{CameraInfo, list};
-use super::{Selector, decode};
+use super::list::{CameraInfo, is_text, list};
+use super::{Selector, decode, holder};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::slot::{Slot, Taken};
@@ -77,6 +77,11 @@ impl CameraSource {
         }
     }
 
+    /// The mode that it streams in.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     fn open_any(cameras: Vec<CameraInfo>, options: &CameraOptions) -> Result<Self> {
         let mut first_failure = None;
         for info in cameras {
@@ -89,14 +94,9 @@ impl CameraSource {
     }
 
     fn start(info: CameraInfo, options: &CameraOptions) -> Result<Self> {
-        // A node that may not be opened has no modes either; say why.
-        Device::with_path(&info.path).map_err(|e| open_error(&info, &e))?;
+        usable(&info)?;
         let fps = options.fps.map(|f| f.round().max(1.0) as u32);
         let modes = candidates(&info.modes, options.size, fps);
-        if modes.is_empty() {
-            let reason = "it offers no MJPG, YUYV or NV12 mode at a whole frame rate".to_owned();
-            return Err(Error::Camera { camera: info.name, reason });
-        }
         let slot = Slot::default();
         let ending = Ending::default();
         let stop = Arc::new(AtomicBool::new(false));
@@ -115,7 +115,11 @@ impl CameraSource {
             .map_err(Error::io(&info.path))?;
         let mode = match opened.recv_timeout(options.patience) {
             Ok(opened) => opened?,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(RecvTimeoutError::Disconnected) => {
+                let reason = "the camera library gave up on it (the lines above say why)".to_owned();
+                return Err(Error::Camera { camera: label(&info), reason });
+            }
+            Err(RecvTimeoutError::Timeout) => {
                 stop.store(true, Ordering::Relaxed);
                 let seconds = options.patience.as_secs_f32();
                 return Err(Error::CameraStalled { camera: info.name, seconds });
@@ -123,6 +127,27 @@ impl CameraSource {
         };
         Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0 })
     }
+}
+
+/// Looks at a camera without starting it.
+///
+/// # Errors
+/// Why it cannot be used, where that can be told beforehand: it may not be opened, or offers nothing that can be read.
+pub fn usable(info: &CameraInfo) -> Result<()> {
+    // A node that may not be opened has no modes either; say why.
+    Device::with_path(&info.path).map_err(|e| open_error(info, &e))?;
+    if !is_text(&info.name) {
+        let reason =
+            "its name is no valid text, which the camera library cannot read; let ffmpeg feed it into a \
+                      v4l2loopback device and open that"
+                .to_owned();
+        return Err(Error::Camera { camera: label(info), reason });
+    }
+    if info.modes.is_empty() {
+        let reason = "it offers no MJPG, YUYV or NV12 mode at a whole frame rate".to_owned();
+        return Err(Error::Camera { camera: label(info), reason });
+    }
+    Ok(())
 }
 
 impl Drop for CameraSource {
@@ -189,7 +214,7 @@ impl CaptureThread {
                     return self.slot.close();
                 }
                 // Neither comes from the mode, so no other mode will do.
-                Err(e @ (Error::CameraBusy(_) | Error::CameraUnplugged(_))) => {
+                Err(e @ (Error::CameraBusy { .. } | Error::CameraUnplugged(_))) => {
                     failure = Some(e);
                     break;
                 }
@@ -265,7 +290,7 @@ fn open_error(info: &CameraInfo, error: &std::io::Error) -> Error {
     const BUSY: i32 = 16;
     const GONE: [i32; 3] = [2, 6, 19];
     match error.raw_os_error() {
-        Some(BUSY) => Error::CameraBusy(label(info)),
+        Some(BUSY) => Error::CameraBusy { camera: label(info), holder: holder::sentence(&info.path) },
         Some(code) if GONE.contains(&code) => Error::CameraUnplugged(label(info)),
         Some(13) => Error::Camera {
             camera: label(info),
@@ -310,9 +335,20 @@ mod tests {
     fn the_systems_numbers_become_plain_words() {
         let said = |text: &str| stream_error(&info(), &NokhwaError::ReadFrameError(text.to_owned()));
         assert!(matches!(said("No such device (os error 19)"), Error::CameraUnplugged(_)));
-        assert!(matches!(said("Device or resource busy (os error 16)"), Error::CameraBusy(_)));
+        assert!(matches!(said("Device or resource busy (os error 16)"), Error::CameraBusy { .. }));
         let Error::Camera { reason, .. } = said("odd") else { panic!("not a camera error") };
         assert!(reason.contains("odd"));
+    }
+
+    /// The camera library panics on these; `runtime doctor` and `runtime webcam` went down with it.
+    #[test]
+    fn a_name_that_was_cut_in_a_letter_is_refused_with_a_reason() {
+        let cut = String::from_utf8_lossy(&"Камера".as_bytes()[..5]).into_owned();
+        let camera = CameraInfo { path: "/dev/null".into(), name: cut, ..info() };
+        let error = usable(&camera).err().unwrap().to_string();
+        assert!(error.contains("no valid text"), "{error}");
+        let error = usable(&CameraInfo { path: "/dev/null".into(), ..info() }).err().unwrap().to_string();
+        assert!(error.contains("offers no MJPG"), "{error}");
     }
 
     #[test]
