@@ -98,7 +98,7 @@ pub struct DetectArgs {
     /// Look a second time at the part of the picture around the keypoints found first
     #[arg(long)]
     pub refine: bool,
-    /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.3]
+    /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,
 }

@@ -56,7 +56,7 @@ pub struct LiveArgs {
     /// Leave out the numbers in the corner of the picture
     #[arg(long)]
     pub no_hud: bool,
-    /// Mean confidence (0 to 1) below which there is no face [default: 0.3]
+    /// Mean confidence (0 to 1) below which there is no face [default: 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,
     /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]

@@ -29,7 +29,7 @@ pub struct TrackOptions {
     /// Where the whole picture shows no face, look at this many overlapping tiles of it a frame, too: for faces that
     /// are small in it. The next frame goes on with the next tiles.
     pub tiles: usize,
-    /// Mean confidence (0 to 1) below which there is no face; a followed one is lost and sought again at 0.6 of that.
+    /// Mean confidence (0 to 1) below which there is no face; a followed one is lost and sought again at 0.8 of that.
     pub min_confidence: f32,
     /// The mean layout of the keypoints, which tells the square to look at from the keypoints found.
     pub layout: Layout,
@@ -68,11 +68,11 @@ impl TrackOptions {
 }
 
 /// Mean confidence that a live picture's face must have.
-pub const LIVE_CONFIDENCE: f32 = 0.3;
+pub const LIVE_CONFIDENCE: f32 = 0.65;
 /// Share of the least confidence that a face must have to be found.
 const FIND: f32 = 1.0;
 /// The same for a followed one to be kept: lower, so that it is not given up and sought again at every wink.
-const LOSE: f32 = 0.6;
+const LOSE: f32 = 0.8;
 /// The same for a look to be worth a closer one: a face much smaller than its square is not clear at once.
 const HINT: f32 = 0.5;
 /// Looks at one candidate until its square must have settled.
