@@ -144,3 +144,23 @@ fn an_interrupted_recording_is_complete() {
     let again = report(&place.webcam(&[&out, "--json", "--keypoints", &place.path("k.jsonl")]));
     assert_eq!(again["frames"], first["frames"]);
 }
+
+/// A service that says nothing is started anew by its watchdog for ever.
+#[test]
+fn a_service_says_that_it_has_begun() {
+    let place = Place::new();
+    let socket = place.path("notify");
+    let listener = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    listener.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let output = Command::new(program("runtime"))
+        .args(["webcam", &clip(), "--headless", "--provider", "cpu", "--out", "null", "--max-frames", "2"])
+        .args(["--bundle", &place.path("bundle")])
+        .env("NOTIFY_SOCKET", &socket)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let mut message = [0; 256];
+    let length = listener.recv(&mut message).unwrap();
+    let text = std::str::from_utf8(&message[..length]).unwrap();
+    assert!(text.contains("READY=1") && text.contains("WATCHDOG=1"), "{text}");
+}

@@ -21,6 +21,7 @@ mod progress;
 mod reenact;
 mod reenact_args;
 mod serve;
+mod service;
 mod verify;
 mod webcam;
 

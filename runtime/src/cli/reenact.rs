@@ -6,11 +6,10 @@ use std::sync::Arc;
 use models::Bundle;
 
 use super::args::{Common, ReenactArgs};
-use super::{live, open_bundle, remark};
+use super::{live, open_bundle, remark, service};
 use crate::edit::{BundleId, Studio};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
-use crate::interrupt;
 use crate::live::{Finder, LiveLoop, Opener};
 use crate::media::Source;
 use crate::media::sheet::SheetSink;
@@ -70,7 +69,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         sinks: wiring.sinks,
         screen: wiring.window.then(|| live::screen(title)),
         options: live::loop_options(&args.live, engine, origin),
-        stop: &interrupt::requested,
+        stop: &service::stop,
         notice: &mut remark,
     }
     .run()?;

@@ -3,10 +3,9 @@
 use std::path::Path;
 
 use super::args::{Common, WebcamArgs};
-use super::{live, open_bundle, remark};
+use super::{live, open_bundle, remark, service};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
-use crate::interrupt;
 use crate::live::{LiveLoop, Overlay};
 use crate::media::keypoints::KeypointsSink;
 use crate::media::sheet::SheetSink;
@@ -35,7 +34,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         sinks: wiring.sinks,
         screen: wiring.window.then(|| live::screen(title)),
         options: live::loop_options(&args.live, engine, None),
-        stop: &interrupt::requested,
+        stop: &service::stop,
         notice: &mut remark,
     }
     .run()?;
