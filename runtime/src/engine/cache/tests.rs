@@ -64,7 +64,8 @@ fn an_engine_that_was_built_is_there_for_its_key_and_no_other() {
 
 #[test]
 fn what_was_tampered_with_is_built_anew() {
-    let attacks: [(&str, fn(&Path)); 8] = [
+    type Attack = fn(&Path);
+    let attacks: [(&str, Attack); 8] = [
         ("truncated", |d| fs::write(d.join("a.engine"), "").unwrap()),
         ("changed", |d| fs::write(d.join("a.engine"), "evil").unwrap()),
         ("missing", |d| fs::remove_file(d.join("a.timing")).unwrap()),
