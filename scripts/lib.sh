@@ -16,6 +16,9 @@ say() { printf '%s: %s\n' "${0##*/}" "$*"; }
 warn() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { printf '%s: error: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# print_help: the comment that the calling script begins with.
+print_help() { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; }
+
 STEPS_FAILED=()
 TESTS_PASSED=0
 TESTS_FAILED=0

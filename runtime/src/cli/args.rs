@@ -144,9 +144,6 @@ pub struct WebcamArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// Write a contact sheet of up to 20 evenly spaced frames
-    #[arg(long, value_name = "FILE.png")]
-    pub sheet: Option<PathBuf>,
     /// Write the keypoints of every frame as JSON Lines, x and y in pixels of the source's picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub keypoints: Option<PathBuf>,

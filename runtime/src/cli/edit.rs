@@ -1,24 +1,21 @@
 //! `runtime edit`: a face changed part by part, in its photo.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use image::RgbImage;
 use models::files::read_at_most;
 
 use super::args::Common;
-use super::edit_args::{EditArgs, MarkArgs};
+use super::edit_args::EditArgs;
 use super::output::Output;
-use super::progress::Progress;
-use super::{edit_window, open_bundle, remark};
+use super::{clip, edit_window, open_bundle, remark};
 use crate::edit::paste::Paster;
 use crate::edit::{Composer, Donors, Opened, Operation, SessionFile, Studio};
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::media::mark::Origin;
 use crate::media::output::check_target;
 use crate::media::picture::{self, write_marked};
-use crate::media::sink::{OutputOptions, Shown, open_output};
+use crate::media::sink::{OutputOptions, open_output};
 use crate::media::window::Display;
 use crate::vision::text;
 
@@ -59,7 +56,8 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     }
     let mut output = Output::new();
     output.line(&format!("{}: {done} edit{}", opened.source, if done == 1 { "" } else { "s" }))?;
-    let origin = marked(args.mark, composer.origin(), &mut picture);
+    args.mark.stamp(composer.origin(), &mut picture);
+    let origin = args.mark.origin(composer.origin());
     if let Some(out) = &args.out {
         write_marked(out, &picture, origin)?;
         output.line(&format!("wrote picture: {}", out.display()))?;
@@ -74,14 +72,6 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     }
     output.flush()?;
     Ok(0)
-}
-
-/// The mark of the files: none if the user wants none. Draws the visible one if the user wants that.
-pub(super) fn marked(args: MarkArgs, origin: Origin, picture: &mut RgbImage) -> Option<Origin> {
-    if args.visible_mark {
-        origin.stamp(picture);
-    }
-    (!args.no_mark).then_some(origin)
 }
 
 /// What can be refused before anything is opened.
@@ -161,29 +151,17 @@ fn apply(studio: &mut Studio, opened: &mut Opened, edits: &[(String, Operation)]
 /// Writes the way from the edited face to another as a clip.
 fn interpolate(studio: &mut Studio, opened: &Opened, to: &str, args: &EditArgs, out: &Path) -> Result<u8> {
     let options = OutputOptions { force: args.force, fps: Some(args.fps) };
-    let mut sink = open_output(&out.to_string_lossy(), options)?;
+    let sink = open_output(&out.to_string_lossy(), options)?;
     let other = studio.open(to)?;
     other.notes.iter().for_each(|note| remark(note));
     let (from, to) = (opened.session.face(), other.session.face());
     let mut composer = Composer::new(studio, &opened.session, opened.photo.as_ref(), args.paste)?;
-    if !args.mark.no_mark {
-        sink.mark(composer.origin());
-    }
-    let mut progress = Progress::new(args.frames as usize);
-    for i in 0..args.frames {
-        interrupt::check()?;
-        let face = from.towards(to, i as f32 / (args.frames - 1) as f32);
-        let mut picture = composer.compose(studio, &face)?;
-        if args.mark.visible_mark {
-            composer.origin().stamp(&mut picture);
-        }
-        let time = Duration::from_secs_f64(f64::from(i) / f64::from(args.fps));
-        sink.write(&Shown { picture: &picture, index: u64::from(i), time, face: None, change: None })?;
-        progress.step();
-    }
-    progress.clear();
+    let mark = (args.mark, composer.origin());
+    let written = clip::write(sink, args.frames, f64::from(args.fps), mark, |i| {
+        composer.compose(studio, &from.towards(to, i as f32 / (args.frames - 1) as f32))
+    })?;
     let mut output = Output::new();
-    for written in sink.finish()? {
+    for written in written {
         output.line(&format!("wrote {}: {}", written.what, written.path.display()))?;
     }
     if let Some(save) = &args.save {

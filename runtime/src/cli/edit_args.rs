@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use image::RgbImage;
 
 use super::args::{frame_rate, in_range};
 use crate::edit::{Operation, Parts, Paste};
+use crate::media::mark::Origin;
 
 /// What is written into what the program draws, and what is drawn onto it.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -16,6 +18,20 @@ pub struct MarkArgs {
     /// Write "AI-generated" or "AI-edited" into the picture's corner, too
     #[arg(long)]
     pub visible_mark: bool,
+}
+
+impl MarkArgs {
+    /// What files are to say of pictures that came about by `origin`: nothing if the user wants that.
+    pub fn origin(self, origin: Origin) -> Option<Origin> {
+        (!self.no_mark).then_some(origin)
+    }
+
+    /// Draws the visible mark if the user wants it.
+    pub fn stamp(self, origin: Origin, picture: &mut RgbImage) {
+        if self.visible_mark {
+            origin.stamp(picture);
+        }
+    }
 }
 
 /// Arguments of `edit`.

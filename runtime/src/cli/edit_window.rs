@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::edit::marked;
 use super::edit_args::EditArgs;
 use super::remark;
 use crate::edit::editor::{Command, Editor, SIZE};
@@ -79,7 +78,8 @@ fn save(editor: &mut Editor<'_>, args: &EditArgs) -> Result<String> {
     let (studio, opened) = editor.parts();
     let mut composer = Composer::new(studio, &opened.session, opened.photo.as_ref(), args.paste)?;
     let mut picture = composer.compose(studio, opened.session.face())?;
-    let origin = marked(args.mark, composer.origin(), &mut picture);
+    args.mark.stamp(composer.origin(), &mut picture);
+    let origin = args.mark.origin(composer.origin());
     let name = format!("edit-{}", stamp(SystemTime::now()));
     let free = |n: &u32| {
         let stem = if *n == 1 { name.clone() } else { format!("{name}-{n}") };

@@ -7,7 +7,6 @@ use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 
 use super::args::{Common, GenerateArgs, Grid};
-use super::edit::marked;
 use super::interpolate;
 use super::output::Output;
 use super::{open_bundle, remark};
@@ -78,7 +77,8 @@ pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
             samples.push(keypoints.rows().into_iter().map(|p| [p[0], p[1]]).collect());
         }
     }
-    let origin = marked(args.mark, Origin::Generated, &mut sheet);
+    args.mark.stamp(Origin::Generated, &mut sheet);
+    let origin = args.mark.origin(Origin::Generated);
     picture::write_marked(&args.out, &sheet, origin)?;
     write(args, grid, bundle.manifest(), samples)?;
     Ok(0)

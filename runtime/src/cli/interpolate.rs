@@ -1,23 +1,21 @@
 //! `runtime generate --interpolate`: a clip that goes from one generated picture to the next.
 
 use std::f32::consts::FRAC_PI_2;
-use std::time::Duration;
 
 use image::RgbImage;
 use models::Bundle;
 use ndarray::Array2;
 
 use super::args::{Common, GenerateArgs};
+use super::clip;
 use super::output::Output;
-use super::progress::Progress;
 use crate::edit::Studio;
 use crate::edit::paste::Paster;
 use crate::engine::Latent;
 use crate::error::{Error, Result};
 use crate::frame::{DetectedKeypoint, Face};
-use crate::interrupt;
 use crate::media::mark::Origin;
-use crate::media::sink::{OutputOptions, Shown, open_output};
+use crate::media::sink::{OutputOptions, open_output};
 use crate::vision::overlay;
 
 /// Frames a second of the clip.
@@ -37,10 +35,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
         ));
     }
     let options = OutputOptions { force: args.force, fps: None };
-    let mut sink = open_output(&args.out.to_string_lossy(), options)?;
-    if !args.mark.no_mark {
-        sink.mark(Origin::Generated);
-    }
+    let sink = open_output(&args.out.to_string_lossy(), options)?;
     let mut studio = Studio::new(bundle, common.engine());
     let size = studio.size() as u32;
     let side = size * overlay::enlargement(size, size);
@@ -49,9 +44,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
         .map(|i| Latent::noise(args.seed, i..i + 1, &studio.manifest().dims, args.truncation))
         .collect();
     let frames = (count - 1) * steps + 1;
-    let mut progress = Progress::new(frames as usize);
-    for i in 0..frames {
-        interrupt::check()?;
+    let written = clip::write(sink, frames, FPS, (args.mark, Origin::Generated), |i| {
         let (stop, step) = ((i / steps) as usize, i % steps);
         let latent = match stops.get(stop + 1) {
             Some(next) => between(&stops[stop], next, step as f32 / steps as f32),
@@ -67,16 +60,10 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
             let face = Face { keypoints: face.keypoints.iter().map(point).collect() };
             overlay::draw_face(&mut picture, &face, studio.manifest());
         }
-        if args.mark.visible_mark {
-            Origin::Generated.stamp(&mut picture);
-        }
-        let time = Duration::from_secs_f64(f64::from(i) / FPS);
-        sink.write(&Shown { picture: &picture, index: u64::from(i), time, face: None, change: None })?;
-        progress.step();
-    }
-    progress.clear();
+        Ok(picture)
+    })?;
     let mut output = Output::new();
-    for written in sink.finish()? {
+    for written in written {
         output.line(&format!("{}: {frames} frames, seed {}", written.path.display(), args.seed))?;
     }
     output.flush()?;

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::live::{Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
 use crate::media::mark::Origin;
 use crate::media::output::stamp;
+use crate::media::sheet::SheetSink;
 use crate::media::sink::{OutputOptions, STDOUT, Sink, open_output};
 use crate::media::source::{STDIN, names_a_camera};
 use crate::media::window::Display;
@@ -46,8 +47,12 @@ pub(super) fn check(args: &LiveArgs, others: &[&Path]) -> Result<()> {
     if args.headless && args.out.iter().any(|out| out == WINDOW) {
         return usage("--out window and --headless contradict each other");
     }
+    if args.sheet.as_ref().is_some_and(|s| !s.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
+        return usage("--sheet writes a PNG: name a FILE.png");
+    }
     serve::access(args)?;
-    let outputs: Vec<&Path> = args.out.iter().map(Path::new).chain(others.iter().copied()).collect();
+    let named = args.out.iter().map(Path::new).chain(args.sheet.as_deref());
+    let outputs: Vec<&Path> = named.chain(others.iter().copied()).collect();
     for (i, output) in outputs.iter().enumerate() {
         if outputs[i + 1..].contains(output) {
             return Err(Error::Usage(format!("{}: named for two outputs", output.display())));
@@ -88,6 +93,9 @@ pub(super) fn open(
         } else if !serve::names_a_page(out) {
             sinks.push(open_output(out, options)?);
         }
+    }
+    if let Some(sheet) = &args.sheet {
+        sinks.push(Box::new(SheetSink::create(sheet, args.force)?));
     }
     sinks.extend(more);
     let mut unasked = None;

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -18,6 +19,9 @@ pub struct LiveArgs {
     /// but the window, and without one NAME-DATE-TIME.avi]
     #[arg(long, short, value_name = "SINK")]
     pub out: Vec<String>,
+    /// Write a contact sheet of up to 20 evenly spaced frames
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
     /// Show a page with the live picture and switches to browsers on this machine; SOURCE goes before it
     /// [default port: 8080]
     #[arg(long, value_name = "PORT", num_args = 0..=1, value_parser = port)]

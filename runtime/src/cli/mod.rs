@@ -4,6 +4,7 @@ pub mod args;
 mod bench;
 mod bench_args;
 mod cache;
+mod clip;
 mod detect;
 mod detect_clip;
 mod devices;

@@ -1,6 +1,6 @@
 //! `runtime reenact`: a face of a photo or of a seed that moves as the one before the camera.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use models::Bundle;
@@ -12,7 +12,6 @@ use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::live::{Finder, LiveLoop, Opener};
 use crate::media::Source;
-use crate::media::sheet::SheetSink;
 use crate::media::sink::Sink;
 use crate::reenact::{Paste, Puppet, PuppetOptions, Recording, recorder};
 use crate::vision::track::FaceTracker;
@@ -42,7 +41,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         visible_mark: args.mark.visible_mark,
     };
     let mut puppet = Puppet::new(&mut studio, &source, options)?;
-    let origin = (!args.mark.no_mark).then(|| puppet.origin());
+    let origin = args.mark.origin(puppet.origin());
     let opener = opener(args, recording.as_ref());
     let wiring = live::open(&args.live, "reenact", bundle.manifest(), sinks(args, &bundle)?, opener)?;
     let (mut finder, engine): (Box<dyn Finder>, String) = match recording {
@@ -83,15 +82,15 @@ fn check(args: &ReenactArgs, recorded: bool) -> Result<()> {
     if recorded && args.paste == Paste::Driver {
         return usage("--paste driver draws over the driver's face, and recorded motion has no picture");
     }
-    if args.sheet.as_ref().is_some_and(|s| !s.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))) {
-        return usage("--sheet writes a PNG: name a FILE.png");
-    }
     if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {
         return usage("--save-motion writes JSON Lines: name a FILE.jsonl");
     }
-    let own: Vec<&Path> = [&args.sheet, &args.save_motion].into_iter().filter_map(Option::as_deref).collect();
+    let own: Vec<&Path> = args.save_motion.iter().map(PathBuf::as_path).collect();
     let face = Path::new(&args.face);
-    if own.contains(&face) || args.live.out.iter().any(|out| Path::new(out) == face) {
+    if own.contains(&face)
+        || args.live.sheet.as_deref() == Some(face)
+        || args.live.out.iter().any(|out| Path::new(out) == face)
+    {
         return Err(Error::Usage(format!("{}: both source and output", args.face)));
     }
     live::check(&args.live, &own)
@@ -100,9 +99,6 @@ fn check(args: &ReenactArgs, recorded: bool) -> Result<()> {
 /// What this command writes beside the sinks of every live command.
 fn sinks(args: &ReenactArgs, bundle: &Bundle) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(sheet) = &args.sheet {
-        sinks.push(Box::new(SheetSink::create(sheet, args.live.force)?));
-    }
     if let Some(motion) = &args.save_motion {
         sinks.push(Box::new(recorder(motion, &BundleId::of(bundle), args.live.force)?));
     }

@@ -45,9 +45,6 @@ pub struct ReenactArgs {
     /// Save the driver's motion, keypoints without a picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub save_motion: Option<PathBuf>,
-    /// Write a contact sheet of up to 20 evenly spaced frames
-    #[arg(long, value_name = "FILE.png")]
-    pub sheet: Option<PathBuf>,
     /// Where no face is sure in the source, take the best guess
     #[arg(long)]
     pub anyway: bool,

@@ -1,14 +1,13 @@
 //! `runtime webcam`: keypoints on live pictures, or on a clip as if it were one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::{Common, WebcamArgs};
 use super::{live, open_bundle, remark, service};
 use crate::engine::Detector;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::live::{LiveLoop, Overlay};
 use crate::media::keypoints::KeypointsSink;
-use crate::media::sheet::SheetSink;
 use crate::media::sink::Sink;
 use crate::vision::track::FaceTracker;
 
@@ -43,21 +42,13 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
 }
 
 fn check(args: &WebcamArgs) -> Result<()> {
-    if let Some(sheet) = &args.sheet
-        && !sheet.extension().is_some_and(|e| e.eq_ignore_ascii_case("png"))
-    {
-        return Err(Error::Usage("--sheet writes a PNG: name a FILE.png".to_owned()));
-    }
-    let own: Vec<&Path> = [&args.sheet, &args.keypoints].into_iter().filter_map(Option::as_deref).collect();
+    let own: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
     live::check(&args.live, &own)
 }
 
 /// What this command writes beside the sinks of every live command.
 fn sinks(args: &WebcamArgs) -> Result<Vec<Box<dyn Sink>>> {
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(sheet) = &args.sheet {
-        sinks.push(Box::new(SheetSink::create(sheet, args.live.force)?));
-    }
     if let Some(keypoints) = &args.keypoints {
         sinks.push(Box::new(KeypointsSink::create(keypoints, args.live.force)?));
     }

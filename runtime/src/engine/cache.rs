@@ -5,7 +5,7 @@
 //! changed, a link or another user's is deleted and built anew.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -114,7 +114,7 @@ impl EngineCache {
         make_private(&self.root)?;
         let lock = self.lock(waiting)?;
         let dir = self.root.join(key.folder());
-        let ready = is_sealed(&dir, &key);
+        let ready = sealed_key(&dir).as_ref() == Some(&key);
         if !ready {
             remove(&dir)?;
             make_private(&dir)?;
@@ -134,7 +134,7 @@ impl EngineCache {
             if path.file_name().is_some_and(|n| n == LOCK) {
                 continue;
             }
-            let key = read_seal(&path).filter(|s| is_sealed(&path, &s.key)).map(|s| s.key);
+            let key = sealed_key(&path);
             let bytes = file_sizes(&path);
             kept.push(Kept { path, key, bytes });
         }
@@ -234,17 +234,25 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
 fn make_private(dir: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     let found = fs::symlink_metadata(dir).or_else(|e| made.and(Err(e))).map_err(io("making", dir))?;
-    let refuse = |reason: String| Err(Error::Usage(format!("{}: {reason}", dir.display())));
+    match trouble(&found) {
+        Some(reason) => Err(Error::Usage(format!("{}: {reason}", dir.display()))),
+        None => Ok(()),
+    }
+}
+
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == rustix::process::geteuid().as_raw()
+}
+
+/// Why what was found is no folder of this user alone, if it is not.
+fn trouble(found: &Metadata) -> Option<String> {
     if !found.is_dir() {
-        return refuse("is a link or a file, and must be a folder: delete it".to_owned());
+        return Some("is a link or a file, and must be a folder: delete it".to_owned());
     }
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return refuse(format!("belongs to user {}: engines of others are not run; delete it", found.uid()));
+    if !is_own(found) {
+        return Some(format!("belongs to user {}: engines of others are not run; delete it", found.uid()));
     }
-    if found.mode() & 0o077 != 0 {
-        return refuse("others may look or write into it: chmod 700 it".to_owned());
-    }
-    Ok(())
+    (found.mode() & 0o077 != 0).then(|| "others may look or write into it: chmod 700 it".to_owned())
 }
 
 /// Deletes a folder, or whatever else has its name, following no link.
@@ -261,13 +269,12 @@ fn read_seal(dir: &Path) -> Option<Seal> {
     serde_json::from_slice(&fs::read(dir.join(SEAL)).ok()?).ok()
 }
 
-/// Whether `dir` holds what this program sealed for `key`, and nothing else.
-fn is_sealed(dir: &Path, key: &Key) -> bool {
-    let own = fs::symlink_metadata(dir)
-        .is_ok_and(|m| m.is_dir() && m.uid() == rustix::process::geteuid().as_raw() && m.mode() & 0o077 == 0);
-    own && read_seal(dir).is_some_and(|seal| {
-        seal.key == *key && !seal.files.is_empty() && hashes(dir).is_ok_and(|found| found == seal.files)
-    })
+/// What `dir` was sealed for, if it holds what this program sealed and nothing else.
+fn sealed_key(dir: &Path) -> Option<Key> {
+    let found = fs::symlink_metadata(dir).ok().filter(|found| trouble(found).is_none());
+    let seal = found.and_then(|_| read_seal(dir))?;
+    let whole = !seal.files.is_empty() && hashes(dir).is_ok_and(|found| found == seal.files);
+    whole.then_some(seal.key)
 }
 
 /// Names and SHA-256 of the files in `dir` other than the seal. Links and folders are errors, as are others' files.
@@ -276,7 +283,7 @@ fn hashes(dir: &Path) -> std::io::Result<BTreeMap<String, String>> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let found = fs::symlink_metadata(entry.path())?;
-        if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() {
+        if !found.is_file() || !is_own(&found) {
             return Err(std::io::Error::other("not a file of this user"));
         }
         let name = entry.file_name().to_string_lossy().into_owned();
