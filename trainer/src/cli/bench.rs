@@ -158,6 +158,8 @@ impl Bench {
     }
 
     fn measure_row(&self, name: &str, config: &Config, size: i64, device: Device) -> Result<()> {
+        // Reports and references tell what was computed, not what was asked for.
+        let config = &Config { precision: config.precision.on(device), ..config.clone() };
         let gauge = Gauge::start(device);
         let mut gan = Gan::new(config, 1, device)?;
         if let Some(path) = &self.reference {
@@ -179,7 +181,7 @@ impl Bench {
             name: name.to_owned(),
             size,
             batch,
-            precision: format!("{:?}", config.precision).to_lowercase(),
+            precision: config.precision.to_string(),
             device: format!("{device:?}").to_lowercase(),
             threads: tch::get_num_threads(),
             networks,

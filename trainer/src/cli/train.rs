@@ -38,7 +38,8 @@ pub struct Train {
     /// Seed of everything random (default: the configuration's).
     #[arg(long)]
     seed: Option<u64>,
-    /// Arithmetic inside the networks: fp32 or bf16 (default: the configuration's).
+    /// Arithmetic inside the networks: fp32, bf16 or auto, which is bf16 where the device has it (default: the
+    /// configuration's).
     #[arg(long, value_parser = parse_precision)]
     precision: Option<Precision>,
     /// Minutes between checkpoints.
@@ -82,7 +83,8 @@ fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
     match text {
         "fp32" => Ok(Precision::Fp32),
         "bf16" => Ok(Precision::Bf16),
-        _ => Err("fp32 or bf16".into()),
+        "auto" => Ok(Precision::Auto),
+        _ => Err("fp32, bf16 or auto".into()),
     }
 }
 

@@ -53,6 +53,13 @@ pub struct GanConfig {
     /// How much wider than the heat maps the parts are to the background loss, as a factor on tau. At 1 (published)
     /// the background learns to draw whole faces between the parts, and keypoints lose their meaning.
     pub background_reach: f64,
+    /// Weight of the generator's equivariance: where its keypoints are deformed, its picture is deformed with them.
+    /// Without it a keypoint's place tells who is drawn as much as where, and moving one part changes the person.
+    pub generator_equivariance_weight: f64,
+    /// Steps between losses of the generator's equivariance.
+    pub generator_equivariance_every: u64,
+    /// Part of the batch that is drawn twice for the generator's equivariance.
+    pub generator_equivariance_fraction: f64,
     /// Weight of the keypoint discriminator, which tells (real image, its detected keypoints) from (generated image,
     /// its keypoints). Trains a detector along.
     pub keypoint_weight: f64,
@@ -74,7 +81,7 @@ pub struct GanConfig {
     /// Weight of equivariance on real images: the keypoints of a deformed image are the deformed keypoints. Trains a
     /// detector along.
     pub equivariance_weight: f64,
-    /// How far real images are deformed for equivariance, and for the encoder in cycles that begin with a real image:
+    /// How far images are deformed for equivariance, the detector's and the generator's, and real ones for the encoder in cycles that begin with a real image:
     /// where things are can then be learned from the keypoints alone. At 0 the encoder sees the image itself.
     pub deformation: f64,
     /// Steps between losses that go from a real image to keypoints and back: they draw a batch of their own.
@@ -113,6 +120,9 @@ impl Default for GanConfig {
             background_every: 1,
             background_fraction: 0.375,
             background_reach: 4.0,
+            generator_equivariance_weight: 0.0,
+            generator_equivariance_every: 1,
+            generator_equivariance_fraction: 0.375,
             keypoint_weight: 0.0,
             appearance_weight: 0.0,
             cycle_keypoints_weight: 0.0,
@@ -169,14 +179,20 @@ impl GanConfig {
         if [self.betas.0, self.betas.1].iter().any(|b| !(0.0..1.0).contains(b)) {
             return fail("betas must be from 0 to below 1");
         }
-        let fractions =
-            [self.background_fraction, self.augment_translation, self.augment_cutout, self.augment_colour];
+        let fractions = [
+            self.background_fraction,
+            self.generator_equivariance_fraction,
+            self.augment_translation,
+            self.augment_cutout,
+            self.augment_colour,
+        ];
         if fractions.iter().any(|f| !(0.0..=1.0).contains(f)) {
             return fail("gan: fractions must be 0 to 1");
         }
         for (name, weight) in [
             ("r1_weight", self.r1_weight),
             ("background_weight", self.background_weight),
+            ("generator_equivariance_weight", self.generator_equivariance_weight),
             ("keypoint_weight", self.keypoint_weight),
             ("appearance_weight", self.appearance_weight),
             ("cycle_keypoints_weight", self.cycle_keypoints_weight),
@@ -192,12 +208,19 @@ impl GanConfig {
                 return Err(Error::Config(format!("gan.{name} must be 0 (off) or more")));
             }
         }
-        if self.equivariance_weight > 0.0 && self.deformation == 0.0 {
-            return fail("gan.equivariance_weight has nothing to compare where gan.deformation is 0");
+        for (name, weight) in [
+            ("equivariance_weight", self.equivariance_weight),
+            ("generator_equivariance_weight", self.generator_equivariance_weight),
+        ] {
+            if weight > 0.0 && self.deformation == 0.0 {
+                let reason = format!("gan.{name} has nothing to compare where gan.deformation is 0");
+                return Err(Error::Config(reason));
+            }
         }
         for (name, every) in [
             ("r1_every", self.r1_every),
             ("background_every", self.background_every),
+            ("generator_equivariance_every", self.generator_equivariance_every),
             ("reconstruction_every", self.reconstruction_every),
             ("diversity_every", self.diversity_every),
         ] {

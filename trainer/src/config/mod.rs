@@ -20,6 +20,7 @@ pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 use crate::error::{Error, Result};
 
@@ -29,18 +30,49 @@ use crate::error::{Error, Result};
 pub enum Precision {
     /// float32.
     Fp32,
-    /// bfloat16: faster where the processor has it (AVX512-BF16, AMX, a GPU).
+    /// bfloat16: faster where there are instructions for it (AVX512-BF16, AMX, a GPU), 2.3 times slower where not.
     Bf16,
+    /// bfloat16 where there are instructions for it, else float32. A run that is carried on elsewhere follows.
+    Auto,
 }
 
 impl Precision {
-    /// libtorch's name for it.
-    pub fn kind(self) -> tch::Kind {
+    /// What it is on a device: [`Precision::Auto`] is settled by what the device can do.
+    pub fn on(self, device: Device) -> Self {
         match self {
-            Self::Fp32 => tch::Kind::Float,
-            Self::Bf16 => tch::Kind::BFloat16,
+            Self::Auto if device.is_cuda() || processor_has_bf16() => Self::Bf16,
+            Self::Auto => Self::Fp32,
+            other => other,
         }
     }
+
+    /// libtorch's name for it on a device.
+    pub fn kind(self, device: Device) -> tch::Kind {
+        match self.on(device) {
+            Self::Bf16 => tch::Kind::BFloat16,
+            Self::Fp32 | Self::Auto => tch::Kind::Float,
+        }
+    }
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+            Self::Auto => "auto",
+        })
+    }
+}
+
+/// Whether the processor multiplies bfloat16 by instructions of its own.
+fn processor_has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("avx512bf16");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    false
 }
 
 /// Everything that a run is.
@@ -67,7 +99,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             seed: 1,
-            precision: Precision::Bf16,
+            precision: Precision::Auto,
             architecture: Architecture::default(),
             crop: CropConfig::default(),
             gan: GanConfig::default(),
@@ -123,6 +155,20 @@ mod tests {
         let path = dir.path().join("c.toml");
         std::fs::write(&path, text).unwrap();
         Config::read(&path).map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    /// Every processor was given bfloat16, which those without instructions for it emulate: 6 images/s in place of 14.
+    #[test]
+    fn the_device_settles_what_auto_is() {
+        assert_eq!(Config::default().precision, Precision::Auto);
+        assert_eq!(Precision::Auto.on(Device::Cuda(0)), Precision::Bf16);
+        let flags = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let has = flags.split_whitespace().any(|flag| flag == "avx512_bf16" || flag == "bf16");
+        let want = if has { Precision::Bf16 } else { Precision::Fp32 };
+        assert_eq!(Precision::Auto.on(Device::Cpu), want);
+        for precision in [Precision::Fp32, Precision::Bf16] {
+            assert_eq!(precision.on(Device::Cpu), precision);
+        }
     }
 
     #[test]

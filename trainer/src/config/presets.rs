@@ -18,8 +18,9 @@ macro_rules! presets {
     };
 }
 
-/// All of them, the lightest first.
-pub const PRESETS: &[Preset] = presets!["faces64-edge", "faces128", "faces256", "paper", "brief"];
+/// All of them: faces from the lightest on, another category, the published forms.
+pub const PRESETS: &[Preset] =
+    presets!["faces64-edge", "faces128", "faces256", "cartoons64", "paper", "brief"];
 
 impl Preset {
     /// The preset called `name`.

@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use super::{background, cycle, discriminator, diversity, features, generator, pair, r1};
+use super::{background, cycle, discriminator, diversity, features, generator, moved, pair, r1};
 
 fn randn(shape: &[i64]) -> Tensor {
     Tensor::randn(shape, (Kind::Double, Device::Cpu))
@@ -45,6 +45,7 @@ fn gradients_of_every_loss_are_its_finite_differences() {
     check("pair", |x| pair(&x[0], &x[1]), vec![randn(&[5]), randn(&[5])], &[]);
     let parts = || Tensor::rand([2, 1, 3, 3], (Kind::Double, Device::Cpu));
     check("background", |x| background(&x[0], &x[1], &x[2]), vec![image(), image(), parts()], &[]);
+    check("moved", |x| moved(&x[0], &x[1], &x[2]), vec![image(), image(), parts()], &[0]);
     let keypoints = || randn(&[2, 3, 2]);
     check("cycle keypoints", |x| cycle::keypoints(&x[0], &x[1]), vec![keypoints(), keypoints()], &[1]);
     check(

@@ -51,6 +51,15 @@ pub fn background(images: &Tensor, others: &Tensor, parts: &Tensor) -> Tensor {
     mean(&(&d * &d))
 }
 
+/// Equivariance of the generator: an image drawn from keypoints that were taken back through a deformation, then
+/// deformed (`again`), is the image drawn from the keypoints themselves. `images` and `again` `[N, 3, S, S]`; `seen`
+/// `[N, 1, S, S]`: how much each pixel counts. `images` is a constant: it is judged for being real, and would grow as
+/// soft as what was resampled.
+pub fn moved(images: &Tensor, again: &Tensor, seen: &Tensor) -> Tensor {
+    let d = (images.detach() - again) * seen;
+    mean(&(&d * &d))
+}
+
 /// By how much the weight of a loss that is due every `every` steps must grow on step number `step` (from 1), or
 /// nothing where it is not due or switched off. On average a loss counts as often as it would at every step (lazy
 /// regularisation, Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020).

@@ -49,6 +49,11 @@ impl Elastic {
         images.grid_sampler_2d(&self.field, 0, 2, false)
     }
 
+    /// Where a deformed image shows what lies inside the image, `[N, 1, S, S]`, 0 or 1.
+    pub fn inside(&self) -> Tensor {
+        self.field.abs().amax([-1i64].as_slice(), false).le(1.0).to_kind(Kind::Float).unsqueeze(1)
+    }
+
     /// Where points `[N, K, 2]` of deformed images come from, normalised coordinates, and whether that is inside the
     /// image, `[N, K]`, 0 or 1. Gradients reach the points.
     pub fn sources(&self, points: &Tensor) -> (Tensor, Tensor) {

@@ -168,7 +168,7 @@ impl EncoderTraining {
 
     /// One update of the discriminator, on real pictures and those drawn again; its loss.
     fn judge(&mut self, real: &Tensor, again: &Tensor) -> f64 {
-        let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind());
+        let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
         let logits = |x: &Tensor| self.critic.forward(x, 1.0, kind);
         let loss = losses::discriminator(&logits(real), &logits(&again.detach()));
         let penalty = due(gan.r1_weight, gan.r1_every, self.learner.state.step + 1).map(|weight| {
@@ -217,7 +217,7 @@ impl Stage for EncoderTraining {
     }
 
     fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
-        let (config, kind) = (self.config.encoder.clone(), self.config.precision.kind());
+        let (config, kind) = (self.config.encoder.clone(), self.config.precision.kind(self.device));
         let real = real.to_device(self.device);
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
         let n = real.size()[0];

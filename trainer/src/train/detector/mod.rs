@@ -93,7 +93,7 @@ impl DetectorTraining {
     fn draw_pictures(&self, n: i64) -> (Tensor, Tensor) {
         let size = self.config.architecture.image_size;
         let latents = self.generator.sample_latents(n);
-        let images = self.generator.draw(&latents, size, 1.0, self.config.precision.kind());
+        let images = self.generator.draw(&latents, size, 1.0, self.config.precision.kind(self.device));
         (images, latents.keypoints)
     }
 

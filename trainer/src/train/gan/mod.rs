@@ -297,7 +297,12 @@ impl Gan {
     fn draw(&mut self, run: &Run) -> Result<PathBuf> {
         self.check_losses()?;
         let (size, alpha) = self.resolution();
-        self.average.calibrate(sample::SHEET_CALIBRATION, size, alpha, self.config.precision.kind());
+        self.average.calibrate(
+            sample::SHEET_CALIBRATION,
+            size,
+            alpha,
+            self.config.precision.kind(self.device),
+        );
         let path = run.sample(STAGE, self.state.images_seen);
         let sheet = sample::Sheet { columns: 10, rows: 6, seed: 0, keypoints: true };
         sample::write_sheet(&path, &self.average, &sheet, size, alpha)?;

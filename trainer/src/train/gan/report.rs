@@ -168,6 +168,7 @@ fn mend(term: &str) -> &'static str {
         "cycle_image" => "cycle_image_weight",
         "perceptual" => "perceptual_weight",
         "equivariance" => "equivariance_weight",
+        "generator_equivariance" => "generator_equivariance_weight",
         "feature_matching" => "feature_matching_weight",
         "diversity" => "diversity_weight",
         _ => "rate",

@@ -16,6 +16,7 @@ use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::{Norm, TRAINING_MOMENTUM};
 use crate::share::Share;
 use crate::train::adam::Adam;
+use crate::train::elastic::Elastic;
 use crate::train::groups::Groups;
 use crate::train::ranks::Ranks;
 use crate::train::{average, parameters};
@@ -46,8 +47,16 @@ struct Drawn {
     images: Tensor,
     /// The first of them once more before other backgrounds, if the background loss is due.
     other_backgrounds: Option<Tensor>,
+    /// The first of them once more from deformed keypoints, if the generator's equivariance is due.
+    moved: Option<Moved>,
     /// All once more with other noise, if the diversity loss is due.
     others: Option<Others>,
+}
+
+/// Images as the generator draws them from keypoints that were taken back through a deformation.
+struct Moved {
+    images: Tensor,
+    elastic: Elastic,
 }
 
 /// Each image of a step once more: half of them with another pose, the rest with another appearance.
@@ -68,7 +77,7 @@ impl Gan {
         let gan = self.config.gan.clone();
         let share = self.ranks.share();
         let groups = Groups::new(real.size()[0], gan.norm_group);
-        let frame = Frame { size, alpha, kind: self.config.precision.kind(), share, groups };
+        let frame = Frame { size, alpha, kind: self.config.precision.kind(self.device), share, groups };
         parameters::seed_step(self.config.seed, self.state.step);
         let step = self.state.step + 1;
         // Of all ranks.
@@ -126,6 +135,19 @@ impl Gan {
                 background,
             ]);
         }
+        let again = due(gan.generator_equivariance_weight, gan.generator_equivariance_every, step)
+            .map_or(0, |_| groups.part(gan.generator_equivariance_fraction));
+        let elastic =
+            (again > 0).then(|| Elastic::random(again, frame.size, gan.deformation, share, self.device));
+        if let Some(elastic) = &elastic {
+            // Where the keypoints are is not this loss's to choose: all in one place would be the cheapest.
+            let keypoints = groups.firsts(&latents.keypoints, again).detach();
+            parts.push([
+                elastic.sources(&keypoints).0,
+                groups.firsts(&latents.embeddings, again),
+                groups.firsts(&latents.background, again),
+            ]);
+        }
         let diverse = due(gan.diversity_weight, gan.diversity_every, step).map(|_| {
             let (fresh, poses) = (randn(n), groups.first_halves(self.device));
             let changed_noise = Noise {
@@ -146,6 +168,7 @@ impl Gan {
         Drawn {
             images: images.next().unwrap_or_default(),
             other_backgrounds: if twice > 0 { images.next() } else { None },
+            moved: elastic.and_then(|elastic| Some(Moved { images: images.next()?, elastic })),
             others: diverse
                 .and_then(|(noise, other_noise)| Some(Others { images: images.next()?, noise, other_noise })),
             latents,
@@ -241,6 +264,18 @@ impl Gan {
             let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, size).detach());
             let images = frame.groups.firsts(&drawn.images, twice);
             terms.add("background", weight, losses::background(&images, others, &parts));
+        }
+        if let (Some(moved), Some(weight)) =
+            (&drawn.moved, due(gan.generator_equivariance_weight, gan.generator_equivariance_every, step))
+        {
+            let n = moved.images.size()[0];
+            let pose = Pose::natural(frame.groups.firsts(&latents.keypoints, n));
+            let tau = self.config.architecture.tau * gan.background_reach;
+            let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, size).detach());
+            let images = frame.groups.firsts(&drawn.images, n);
+            let again = moved.elastic.images(&moved.images);
+            let seen = parts * moved.elastic.inside();
+            terms.add("generator_equivariance", weight, losses::moved(&images, &again, &seen));
         }
         if let (Some(others), Some(weight)) =
             (&drawn.others, due(gan.diversity_weight, gan.diversity_every, step))
