@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use super::hub::{Hub, Part};
 use crate::media::control::{Switch, Wish};
+use crate::serve::sealed::sealed;
 use crate::serve::server::busy;
-use crate::serve::{Access, Answer, Pages, Request, Response};
+use crate::serve::{Answer, Pages, Request, Response};
 
 /// The page: markup, style and script in one.
 const PAGE: &str = include_str!("page.html");
-
-/// What stands in the page for a word that only its own style and script know.
-const NONCE: &str = "{{nonce}}";
 
 /// Where no frame comes the last one is sent again after this long.
 const STILL: Duration = Duration::from_secs(1);
@@ -84,7 +82,7 @@ impl LivePages {
 impl Pages for LivePages {
     fn answer(&self, request: &Request) -> Option<Answer> {
         let answer = match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/") => page().into(),
+            ("GET", "/") => sealed(PAGE).into(),
             ("GET", "/info.json") => {
                 Response::content("application/json", self.hub.info().into_bytes()).into()
             }
@@ -104,17 +102,6 @@ impl Pages for LivePages {
     fn close(&self) {
         self.hub.close();
     }
-}
-
-/// The page with a word of its own, so that nothing that gets into it can run.
-fn page() -> Response {
-    let Ok(nonce) = Access::new_token() else { return Response::text(503, "no randomness") };
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' blob: data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    Response::content("text/html; charset=utf-8", PAGE.replace(NONCE, &nonce).into_bytes())
-        .with("Content-Security-Policy", policy)
 }
 
 fn write_part(out: &mut dyn Write, part: &Arc<Part>) -> io::Result<()> {
