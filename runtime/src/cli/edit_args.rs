@@ -105,7 +105,7 @@ fn parse_move(text: &str) -> Result<Operation, String> {
 }
 
 /// A part by index or name.
-fn parse_part(text: &str) -> Parts {
+pub(super) fn parse_part(text: &str) -> Parts {
     text.parse().map_or_else(|_| Parts::Name(text.to_owned()), Parts::Index)
 }
 

@@ -60,6 +60,17 @@ impl LivePages {
         }
     }
 
+    /// `POST /wish?name=calibrate`.
+    fn wish(&self, request: &Request) -> Response {
+        match Wish::named(request.parameter("name").unwrap_or_default()) {
+            Some(wish) => {
+                self.hub.wish(wish);
+                Response::done()
+            }
+            None => Response::text(400, "there is no such wish"),
+        }
+    }
+
     /// `POST /switch?name=overlay&on=1`.
     fn turn(&self, request: &Request) -> Response {
         let name = request.parameter("name").unwrap_or_default();
@@ -89,6 +100,7 @@ impl Pages for LivePages {
             ("GET", "/stream.mjpg") => self.stream(),
             ("GET", "/snapshot.png") => self.snapshot().into(),
             ("POST", "/switch") => self.turn(request).into(),
+            ("POST", "/wish") => self.wish(request).into(),
             ("GET", path) => {
                 // Only what was recorded in this run has a name here: no path leads elsewhere.
                 let name = path.strip_prefix("/recordings/")?;
