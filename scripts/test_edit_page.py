@@ -1,4 +1,4 @@
-"""What scripts/test-edit-page does in the browser: RUNTIME CHROMIUM PHOTO SHOTS, in an empty folder."""
+"""What scripts/test-edit-page does in the browser: RUNTIME CHROMIUM PHOTO CLIP SHOTS, in an empty folder."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import time
 
 from chromium import Browser
 
-runtime, chromium, photo, shots = sys.argv[1:]
+runtime, chromium, photo, clip, shots = sys.argv[1:]
 failed = 0
 
 
@@ -19,9 +19,9 @@ def check(name, ok, more=""):
     print(f"test-edit-page: {'ok     ' if ok else 'FAILED '} {name}{': ' if more else ''}{more}", flush=True)
 
 
-def serve():
+def serve(*what):
     """The program and its address."""
-    program = subprocess.Popen([runtime, "--provider", "cpu", "edit", photo, "--serve", "0"], stderr=subprocess.PIPE, text=True)
+    program = subprocess.Popen([runtime, "--provider", "cpu", *what, "--serve", "0"], stderr=subprocess.PIPE, text=True)
     for line in program.stderr:
         found = re.search(r"http://\S+", line)
         if found:
@@ -69,7 +69,7 @@ def click(page, what):
     settled(page)
 
 
-program, url = serve()
+program, url = serve("edit", photo)
 page = open_page(url)
 tablet = None
 try:
@@ -215,4 +215,24 @@ finally:
     page.close()
     if tablet:
         tablet.close()
+
+# The live page of a driven face: what it is asked for there is said by the program.
+program, url = serve("reenact", "--source", "seed:3", "--source", photo, clip, "--loop", "--headless", "--out", "null")
+page = Browser(chromium)
+try:
+    page.open(url)
+    page.until("document.querySelectorAll('#offers button').length === 3")
+    page.until("$('state').textContent === 'live' && facts && facts.face")
+    for button, answer in [("Next face", "the next face"), ("What is driven", "the head alone is driven")]:
+        page.run(f"[...document.querySelectorAll('#offers button')].find(b => b.textContent === '{button}').click()")
+        said = program.stderr.readline()
+        check(f"reenact --serve, {button}", answer in said, said.strip())
+    page.shot(f"{shots}/reenact.png")
+    check("no error in the browser", not page.trouble, "; ".join(page.trouble))
+except RuntimeError as e:
+    check("to the end", False, str(e))
+    page.shot(f"{shots}/failed.png")
+finally:
+    program.kill()
+    page.close()
 sys.exit(failed > 0)
