@@ -150,7 +150,11 @@ fn what_cannot_be_edited_is_refused_on_one_line_and_leaves_nothing() {
             "edits[1].by: 0 is not from 0.25 to 4",
         ),
         (r#"[{"op": "move", "part": 10, "dx": 0.1}]"#, "edits[0].part: no part 10"),
-        (r#"[{"op": "duplicate", "part": "nose"}]"#, "edits[0].op: this bundle's generator draws 10 parts"),
+        (
+            r#"[{"op": "duplicate", "part": "nose", "to": [0, 0]}]"#,
+            "edits[0].into: this bundle's generator draws 10 parts",
+        ),
+        (r#"[{"op": "add", "part": "nose"}]"#, "edits[0].part: nose is there already"),
         (r#"[{"op": "remove"}]"#, "edits[0]: missing field `part`"),
         (r#"{"op": "remove"}"#, "not a JSON list"),
     ] {
@@ -200,7 +204,10 @@ fn clips_go_from_one_face_to_another_and_say_what_they_are() {
     place.edit(&["seed:1", "--to", "seed:2", "--frames", "5", "--out", &clip]).succeeded();
     assert!(has(&place.read("clip.avi"), GENERATED));
     let way = place.path("way.avi");
-    place.run(&["generate", "--interpolate", "4", "--count", "3", "--out", &way]).succeeded();
+    let told = place.run(&["generate", "--interpolate", "4", "--count", "3", "--json", "--out", &way]);
+    let told: Value = serde_json::from_str(told.succeeded()).unwrap();
+    assert_eq!((&told["frames"], told["samples"].as_array().unwrap().len()), (&9.into(), 9));
+    assert_eq!(told["samples"][8].as_array().unwrap().len(), 10);
     assert!(has(&place.read("way.avi"), GENERATED));
     // Nine frames, which the program itself reads again.
     let seen = place.run(&["webcam", &way, "--headless", "--keypoints", &place.path("k.jsonl"), "--json"]);
@@ -209,6 +216,39 @@ fn clips_go_from_one_face_to_another_and_say_what_they_are() {
     place
         .run(&["generate", "--interpolate", "4", "--count", "1", "--out", &way, "--force"])
         .refused("--count 2");
+}
+
+#[test]
+fn a_clip_goes_between_two_saved_states_of_a_photo() {
+    let place = Place::new();
+    let photo = place.photo("photo.png", &[(1, 120, 60, 180)]);
+    let states = ["a.json", "b.json"].map(|name| place.path(name));
+    for (state, dy) in states.iter().zip(["-0.1", "0.1"]) {
+        place.edit(&[&photo, "--move", &format!("nose=0,{dy}"), "--save", state]).succeeded();
+    }
+    let [from, to] = &states;
+    let frames = place.path("frames");
+    place.edit(&[from, "--to", to, "--frames", "3", "--out", &frames]).succeeded();
+    for (i, state) in [(0, Some(from)), (1, None), (2, Some(to))] {
+        let frame = place.read(&format!("frames/frame-{i:06}.jpg"));
+        assert!(has(&frame, EDITED));
+        let picture = image::load_from_memory(&frame).unwrap().into_rgb8();
+        // The ends are the states, the middle the photo as it was.
+        let wanted = match state {
+            Some(state) => {
+                place.edit(&[state, "--out", &place.path("end.png"), "--force"]).succeeded();
+                place.picture("end.png")
+            }
+            None => place.picture("photo.png"),
+        };
+        let sum: f64 = picture.iter().zip(wanted.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum();
+        assert!(sum / (wanted.len() as f64) < 1.0, "frame {i}: {}", sum / wanted.len() as f64);
+    }
+    let clip = place.path("clip.mp4");
+    place.edit(&[from, "--to", to, "--frames", "4", "--out", &clip]).succeeded();
+    assert!(has(&place.read("clip.mp4"), EDITED));
+    let y4m = place.edit(&[from, "--to", to, "--frames", "4", "--out", "-"]);
+    assert!(y4m.succeeded().starts_with("YUV4MPEG2"));
 }
 
 /// The clip that `scripts/setup` fetches.

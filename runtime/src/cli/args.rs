@@ -8,6 +8,7 @@ pub use super::bench_args::BenchArgs;
 pub use super::edit_args::{EditArgs, MarkArgs};
 pub use super::live_args::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
+pub use super::serve_args::ServeArgs;
 use crate::engine::{EngineOptions, Precision, Provider};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
@@ -124,7 +125,7 @@ pub struct GenerateArgs {
     /// Write a clip instead that goes from each picture to the next in this many frames [default --count: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub interpolate: Option<u32>,
-    /// The file to write, PNG or JPEG by its name; with --interpolate FILE.avi or a folder
+    /// The file to write, PNG or JPEG by its name; with --interpolate FILE.avi, FILE.mp4 or a folder
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     #[command(flatten)]

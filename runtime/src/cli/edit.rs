@@ -8,9 +8,9 @@ use models::files::read_at_most;
 use super::args::Common;
 use super::edit_args::EditArgs;
 use super::output::Output;
-use super::{clip, edit_window, open_bundle, remark};
+use super::{clip, edit_page, edit_window, open_bundle, remark, serve};
 use crate::edit::paste::Paster;
-use crate::edit::{Composer, Donors, Opened, Operation, SessionFile, Studio};
+use crate::edit::{Composer, Donors, Opened, Operation, SessionFile, Studio, Workbench, editor};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::output::check_target;
@@ -27,10 +27,17 @@ const TILE: u32 = 256;
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     let writes = args.out.is_some() || args.sheet.is_some() || args.save.is_some();
-    if !writes {
+    let page = serve::page_access(&args.page)?;
+    if page.is_some() && writes {
+        return Err(Error::Usage(
+            "--serve shows a page that saves by itself; leave out --out, --sheet and --save".to_owned(),
+        ));
+    }
+    if !writes && page.is_none() {
         Display::available().map_err(|e| {
             Error::Usage(format!(
-                "{e}; without a window there is nothing to do: name --out FILE, --sheet FILE.png or --save FACE.json"
+                "{e}; without a window there is nothing to do: add --serve for a page, or name --out FILE, --sheet FILE.png or \
+                 --save FACE.json"
             ))
         })?;
     }
@@ -42,7 +49,12 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     opened.notes.drain(..).for_each(|note| remark(&note));
     let done = apply(&mut studio, &mut opened, &edits)?;
     if !writes {
-        edit_window::run(&mut studio, opened, args)?;
+        let tile = if page.is_some() { edit_page::TILE } else { editor::DONOR };
+        let bench = Workbench::new(studio, opened, args.paste, &args.donors, tile)?;
+        match page {
+            Some(access) => edit_page::run(bench, &access, args.mark)?,
+            None => edit_window::run(bench, args.mark)?,
+        }
         return Ok(0);
     }
     if let Some(to) = &args.to {

@@ -6,6 +6,7 @@ use clap::Args;
 use image::RgbImage;
 
 use super::args::{frame_rate, in_range};
+use super::serve_args::ServeArgs;
 use crate::edit::{Operation, Parts, Paste};
 use crate::media::mark::Origin;
 
@@ -41,7 +42,7 @@ pub struct EditArgs {
     #[arg(value_name = "PHOTO|seed:N|FACE.json")]
     pub face: String,
     /// Edits to do, a JSON list such as [{"op": "move", "part": "eye-left", "dx": 0.1}]; the operations are move, pose,
-    /// spread, scale, swap, background, take_pose, remove, reset, lock, unlock, undo and redo
+    /// spread, scale, swap, background, take_pose, remove, add, duplicate, reset, lock, unlock, undo and redo
     #[arg(long = "do", value_name = "EDITS.json")]
     pub edits: Option<PathBuf>,
     /// Then move a part, in normalised coordinates (the picture is 2 wide), e.g. eye-left=0.1,0
@@ -56,7 +57,7 @@ pub struct EditArgs {
     /// Then take another face's background
     #[arg(long, value_name = "FACE[@W]", value_parser = parse_background)]
     pub background: Option<Operation>,
-    /// The picture to write, PNG or JPEG by its name; with --to a clip, FILE.avi or a folder
+    /// The picture to write, PNG or JPEG by its name; with --to a clip, FILE.avi, FILE.mp4 or a folder
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Save the face with everything done to it
@@ -78,6 +79,12 @@ pub struct EditArgs {
     /// that the edit changes in the generated square) or square (lay that over the photo)
     #[arg(long, value_name = "HOW", default_value = "warp")]
     pub paste: Paste,
+    /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
+    #[arg(long = "donor", value_name = "FACE", conflicts_with_all = ["out", "sheet", "save"])]
+    pub donors: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub page: ServeArgs,
     /// Where no face is sure, take the best guess
     #[arg(long)]
     pub anyway: bool,
@@ -98,7 +105,7 @@ fn parse_move(text: &str) -> Result<Operation, String> {
 }
 
 /// A part by index or name.
-fn parse_part(text: &str) -> Parts {
+pub(super) fn parse_part(text: &str) -> Parts {
     text.parse().map_or_else(|_| Parts::Name(text.to_owned()), Parts::Index)
 }
 

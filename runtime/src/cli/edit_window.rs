@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::edit_args::EditArgs;
+use super::edit_args::MarkArgs;
 use super::remark;
-use crate::edit::editor::{Command, Editor, SIZE};
-use crate::edit::{Composer, Opened, Studio};
+use crate::edit::Workbench;
+use crate::edit::editor::{Command, Editor, SIZE, ZOOM};
 use crate::error::Result;
 use crate::interrupt;
 use crate::media::output::stamp;
@@ -16,13 +16,13 @@ use crate::media::window::{Display, Key};
 /// Pause between looks at mouse and keys.
 const IDLE: Duration = Duration::from_millis(15);
 
-/// Edits `opened` in a window until the user closes it.
+/// Edits what lies on the bench in a window until the user closes it.
 ///
 /// # Errors
 /// The screen went away, a network failed, or a file cannot be written.
-pub fn run(studio: &mut Studio, opened: Opened, args: &EditArgs) -> Result<()> {
-    let mut display = Display::open(&format!("{} - edit", opened.source), SIZE)?;
-    let mut editor = Editor::new(studio, opened, args.paste)?;
+pub fn run(bench: Workbench, mark: MarkArgs) -> Result<()> {
+    let mut display = Display::open(&format!("{} - edit", bench.opened().source), SIZE)?;
+    let mut editor = Editor::new(bench);
     loop {
         let picture = editor.draw()?;
         display.show(&picture)?;
@@ -37,7 +37,7 @@ pub fn run(studio: &mut Studio, opened: Opened, args: &EditArgs) -> Result<()> {
             match (key, command(key)) {
                 (Key::Q | Key::Escape, _) => return Ok(()),
                 (Key::S, _) => {
-                    let text = save(&mut editor, args)?;
+                    let text = save(editor.bench(), mark)?;
                     remark(&text);
                     editor.say(text);
                 }
@@ -63,6 +63,10 @@ fn command(key: Key) -> Option<Command> {
         Key::Equal | Key::NumPadPlus => Command::Scale(1.1),
         Key::Minus | Key::NumPadMinus => Command::Scale(1.0 / 1.1),
         Key::X => Command::Remove,
+        Key::W => Command::Weight,
+        Key::D => Command::Duplicate,
+        Key::I => Command::Zoom(ZOOM),
+        Key::O => Command::Zoom(1.0 / ZOOM),
         Key::T => Command::Reset,
         Key::L => Command::Lock,
         Key::U | Key::Z => Command::Undo,
@@ -73,13 +77,14 @@ fn command(key: Key) -> Option<Command> {
     })
 }
 
-/// Saves picture (at the photo's full size) and face under a new name; says where.
-fn save(editor: &mut Editor<'_>, args: &EditArgs) -> Result<String> {
-    let (studio, opened) = editor.parts();
-    let mut composer = Composer::new(studio, &opened.session, opened.photo.as_ref(), args.paste)?;
-    let mut picture = composer.compose(studio, opened.session.face())?;
-    args.mark.stamp(composer.origin(), &mut picture);
-    let origin = args.mark.origin(composer.origin());
+/// Saves picture (at the photo's full size) and face under a new name in the working folder; says where.
+///
+/// # Errors
+/// A network failed, or a file cannot be written.
+pub(super) fn save(bench: &mut Workbench, mark: MarkArgs) -> Result<String> {
+    let mut picture = bench.finished()?;
+    mark.stamp(bench.origin(), &mut picture);
+    let origin = mark.origin(bench.origin());
     let name = format!("edit-{}", stamp(SystemTime::now()));
     let free = |n: &u32| {
         let stem = if *n == 1 { name.clone() } else { format!("{name}-{n}") };
@@ -90,6 +95,6 @@ fn save(editor: &mut Editor<'_>, args: &EditArgs) -> Result<String> {
         return Ok("not saved: too many files of this second".to_owned());
     };
     write_marked(&png, &picture, origin)?;
-    studio.to_file(opened).write(&json, false)?;
+    bench.studio().to_file(bench.opened()).write(&json, false)?;
     Ok(format!("saved {} and {}", png.display(), json.display()))
 }

@@ -5,6 +5,7 @@ use std::f32::consts::FRAC_PI_2;
 use image::RgbImage;
 use models::Bundle;
 use ndarray::Array2;
+use serde::Serialize;
 
 use super::args::{Common, GenerateArgs};
 use super::clip;
@@ -23,10 +24,23 @@ const FPS: f64 = 25.0;
 /// Pictures that the clip goes through if nothing else is asked for.
 const PICTURES: u32 = 4;
 
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    file: &'a str,
+    seed: u64,
+    truncation: f32,
+    frames: u32,
+    fps: f64,
+    image_size: usize,
+    /// For each frame its keypoints (x, y), in normalised coordinates.
+    samples: Vec<Vec<[f32; 2]>>,
+}
+
 /// Writes the clip; returns the exit code.
 pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> Result<u8> {
-    if args.grid.is_some() || args.json {
-        return Err(Error::Usage("--interpolate writes a clip; leave out --grid and --json".to_owned()));
+    if args.grid.is_some() {
+        return Err(Error::Usage("--interpolate writes a clip; leave out --grid".to_owned()));
     }
     let count = args.count.unwrap_or(PICTURES);
     if count < 2 {
@@ -44,6 +58,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
         .map(|i| Latent::noise(args.seed, i..i + 1, &studio.manifest().dims, args.truncation))
         .collect();
     let frames = (count - 1) * steps + 1;
+    let mut samples = Vec::new();
     let written = clip::write(sink, frames, FPS, (args.mark, Origin::Generated), |i| {
         let (stop, step) = ((i / steps) as usize, i % steps);
         let latent = match stops.get(stop + 1) {
@@ -57,12 +72,26 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
         if args.keypoints {
             let place = |v: f32| (v + 1.0) * 0.5 * side as f32;
             let point = |p: &[f32; 2]| DetectedKeypoint { x: place(p[0]), y: place(p[1]), confidence: 1.0 };
-            let face = Face { keypoints: face.keypoints.iter().map(point).collect() };
-            overlay::draw_face(&mut picture, &face, studio.manifest());
+            let marks = Face { keypoints: face.keypoints.iter().map(point).collect() };
+            overlay::draw_face(&mut picture, &marks, studio.manifest());
         }
+        samples.push(face.keypoints);
         Ok(picture)
     })?;
     let mut output = Output::new();
+    if args.json {
+        output.json(&Report {
+            file: &args.out.to_string_lossy(),
+            seed: args.seed,
+            truncation: args.truncation,
+            frames,
+            fps: FPS,
+            image_size: studio.size(),
+            samples,
+        })?;
+        output.flush()?;
+        return Ok(0);
+    }
     for written in written {
         output.line(&format!("{}: {frames} frames, seed {}", written.path.display(), args.seed))?;
     }

@@ -1,10 +1,9 @@
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::args::{FrameSize, frame_rate, unit_interval};
-use crate::serve::Access;
+use super::serve_args::ServeArgs;
 
 /// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
 #[derive(Debug, Args)]
@@ -22,16 +21,9 @@ pub struct LiveArgs {
     /// Write a contact sheet of up to 20 evenly spaced frames
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
-    /// Show a page with the live picture and switches to browsers on this machine; SOURCE goes before it
-    /// [default port: 8080]
-    #[arg(long, value_name = "PORT", num_args = 0..=1, value_parser = port)]
-    pub serve: Option<Option<u16>>,
-    /// Serve the page at this address of the machine, for others too; a token is made unless one is given
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<IpAddr>,
-    /// What who opens the page must know, 8 letters or more
-    #[arg(long, value_name = "TOKEN", env = "LKG_TOKEN", hide_env_values = true, value_parser = token)]
-    pub token: Option<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub page: ServeArgs,
     /// Most browsers that look on at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub viewers: u8,
@@ -72,12 +64,4 @@ pub struct LiveArgs {
     /// Print the summary as one JSON object
     #[arg(long)]
     pub json: bool,
-}
-
-fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| "a port is a number up to 65535; SOURCE goes before --serve".to_owned())
-}
-
-fn token(text: &str) -> Result<String, String> {
-    Access::check_token(text).map(|()| text.to_owned())
 }

@@ -30,8 +30,8 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     };
     let mut studio = Studio::new(bundle.clone(), common.engine());
     studio.anyway = args.anyway;
-    let source = studio.open(&args.face)?;
-    source.notes.iter().for_each(|note| remark(note));
+    let sources = args.faces.iter().map(|face| studio.open(face)).collect::<Result<Vec<_>>>()?;
+    sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
     let options = PuppetOptions {
         drive: args.drive,
         gains: args.gains(),
@@ -40,7 +40,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         pictures: !recorded,
         visible_mark: args.mark.visible_mark,
     };
-    let mut puppet = Puppet::new(&mut studio, &source, options)?;
+    let mut puppet = Puppet::new(&mut studio, &sources, options)?;
     let origin = args.mark.origin(puppet.origin());
     let opener = opener(args, recording.as_ref());
     let wiring = live::open(&args.live, "reenact", bundle.manifest(), sinks(args, &bundle)?, opener)?;
@@ -60,7 +60,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let is_live = wiring.supply.is_live();
-    let title = format!("{} as {}", args.face, wiring.supply.describe());
+    let title = format!("{} as {}", args.faces.join(", "), wiring.supply.describe());
     let report = LiveLoop {
         supply: wiring.supply,
         finder: finder.as_mut(),
@@ -86,12 +86,14 @@ fn check(args: &ReenactArgs, recorded: bool) -> Result<()> {
         return usage("--save-motion writes JSON Lines: name a FILE.jsonl");
     }
     let own: Vec<&Path> = args.save_motion.iter().map(PathBuf::as_path).collect();
-    let face = Path::new(&args.face);
-    if own.contains(&face)
-        || args.live.sheet.as_deref() == Some(face)
-        || args.live.out.iter().any(|out| Path::new(out) == face)
-    {
-        return Err(Error::Usage(format!("{}: both source and output", args.face)));
+    for name in &args.faces {
+        let face = Path::new(name);
+        if own.contains(&face)
+            || args.live.sheet.as_deref() == Some(face)
+            || args.live.out.iter().any(|out| Path::new(out) == face)
+        {
+            return Err(Error::Usage(format!("{name}: both source and output")));
+        }
     }
     live::check(&args.live, &own)
 }
@@ -118,6 +120,7 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Cli, Command};
+    use crate::edit::Parts;
 
     fn parse(line: &str) -> ReenactArgs {
         let words = ["runtime", "reenact"].into_iter().chain(line.split_whitespace());
@@ -146,7 +149,9 @@ mod tests {
 
     #[test]
     fn one_gain_is_for_all_and_may_be_told_apart() {
-        let gains = parse("--source seed:1 --gain 0.5 --gain-parts 2").gains();
-        assert_eq!((gains.pose, gains.parts), (0.5, 2.0));
+        let line = "--source seed:1 --gain 0.5 --gain-parts 2 --gain-y 0.25 --gain-of eyes=3 --gain-of 9=0";
+        let gains = parse(line).gains();
+        assert_eq!((gains.pose, gains.parts, gains.axes), (0.5, 2.0, [1.0, 0.25]));
+        assert_eq!(gains.own, [(Parts::Name("eyes".to_owned()), 3.0), (Parts::Index(9), 0.0)]);
     }
 }

@@ -6,6 +6,7 @@ use models::Manifest;
 
 use super::args::LiveArgs;
 use super::remark;
+use super::serve_args::ServeArgs;
 use crate::error::{Error, Result};
 use crate::serve::Access;
 use crate::serve::live::LiveSink;
@@ -18,33 +19,51 @@ pub(super) fn names_a_page(out: &str) -> bool {
     out.starts_with("http://")
 }
 
-/// Where to serve; none if nothing is to be served.
+/// Where to serve the live page; none if nothing is to be served.
 ///
 /// # Errors
 /// The arguments contradict each other, or there is no randomness for a token.
 pub(super) fn access(args: &LiveArgs) -> Result<Option<Access>> {
     let usage = |text: &str| Err(Error::Usage(text.to_owned()));
     let mut pages = args.out.iter().filter(|out| names_a_page(out));
-    let home = IpAddr::from(Ipv4Addr::LOCALHOST);
-    let address = match (args.serve, pages.next()) {
-        (Some(_), Some(_)) => return usage("--serve and --out http://... are the same: give one of them"),
-        (Some(port), None) => SocketAddr::new(args.listen.unwrap_or(home), port.unwrap_or(PORT)),
-        (None, Some(page)) => {
-            let mut address = parse(page)?;
-            address.set_ip(args.listen.unwrap_or(address.ip()));
-            address
-        }
-        (None, None) if args.listen.is_some() => return usage("--listen is for the page: add --serve"),
-        (None, None) => return Ok(None),
-    };
+    let named = pages.next();
     if pages.next().is_some() {
         return usage("one page is served: give one --out http://...");
     }
-    if !address.ip().is_loopback() && args.listen.is_none() {
+    let Some(page) = named else { return page_access(&args.page) };
+    if args.page.serve.is_some() {
+        return usage("--serve and --out http://... are the same: give one of them");
+    }
+    let mut address = parse(page)?;
+    address.set_ip(args.page.listen.unwrap_or(address.ip()));
+    if !address.ip().is_loopback() && args.page.listen.is_none() {
         return usage(
             "--out http://... is for this machine (127.0.0.1); for others say --serve --listen ADDRESS",
         );
     }
+    guarded(address, &args.page).map(Some)
+}
+
+/// Where to serve a page; none if nothing is to be served.
+///
+/// # Errors
+/// `--listen` without `--serve`, or there is no randomness for a token.
+pub(super) fn page_access(args: &ServeArgs) -> Result<Option<Access>> {
+    let home = IpAddr::from(Ipv4Addr::LOCALHOST);
+    match args.serve {
+        Some(port) => {
+            let address = SocketAddr::new(args.listen.unwrap_or(home), port.unwrap_or(PORT));
+            guarded(address, args).map(Some)
+        }
+        None if args.listen.is_some() => {
+            Err(Error::Usage("--listen is for the page: add --serve".to_owned()))
+        }
+        None => Ok(None),
+    }
+}
+
+/// The address with the token that it needs.
+fn guarded(address: SocketAddr, args: &ServeArgs) -> Result<Access> {
     let token = match &args.token {
         Some(token) => Some(token.clone()),
         None if address.ip().is_loopback() => None,
@@ -52,7 +71,7 @@ pub(super) fn access(args: &LiveArgs) -> Result<Option<Access>> {
             Access::new_token().map_err(|e| Error::Io { what: "making a token".to_owned(), source: e })?,
         ),
     };
-    Ok(Some(Access { address, token }))
+    Ok(Access { address, token })
 }
 
 fn parse(page: &str) -> Result<SocketAddr> {

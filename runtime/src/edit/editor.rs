@@ -5,11 +5,11 @@ use image::{RgbImage, imageops};
 
 use super::face::REACH;
 use super::operation::Operation;
-use super::paste::{Paster, sample};
-use super::{Composer, Donors, Face, Opened, Parts, Paste, Studio};
+use super::paste::sample;
+use super::{Face, Parts, Workbench};
 use crate::error::Result;
 use crate::frame::{DetectedKeypoint, Face as Marks};
-use crate::media::mark::Origin;
+use crate::media::picture::from_network;
 use crate::vision::crop::Crop;
 use crate::vision::{overlay, text};
 
@@ -18,34 +18,41 @@ const VIEW: u32 = 640;
 /// How much more of a photo than the face's square is shown.
 const MARGIN: f32 = 1.15;
 /// Side of a face on the strip, in pixels.
-const DONOR: u32 = 70;
-/// Faces on the strip.
-const DONORS: u64 = 9;
+pub const DONOR: u32 = 70;
 /// Height of the line below, in pixels.
 const LINE: u32 = 24;
+/// How far beside a part it is drawn again, in normalised coordinates.
+const BESIDE: f32 = 0.3;
 /// How near to a point a click must be, in pixels.
 const GRAB: f32 = 14.0;
-/// Longest side of a photo while it is being edited, in pixels.
-const MOST_SIDE: u32 = 960;
+/// By how much the view comes nearer at once.
+pub const ZOOM: f32 = 1.25;
+/// By how much it does at most.
+const NEAREST: f32 = 8.0;
+/// How much of another face is taken, as the key goes through it.
+const WEIGHTS: [f32; 4] = [1.0, 0.25, 0.5, 0.75];
 
 /// Size of the editor's picture, in pixels.
 pub const SIZE: (u32, u32) = (VIEW, VIEW + DONOR + 8 + LINE);
 
 /// What the keys do, for help texts.
-const HELP: [&str; 15] = [
+const HELP: [&str; 18] = [
     "drag      move a point",
     "1 to 9    choose a face",
     "e         its look for the part",
     "a         its look for all parts",
     "g         its background",
     "p         its pose",
+    "w         how much of it",
     "n         other faces",
     "+ -       part wider, narrower",
-    "x         remove the part",
+    "x         remove the part, add it",
+    "d         draw it twice",
     "t         reset the part",
     "l         lock, unlock the part",
     "u r       undo, redo",
     "b         before and after",
+    "i o       nearer, farther",
     "s         save picture and face",
     "h q       this help, quit",
 ];
@@ -67,8 +74,14 @@ pub enum Command {
     OtherFaces,
     /// Makes the selected part wider by this factor.
     Scale(f32),
-    /// Removes the selected part.
+    /// Goes on to the next share of a face that is taken.
+    Weight,
+    /// Removes the selected part, or puts it back.
     Remove,
+    /// Draws the selected part a second time, beside itself.
+    Duplicate,
+    /// Shows the surroundings of the selected part this much larger.
+    Zoom(f32),
     /// Resets the selected part.
     Reset,
     /// Locks or unlocks the selected part.
@@ -84,68 +97,46 @@ pub enum Command {
 }
 
 /// An editor of one face.
-pub struct Editor<'a> {
-    studio: &'a mut Studio,
-    opened: Opened,
-    composer: Composer,
-    /// The square of the shown photo (shrunk) that the view shows, and the one that the face fills.
-    crops: Option<(Crop, Crop)>,
+pub struct Editor {
+    bench: Workbench,
+    /// The square of the bench's view that is shown.
+    shown: Crop,
+    zoom: f32,
     selected: usize,
     /// Where the selected point is dragged to.
     dragged: Option<[f32; 2]>,
     was_held: bool,
     before: bool,
     help: bool,
-    strip: Vec<(String, RgbImage)>,
-    first_seed: u64,
     chosen: usize,
+    weight: usize,
     status: String,
     /// The view of a face that was drawn last.
-    view: Option<(Face, Vec<bool>, RgbImage)>,
+    view: Option<(Face, Vec<bool>, Crop, RgbImage)>,
 }
 
-impl<'a> Editor<'a> {
-    /// An editor for what was opened.
-    ///
-    /// # Errors
-    /// A network failed.
-    pub fn new(studio: &'a mut Studio, opened: Opened, paste: Paste) -> Result<Self> {
-        let photo = opened.photo.as_ref().map(|p| p.shrunk(MOST_SIDE));
-        let composer = Composer::new(studio, &opened.session, photo.as_ref(), paste)?;
-        let crops = photo.map(|p| (Crop { side: p.crop.side * MARGIN, ..p.crop }, p.crop));
-        let mut editor = Self {
-            studio,
-            opened,
-            composer,
-            crops,
+impl Editor {
+    /// An editor for what lies on the bench, whose tiles are [`DONOR`] pixels a side.
+    pub fn new(bench: Workbench) -> Self {
+        Self {
+            shown: whole(&bench),
+            bench,
+            zoom: 1.0,
             selected: 0,
             dragged: None,
             was_held: false,
             before: false,
             help: false,
-            strip: Vec::new(),
-            first_seed: 1,
             chosen: 0,
+            weight: 0,
             status: "drag a point; h shows the keys".to_owned(),
             view: None,
-        };
-        editor.fill_strip()?;
-        Ok(editor)
+        }
     }
 
     /// What is being edited.
-    pub fn opened(&self) -> &Opened {
-        &self.opened
-    }
-
-    /// How the pictures come about.
-    pub fn origin(&self) -> Origin {
-        self.composer.origin()
-    }
-
-    /// The studio, and what is being edited, for saving.
-    pub fn parts(&mut self) -> (&mut Studio, &Opened) {
-        (self.studio, &self.opened)
+    pub fn bench(&mut self) -> &mut Workbench {
+        &mut self.bench
     }
 
     /// Says something on the line below.
@@ -153,26 +144,12 @@ impl<'a> Editor<'a> {
         self.status = text;
     }
 
-    fn fill_strip(&mut self) -> Result<()> {
-        self.strip.clear();
-        for seed in self.first_seed..self.first_seed + DONORS {
-            let face = self.studio.generate(seed, 0, 1.0)?;
-            let image = self.studio.draw(&face)?;
-            let mut tile = RgbImage::new(DONOR, DONOR);
-            Paster::whole(self.studio.size(), DONOR, (0, 0)).replace(&mut tile, image.view());
-            self.strip.push((format!("seed:{seed}"), tile));
-        }
-        Ok(())
-    }
-
     /// Does `operation` and says so, or why not.
     fn apply(&mut self, operation: &Operation) {
-        let manifest = self.studio.manifest().clone();
-        let studio = &mut *self.studio;
-        let mut donors = Donors::new(|name| studio.face(name));
-        self.status = match self.opened.session.apply(operation, &manifest, &mut donors) {
-            Ok(true) => operation.label(&manifest),
-            Ok(false) => format!("{}: nothing changed", operation.label(&manifest)),
+        let label = operation.label(self.bench.studio().manifest());
+        self.status = match self.bench.apply(operation) {
+            Ok(true) => label,
+            Ok(false) => format!("{label}: nothing changed"),
             Err(fault) => fault.at("").to_string(),
         };
     }
@@ -184,25 +161,31 @@ impl<'a> Editor<'a> {
     pub fn obey(&mut self, command: Command) -> Result<()> {
         self.before = command == Command::Before && !self.before;
         let part = Parts::Index(self.selected);
-        let from = self.strip.get(self.chosen).map(|(name, _)| name.clone()).unwrap_or_default();
+        let from = self.bench.strip().get(self.chosen).map(|d| d.name.clone()).unwrap_or_default();
+        let weight = WEIGHTS[self.weight];
         let every = || Parts::Name("all".to_owned());
-        let locked = self.opened.session.locked().get(self.selected) == Some(&true);
+        let session = &self.bench.opened().session;
+        let locked = session.locked().get(self.selected) == Some(&true);
+        let (place, visible) =
+            (session.face().keypoints[self.selected], session.face().visible[self.selected]);
         match command {
-            Command::Choose(i) => {
-                self.chosen = i.min(self.strip.len().saturating_sub(1));
-                self.status =
-                    format!("{}: e part, a all parts, g background, p pose", self.strip[self.chosen].0);
+            Command::Choose(i) => self.choose(i),
+            Command::Weight => {
+                self.weight = (self.weight + 1) % WEIGHTS.len();
+                self.status = format!("{:.0} % of a face is taken", 100.0 * WEIGHTS[self.weight]);
             }
-            Command::TakeLook => self.apply(&Operation::Swap { part, from, weight: 1.0 }),
-            Command::TakeLooks => self.apply(&Operation::Swap { part: every(), from, weight: 1.0 }),
-            Command::TakeBackground => self.apply(&Operation::Background { from, weight: 1.0 }),
-            Command::TakePose => self.apply(&Operation::TakePose { from, weight: 1.0, part: every() }),
-            Command::OtherFaces => {
-                self.first_seed += DONORS;
-                self.fill_strip()?;
-            }
+            Command::TakeLook => self.apply(&Operation::Swap { part, from, weight }),
+            Command::TakeLooks => self.apply(&Operation::Swap { part: every(), from, weight }),
+            Command::TakeBackground => self.apply(&Operation::Background { from, weight }),
+            Command::TakePose => self.apply(&Operation::TakePose { from, weight, part: every() }),
+            Command::OtherFaces => self.bench.other_faces()?,
             Command::Scale(by) => self.apply(&Operation::Scale { part, by }),
+            Command::Remove if visible == 0.0 => self.apply(&Operation::Add { part, to: None }),
             Command::Remove => self.apply(&Operation::Remove { part }),
+            Command::Duplicate => {
+                let to = [if place[0] > 0.0 { place[0] - BESIDE } else { place[0] + BESIDE }, place[1]];
+                self.apply(&Operation::Duplicate { part, into: None, to });
+            }
             Command::Reset => self.apply(&Operation::Reset { part }),
             Command::Lock if locked => self.apply(&Operation::Unlock { part }),
             Command::Lock => self.apply(&Operation::Lock { part }),
@@ -211,26 +194,41 @@ impl<'a> Editor<'a> {
             Command::Before => {
                 self.status = if self.before { "before" } else { "after" }.to_owned();
             }
+            Command::Zoom(by) => self.come_nearer(by),
             Command::Help => self.help = !self.help,
         }
         Ok(())
     }
 
+    fn choose(&mut self, i: usize) {
+        self.chosen = i.min(self.bench.strip().len().saturating_sub(1));
+        let name = self.bench.strip().get(self.chosen).map_or("", |d| d.name.as_str());
+        self.status = format!("{name}: e part, a all parts, g background, p pose");
+    }
+
+    /// Shows the surroundings of the selected point `by` times as large, never beyond what is shown in the beginning.
+    fn come_nearer(&mut self, by: f32) {
+        let all = whole(&self.bench);
+        self.zoom = (self.zoom * by).clamp(1.0, NEAREST);
+        let side = all.side / self.zoom;
+        let point = self.bench.crop().to_picture(self.bench.opened().session.face().keypoints[self.selected]);
+        let within = |at: f32, centre: f32| {
+            let room = (all.side - side) / 2.0;
+            at.clamp(centre - room, centre + room)
+        };
+        self.shown = Crop { cx: within(point[0], all.cx), cy: within(point[1], all.cy), side, angle: 0.0 };
+        self.status = format!("{:.1} times as large", self.zoom);
+    }
+
     /// Pixels of the view for a point of the face's square.
     fn in_view(&self, point: [f32; 2]) -> [f32; 2] {
-        let [u, v] = match self.crops {
-            Some((shown, face)) => shown.to_network(face.to_picture(point)),
-            None => point,
-        };
+        let [u, v] = self.shown.to_network(self.bench.crop().to_picture(point));
         [(u + 1.0) * 0.5 * VIEW as f32, (v + 1.0) * 0.5 * VIEW as f32]
     }
 
     fn in_square(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let point = [2.0 * x / VIEW as f32 - 1.0, 2.0 * y / VIEW as f32 - 1.0];
-        match self.crops {
-            Some((shown, face)) => face.to_network(shown.to_picture(point)),
-            None => point,
-        }
+        self.bench.crop().to_network(self.shown.to_picture(point))
     }
 
     /// Takes in where the mouse is, in pixels of the editor's picture, and whether its button is held.
@@ -253,13 +251,12 @@ impl<'a> Editor<'a> {
     fn press(&mut self, x: f32, y: f32) {
         if y >= VIEW as f32 + 4.0 && y < (VIEW + 4 + DONOR) as f32 && x >= 0.0 {
             let i = (x / (DONOR + 1) as f32) as usize;
-            if i < self.strip.len() {
-                self.chosen = i;
-                self.status = format!("{}: e part, a all parts, g background, p pose", self.strip[i].0);
+            if i < self.bench.strip().len() {
+                self.choose(i);
             }
             return;
         }
-        let keypoints = &self.opened.session.face().keypoints;
+        let keypoints = &self.bench.opened().session.face().keypoints;
         let distance = |i: &usize| {
             let [px, py] = self.in_view(keypoints[*i]);
             (px - x).hypot(py - y)
@@ -267,8 +264,8 @@ impl<'a> Editor<'a> {
         let nearest = (0..keypoints.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
         let Some(part) = nearest.filter(|i| distance(i) < GRAB) else { return };
         self.selected = part;
-        let name = &self.studio.manifest().keypoints[part].name;
-        if self.opened.session.locked()[part] {
+        let name = &self.bench.studio().manifest().keypoints[part].name;
+        if self.bench.opened().session.locked()[part] {
             self.status = format!("{name} is locked; l unlocks it");
         } else {
             self.status = format!("selected {name}");
@@ -279,9 +276,9 @@ impl<'a> Editor<'a> {
     /// The face as it is shown.
     fn shown(&self) -> Face {
         if self.before {
-            return self.opened.session.original().clone();
+            return self.bench.opened().session.original().clone();
         }
-        let mut face = self.opened.session.face().clone();
+        let mut face = self.bench.opened().session.face().clone();
         if let Some(to) = self.dragged {
             face.keypoints[self.selected] = to;
         }
@@ -294,30 +291,16 @@ impl<'a> Editor<'a> {
     /// A network failed.
     pub fn draw(&mut self) -> Result<RgbImage> {
         let face = self.shown();
-        let locked = self.opened.session.locked().to_vec();
-        let known = self.view.as_ref().is_some_and(|(f, l, _)| *f == face && *l == locked);
+        let locked = self.bench.opened().session.locked().to_vec();
+        let shown = self.shown;
+        let known = self.view.as_ref().is_some_and(|(f, l, s, _)| *f == face && *l == locked && *s == shown);
         if !known {
-            self.composer.lock(self.studio, &locked);
-            let picture = self.composer.compose(self.studio, &face)?;
-            let view = match self.crops {
-                Some((shown, _)) => {
-                    crate::media::picture::from_network(sample(&picture, &shown, VIEW as usize).view())
-                }
-                None => {
-                    let mut view = RgbImage::new(VIEW, VIEW);
-                    let image = sample(
-                        &picture,
-                        &Crop::inside(picture.width(), picture.height()),
-                        self.studio.size(),
-                    );
-                    Paster::whole(self.studio.size(), VIEW, (0, 0)).replace(&mut view, image.view());
-                    view
-                }
-            };
-            self.view = Some((face.clone(), locked.clone(), view));
+            let picture = self.bench.draw(&face, &locked)?;
+            let view = from_network(sample(&picture, &shown, VIEW as usize).view());
+            self.view = Some((face.clone(), locked.clone(), shown, view));
         }
         let mut canvas = RgbImage::from_pixel(SIZE.0, SIZE.1, image::Rgb([24; 3]));
-        if let Some((_, _, view)) = &self.view {
+        if let Some((.., view)) = &self.view {
             imageops::replace(&mut canvas, view, 0, 0);
         }
         if !self.before {
@@ -327,17 +310,17 @@ impl<'a> Editor<'a> {
                 DetectedKeypoint { x, y, confidence: *visible }
             };
             let marks = Marks { keypoints: face.keypoints.iter().zip(&face.visible).map(mark).collect() };
-            overlay::draw_face(&mut view, &marks, self.studio.manifest());
+            overlay::draw_face(&mut view, &marks, self.bench.studio().manifest());
             imageops::replace(&mut canvas, &view, 0, 0);
         }
-        for (i, (_, tile)) in self.strip.iter().enumerate() {
+        for (i, donor) in self.bench.strip().iter().enumerate() {
             let (x, y) = (i as u32 * (DONOR + 1), VIEW + 4);
-            imageops::replace(&mut canvas, tile, i64::from(x), i64::from(y));
+            imageops::replace(&mut canvas, &donor.tile, i64::from(x), i64::from(y));
             let colour = if i == self.chosen { [255, 214, 90] } else { [235, 240, 245] };
             text::draw(&mut canvas, &format!("{}", i + 1), (x as i32 + 3, y as i32 + 3), 2, colour);
         }
         let lock = if locked[self.selected] { ", locked" } else { "" };
-        let name = &self.studio.manifest().keypoints[self.selected].name;
+        let name = &self.bench.studio().manifest().keypoints[self.selected].name;
         let line = format!("[{name}{lock}] {}", self.status);
         text::draw(&mut canvas, &line, (4, (SIZE.1 - LINE + 4) as i32), 2, [235, 240, 245]);
         if self.help {
@@ -347,6 +330,13 @@ impl<'a> Editor<'a> {
     }
 }
 
+/// The square of the view that is shown in the beginning: the face's, of a photo with a margin.
+fn whole(bench: &Workbench) -> Crop {
+    let crop = *bench.crop();
+    let margin = if bench.opened().photo.is_some() { MARGIN } else { 1.0 };
+    Crop { side: crop.side * margin, ..crop }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -354,9 +344,10 @@ mod tests {
     use models::Bundle;
 
     use super::*;
+    use crate::edit::{Paste, Studio};
     use crate::engine::EngineOptions;
 
-    fn drag(editor: &mut Editor<'_>, from: [f32; 2], by: [f32; 2]) {
+    fn drag(editor: &mut Editor, from: [f32; 2], by: [f32; 2]) {
         editor.mouse(from[0], from[1], true);
         for i in 1..=4 {
             let t = i as f32 / 4.0;
@@ -371,33 +362,33 @@ mod tests {
         let mut studio = Studio::new(bundle, EngineOptions::default());
         let opened = studio.open("seed:1").unwrap();
         let before = opened.session.face().clone();
-        let mut editor = Editor::new(&mut studio, opened, Paste::Warp).unwrap();
+        let mut editor = Editor::new(Workbench::new(studio, opened, Paste::Warp, &[], DONOR).unwrap());
         let untouched = editor.draw().unwrap();
         assert_eq!(untouched.dimensions(), SIZE);
         let at = editor.in_view(before.keypoints[9]);
         drag(&mut editor, at, [40.0, 0.0]);
-        let session = &editor.opened().session;
+        let session = &editor.bench().opened().session;
         let moved = session.face().keypoints[9][0] - before.keypoints[9][0];
         assert!((moved - 40.0 / 320.0).abs() < 1e-4 && session.history().1 == 1, "{moved}");
         assert!(editor.draw().unwrap() != untouched);
 
         // A click where nothing is does nothing; keys act on the point selected last and on the face chosen.
         drag(&mut editor, [2.0, 2.0], [50.0, 50.0]);
-        assert_eq!(editor.opened().session.history().1, 1);
+        assert_eq!(editor.bench().opened().session.history().1, 1);
         for command in [Command::Choose(3), Command::TakeLook, Command::Scale(1.2), Command::Remove] {
             editor.obey(command).unwrap();
         }
-        let session = &editor.opened().session;
+        let session = &editor.bench().opened().session;
         assert_eq!((session.history().1, session.face().visible[9]), (4, 0.0));
         assert_ne!(session.face().embeddings[9], before.embeddings[9]);
         for _ in 0..4 {
             editor.obey(Command::Undo).unwrap();
         }
-        assert_eq!(editor.opened().session.face(), &before);
+        assert_eq!(editor.bench().opened().session.face(), &before);
 
         // A locked point stays.
         editor.obey(Command::Lock).unwrap();
         drag(&mut editor, at, [40.0, 0.0]);
-        assert_eq!(editor.opened().session.face(), &before);
+        assert_eq!(editor.bench().opened().session.face(), &before);
     }
 }

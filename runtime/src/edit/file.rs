@@ -134,13 +134,20 @@ impl SessionFile {
         Ok((file, session))
     }
 
+    /// What stands in the file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], which no face that was checked gives.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| Error::Io { what: "a face".to_owned(), source: e.into() })
+    }
+
     /// Writes the file whole or not at all.
     ///
     /// # Errors
     /// It exists and may not be overwritten (without `force`), or cannot be written.
     pub fn write(&self, path: &Path, force: bool) -> Result<()> {
-        let text = serde_json::to_string(self)
-            .map_err(|e| Error::Io { what: format!("{}", path.display()), source: e.into() })?;
+        let text = self.to_json()?;
         let mut file = PendingFile::create(path, force)?;
         file.write(text.as_bytes())?;
         file.write(b"\n")?;

@@ -3,6 +3,7 @@
 
 mod change;
 mod compose;
+mod desk;
 pub mod editor;
 mod face;
 mod file;
@@ -13,15 +14,18 @@ pub mod paste;
 mod session;
 mod studio;
 mod warp;
+mod workbench;
 
 pub use change::{Change, Transaction};
 pub use compose::{Composer, Paste};
+pub use desk::Fault;
 pub use face::Face;
 pub use file::{BundleId, PhotoId, SessionFile};
 pub use operation::Operation;
-pub use parts::{Parts, group};
+pub use parts::{Parts, group, group_names};
 pub use session::{Donors, Session};
 pub use studio::{Opened, Photo, Studio};
+pub use workbench::{Donor, Workbench};
 
 #[cfg(test)]
 pub(crate) use parts::tests as parts_tests;

@@ -3,10 +3,10 @@
 use models::Manifest;
 use serde::{Deserialize, Serialize};
 
+use super::Parts;
+use super::desk::{Desk, Fault, Outcome};
 use super::face::{REACH, SCALES};
 use super::mix::{mix, mix_all};
-use super::{Face, Parts};
-use crate::error::{Error, Result};
 
 /// One edit. Distances are in normalised coordinates: the picture is 2 wide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,10 +89,23 @@ pub enum Operation {
         /// Which.
         part: Parts,
     },
-    /// Would add a part of the same look.
+    /// Puts parts back that were removed.
+    Add {
+        /// Which.
+        part: Parts,
+        /// (x, y), for one part [default: where it was].
+        #[serde(default)]
+        to: Option<[f32; 2]>,
+    },
+    /// Draws a part a second time, by means of one that was removed: a generator has so many and no more.
     Duplicate {
         /// Which.
         part: Parts,
+        /// The removed one that takes on its look and width [default: the first].
+        #[serde(default)]
+        into: Option<Parts>,
+        /// (x, y) of the second one.
+        to: [f32; 2],
     },
     /// Makes parts as they were in the beginning, their look, place, width and presence.
     Reset {
@@ -121,99 +134,6 @@ fn one() -> f32 {
 
 fn every() -> Parts {
     Parts::Name("all".to_owned())
-}
-
-/// A value of an operation that cannot be, by its field's name.
-#[derive(Debug)]
-pub enum Fault {
-    /// The field and what is wrong with it.
-    Field(&'static str, String),
-    /// Something else failed, for instance reading a donor, given in the field.
-    Donor(&'static str, Error),
-}
-
-impl Fault {
-    /// The error, with `place` (`edits[3].`) right before the field.
-    pub fn at(self, place: &str) -> Error {
-        match self {
-            Fault::Field(field, what) => Error::Usage(format!("{place}{field}: {what}")),
-            Fault::Donor(field, e @ (Error::Usage(_) | Error::Picture { .. })) => {
-                Error::Usage(format!("{place}{field}: {e}"))
-            }
-            Fault::Donor(_, e) => e,
-        }
-    }
-}
-
-/// What an operation works on.
-pub struct Desk<'a> {
-    /// Names of the parts.
-    pub manifest: &'a Manifest,
-    /// The face as it was in the beginning.
-    pub original: &'a Face,
-    /// The face.
-    pub face: Face,
-    /// Which parts are locked.
-    pub locked: Vec<bool>,
-    /// Finds another face by its name.
-    pub donors: &'a mut dyn FnMut(&str) -> Result<Face>,
-}
-
-type Outcome<T> = std::result::Result<T, Fault>;
-
-impl Desk<'_> {
-    /// The parts meant, without those that are locked.
-    ///
-    /// A locked part that is named by itself is an error; as one of several it is left out.
-    fn parts(&self, parts: &Parts) -> Outcome<Vec<usize>> {
-        let fault = |what| Fault::Field("part", what);
-        let mut which = parts.resolve(self.manifest).map_err(fault)?;
-        if let [only] = which[..]
-            && self.locked[only]
-        {
-            return Err(fault(format!("{} is locked; unlock it first", self.name(only))));
-        }
-        which.retain(|i| !self.locked[*i]);
-        if which.is_empty() { Err(fault("all of these parts are locked".to_owned())) } else { Ok(which) }
-    }
-
-    fn name(&self, part: usize) -> &str {
-        self.manifest.keypoints.get(part).map_or("?", |k| k.name.as_str())
-    }
-
-    fn put(&mut self, part: usize, [x, y]: [f32; 2], field: &'static str) -> Outcome<()> {
-        if x.abs() <= REACH && y.abs() <= REACH {
-            self.face.keypoints[part] = [x, y];
-            return Ok(());
-        }
-        let name = self.name(part);
-        Err(Fault::Field(field, format!("would put {name} at ({x:.2}, {y:.2}), outside -{REACH} to {REACH}")))
-    }
-
-    fn donor(&mut self, from: &str) -> Outcome<Face> {
-        (self.donors)(from).map_err(|e| Fault::Donor("from", e))
-    }
-
-    /// Points `which` scaled by `scale` and turned by `degrees` about their centre, then moved.
-    fn turn(
-        &mut self,
-        which: &[usize],
-        scale: f32,
-        degrees: f32,
-        by: [f32; 2],
-        field: &'static str,
-    ) -> Outcome<()> {
-        let n = which.len().max(1) as f32;
-        let mean = |axis: usize| which.iter().map(|i| self.face.keypoints[*i][axis]).sum::<f32>() / n;
-        let [cx, cy] = [mean(0), mean(1)];
-        let (sin, cos) = degrees.to_radians().sin_cos();
-        for &i in which {
-            let [x, y] = self.face.keypoints[i];
-            let (u, v) = (scale * (x - cx), scale * (y - cy));
-            self.put(i, [cx + u * cos - v * sin + by[0], cy + u * sin + v * cos + by[1]], field)?;
-        }
-        Ok(())
-    }
 }
 
 fn within(field: &'static str, value: f32, [least, most]: [f32; 2]) -> Outcome<()> {
@@ -301,16 +221,28 @@ impl Operation {
                     desk.face.visible[i] = 0.0;
                 }
             }
-            Operation::Duplicate { part } => {
-                desk.parts(part)?;
-                let n = desk.manifest.dims.keypoints;
-                return Err(Fault::Field(
-                    "op",
-                    format!(
-                        "this bundle's generator draws {n} parts, no more and no fewer: none can be added; move or swap \
-                         one that is there"
-                    ),
-                ));
+            Operation::Add { part, to } => {
+                let which = desk.parts(part)?;
+                if let Some(there) = which.iter().find(|i| desk.face.visible[**i] > 0.0) {
+                    let what = format!("{} is there already", desk.name(*there));
+                    return Err(Fault::Field("part", what));
+                }
+                match (to, &which[..]) {
+                    (Some(to), [only]) => desk.put(*only, *to, "to")?,
+                    (Some(_), _) => return Err(Fault::Field("to", "is for one part".to_owned())),
+                    (None, _) => {}
+                }
+                which.into_iter().for_each(|i| desk.face.visible[i] = 1.0);
+            }
+            Operation::Duplicate { part, into, to } => {
+                let [of] = desk.parts(part)?[..] else {
+                    return Err(Fault::Field("part", "one part is drawn a second time".to_owned()));
+                };
+                let free = desk.spare(into.as_ref())?;
+                desk.put(free, *to, "to")?;
+                desk.face.scales[free] = desk.face.scales[of];
+                desk.face.embeddings[free] = desk.face.embeddings[of].clone();
+                desk.face.visible[free] = 1.0;
             }
             Operation::Reset { part } => {
                 for i in desk.parts(part)? {
@@ -363,7 +295,10 @@ impl Operation {
             Operation::Background { from, weight } => format!("background: {weight:.2} of {from}"),
             Operation::TakePose { from, weight, .. } => format!("pose: {weight:.2} of {from}"),
             Operation::Remove { part } => format!("remove {}", name(part)),
-            Operation::Duplicate { part } => format!("duplicate {}", name(part)),
+            Operation::Add { part, .. } => format!("add {}", name(part)),
+            Operation::Duplicate { part, to: [x, y], .. } => {
+                format!("duplicate {} at {x:.2}, {y:.2}", name(part))
+            }
             Operation::Reset { part } => format!("reset {}", name(part)),
             Operation::Lock { part } => format!("lock {}", name(part)),
             Operation::Unlock { part } => format!("unlock {}", name(part)),

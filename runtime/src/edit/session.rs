@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use models::Manifest;
 
-use super::operation::{Desk, Fault, Operation};
+use super::desk::{Desk, Fault};
+use super::operation::Operation;
 use super::{Face, Transaction};
 use crate::error::Result;
 
@@ -111,6 +112,20 @@ impl Session {
             Operation::Redo {} => return Ok(self.redo().is_some()),
             _ => {}
         }
+        let (face, locked) = self.preview(operation, manifest, donors)?;
+        Ok(self.commit(operation.label(manifest), face, locked))
+    }
+
+    /// The face and the locks that `operation` would lead to, without doing it. Undo and redo lead nowhere here.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the field.
+    pub fn preview(
+        &self,
+        operation: &Operation,
+        manifest: &Manifest,
+        donors: &mut Donors<'_>,
+    ) -> std::result::Result<(Face, Vec<bool>), Fault> {
         let mut find = |name: &str| donors.face(name);
         let mut desk = Desk {
             manifest,
@@ -120,8 +135,7 @@ impl Session {
             donors: &mut find,
         };
         operation.apply(&mut desk)?;
-        let Desk { face, locked, .. } = desk;
-        Ok(self.commit(operation.label(manifest), face, locked))
+        Ok((desk.face, desk.locked))
     }
 
     /// Notes that `face` and `locked` are the new state. Gives back whether anything changed.
@@ -235,6 +249,43 @@ mod tests {
     }
 
     #[test]
+    fn a_removed_part_comes_back_or_stands_in_for_another() {
+        let mut session = Session::new(face(0.1));
+        play(
+            &mut session,
+            &[
+                r#"{"op":"scale","part":0,"by":1.5}"#,
+                r#"{"op":"remove","part":1}"#,
+                r#"{"op":"add","part":1,"to":[0.2,0.3]}"#,
+            ],
+        )
+        .unwrap();
+        assert_eq!((session.face().visible[1], session.face().keypoints[1]), (1.0, [0.2, 0.3]));
+        play(
+            &mut session,
+            &[r#"{"op":"remove","part":1}"#, r#"{"op":"duplicate","part":"eye-left","to":[0.5,0.6]}"#],
+        )
+        .unwrap();
+        let after = session.face();
+        assert_eq!((after.embeddings[1].clone(), after.scales[1]), (after.embeddings[0].clone(), 1.5));
+        assert_eq!(after.keypoints, [face(0.1).keypoints[0], [0.5, 0.6]]);
+        assert_eq!(after.visible, [1.0; 2]);
+        (0..5).for_each(|_| assert_eq!(session.undo(), Some(true)));
+        assert_eq!(session.face(), &face(0.1));
+    }
+
+    #[test]
+    fn a_preview_is_what_would_be_and_changes_nothing() {
+        let mut session = Session::new(face(0.1));
+        let operation: Operation = serde_json::from_str(r#"{"op":"move","part":0,"dx":0.25}"#).unwrap();
+        let manifest = named_manifest(&["eye-left", "eye-right"]);
+        let (seen, _) = session.preview(&operation, &manifest, &mut donors()).unwrap();
+        assert_eq!(session, Session::new(face(0.1)));
+        session.apply(&operation, &manifest, &mut donors()).unwrap();
+        assert_eq!(session.face(), &seen);
+    }
+
+    #[test]
     fn what_cannot_be_names_its_field_and_changes_nothing() {
         let mut session = Session::new(face(0.0));
         for (edit, message) in [
@@ -249,7 +300,12 @@ mod tests {
             (r#"{"op":"swap","part":0,"from":"seed:1","weight":1.5}"#, "edits[0].weight: 1.5"),
             (r#"{"op":"swap","part":0,"from":"nobody"}"#, "edits[0].from: nobody: no such face"),
             (r#"{"op":"spread","part":0,"by":2}"#, "edits[0].part: spreading takes two"),
-            (r#"{"op":"duplicate","part":0}"#, "edits[0].op: this bundle's generator draws 2 parts"),
+            (
+                r#"{"op":"duplicate","part":0,"to":[0,0]}"#,
+                "edits[0].into: this bundle's generator draws 2 parts, and all of them are there",
+            ),
+            (r#"{"op":"duplicate","part":0,"into":1,"to":[0,0]}"#, "edits[0].into: eye-right is there"),
+            (r#"{"op":"add","part":0}"#, "edits[0].part: eye-left is there already"),
             (r#"{"op":"fly","part":0}"#, "unknown variant `fly`"),
             (r#"{"op":"move","prt":0}"#, "unknown field `prt`"),
         ] {

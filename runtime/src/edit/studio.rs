@@ -46,6 +46,26 @@ impl Photo {
     }
 }
 
+impl Photo {
+    /// The photo as large as a picture of `size` pixels holds it, in the middle of one, on black.
+    pub fn within(&self, size: (u32, u32)) -> Self {
+        let (width, height) = self.picture.dimensions();
+        if (width, height) == size {
+            return self.clone();
+        }
+        let scale = (size.0 as f32 / width as f32).min(size.1 as f32 / height as f32);
+        let side = |v: u32, most: u32| ((v as f32 * scale).round() as u32).clamp(1, most);
+        let small = (side(width, size.0), side(height, size.1));
+        let scaled = imageops::resize(&self.picture, small.0, small.1, imageops::FilterType::Triangle);
+        let (left, top) = ((size.0 - small.0) / 2, (size.1 - small.1) / 2);
+        let mut picture = RgbImage::new(size.0, size.1);
+        imageops::replace(&mut picture, &scaled, i64::from(left), i64::from(top));
+        let Crop { cx, cy, side, .. } = self.crop;
+        let (cx, cy) = (cx * scale + left as f32, cy * scale + top as f32);
+        Self { picture, crop: Crop { cx, cy, side: side * scale, angle: 0.0 } }
+    }
+}
+
 /// A face that was opened, with where it came from.
 #[derive(Clone, Debug)]
 pub struct Opened {
@@ -277,6 +297,21 @@ fn parse_seed(text: &str) -> Option<(u64, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_photo_keeps_its_face_in_a_picture_of_another_shape() {
+        let picture = RgbImage::from_fn(40, 20, |x, _| image::Rgb([if x < 20 { 200 } else { 90 }; 3]));
+        let photo = Photo { picture, crop: Crop { cx: 30.0, cy: 10.0, side: 10.0, angle: 0.0 } };
+        let within = photo.within((80, 80));
+        assert_eq!(within.picture.dimensions(), (80, 80));
+        assert_eq!(within.crop, Crop { cx: 60.0, cy: 40.0, side: 20.0, angle: 0.0 });
+        assert_eq!(within.picture.get_pixel(40, 10).0, [0; 3]);
+        assert_eq!(
+            (within.picture.get_pixel(10, 40).0, within.picture.get_pixel(70, 40).0),
+            ([200; 3], [90; 3])
+        );
+        assert_eq!(photo.within((40, 20)).picture, photo.picture);
+    }
 
     #[test]
     fn seeds_have_pictures() {

@@ -43,6 +43,11 @@ pub trait Painter {
         None
     }
 
+    /// What pages offer of that, as [`Standing::offers`](crate::media::control::Standing::offers).
+    fn offers(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// Keys that [`Painter::obey`] knows, for help texts.
     fn keys(&self) -> &'static [&'static str] {
         &[]

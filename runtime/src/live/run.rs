@@ -188,6 +188,12 @@ impl LiveLoop<'_> {
     fn obey(&mut self, p: &mut Progress) -> bool {
         for wish in p.outputs.wishes() {
             let (switch, on) = match wish {
+                Wish::NextFace | Wish::NextDrive => {
+                    if let Some(answer) = self.painter.obey(wish) {
+                        (self.notice)(answer);
+                    }
+                    continue;
+                }
                 Wish::Quit => return true,
                 Wish::Help => {
                     p.view.help = !p.view.help;
@@ -270,6 +276,7 @@ impl LiveLoop<'_> {
                 recording: p.outputs.is_recording(),
             },
             recordings: p.outputs.recordings().to_vec(),
+            offers: self.painter.offers(),
         };
         p.outputs.tell(&standing);
     }

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 pub enum Wish {
     /// End the program.
     Quit,
+    /// Drive the next face.
+    NextFace,
+    /// Drive by the next kind of motion.
+    NextDrive,
     /// Stop or go on.
     Pause,
     /// Save the picture shown.
@@ -19,6 +23,18 @@ pub enum Wish {
     Calibrate,
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
+}
+
+impl Wish {
+    /// The wish that a page asks for by this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "calibrate" => Some(Wish::Calibrate),
+            "next_face" => Some(Wish::NextFace),
+            "next_drive" => Some(Wish::NextDrive),
+            _ => None,
+        }
+    }
 }
 
 /// What can be turned on and off while frames go by.
@@ -72,4 +88,6 @@ pub struct Standing {
     pub switches: Switches,
     /// Clips recorded so far at the watchers' wish.
     pub recordings: Vec<PathBuf>,
+    /// What else can be asked for: a name that [`Wish::named`] knows, and what to call it.
+    pub offers: &'static [(&'static str, &'static str)],
 }

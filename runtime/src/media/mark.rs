@@ -125,6 +125,25 @@ pub(super) fn avi_info(origin: Origin) -> Vec<u8> {
     chunk
 }
 
+/// What names a box of an MP4 file that holds an XMP packet (XMP specification, part 3).
+const XMP_BOX: [u8; 16] =
+    [0xbe, 0x7a, 0xcf, 0xcb, 0x97, 0xa9, 0x42, 0xe8, 0x9c, 0x71, 0x99, 0x94, 0x91, 0xe3, 0xaf, 0xac];
+
+/// The mark as a box of an MP4 file, at its top level.
+pub(super) fn mp4_box(origin: Origin) -> Vec<u8> {
+    let packet = origin.xmp();
+    let length = 8 + XMP_BOX.len() + packet.len();
+    [&(length as u32).to_be_bytes()[..], b"uuid", &XMP_BOX, packet.as_bytes()].concat()
+}
+
+/// The mark as comments in the head of a y4m stream, which hold no spaces.
+pub(super) fn y4m_comments(origin: Origin) -> [Vec<u8>; 2] {
+    [
+        format!("COMMENT={}", origin.sentence()).into_bytes(),
+        format!("DIGITALSOURCETYPE={}", origin.uri()).into_bytes(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

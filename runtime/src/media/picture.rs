@@ -41,8 +41,8 @@ fn failure(path: &Path, reason: impl Into<String>) -> Error {
     Error::Picture { path: path.to_owned(), reason: reason.into() }
 }
 
-/// Reads the picture at `path` as RGB, turned upright as its EXIF orientation asks. The kind is told by the file's
-/// content, its name does not matter.
+/// Reads the picture at `path` as RGB, turned upright as its EXIF orientation asks, laid on white where it is clear. The
+/// kind is told by the file's content, its name does not matter.
 ///
 /// # Errors
 /// [`Error::Picture`] if the file is missing, empty, truncated, not a JPEG or PNG picture or beyond the limits, which
@@ -102,7 +102,16 @@ fn decode(content: &[u8]) -> std::result::Result<RgbImage, String> {
     let orientation = decoder.orientation().unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
     picture.apply_orientation(orientation);
-    Ok(picture.into_rgb8())
+    Ok(if picture.color().has_alpha() { on_white(&picture) } else { picture.into_rgb8() })
+}
+
+/// A picture that lets its ground show through, on white: what lies under clear pixels was never meant to be seen.
+fn on_white(picture: &DynamicImage) -> RgbImage {
+    let clear = picture.to_rgba8();
+    RgbImage::from_fn(clear.width(), clear.height(), |x, y| {
+        let [r, g, b, alpha] = clear.get_pixel(x, y).0.map(u32::from);
+        Rgb([r, g, b].map(|v| ((v * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
+    })
 }
 
 /// Whether an end marker follows the first scan. The decoder fills what is missing with grey and says nothing.
@@ -287,6 +296,37 @@ mod tests {
         exif.extend(&content[2..]);
         fs::write(&path, exif).unwrap();
         assert_eq!(read_picture(&path).unwrap().dimensions(), (24, 40));
+    }
+
+    /// Alpha was dropped, and what clear pixels happen to hold was seen.
+    #[test]
+    fn clear_pixels_show_white() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clear.png");
+        let shades = [[200, 0, 0, 255], [200, 0, 0, 128], [200, 0, 0, 0]];
+        image::RgbaImage::from_fn(3, 1, |x, _| image::Rgba(shades[x as usize])).save(&path).unwrap();
+        let seen = read_picture(&path).unwrap();
+        assert_eq!(seen.as_raw(), &[200, 0, 0, 227, 127, 127, 255, 255, 255]);
+        let deep = image::ImageBuffer::<image::LumaA<u16>, _>::from_raw(2, 1, vec![0, 65535, 0, 0]).unwrap();
+        deep.save(&path).unwrap();
+        assert_eq!(read_picture(&path).unwrap().as_raw(), &[0, 0, 0, 255, 255, 255]);
+    }
+
+    #[test]
+    fn inks_and_sixteen_bits_become_rgb() {
+        let near = |path: &Path, at: [u32; 2], wanted: [u8; 3]| {
+            let pixel = read_picture(path).unwrap().get_pixel(at[0], at[1]).0;
+            assert!(pixel.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) < 12), "{pixel:?}, not {wanted:?}");
+        };
+        // Four inks as Adobe writes them, reversed: left red, right green.
+        let inks = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/media/test-data/cmyk.jpg");
+        near(&inks, [2, 8], [200, 30, 40]);
+        near(&inks, [13, 8], [40, 160, 60]);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("deep.png");
+        let deep = |v: u16| v * 257;
+        image::ImageBuffer::from_pixel(2, 2, image::Rgb([200, 30, 40].map(deep))).save(&path).unwrap();
+        near(&path, [1, 1], [200, 30, 40]);
     }
 
     #[test]

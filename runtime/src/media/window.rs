@@ -49,6 +49,8 @@ impl InputCallback for Keys {
 fn wish(key: Key) -> Option<Wish> {
     match key {
         Key::Q | Key::Escape => Some(Wish::Quit),
+        Key::F => Some(Wish::NextFace),
+        Key::D => Some(Wish::NextDrive),
         Key::Space => Some(Wish::Pause),
         Key::S => Some(Wish::Snapshot),
         Key::M => Some(Wish::Mirror),

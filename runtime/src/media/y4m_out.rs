@@ -10,6 +10,7 @@ use image::imageops::{self, FilterType};
 use y4m::{Colorspace, Encoder, EncoderBuilder, Ratio, VendorExtensionString};
 
 use super::error::{Error, Result};
+use super::mark::{self, Origin};
 use super::sink::{STDOUT, Shown, Sink, Written};
 use super::yuv::I420;
 
@@ -34,6 +35,7 @@ pub(super) struct Y4mSink<W: Write> {
     /// The latest frame, for as long as its place goes on.
     planes: I420,
     started: bool,
+    origin: Option<Origin>,
 }
 
 impl Y4mSink<File> {
@@ -60,6 +62,7 @@ impl<W: Write> Y4mSink<W> {
             last: Duration::ZERO,
             planes: I420::default(),
             started: false,
+            origin: None,
         }
     }
 
@@ -72,10 +75,13 @@ impl<W: Write> Y4mSink<W> {
             Ratio::new((fps * 1000.0).round() as usize, 1000)
         };
         self.fps = Some(rate.num as f64 / rate.den as f64);
-        let range = VendorExtensionString::new(b"COLORRANGE=LIMITED".to_vec()).map_err(failed)?;
-        let builder = EncoderBuilder::new(self.size.0 as usize, self.size.1 as usize, rate)
+        let extension = |text: Vec<u8>| VendorExtensionString::new(text).map_err(failed);
+        let mut builder = EncoderBuilder::new(self.size.0 as usize, self.size.1 as usize, rate)
             .with_colorspace(Colorspace::C420jpeg)
-            .append_vendor_extension(range);
+            .append_vendor_extension(extension(b"COLORRANGE=LIMITED".to_vec())?);
+        for comment in self.origin.into_iter().flat_map(mark::y4m_comments) {
+            builder = builder.append_vendor_extension(extension(comment)?);
+        }
         self.encoder = Some(builder.write_header(writer).map_err(failed)?);
         Ok(())
     }
@@ -135,6 +141,10 @@ impl<W: Write> Sink for Y4mSink<W> {
         STDOUT.to_owned()
     }
 
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         self.take(shown.picture, shown.time)
     }
@@ -183,6 +193,19 @@ mod tests {
     fn late_frames_repeat_the_one_before_and_early_ones_take_its_place() {
         assert_eq!(stream(Some(10.0), &[0, 100, 400, 500]), (vec![0, 1, 1, 1, 2, 3], 10.0));
         assert_eq!(stream(Some(10.0), &[0, 20, 30, 100]), (vec![2, 3], 10.0));
+    }
+
+    #[test]
+    fn the_head_says_how_the_pictures_came_about() {
+        let mut bytes = Vec::new();
+        let mut sink = Box::new(Y4mSink::new(&mut bytes, Some(10.0)));
+        sink.mark(Origin::Edited);
+        sink.take(&RgbImage::new(4, 4), Duration::ZERO).unwrap();
+        sink.finish().unwrap();
+        let head = String::from_utf8_lossy(bytes.split(|b| *b == b'\n').next().unwrap()).into_owned();
+        assert!(head.contains(" XCOMMENT=AI-edited "), "{head}");
+        assert!(head.contains(&format!(" XDIGITALSOURCETYPE={}", Origin::Edited.uri())), "{head}");
+        assert!(RawFrames::open(&bytes[..], RawHint::default()).unwrap().next().unwrap().is_some());
     }
 
     #[test]

@@ -1,6 +1,8 @@
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use image::{RgbImage, imageops};
+use models::Manifest;
 use ndarray::{Array3, s};
 
 use super::calibrate::{Calibration, Neutral};
@@ -55,7 +57,7 @@ impl std::str::FromStr for Paste {
 }
 
 /// Settings of a [`Puppet`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PuppetOptions {
     /// Which motion is taken over.
     pub drive: Drive,
@@ -76,8 +78,11 @@ pub struct Puppet<'a> {
     studio: &'a mut Studio,
     source: Face,
     options: PuppetOptions,
+    /// Faces that wait to be driven, the next one first.
+    others: VecDeque<(Face, Option<Composer>)>,
     drives_pose: bool,
-    drives_parts: Vec<bool>,
+    /// Gain of each part across and down.
+    part_gains: Vec<[f32; 2]>,
     limit: Limit,
     layout: Layout,
     /// The square that frames the driver's face.
@@ -93,35 +98,42 @@ pub struct Puppet<'a> {
 }
 
 impl<'a> Puppet<'a> {
-    /// A puppet with the looks of `source`.
+    /// A puppet with the looks of the first of `sources`, the others at hand.
     ///
     /// # Errors
-    /// The source has no photo to draw into, no part is driven, or a network failed.
-    pub fn new(studio: &'a mut Studio, source: &Opened, options: PuppetOptions) -> Result<Self> {
-        let (drives_pose, drives_parts) = options.drive.resolve(studio.manifest());
-        if !drives_pose && !drives_parts.contains(&true) {
-            return Err(Error::Usage("--drive: no part of this bundle is of that group".to_owned()));
+    /// There is no source, one has no photo to draw into, no part is driven, or a network failed.
+    pub fn new(studio: &'a mut Studio, sources: &[Opened], options: PuppetOptions) -> Result<Self> {
+        let (drives_pose, part_gains) = driven(&options, studio.manifest())?;
+        let mut others = VecDeque::new();
+        let mut size = None;
+        for source in sources {
+            let composer = match (options.paste, &source.photo) {
+                (Paste::Source, None) => {
+                    return Err(Error::Usage(format!(
+                        "--paste source draws into the source's photo, and {} has none",
+                        source.source
+                    )));
+                }
+                (Paste::Source, Some(photo)) => {
+                    let photo = photo.shrunk(MOST_SIDE);
+                    // A run's pictures have one size.
+                    let photo = photo.within(*size.get_or_insert(photo.picture.dimensions()));
+                    Some(Composer::new(studio, &source.session, Some(&photo), edit::Paste::Warp)?)
+                }
+                _ => None,
+            };
+            others.push_back((source.session.face().clone(), composer));
         }
-        let face = source.session.face().clone();
-        let composer = match (options.paste, &source.photo) {
-            (Paste::Source, None) => {
-                return Err(Error::Usage(format!(
-                    "--paste source draws into the source's photo, and {} has none",
-                    source.source
-                )));
-            }
-            (Paste::Source, Some(photo)) => {
-                let photo = photo.shrunk(MOST_SIDE);
-                Some(Composer::new(studio, &source.session, Some(&photo), edit::Paste::Warp)?)
-            }
-            _ => None,
+        let Some((face, composer)) = others.pop_front() else {
+            return Err(Error::Usage("--source names no face".to_owned()));
         };
         let limit = sampled_limit(studio)?;
         Ok(Self {
             target: face.keypoints.clone(),
             source: face,
+            others,
             drives_pose,
-            drives_parts,
+            part_gains,
             limit,
             layout: Layout::new(studio.manifest()),
             crop: Crop::inside(1, 1),
@@ -189,12 +201,13 @@ impl<'a> Puppet<'a> {
     /// The source's keypoints after `motion`: first the head's, then the parts', each as far as the generator knows.
     fn moved(&self, motion: &Motion) -> Vec<[f32; 2]> {
         let still = &self.source.keypoints;
+        let Gains { pose, axes, .. } = self.options.gains;
         let posed = if self.drives_pose {
-            self.limit.keep(still, &motion.pose(still, self.options.gains.pose))
+            self.limit.keep(still, &motion.pose(still, pose, axes))
         } else {
             still.clone()
         };
-        self.limit.keep(&posed, &motion.parts(&posed, &self.drives_parts, self.options.gains.parts))
+        self.limit.keep(&posed, &motion.parts(&posed, &self.part_gains))
     }
 
     /// The driver's picture with the square beside it, or the square alone.
@@ -269,21 +282,64 @@ impl Painter for Puppet<'_> {
     }
 
     fn obey(&mut self, wish: Wish) -> Option<&'static str> {
-        if wish != Wish::Calibrate {
-            return None;
-        }
-        match self.calibration.neutral() {
-            Some(neutral) => {
-                self.neutral = Some(neutral);
-                Some("calibrated: the last second is the neutral face")
-            }
-            None => Some("no face to calibrate with"),
+        match wish {
+            Wish::Calibrate => Some(match self.calibration.neutral() {
+                Some(neutral) => {
+                    self.neutral = Some(neutral);
+                    "calibrated: the last second is the neutral face"
+                }
+                None => "no face to calibrate with",
+            }),
+            Wish::NextFace => Some(self.next_face()),
+            Wish::NextDrive => Some(self.next_drive()),
+            _ => None,
         }
     }
 
-    fn keys(&self) -> &'static [&'static str] {
-        &["c       calibrate"]
+    fn offers(&self) -> &'static [(&'static str, &'static str)] {
+        &[("calibrate", "Calibrate"), ("next_face", "Next face"), ("next_drive", "What is driven")]
     }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &["c       calibrate", "f       next face", "d       what is driven"]
+    }
+}
+
+impl Puppet<'_> {
+    /// Drives the next face, in the same neutral pose of the driver.
+    fn next_face(&mut self) -> &'static str {
+        let Some((face, composer)) = self.others.pop_front() else {
+            return "there is no other face: give --source several times";
+        };
+        let before =
+            (std::mem::replace(&mut self.source, face), std::mem::replace(&mut self.composer, composer));
+        self.others.push_back(before);
+        self.target.clone_from(&self.source.keypoints);
+        self.colours = None;
+        "the next face"
+    }
+
+    /// Drives by the next kind of motion that this bundle has parts for.
+    fn next_drive(&mut self) -> &'static str {
+        for _ in 0..4 {
+            self.options.drive = self.options.drive.next();
+            if let Ok((pose, gains)) = driven(&self.options, self.studio.manifest()) {
+                (self.drives_pose, self.part_gains) = (pose, gains);
+                break;
+            }
+        }
+        self.options.drive.announcement()
+    }
+}
+
+/// Whether the head is driven, and by how much each part is, across and down.
+fn driven(options: &PuppetOptions, manifest: &Manifest) -> Result<(bool, Vec<[f32; 2]>)> {
+    let (pose, parts) = options.drive.resolve(manifest);
+    if !pose && !parts.contains(&true) {
+        return Err(Error::Usage("--drive: no part of this bundle is of that group".to_owned()));
+    }
+    let gains = options.gains.of_parts(&parts, manifest);
+    Ok((pose, gains.map_err(|what| Error::Usage(format!("--gain-of: {what}")))?))
 }
 
 /// The limit that the generator's own layouts set.

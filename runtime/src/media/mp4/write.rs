@@ -16,6 +16,7 @@ use shiguredo_mp4::mux::{FinalizedBoxes, Mp4FileMuxer, MuxError, Sample};
 use shiguredo_mp4::{TrackKind, Uint};
 
 use crate::media::error::{Error, Result};
+use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, check_target};
 use crate::media::sink::{Shown, Sink, Written};
 use crate::media::yuv::I420;
@@ -49,6 +50,7 @@ pub(in crate::media) struct Mp4Sink {
     path: PathBuf,
     force: bool,
     writer: Option<Mp4Writer>,
+    origin: Option<Origin>,
 }
 
 impl Mp4Sink {
@@ -58,7 +60,7 @@ impl Mp4Sink {
     /// [`Error::Exists`] (unless `force`) or the folder around it is missing.
     pub fn create(path: &Path, force: bool) -> Result<Self> {
         check_target(path, force)?;
-        Ok(Self { path: path.to_owned(), force, writer: None })
+        Ok(Self { path: path.to_owned(), force, writer: None, origin: None })
     }
 }
 
@@ -67,9 +69,14 @@ impl Sink for Mp4Sink {
         self.path.display().to_string()
     }
 
+    fn mark(&mut self, origin: Origin) {
+        self.origin = Some(origin);
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if self.writer.is_none() {
-            self.writer = Some(Mp4Writer::create(&self.path, shown.picture.dimensions(), self.force)?);
+            let size = shown.picture.dimensions();
+            self.writer = Some(Mp4Writer::create(&self.path, size, self.force, self.origin)?);
         }
         self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
     }
@@ -95,10 +102,11 @@ struct Mp4Writer {
     frames: Vec<Stored>,
     /// What the stream is, known from the first frame on.
     entry: Option<SampleEntry>,
+    origin: Option<Origin>,
 }
 
 impl Mp4Writer {
-    fn create(path: &Path, (width, height): (u32, u32), force: bool) -> Result<Self> {
+    fn create(path: &Path, (width, height): (u32, u32), force: bool, origin: Option<Origin>) -> Result<Self> {
         // H.264 shares colours among four pixels.
         let size = (width & !1, height & !1);
         let config = EncoderConfig::new()
@@ -126,6 +134,7 @@ impl Mp4Writer {
             start: Duration::ZERO,
             frames: Vec::new(),
             entry: None,
+            origin,
         })
     }
 
@@ -194,8 +203,13 @@ impl Mp4Writer {
 
     fn finish(mut self) -> Result<PathBuf> {
         let boxes = self.describe().map_err(|e| Error::damaged(self.file.target(), e))?;
+        let mut end = self.position;
         for (offset, bytes) in boxes.offset_and_bytes_pairs() {
             self.file.patch(offset, bytes)?;
+            end = end.max(offset + bytes.len() as u64);
+        }
+        if let Some(origin) = self.origin {
+            self.file.patch(end, &mark::mp4_box(origin))?;
         }
         self.file.finish()
     }
@@ -277,6 +291,7 @@ mod tests {
         let path = dir.path().join("clip.mp4");
         let times = [0, 40, 80, 200, 233, 1000].map(|ms| Duration::from_millis(500 + ms));
         let mut sink = Box::new(Mp4Sink::create(&path, false).unwrap());
+        sink.mark(Origin::Generated);
         let mut pictures = Vec::new();
         for (i, time) in times.into_iter().enumerate() {
             // Both sides odd: the last row and column are given up.
@@ -296,13 +311,18 @@ mod tests {
             assert!(difference < 40, "frame {i}: {difference}");
         }
         assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End));
+        // The mark is the last box of the file.
+        let content = std::fs::read(&path).unwrap();
+        let wanted = mark::mp4_box(Origin::Generated);
+        assert!(content.ends_with(&wanted));
+        assert_eq!(wanted.len(), u32::from_be_bytes(wanted[..4].try_into().unwrap()) as usize);
     }
 
     #[test]
     fn what_came_before_a_failure_is_saved() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.mp4");
-        let mut writer = Mp4Writer::create(&path, (320, 240), false).unwrap();
+        let mut writer = Mp4Writer::create(&path, (320, 240), false, Some(Origin::Edited)).unwrap();
         let mut noise = 1u32;
         for i in 0..12 {
             let picture = RgbImage::from_fn(320, 240, |_, _| {

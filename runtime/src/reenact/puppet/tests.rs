@@ -19,7 +19,7 @@ fn studio() -> Studio {
 fn options() -> PuppetOptions {
     PuppetOptions {
         drive: Drive::All,
-        gains: Gains { shift: 1.0, pose: 1.0, parts: 1.0 },
+        gains: Gains { shift: 1.0, pose: 1.0, parts: 1.0, axes: [1.0; 2], own: Vec::new() },
         absolute: false,
         paste: Paste::None,
         pictures: true,
@@ -65,7 +65,7 @@ fn same(a: &RgbImage, b: &RgbImage) -> bool {
 fn the_face_is_still_until_calibrated_then_moves_and_eases_back_when_the_driver_is_lost() {
     let mut studio = studio();
     let source = studio.open("seed:3").unwrap();
-    let mut puppet = Puppet::new(&mut studio, &source, options()).unwrap();
+    let mut puppet = Puppet::new(&mut studio, &[source], options()).unwrap();
     let still = square(&play(&mut puppet, 0, &[Some(0.0)], false));
     assert!(same(&square(&play(&mut puppet, 1, &[Some(0.0); 20], false)), &still));
     assert!(puppet.neutral.is_none());
@@ -96,7 +96,7 @@ fn motion_is_kept_within_what_the_generator_draws() {
     let mut studio = studio();
     let source = studio.open("seed:3").unwrap();
     let absolute = PuppetOptions { absolute: true, ..options() };
-    let mut puppet = Puppet::new(&mut studio, &source, absolute).unwrap();
+    let mut puppet = Puppet::new(&mut studio, &[source], absolute).unwrap();
     // Keypoints thrown about at random.
     let mut wild = tracked(&puppet, Some(0.0));
     if let Some(face) = &mut wild.face {
@@ -110,4 +110,43 @@ fn motion_is_kept_within_what_the_generator_draws() {
     puppet.paint(scene(Duration::from_secs(1))).unwrap();
     let (distance, most) = (puppet.limit.distance(&puppet.target), puppet.limit.most());
     assert!((distance - most).abs() < 0.01, "{distance} of {most}");
+}
+
+#[test]
+fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
+    let mut studio = studio();
+    let sources = ["seed:3", "seed:4"].map(|name| studio.open(name).unwrap());
+    let faces = sources.clone().map(|s| s.session.face().clone());
+    let mut puppet = Puppet::new(&mut studio, &sources, options()).unwrap();
+    let first = square(&play(&mut puppet, 0, &[Some(0.0); 40], false));
+    assert_eq!(puppet.obey(Wish::NextFace), Some("the next face"));
+    let second = square(&play(&mut puppet, 40, &[Some(0.0)], false));
+    assert!(!same(&first, &second) && puppet.source == faces[1] && puppet.neutral.is_some());
+    puppet.obey(Wish::NextFace);
+    assert!(same(&square(&play(&mut puppet, 41, &[Some(0.0)], false)), &first));
+
+    // A shift of the whole face drives nothing but the head.
+    let driven = |puppet: &mut Puppet<'_>, first: u64| {
+        play(puppet, first, &[Some(16.0); 12], false);
+        puppet.target[9] != puppet.source.keypoints[9]
+    };
+    assert!(driven(&mut puppet, 42));
+    for (i, (said, moves)) in [
+        ("the head alone", true),
+        ("the parts about the mouth", false),
+        ("the eyes", false),
+        ("head and", true),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(puppet.obey(Wish::NextDrive).unwrap().starts_with(said));
+        let seen = driven(&mut puppet, 60 + 20 * i as u64);
+        let rest = puppet.target[9][0] - puppet.source.keypoints[9][0];
+        assert!(seen == moves || rest.abs() < 1e-3, "{said}: {rest}");
+    }
+
+    let mut alone = Puppet::new(&mut studio, &sources[..1], options()).unwrap();
+    assert!(alone.obey(Wish::NextFace).unwrap().contains("no other face"));
+    assert!(Puppet::new(&mut studio, &[], options()).is_err());
 }

@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use super::hub::{Hub, Part};
 use crate::media::control::{Switch, Wish};
+use crate::serve::sealed::sealed;
 use crate::serve::server::busy;
-use crate::serve::{Access, Answer, Pages, Request, Response};
+use crate::serve::{Answer, Pages, Request, Response};
 
 /// The page: markup, style and script in one.
 const PAGE: &str = include_str!("page.html");
-
-/// What stands in the page for a word that only its own style and script know.
-const NONCE: &str = "{{nonce}}";
 
 /// Where no frame comes the last one is sent again after this long.
 const STILL: Duration = Duration::from_secs(1);
@@ -62,6 +60,17 @@ impl LivePages {
         }
     }
 
+    /// `POST /wish?name=calibrate`.
+    fn wish(&self, request: &Request) -> Response {
+        match Wish::named(request.parameter("name").unwrap_or_default()) {
+            Some(wish) => {
+                self.hub.wish(wish);
+                Response::done()
+            }
+            None => Response::text(400, "there is no such wish"),
+        }
+    }
+
     /// `POST /switch?name=overlay&on=1`.
     fn turn(&self, request: &Request) -> Response {
         let name = request.parameter("name").unwrap_or_default();
@@ -84,13 +93,14 @@ impl LivePages {
 impl Pages for LivePages {
     fn answer(&self, request: &Request) -> Option<Answer> {
         let answer = match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/") => page().into(),
+            ("GET", "/") => sealed(PAGE).into(),
             ("GET", "/info.json") => {
                 Response::content("application/json", self.hub.info().into_bytes()).into()
             }
             ("GET", "/stream.mjpg") => self.stream(),
             ("GET", "/snapshot.png") => self.snapshot().into(),
             ("POST", "/switch") => self.turn(request).into(),
+            ("POST", "/wish") => self.wish(request).into(),
             ("GET", path) => {
                 // Only what was recorded in this run has a name here: no path leads elsewhere.
                 let name = path.strip_prefix("/recordings/")?;
@@ -104,17 +114,6 @@ impl Pages for LivePages {
     fn close(&self) {
         self.hub.close();
     }
-}
-
-/// The page with a word of its own, so that nothing that gets into it can run.
-fn page() -> Response {
-    let Ok(nonce) = Access::new_token() else { return Response::text(503, "no randomness") };
-    let policy = format!(
-        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' blob: data:; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    Response::content("text/html; charset=utf-8", PAGE.replace(NONCE, &nonce).into_bytes())
-        .with("Content-Security-Policy", policy)
 }
 
 fn write_part(out: &mut dyn Write, part: &Arc<Part>) -> io::Result<()> {

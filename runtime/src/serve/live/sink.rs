@@ -102,6 +102,7 @@ impl Sink for LiveSink {
             "trouble": standing.trouble,
             "switches": standing.switches,
             "recordings": names.collect::<Vec<_>>(),
+            "offers": standing.offers,
         });
     }
 

@@ -98,6 +98,7 @@ fn standing(switches: Switches) -> Standing {
         trouble: None,
         switches,
         recordings: Vec::new(),
+        offers: &[("calibrate", "Calibrate")],
     }
 }
 
@@ -133,6 +134,7 @@ fn frames_arrive_and_change() {
     let (picture, facts) = watcher.next();
     assert_eq!(picture.dimensions(), (64, 48));
     assert!(picture.get_pixel(5, 5).0[0].abs_diff(10) < 4);
+    assert_eq!(facts["run"]["offers"][0], serde_json::json!(["calibrate", "Calibrate"]));
     assert_eq!((&facts["frame"], &facts["time"]), (&10.into(), &0.4.into()));
     assert_eq!(facts["face"]["keypoints"][0], serde_json::json!([1.5, 2.3, 0.5]));
     assert_eq!((&facts["run"]["source"], &facts["run"]["fps"]), (&"Kamera \u{fc}".into(), &25.0.into()));
@@ -163,7 +165,10 @@ fn switches_reach_the_loop() {
     assert_eq!(post("/switch?name=overlay&on=0", "http://evil.example"), 403);
     assert_eq!(post("/switch?name=quit&on=1", &ours), 400);
     assert_eq!(post("/switch?name=mirror", &ours), 400);
-    let wishes = [Wish::Set(Switch::Overlay, false), Wish::Set(Switch::Recording, true)];
+    assert_eq!(post("/wish?name=next_face", &ours), 204);
+    assert_eq!(post("/wish?name=quit", &ours), 400);
+    assert_eq!(post("/wish?name=calibrate", "http://evil.example"), 403);
+    let wishes = [Wish::Set(Switch::Overlay, false), Wish::Set(Switch::Recording, true), Wish::NextFace];
     assert_eq!(sink.wishes(), wishes);
     assert!(sink.wishes().is_empty());
     sink.tell(standing(Switches { overlay: false, ..SWITCHES }));

@@ -1,0 +1,123 @@
+//! What an operation works on, and what it refuses.
+
+use models::Manifest;
+
+use super::face::REACH;
+use super::{Face, Parts};
+use crate::error::{Error, Result};
+
+/// A value of an operation that cannot be, by its field's name.
+#[derive(Debug)]
+pub enum Fault {
+    /// The field and what is wrong with it.
+    Field(&'static str, String),
+    /// Something else failed, for instance reading a donor, given in the field.
+    Donor(&'static str, Error),
+}
+
+impl Fault {
+    /// The error, with `place` (`edits[3].`) right before the field.
+    pub fn at(self, place: &str) -> Error {
+        match self {
+            Fault::Field(field, what) => Error::Usage(format!("{place}{field}: {what}")),
+            Fault::Donor(field, e @ (Error::Usage(_) | Error::Picture { .. })) => {
+                Error::Usage(format!("{place}{field}: {e}"))
+            }
+            Fault::Donor(_, e) => e,
+        }
+    }
+}
+
+/// What an operation works on.
+pub struct Desk<'a> {
+    /// Names of the parts.
+    pub manifest: &'a Manifest,
+    /// The face as it was in the beginning.
+    pub original: &'a Face,
+    /// The face.
+    pub face: Face,
+    /// Which parts are locked.
+    pub locked: Vec<bool>,
+    /// Finds another face by its name.
+    pub donors: &'a mut dyn FnMut(&str) -> Result<Face>,
+}
+
+pub(super) type Outcome<T> = std::result::Result<T, Fault>;
+
+impl Desk<'_> {
+    /// The parts meant, without those that are locked.
+    ///
+    /// A locked part that is named by itself is an error; as one of several it is left out.
+    pub(super) fn parts(&self, parts: &Parts) -> Outcome<Vec<usize>> {
+        let fault = |what| Fault::Field("part", what);
+        let mut which = parts.resolve(self.manifest).map_err(fault)?;
+        if let [only] = which[..]
+            && self.locked[only]
+        {
+            return Err(fault(format!("{} is locked; unlock it first", self.name(only))));
+        }
+        which.retain(|i| !self.locked[*i]);
+        if which.is_empty() { Err(fault("all of these parts are locked".to_owned())) } else { Ok(which) }
+    }
+
+    pub(super) fn name(&self, part: usize) -> &str {
+        self.manifest.keypoints.get(part).map_or("?", |k| k.name.as_str())
+    }
+
+    pub(super) fn put(&mut self, part: usize, [x, y]: [f32; 2], field: &'static str) -> Outcome<()> {
+        if x.abs() <= REACH && y.abs() <= REACH {
+            self.face.keypoints[part] = [x, y];
+            return Ok(());
+        }
+        let name = self.name(part);
+        Err(Fault::Field(field, format!("would put {name} at ({x:.2}, {y:.2}), outside -{REACH} to {REACH}")))
+    }
+
+    /// The removed part that may stand in for another: the one asked for, else the first that is not locked.
+    pub(super) fn spare(&self, into: Option<&Parts>) -> Outcome<usize> {
+        let fault = |what: String| Fault::Field("into", what);
+        let Some(into) = into else {
+            let free = (0..self.face.parts()).find(|i| self.face.visible[*i] == 0.0 && !self.locked[*i]);
+            let n = self.face.parts();
+            return free.ok_or_else(|| {
+                fault(format!(
+                    "this bundle's generator draws {n} parts, and all of them are there: remove one first, which then \
+                     stands in"
+                ))
+            });
+        };
+        match into.resolve(self.manifest).map_err(fault)?[..] {
+            [only] if self.locked[only] => {
+                Err(fault(format!("{} is locked; unlock it first", self.name(only))))
+            }
+            [only] if self.face.visible[only] == 0.0 => Ok(only),
+            [only] => Err(fault(format!("{} is there; remove it first", self.name(only)))),
+            _ => Err(fault("one part stands in".to_owned())),
+        }
+    }
+
+    pub(super) fn donor(&mut self, from: &str) -> Outcome<Face> {
+        (self.donors)(from).map_err(|e| Fault::Donor("from", e))
+    }
+
+    /// Points `which` scaled by `scale` and turned by `degrees` about their centre, then moved.
+    pub(super) fn turn(
+        &mut self,
+        which: &[usize],
+        scale: f32,
+        degrees: f32,
+        by: [f32; 2],
+        field: &'static str,
+    ) -> Outcome<()> {
+        let n = which.len().max(1) as f32;
+        let mean = |axis: usize| which.iter().map(|i| self.face.keypoints[*i][axis]).sum::<f32>() / n;
+        let [cx, cy] = [mean(0), mean(1)];
+        let (sin, cos) = degrees.to_radians().sin_cos();
+        for &i in which {
+            let [x, y] = self.face.keypoints[i];
+            let (u, v) = (scale * (x - cx), scale * (y - cy));
+            self.put(i, [cx + u * cos - v * sin + by[0], cy + u * sin + v * cos + by[1]], field)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! What every way of editing by hand stands on: a session, its picture at a size to look at, and a strip of faces to take
+//! from. The window and the page only show it.
+
+use image::RgbImage;
+
+use super::paste::{Paster, sample};
+use super::{Composer, Donors, Face, Fault, Opened, Operation, Paste, Studio};
+use crate::error::{Error, Result};
+use crate::media::mark::Origin;
+use crate::media::picture::from_network;
+use crate::vision::crop::Crop;
+
+/// Longest side of a photo while it is being edited, in pixels.
+const MOST_SIDE: u32 = 960;
+/// Side of a generated picture while it is being edited, in pixels.
+const ALONE: u32 = 640;
+/// Faces on the strip.
+const DONORS: usize = 9;
+
+/// A face to take from.
+pub struct Donor {
+    /// What operations call it.
+    pub name: String,
+    /// It.
+    pub face: Face,
+    /// How it looks, a square.
+    pub tile: RgbImage,
+}
+
+/// A face being edited by hand.
+pub struct Workbench {
+    studio: Studio,
+    opened: Opened,
+    composer: Composer,
+    paste: Paste,
+    /// The square of the view that the face fills, in pixels.
+    crop: Crop,
+    size: (u32, u32),
+    /// Enlarges a picture that is no photo.
+    alone: Option<Paster>,
+    given: Vec<String>,
+    strip: Vec<Donor>,
+    /// Place of the strip's first face among all that could be on it: those given, then the seeds from 1 on.
+    first: usize,
+    tile: u32,
+}
+
+impl Workbench {
+    /// A bench for what was opened; the faces `given` come first on the strip, whose tiles are `tile` pixels a side.
+    ///
+    /// # Errors
+    /// A network failed, or a face given cannot be opened.
+    pub fn new(
+        mut studio: Studio,
+        opened: Opened,
+        paste: Paste,
+        given: &[String],
+        tile: u32,
+    ) -> Result<Self> {
+        let photo = opened.photo.as_ref().map(|p| p.shrunk(MOST_SIDE));
+        let composer = Composer::new(&mut studio, &opened.session, photo.as_ref(), paste)?;
+        let (crop, size) = match &photo {
+            Some(photo) => (photo.crop, photo.picture.dimensions()),
+            None => (Crop::inside(ALONE, ALONE), (ALONE, ALONE)),
+        };
+        let alone = photo.is_none().then(|| Paster::whole(studio.size(), ALONE, (0, 0)));
+        let mut bench = Self {
+            studio,
+            opened,
+            composer,
+            paste,
+            crop,
+            size,
+            alone,
+            given: given.to_vec(),
+            strip: Vec::new(),
+            first: 0,
+            tile,
+        };
+        bench.fill_strip()?;
+        Ok(bench)
+    }
+
+    /// What is being edited.
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// The studio that draws.
+    pub fn studio(&self) -> &Studio {
+        &self.studio
+    }
+
+    /// How the pictures come about.
+    pub fn origin(&self) -> Origin {
+        self.composer.origin()
+    }
+
+    /// Faces to take from.
+    pub fn strip(&self) -> &[Donor] {
+        &self.strip
+    }
+
+    /// Size of the view, in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    /// The square of the view that the face fills.
+    pub fn crop(&self) -> &Crop {
+        &self.crop
+    }
+
+    /// Left, top, width and height of what of the view edits can change, in pixels.
+    pub fn place(&self) -> [u32; 4] {
+        let Crop { cx, cy, side, .. } = self.crop;
+        let range = |centre: f32, most: u32| {
+            // A float cast to an unsigned integer saturates.
+            let low = ((centre - side / 2.0).floor() as u32).min(most);
+            (low, ((centre + side / 2.0).ceil() as u32).clamp(low, most) - low)
+        };
+        let ((x, width), (y, height)) = (range(cx, self.size.0), range(cy, self.size.1));
+        [x, y, width, height]
+    }
+
+    /// Puts the next faces on the strip.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn other_faces(&mut self) -> Result<()> {
+        self.first += DONORS;
+        self.fill_strip()
+    }
+
+    fn fill_strip(&mut self) -> Result<()> {
+        self.strip.clear();
+        for i in self.first..self.first + DONORS {
+            let name = match self.given.get(i) {
+                Some(name) => name.clone(),
+                None => format!("seed:{}", i - self.given.len() + 1),
+            };
+            let donor = self.studio.open(&name)?;
+            let face = donor.session.face().clone();
+            let tile = match &donor.photo {
+                Some(photo) => from_network(sample(&photo.picture, &photo.crop, self.tile as usize).view()),
+                None => {
+                    let mut tile = RgbImage::new(self.tile, self.tile);
+                    let image = self.studio.draw(&face)?;
+                    Paster::whole(self.studio.size(), self.tile, (0, 0)).replace(&mut tile, image.view());
+                    tile
+                }
+            };
+            self.strip.push(Donor { name, face, tile });
+        }
+        Ok(())
+    }
+
+    /// Does `operation`, which may take only from faces on the strip. Gives back whether anything changed.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the field; nothing is changed then.
+    pub fn apply(&mut self, operation: &Operation) -> std::result::Result<bool, Fault> {
+        let mut donors = donors(&self.strip);
+        self.opened.session.apply(operation, self.studio.manifest(), &mut donors)
+    }
+
+    /// The face and the locks that `operation` would lead to.
+    ///
+    /// # Errors
+    /// A [`Fault`] that names the field.
+    pub fn preview(&self, operation: &Operation) -> std::result::Result<(Face, Vec<bool>), Fault> {
+        self.opened.session.preview(operation, self.studio.manifest(), &mut donors(&self.strip))
+    }
+
+    /// The view with `face` in it; regions of locked parts are as they were.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn draw(&mut self, face: &Face, locked: &[bool]) -> Result<RgbImage> {
+        self.composer.lock(&self.studio, locked);
+        match &mut self.alone {
+            None => self.composer.compose(&mut self.studio, face),
+            Some(paster) => {
+                let image = self.composer.square(&mut self.studio, face)?;
+                let mut view = RgbImage::new(ALONE, ALONE);
+                paster.replace(&mut view, image.view());
+                Ok(view)
+            }
+        }
+    }
+
+    /// The picture as it is saved: a photo at its full size.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn finished(&mut self) -> Result<RgbImage> {
+        let Opened { session, photo, .. } = &self.opened;
+        let mut composer = Composer::new(&mut self.studio, session, photo.as_ref(), self.paste)?;
+        composer.compose(&mut self.studio, session.face())
+    }
+}
+
+fn donors(strip: &[Donor]) -> Donors<'_> {
+    Donors::new(move |name| match strip.iter().find(|d| d.name == name) {
+        Some(donor) => Ok(donor.face.clone()),
+        None => Err(Error::Usage(format!("{name}: no such face on the strip"))),
+    })
+}

@@ -1,0 +1,49 @@
+use serde_json::{Value, json};
+
+use crate::edit::{Workbench, group, group_names};
+
+/// Everything that the page shows beside pictures.
+pub(super) fn state(bench: &Workbench) -> Value {
+    let opened = bench.opened();
+    let manifest = bench.studio().manifest();
+    let (face, original) = (opened.session.face(), opened.session.original());
+    let part = |(i, keypoint): (usize, &models::manifest::Keypoint)| {
+        let changed = face.keypoints[i] != original.keypoints[i]
+            || face.scales[i] != original.scales[i]
+            || face.visible[i] != original.visible[i]
+            || face.embeddings[i] != original.embeddings[i];
+        json!({
+            "name": keypoint.name,
+            "colour": keypoint.colour,
+            "at": face.keypoints[i],
+            "scale": face.scales[i],
+            "there": face.visible[i] > 0.0,
+            "locked": opened.session.locked()[i],
+            "changed": changed,
+        })
+    };
+    let parts: Vec<Value> = manifest.keypoints.iter().enumerate().map(part).collect();
+    let groups = group_names().filter_map(|name| {
+        let parts = group(name, manifest).filter(|parts| !parts.is_empty())?;
+        Some((name.to_owned(), json!(parts)))
+    });
+    let (history, done) = opened.session.history();
+    let (width, height) = bench.size();
+    let crop = bench.crop();
+    json!({
+        "source": opened.source,
+        "photo": opened.photo.as_ref().map(|p| p.picture.dimensions()),
+        "origin": bench.origin().sentence(),
+        "bundle": manifest.name,
+        "view": {
+            "size": [width, height],
+            "patch": bench.place(),
+            "face": [crop.cx, crop.cy, crop.side],
+        },
+        "parts": parts,
+        "groups": groups.collect::<serde_json::Map<_, _>>(),
+        "history": history.iter().map(|t| t.label.as_str()).collect::<Vec<_>>(),
+        "done": done,
+        "donors": bench.strip().iter().map(|d| d.name.as_str()).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,218 @@
+//! Over real sockets, on the shipped bundle: what a page sends and gets.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+use models::Bundle;
+use serde_json::{Value, json};
+
+use super::{EditPages, Hands};
+use crate::edit::{Paste, Studio, Workbench};
+use crate::engine::{EngineOptions, Provider};
+use crate::error::{Error, Result};
+use crate::media::jpeg;
+use crate::media::mark::{self, Origin};
+use crate::serve::{Access, Server};
+
+struct Test;
+
+impl Hands for Test {
+    fn picture(&self, bench: &mut Workbench) -> Result<Vec<u8>> {
+        Ok(mark::png(&bench.finished()?, Some(Origin::Edited)).unwrap())
+    }
+
+    fn save(&self, _bench: &mut Workbench) -> Result<String> {
+        Err(Error::Usage("the disk is full".to_owned()))
+    }
+}
+
+struct Page(Server);
+
+impl Page {
+    fn new(token: Option<&str>) -> Self {
+        let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")).unwrap();
+        let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
+        let mut studio = Studio::new(bundle, options);
+        let opened = studio.open("seed:1").unwrap();
+        let given = ["seed:7:3".to_owned()];
+        let bench = Workbench::new(studio, opened, Paste::Warp, &given, 32).unwrap();
+        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
+        let pages = EditPages::new(bench, Box::new(Test));
+        Self(Server::start(&access, vec![Arc::new(pages)]).unwrap())
+    }
+
+    /// Status, head and body of the answer.
+    fn ask(&self, line: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
+        let address = self.0.address();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let length = body.len();
+        let head =
+            format!("{line} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), head, answer[end..].to_vec())
+    }
+
+    fn get(&self, path: &str) -> Vec<u8> {
+        let (status, _, body) = self.ask(&format!("GET {path}"), "", "");
+        assert_eq!(status, 200, "{path}");
+        body
+    }
+
+    fn post(&self, path: &str, body: &Value) -> (u16, Vec<u8>) {
+        let origin = format!("Origin: http://{}\r\n", self.0.address());
+        let (status, _, body) = self.ask(&format!("POST {path}"), &origin, &body.to_string());
+        (status, body)
+    }
+
+    fn state(&self) -> Value {
+        serde_json::from_slice(&self.get("/state.json")).unwrap()
+    }
+
+    fn act(&self, operation: Value) -> Value {
+        let (status, body) = self.post("/do", &operation);
+        assert_eq!(status, 200, "{operation}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    fn picture(&self, path: &str) -> RgbImage {
+        jpeg::decode(&self.get(path)).unwrap()
+    }
+}
+
+fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    a.iter().zip(b.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
+}
+
+#[test]
+fn the_page_arrives_whole_and_sealed() {
+    let page = Page::new(None);
+    let (status, head, body) = page.ask("GET /", "", "");
+    let text = String::from_utf8(body).unwrap();
+    let nonce = head.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+    assert!(status == 200 && head.contains("default-src 'none'") && nonce.len() == 32);
+    assert_eq!(text.matches(&format!("nonce=\"{nonce}\"")).count(), 2);
+    for stranger in ["http://", "https://", " src=", " style=", " onclick=", "{{"] {
+        assert!(!text.contains(stranger), "{stranger}");
+    }
+}
+
+#[test]
+fn a_drag_is_seen_before_it_is_done_and_undone_to_the_byte() {
+    let page = Page::new(None);
+    let state = page.state();
+    assert_eq!(state["parts"].as_array().unwrap().len(), 10);
+    assert_eq!(
+        (&state["done"], &state["donors"][0], &state["donors"][1]),
+        (&json!(0), &json!("seed:7:3"), &json!("seed:1"))
+    );
+    let untouched = page.get("/patch.jpg");
+    let drag = |by: f64| json!({"op": "move", "part": 9, "dx": by, "dy": 0.0});
+
+    // The very next picture shows the part where the finger is, and nothing is done yet.
+    let start = Instant::now();
+    let (status, body) = page.post("/preview", &drag(0.125));
+    let took = start.elapsed();
+    let seen = jpeg::decode(&body).unwrap();
+    assert_eq!(status, 200);
+    assert!(difference(&seen, &jpeg::decode(&untouched).unwrap()) > 0.5);
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!((&page.state()["revision"], page.get("/patch.jpg")), (&state["revision"], untouched.clone()));
+
+    // Done, it is the same picture.
+    let after = page.act(drag(0.125));
+    assert_eq!((&after["done"], &after["history"][0]), (&json!(1), &json!("move nose by 0.12, 0.00")));
+    let moved = after["parts"][9]["at"][0].as_f64().unwrap() - state["parts"][9]["at"][0].as_f64().unwrap();
+    assert!((moved - 0.125).abs() < 1e-6 && after["parts"][9]["changed"] == true);
+    assert_eq!(page.get("/patch.jpg"), body);
+    assert_eq!(page.act(json!({"op": "undo"}))["done"], 0);
+    assert_eq!(page.get("/patch.jpg"), untouched);
+    assert_eq!(page.act(json!({"op": "redo"}))["done"], 1);
+    assert_eq!(page.get("/patch.jpg"), body);
+    assert_eq!(jpeg::encode(&page.picture("/base.jpg"), &mut Vec::new()), Ok(()));
+}
+
+#[test]
+fn every_edit_of_the_page_is_taken_and_saved() {
+    let page = Page::new(None);
+    for (i, operation) in [
+        json!({"op": "swap", "part": [4, 7], "from": "seed:7:3", "weight": 0.5}),
+        json!({"op": "background", "from": "seed:2", "weight": 1.0}),
+        json!({"op": "take_pose", "from": "seed:3", "weight": 0.25}),
+        json!({"op": "scale", "part": 9, "by": 1.5}),
+        json!({"op": "remove", "part": 0}),
+        json!({"op": "duplicate", "part": 9, "to": [0.3, 0.1]}),
+        json!({"op": "reset", "part": 5}),
+        json!({"op": "lock", "part": 5}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let before = page.get("/patch.jpg");
+        let state = page.act(operation.clone());
+        assert_eq!(state["done"], i + 1, "{operation}");
+        // What a lock keeps is seen only with the next change of its part.
+        assert!(operation["op"] == "lock" || page.get("/patch.jpg") != before, "{operation}");
+    }
+    let state = page.state();
+    assert!(state["parts"][5]["locked"] == true && state["parts"][0]["there"] == true);
+    let saved: Value = serde_json::from_slice(&page.get("/face.json")).unwrap();
+    assert_eq!((&saved["format"], &saved["done"]), (&json!("latentkeypointgan-face"), &json!(8)));
+    let png = page.get("/picture.png");
+    assert!(image::load_from_memory(&png).unwrap().width() == 64 && png.windows(4).any(|w| w == b"iptc"));
+
+    let strip = page.get("/donor.jpg?i=0");
+    let others: Value = serde_json::from_slice(&page.post("/faces", &Value::Null).1).unwrap();
+    assert_eq!(others["donors"][0], "seed:9");
+    assert!(page.get("/donor.jpg?i=0") != strip && others["revision"] != state["revision"]);
+    let (status, why) = page.post("/save", &Value::Null);
+    assert_eq!((status, String::from_utf8(why).unwrap().as_str()), (400, "the disk is full\n"));
+}
+
+#[test]
+fn what_cannot_be_is_said_and_changes_nothing() {
+    let page = Page::new(None);
+    let state = page.state();
+    for (body, part) in [
+        (json!({"op": "move", "part": 10, "dx": 0.1}), "part: no part 10"),
+        (json!({"op": "move", "part": 9, "dx": 9}), "dx: 9 is not from"),
+        // Only the strip's faces: a page cannot make the program read files.
+        (
+            json!({"op": "swap", "part": 9, "from": "/etc/passwd"}),
+            "from: /etc/passwd: no such face on the strip",
+        ),
+        (json!({"op": "background", "from": "seed:123456"}), "no such face on the strip"),
+        (json!({"op": "fly"}), "unknown variant `fly`"),
+        (json!([1]), "not an edit"),
+    ] {
+        for path in ["/do", "/preview"] {
+            let (status, why) = page.post(path, &body);
+            let why = String::from_utf8(why).unwrap();
+            assert!(status == 400 && why.contains(part) && why.lines().count() == 1, "{body}: {why}");
+        }
+    }
+    assert_eq!(page.state(), state);
+    assert_eq!(page.ask("GET /donor.jpg?i=99", "", "").0, 404);
+    assert_eq!(page.ask("GET /etc/passwd", "", "").0, 404);
+}
+
+#[test]
+fn the_gate_stands_before_it() {
+    let page = Page::new(Some("0123456789abcdef"));
+    assert_eq!(page.ask("GET /state.json", "", "").0, 401);
+    assert_eq!(page.ask("GET /", "Authorization: Bearer 0123456789abcdef\r\n", "").0, 200);
+    let open = Page::new(None);
+    let edit = json!({"op": "remove", "part": 0}).to_string();
+    assert_eq!(open.ask("POST /do", "Origin: http://evil.example\r\n", &edit).0, 403);
+    assert_eq!(open.ask("POST /do", "", &edit).0, 403);
+    assert_eq!(open.state()["done"], 0);
+}
