@@ -121,7 +121,7 @@ try:
     page.run(f"choose([{middle}])")
     check("Ctrl+Y: the edit again", page.run("differ(kept.moved, seen())") == 0)
 
-    def edits(name, what, least=0.02):
+    def edits(name, what, least=0.005):
         page.run("keep('then')")
         done = page.run("state.done")
         click(page, what)
@@ -135,11 +135,13 @@ try:
     edits("half of its background", "[data-take=background]")
     edits("half of its pose", "[data-take=pose]")
     page.shot(f"{shots}/taken.png")
-    page.run("$('width').value = 0.6; $('width').dispatchEvent(new Event('input'))")
+    page.run("keep('then'); $('width').value = 0.6; $('width').dispatchEvent(new Event('input'))")
     time.sleep(0.3)
     page.run("$('width').dispatchEvent(new Event('change'))")
     settled(page)
-    check("a part made wider", abs(page.run(f"state.parts[{middle}].scale") - 2 ** 0.6) < 0.01)
+    change = page.run("differ(kept.then, seen())")
+    check("a part made wider", abs(page.run(f"state.parts[{middle}].scale") - 2 ** 0.6) < 0.01 and change > 0.02,
+          f"change {change:.2f} of 255")
     edits("a part removed", "#remove")
     check("its name is struck out", page.run("document.querySelectorAll('#parts .gone').length") == 1)
     other = (middle + 1) % len(parts)
