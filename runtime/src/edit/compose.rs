@@ -2,7 +2,7 @@ use image::RgbImage;
 use ndarray::{Array2, Array3, Zip};
 
 use super::paste::{Colours, Paster, sample};
-use super::studio::locked_region;
+use super::studio::{changed_region, locked_region};
 use super::warp::warp;
 use super::{Face, Photo, Session, Studio};
 use crate::error::Result;
@@ -12,8 +12,8 @@ use crate::media::picture;
 /// How an edit gets into its photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Paste {
-    /// Bends the photo as the keypoints moved, then adds what other looks change in the generated square. A photo stays
-    /// as sharp as it is.
+    /// Bends the photo as the keypoints moved and the parts grew, then adds what other looks change in the generated square
+    /// near their parts. A photo stays as sharp as it is.
     #[default]
     Warp,
     /// Adds all that the edit changes in the generated square to the photo.
@@ -110,13 +110,17 @@ impl Composer {
         if self.place.is_none() {
             return Ok(picture::from_network(self.square(studio, face)?.view()));
         }
-        // What the photo shows before looks change: the face as it was, bent to its new pose.
-        let posed =
-            Face { keypoints: face.keypoints.clone(), scales: face.scales.clone(), ..self.original.clone() };
+        // What the photo shows before looks change.
+        let posed = posed(&self.original, face);
         let looks_change = posed != *face;
         let image = match self.paste {
             Paste::Warp if !looks_change => None,
-            Paste::Warp => Some(self.square(studio, face)? - self.square(studio, &posed)?),
+            Paste::Warp => {
+                let mut change = self.square(studio, face)? - self.square(studio, &posed)?;
+                let region = changed_region(&posed, face, studio.manifest().tau, studio.size());
+                change.outer_iter_mut().for_each(|mut channel| channel *= &region);
+                Some(change)
+            }
             Paste::Change => Some(self.square(studio, face)? - &self.before),
             Paste::Square => Some(self.square(studio, face)?),
         };
@@ -124,7 +128,7 @@ impl Composer {
             return Ok(RgbImage::default());
         };
         let mut canvas = match self.paste {
-            Paste::Warp => warp(&photo.picture, &photo.crop, &self.original.keypoints, &face.keypoints),
+            Paste::Warp => warp(&photo.picture, &photo.crop, &self.original, &posed),
             _ => photo.picture.clone(),
         };
         match (self.paste, image) {
@@ -135,5 +139,46 @@ impl Composer {
             }
         }
         Ok(canvas)
+    }
+}
+
+/// The face as it was, in the pose of `face`. A part that was removed, or that stands in for another, stays where it was:
+/// the photo is not to be bent by it.
+fn posed(original: &Face, face: &Face) -> Face {
+    let mut posed = original.clone();
+    for i in 0..face.parts() {
+        let changed = face.embeddings[i] != original.embeddings[i];
+        let stands_in =
+            changed && (0..face.parts()).any(|k| k != i && face.embeddings[k] == face.embeddings[i]);
+        if face.visible[i] > 0.0 && !stands_in {
+            posed.keypoints[i] = face.keypoints[i];
+            posed.scales[i] = face.scales[i];
+        }
+    }
+    posed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edit::face::tests::face;
+
+    #[test]
+    fn what_is_gone_or_stands_in_for_another_does_not_bend_the_photo() {
+        let original = face(0.0);
+        let mut moved = face(0.0);
+        moved.keypoints = vec![[0.1, 0.2], [0.3, 0.4]];
+        moved.scales[1] = 2.0;
+        moved.background[0] += 1.0;
+        assert_eq!(posed(&original, &moved).keypoints, moved.keypoints);
+        assert_eq!(posed(&original, &moved).scales, moved.scales);
+        assert_eq!(posed(&original, &moved).background, original.background);
+        // Part 1 gone, then drawn as part 0.
+        moved.visible[1] = 0.0;
+        let kept = vec![moved.keypoints[0], original.keypoints[1]];
+        assert_eq!(posed(&original, &moved).keypoints, kept);
+        moved.visible[1] = 1.0;
+        moved.embeddings[1] = moved.embeddings[0].clone();
+        assert_eq!((posed(&original, &moved).keypoints, posed(&original, &moved).scales[1]), (kept, 1.0));
     }
 }

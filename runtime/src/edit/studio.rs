@@ -281,6 +281,30 @@ pub(super) fn locked_region(face: &Face, locked: &[bool], tau: f32, size: usize)
     })
 }
 
+/// How much wider than its heat map a part's surroundings are that its look may change, in tau.
+const SURROUNDINGS: f32 = 3.0;
+
+/// Where a change of looks from `before` to `after` belongs, 0 to 1, `[S, S]`: near the parts that changed, and away from
+/// all parts if the background did. The generator's pictures change a little everywhere.
+pub(super) fn changed_region(before: &Face, after: &Face, tau: f32, size: usize) -> Array2<f32> {
+    let [old, new] = [before, after].map(|f| Face { visible: vec![1.0; f.parts()], ..f.clone() });
+    let differs =
+        |i: usize| before.embeddings[i] != after.embeddings[i] || before.visible[i] != after.visible[i];
+    let changed: Vec<bool> = (0..after.parts()).map(differs).collect();
+    let background = before.background != after.background;
+    Array2::from_shape_fn((size, size), |(y, x)| {
+        let at = [pixel_centre(x, size), pixel_centre(y, size)];
+        let (mut own, mut any) = (0.0f32, 0.0f32);
+        for (i, changed) in changed.iter().enumerate() {
+            // A part that stands in for another goes from one place to the other.
+            let height = heat(&old, i, at, SURROUNDINGS * tau).max(heat(&new, i, at, SURROUNDINGS * tau));
+            any = any.max(height);
+            own = if *changed { own.max(height) } else { own };
+        }
+        if background { own.max(1.0 - any) } else { own }
+    })
+}
+
 /// Height of a part's heat map at a point, see [`models::conventions`].
 pub(crate) fn heat(face: &Face, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
     let ([kx, ky], scale) = (face.keypoints[part], face.scales[part]);
@@ -297,6 +321,26 @@ fn parse_seed(text: &str) -> Option<(u64, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_changed_look_belongs_to_its_part_and_a_background_to_what_is_no_part() {
+        let before = crate::edit::face::tests::face(0.0);
+        let region = |change: &dyn Fn(&mut Face)| {
+            let mut after = before.clone();
+            change(&mut after);
+            changed_region(&before, &after, 0.02, 32)
+        };
+        // Part 0 is at (-0.5, 0.1), part 1 at (0.5, 0.2).
+        let (own, other, corner) = ([17, 8], [19, 24], [0, 0]);
+        for changed in
+            [region(&|f: &mut Face| f.embeddings[0][0] += 1.0), region(&|f: &mut Face| f.visible[0] = 0.0)]
+        {
+            assert!(changed[own] > 0.9 && changed[other] < 0.01 && changed[corner] < 0.01);
+        }
+        let background = region(&|f: &mut Face| f.background[0] += 1.0);
+        assert!(background[own] < 0.1 && background[other] < 0.1 && background[corner] > 0.99);
+        assert!(region(&|_: &mut Face| {}).iter().all(|v| *v == 0.0));
+    }
 
     #[test]
     fn a_photo_keeps_its_face_in_a_picture_of_another_shape() {

@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::Face;
 use super::paste::fading;
 use crate::vision::crop::Crop;
 
@@ -10,40 +11,48 @@ const PULL: f32 = 0.12;
 /// Weight with which a place away from all keypoints stays where it is.
 const STAY: f32 = 0.05;
 
-/// Bends `photo` inside `crop` (upright): what lies at `from[k]` comes to lie at `to[k]`, what is between goes along as
-/// it is near to one or the other, and the square's edge stays. Both are in normalised coordinates of the square.
-pub fn warp(photo: &RgbImage, crop: &Crop, from: &[[f32; 2]], to: &[[f32; 2]]) -> RgbImage {
+/// Least and most that a photo is enlarged about a keypoint: beyond, nothing of its surroundings would be left.
+const GROWTH: [f32; 2] = [0.5, 2.0];
+
+/// Bends `photo` inside `crop` (upright): what lies at a keypoint of `from` comes to lie at that of `to`, as much larger
+/// as the part grew; what is between goes along as it is near to one or the other, and the square's edge stays.
+pub fn warp(photo: &RgbImage, crop: &Crop, from: &Face, to: &Face) -> RgbImage {
     let mut out = photo.clone();
-    let shifts: Vec<[f32; 2]> = from.iter().zip(to).map(|(a, b)| [b[0] - a[0], b[1] - a[1]]).collect();
-    if shifts.iter().all(|s| *s == [0.0; 2]) {
+    let shifts: Vec<[f32; 2]> =
+        from.keypoints.iter().zip(&to.keypoints).map(|(a, b)| [b[0] - a[0], b[1] - a[1]]).collect();
+    // How much of the way from a keypoint what is seen there comes from nearer by.
+    let growth = |(a, b): (&f32, &f32)| 1.0 - 1.0 / (b / a).clamp(GROWTH[0], GROWTH[1]);
+    let grown: Vec<f32> = from.scales.iter().zip(&to.scales).map(growth).collect();
+    if shifts.iter().all(|s| *s == [0.0; 2]) && grown.iter().all(|g| *g == 0.0) {
         return out;
     }
+    let to = &to.keypoints;
     let range = |centre: f32, most: u32| {
         let low = (centre - crop.side / 2.0).max(0.0) as u32;
         low.min(most)..((centre + crop.side / 2.0).max(0.0).ceil() as u32).min(most)
     };
     let (columns, rows) = (range(crop.cx, photo.width()), range(crop.cy, photo.height()));
     // A keypoint's pull is one factor a column times one a row, so no pixel needs an exponential of its own.
-    let axis = |pixels: &std::ops::Range<u32>, axis: usize| -> Vec<(f32, Vec<f32>)> {
+    let axis = |pixels: &std::ops::Range<u32>, axis: usize| -> Vec<(f32, f32, Vec<f32>)> {
         let one = |p: u32| {
             let v = crop.to_network([p as f32 + 0.5; 2])[axis];
-            (v.powi(4), to.iter().map(|k| (-(v - k[axis]).powi(2) / PULL).exp()).collect())
+            (v, v.powi(4), to.iter().map(|k| (-(v - k[axis]).powi(2) / PULL).exp()).collect())
         };
         pixels.clone().map(one).collect()
     };
     let across = axis(&columns, 0);
-    for (y, (v4, down)) in rows.clone().zip(axis(&rows, 1)) {
-        for (x, (u4, pulls)) in columns.clone().zip(&across) {
+    for (y, (v, v4, down)) in rows.clone().zip(axis(&rows, 1)) {
+        for (x, (u, u4, pulls)) in columns.clone().zip(&across) {
             let edge = fading(u4 + v4);
             if edge <= 0.0 {
                 continue;
             }
             let (mut total, mut dx, mut dy) = (STAY, 0.0, 0.0);
-            for ((a, b), shift) in pulls.iter().zip(&down).zip(&shifts) {
+            for (k, ((a, b), shift)) in pulls.iter().zip(&down).zip(&shifts).enumerate() {
                 let weight = a * b;
                 total += weight;
-                dx += weight * shift[0];
-                dy += weight * shift[1];
+                dx += weight * (shift[0] + (u - to[k][0]) * grown[k]);
+                dy += weight * (shift[1] + (v - to[k][1]) * grown[k]);
             }
             let scale = edge / total * crop.side / 2.0;
             let source = [x as f32 + 0.5 - dx * scale, y as f32 + 0.5 - dy * scale];
@@ -75,13 +84,38 @@ mod tests {
 
     use super::*;
 
+    fn face(keypoints: [[f32; 2]; 2]) -> Face {
+        Face::new(keypoints.to_vec(), vec![vec![0.0]; 2], vec![0.0])
+    }
+
+    /// A wider part changed nothing in a photo.
+    #[test]
+    fn a_part_that_grows_is_enlarged_where_it_is() {
+        let dot = |x: u32, y: u32| x.abs_diff(70) <= 5 && y.abs_diff(90) <= 5;
+        let photo = RgbImage::from_fn(200, 180, |x, y| Rgb([if dot(x, y) { 255 } else { 40 }; 3]));
+        let crop = Crop { cx: 100.0, cy: 90.0, side: 120.0, angle: 0.0 };
+        let from = face([[-0.5, 0.0], [0.5, 0.0]]);
+        let lit = |by: f32| {
+            let mut to = from.clone();
+            to.scales[0] = by;
+            let bent = warp(&photo, &crop, &from, &to);
+            let lit: Vec<u32> =
+                bent.enumerate_pixels().filter(|(.., p)| p.0[0] > 150).map(|(x, ..)| x).collect();
+            let middle = lit.iter().map(|x| f64::from(*x)).sum::<f64>() / lit.len() as f64;
+            assert!((middle - 70.0).abs() < 1.5, "{middle}");
+            lit.len()
+        };
+        let (less, same, more) = (lit(0.7), lit(1.0), lit(1.6));
+        assert!(less < same * 7 / 10 && more > same * 3 / 2, "{less} {same} {more}");
+    }
+
     #[test]
     fn what_lies_at_a_keypoint_follows_it_and_the_rest_stays() {
         let dot = |x: u32, y: u32| x.abs_diff(70) <= 3 && y.abs_diff(90) <= 3;
         let photo =
             RgbImage::from_fn(200, 180, |x, y| Rgb([if dot(x, y) { 255 } else { 40 }, (x % 250) as u8, 9]));
         let crop = Crop { cx: 100.0, cy: 90.0, side: 120.0, angle: 0.0 };
-        let (from, to) = ([[-0.5, 0.0], [0.5, 0.0]], [[-0.25, 0.0], [0.5, 0.0]]);
+        let (from, to) = (face([[-0.5, 0.0], [0.5, 0.0]]), face([[-0.25, 0.0], [0.5, 0.0]]));
         let bent = warp(&photo, &crop, &from, &to);
         let (mut sum, mut at) = (0.0, 0.0);
         for (x, _, p) in bent.enumerate_pixels().filter(|(.., p)| p.0[0] > 60) {
