@@ -24,6 +24,7 @@ mod reenact_args;
 mod serve;
 mod service;
 mod verify;
+mod warm;
 mod webcam;
 
 use std::process::ExitCode;
@@ -73,7 +74,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Verify(args) => verify::run(&cli.common, &args),
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
-        Command::Warm(args) => cache::warm(&cli.common, &args),
+        Command::Warm(args) => warm::run(&cli.common, &args),
         Command::Cache(args) => cache::run(&args),
     }
 }
