@@ -6,6 +6,9 @@ PYTHON="${PYTHON:-python3}"
 # ONNX Runtime for the processor. Each pin: package, SHA-256 of its wheel, bytes.
 # shellcheck disable=SC2034  # used by the scripts that source this file
 ORT_X86_64="onnxruntime==1.31.1 5752bd508126ae7c49894d3b9d2e83f0c3d487319246d04c444b393308d7ad7f 23753652"
+# The same with CUDA 13 (cuDNN 9) and TensorRT 10, for NVIDIA GPUs of PCs and servers.
+# shellcheck disable=SC2034
+ORT_GPU_X86_64="onnxruntime-gpu==1.31.1 e26c475fe361b2015f45b4b824bd13f0bb20204e59b62814e6f0acd5f3d491a6 255560985"
 # shellcheck disable=SC2034
 ORT_AARCH64="onnxruntime==1.31.1 da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3 21413526"
 

@@ -10,7 +10,7 @@ RELEASE="$LKG_ROOT/etc/nv_tegra_release"
 # detect: leaves L4T as "36.4.3", its JETPACK, and the BOARD's name; ends where this is no Jetson that can be served.
 detect() {
   local line
-  [[ -r $RELEASE ]] || die "this is no Jetson: there is no $RELEASE. On x86-64 pip's onnxruntime-gpu has ONNX Runtime for NVIDIA GPUs, and scripts/setup runtime fetches the one for processors"
+  [[ -r $RELEASE ]] || die "this is no Jetson: there is no $RELEASE. On x86-64 scripts/setup gpu fetches ONNX Runtime for NVIDIA GPUs, scripts/setup runtime the one for processors"
   [[ $MACHINE == aarch64 ]] || die "$RELEASE is there, but this machine is $MACHINE and no Jetson, which is aarch64"
   line="$(head -n 1 "$RELEASE")"
   [[ $line =~ R([0-9]+)\ \(release\),\ REVISION:\ ([0-9]+)(\.([0-9]+))? ]] ||

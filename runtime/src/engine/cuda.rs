@@ -95,7 +95,7 @@ pub(super) fn fix(reason: &str) -> Option<String> {
         };
         return Some(format!(
             "this ONNX Runtime is the one for processors, which has no {library}: install ONNX Runtime for GPUs (on \
-             x86-64 the package onnxruntime-gpu, on a Jetson scripts/jetson/install) and name its libonnxruntime.so in \
+             x86-64 scripts/setup gpu, on a Jetson scripts/jetson/install), or name its libonnxruntime.so in \
              ORT_DYLIB_PATH"
         ));
     }
