@@ -2,7 +2,8 @@
 
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider};
 
-use super::provider::{Precision, SessionOptions};
+use super::precision::Precision;
+use super::provider::SessionOptions;
 use crate::error::{Error, Result};
 
 /// Memory that a network may take on the GPU where nobody says otherwise, MiB: a Jetson shares it with the processor, and

@@ -10,6 +10,7 @@ pub mod library;
 mod networks;
 mod noise;
 pub mod placement;
+mod precision;
 mod provider;
 mod runner;
 mod tensorrt;
@@ -18,7 +19,8 @@ pub use bare::{BareRun, nodes_per_provider};
 pub use cuda::{DEFAULT_MEMORY_MIB, Gpu};
 pub use encoder::Encoder;
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
-pub use provider::{Attempt, Precision, Provider, SPINNING, probe};
+pub use precision::Precision;
+pub use provider::{Attempt, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};
 pub use tensorrt::has_nvidia_driver;
 

@@ -16,6 +16,7 @@ use prost::Message;
 
 use super::cache::Entry;
 use super::cuda::{self, Gpu};
+use super::precision::Precision;
 use super::{library, tensorrt};
 use crate::error::{Error, Result, one_line};
 
@@ -102,7 +103,7 @@ impl Provider {
     }
 
     /// The providers to try for this choice, best first.
-    fn candidates(self) -> &'static [Provider] {
+    pub(super) fn candidates(self) -> &'static [Provider] {
         match self {
             Provider::Auto => &Self::LADDER,
             Provider::Cpu => &[Provider::Cpu],
@@ -126,65 +127,6 @@ impl FromStr for Provider {
 impl std::fmt::Display for Provider {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-/// Numbers that a network is computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Those in which the bundle stores its weights.
-    #[default]
-    Stored,
-    /// Those, multiplied with the 10-bit fractions of NVIDIA's tensor cores: CUDA only.
-    Tf32,
-    /// 16-bit floats where the provider finds them good enough: TensorRT only.
-    Fp16,
-}
-
-impl Precision {
-    /// Every choice.
-    pub const ALL: [Precision; 3] = [Precision::Stored, Precision::Tf32, Precision::Fp16];
-
-    /// The name used on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::Stored => "stored",
-            Precision::Tf32 => "tf32",
-            Precision::Fp16 => "fp16",
-        }
-    }
-}
-
-impl Precision {
-    /// Whether `provider` computes in it with all the digits that are stored.
-    pub fn is_full(self, provider: Provider) -> bool {
-        // TensorRT multiplies with tensor cores unless NVIDIA_TF32_OVERRIDE=0 forbids it.
-        self == Precision::Stored && provider != Provider::TensorRt
-    }
-
-    /// The providers to try for it where `provider` is asked for, best first.
-    fn candidates(self, provider: Provider) -> Result<&'static [Provider]> {
-        let of = match self {
-            Precision::Stored => return Ok(provider.candidates()),
-            Precision::Tf32 => Provider::Cuda,
-            Precision::Fp16 => Provider::TensorRt,
-        };
-        if [Provider::Auto, of].contains(&provider) {
-            return Ok(of.candidates());
-        }
-        let reason = format!("precision {} is there with {of} only", self.name());
-        Err(Error::Provider { provider: provider.name(), reason })
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.name() == text)
-            .ok_or_else(|| format!("unknown precision {text:?}, choose one of: stored, tf32, fp16"))
     }
 }
 
@@ -219,16 +161,21 @@ impl SessionOptions<'_> {
     }
 }
 
+/// Holds what a session computes on a provider against what it should.
+pub(super) type Proof<'p> = dyn Fn(Provider, &mut Session) -> Result<()> + 'p;
+
 /// Opens a session for the ONNX file `model` on the best of the providers that `options` allow; `what` is named in
-/// errors. Returns every attempt, the last of which is the one that worked.
+/// errors. Returns every attempt, the last of which is the one that worked. An engine that was built just now is kept,
+/// and used, only if `prove` finds nothing wrong with it.
 pub(super) fn open_session(
     what: &str,
     model: &[u8],
     options: &SessionOptions<'_>,
+    prove: &Proof<'_>,
 ) -> Result<(Session, Vec<Attempt>)> {
     let mut attempts = Vec::new();
     for &provider in options.precision.candidates(options.provider)? {
-        match attempt(provider, what, model, options)? {
+        match attempt(provider, what, model, options, prove)? {
             Ok(session) => {
                 attempts.push(Attempt { provider, failure: None });
                 if let (Some(say), true) = (options.notice, options.explain) {
@@ -263,6 +210,7 @@ fn attempt(
     what: &str,
     model: &[u8],
     options: &SessionOptions<'_>,
+    prove: &Proof<'_>,
 ) -> Result<ort::Result<Session>> {
     // Before anything else of `ort`, which would look for a library of its own.
     library::get()?;
@@ -271,7 +219,20 @@ fn attempt(
     }
     let entry = tensorrt::entry(model, options)?;
     let notice = options.notice.filter(|_| !entry.as_ref().is_some_and(Entry::is_ready));
-    let session = tensorrt::saying_so(what, notice, || open(provider, model, options, entry.as_ref()))?;
+    let new = !entry.as_ref().is_some_and(Entry::is_ready);
+    // A graph would be recorded with the values of the proof, and replayed with those.
+    let plain = SessionOptions { gpu: Gpu { graph: false, ..options.gpu }, ..options.clone() };
+    let build = || open(provider, model, if new { &plain } else { options }, entry.as_ref());
+    let mut session = tensorrt::saying_so(what, notice, build)?;
+    if let (Ok(opened), true) = (&mut session, new) {
+        if let Err(e) = prove(provider, opened) {
+            // The entry is dropped unsealed, and what was built with it.
+            return Ok(Err(ort::Error::new(e.to_string())));
+        }
+        if options.gpu.graph {
+            session = open(provider, model, options, entry.as_ref())?;
+        }
+    }
     if let (Ok(_), Some(entry)) = (&session, entry) {
         entry.seal()?;
     }
@@ -323,7 +284,7 @@ pub fn probe() -> Result<Vec<Attempt>> {
     let model = one_node_graph();
     let options = |provider| SessionOptions { provider, threads: 1, ..SessionOptions::default() };
     let try_one = |provider| {
-        let outcome = attempt(provider, "a test graph", &model, &options(provider))?;
+        let outcome = attempt(provider, "a test graph", &model, &options(provider), &|_, _| Ok(()))?;
         Ok(Attempt { provider, failure: outcome.err().map(|e| plain(&e.to_string())) })
     };
     Provider::LADDER.into_iter().map(try_one).collect()
@@ -370,7 +331,7 @@ mod tests {
     fn precisions_are_refused_where_they_would_not_be_used() {
         let options = |provider, precision| SessionOptions { provider, precision, ..Default::default() };
         let refused = |provider, precision, part: &str| {
-            let error = open_session("x", &[], &options(provider, precision)).err().unwrap();
+            let error = open_session("x", &[], &options(provider, precision), &|_, _| Ok(())).err().unwrap();
             assert!(error.to_string().contains(part), "{error}");
         };
         refused(Provider::Cpu, Precision::Fp16, "fp16 is there with tensorrt only");

@@ -9,6 +9,7 @@ use ort::value::TensorRef;
 
 use super::EngineOptions;
 use super::binding::{Bound, Place};
+use super::golden;
 use super::provider::{Attempt, Provider, SessionOptions, open_session};
 use crate::error::{Error, Result};
 
@@ -60,7 +61,9 @@ pub(super) fn session(
     let sizes = Some((network, bundle.manifest().dims));
     let options =
         SessionOptions { provider, precision, gpu, threads, profile, network: sizes, notice, explain };
-    open_session(&network.file_name(), &model, &options)
+    let prove =
+        |provider, session: &mut Session| golden::prove(session, bundle, network, precision, provider);
+    open_session(&network.file_name(), &model, &options, &prove)
 }
 
 /// The values of a network that computes on a GPU; `None` where the last of `attempts`, the one in use, is no GPU.
@@ -91,22 +94,35 @@ impl NetworkRunner for OrtRunner {
         if let Some(bound) = &mut self.bound {
             return bound.run(&mut self.session, inputs, outputs);
         }
-        let failed = || Error::engine(format!("running {network}"));
-        let values = inputs
-            .iter()
-            .map(|(name, view)| Ok((*name, TensorRef::from_array_view(view.view())?.into())))
-            .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()
-            .map_err(failed())?;
-        let results = self.session.run(values).map_err(failed())?;
-        outputs
-            .iter()
-            .map(|name| {
-                let value = results.get(name).ok_or_else(|| Error::Engine {
-                    what: format!("running {network}"),
-                    reason: format!("it has no output named {name:?}"),
-                })?;
-                Ok(value.try_extract_array::<f32>().map_err(failed())?.to_owned())
-            })
-            .collect()
+        run_session(&mut self.session, network, inputs, outputs)
     }
+}
+
+/// Runs a session with inputs and outputs in ordinary memory.
+///
+/// # Errors
+/// Those of [`NetworkRunner::run`].
+pub(super) fn run_session(
+    session: &mut Session,
+    network: Network,
+    inputs: &[(&str, ArrayViewD<'_, f32>)],
+    outputs: &[&str],
+) -> Result<Vec<ArrayD<f32>>> {
+    let failed = || Error::engine(format!("running {network}"));
+    let values = inputs
+        .iter()
+        .map(|(name, view)| Ok((*name, TensorRef::from_array_view(view.view())?.into())))
+        .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()
+        .map_err(failed())?;
+    let results = session.run(values).map_err(failed())?;
+    outputs
+        .iter()
+        .map(|name| {
+            let value = results.get(name).ok_or_else(|| Error::Engine {
+                what: format!("running {network}"),
+                reason: format!("it has no output named {name:?}"),
+            })?;
+            Ok(value.try_extract_array::<f32>().map_err(failed())?.to_owned())
+        })
+        .collect()
 }

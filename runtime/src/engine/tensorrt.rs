@@ -10,7 +10,8 @@ use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider}
 
 use super::cache::{EngineCache, Entry, Key};
 use super::library;
-use super::provider::{Precision, SessionOptions};
+use super::precision::Precision;
+use super::provider::SessionOptions;
 use crate::error::Result;
 
 /// Least and most images that an engine takes at once; it is fastest with one.
