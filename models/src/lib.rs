@@ -14,6 +14,7 @@ pub mod files;
 pub mod golden;
 pub mod manifest;
 pub mod onnx;
+pub mod operators;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -7,6 +7,7 @@ use prost::Message;
 
 use crate::contract::{BundleDims, Network, TensorSpec};
 use crate::error::{Error, Result};
+use crate::operators;
 
 /// `TensorProto.DataType` of 32-bit floats.
 pub const FLOAT: i32 = 1;
@@ -235,52 +236,6 @@ impl ValueInfo {
     }
 }
 
-/// Standard operators that a bundle may use: those that stock ONNX Runtime runs on CPU, CUDA and TensorRT.
-pub const ALLOWED_OPERATORS: &[&str] = &[
-    "Add",
-    "AveragePool",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Constant",
-    "Conv",
-    "Div",
-    "Exp",
-    "Expand",
-    "Flatten",
-    "Gather",
-    "Gemm",
-    "GlobalAveragePool",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "MatMul",
-    "Max",
-    "MaxPool",
-    "Min",
-    "Mul",
-    "Neg",
-    "Pad",
-    "Pow",
-    "ReduceMax",
-    "ReduceMean",
-    "ReduceSum",
-    "Relu",
-    "Reshape",
-    "Resize",
-    "Shape",
-    "Sigmoid",
-    "Slice",
-    "Softmax",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Tanh",
-    "Transpose",
-    "Unsqueeze",
-];
-
 /// What [`check_model`] found in a graph that passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelSummary {
@@ -292,8 +247,8 @@ pub struct ModelSummary {
     pub parameters: u64,
 }
 
-/// Parses an ONNX file and checks that it is self-contained, uses nothing but [`ALLOWED_OPERATORS`], and has the
-/// inputs and outputs that the contract asks of `network`.
+/// Parses an ONNX file and checks that it is self-contained, that every provider runs its
+/// [operators], and that it has the inputs and outputs that the contract asks of `network`.
 ///
 /// # Errors
 /// [`Error::Onnx`] naming the first thing wrong.
@@ -320,18 +275,15 @@ pub fn check_model(content: &[u8], network: Network, dims: &BundleDims) -> Resul
         }
     }
 
+    let opset = model
+        .opset_import
+        .iter()
+        .find(|o| o.domain.is_empty() || o.domain == "ai.onnx")
+        .map(|o| o.version)
+        .ok_or_else(|| fail("no operator set named".to_owned()))?;
+    operators::check(graph, opset).map_err(fail)?;
     let mut operators = BTreeMap::new();
     for node in &graph.node {
-        if !(node.domain.is_empty() || node.domain == "ai.onnx")
-            || !ALLOWED_OPERATORS.contains(&&*node.op_type)
-        {
-            return Err(fail(format!(
-                "operator {}{}{} is not among those that run on CPU, CUDA and TensorRT alike",
-                node.domain,
-                if node.domain.is_empty() { "" } else { "." },
-                node.op_type
-            )));
-        }
         *operators.entry(node.op_type.clone()).or_default() += 1;
     }
 
@@ -352,12 +304,6 @@ pub fn check_model(content: &[u8], network: Network, dims: &BundleDims) -> Resul
         }
     }
 
-    let opset = model
-        .opset_import
-        .iter()
-        .find(|o| o.domain.is_empty() || o.domain == "ai.onnx")
-        .map(|o| o.version)
-        .ok_or_else(|| fail("no operator set named".to_owned()))?;
     let parameters = graph
         .initializer
         .iter()

@@ -155,6 +155,22 @@ fn graphs_compute_what_libtorch_computes() {
     }
 }
 
+#[test]
+fn an_operator_that_a_provider_lacks_is_refused_with_its_node() {
+    let arch = small();
+    let nets = Nets::random(&arch, 40);
+    let mut model = nets.view().graph(Network::Detector, &arch).unwrap().model;
+    let nodes = &mut model.graph.as_mut().unwrap().node;
+    let node = nodes.iter_mut().find(|n| n.op_type == "Relu").unwrap();
+    node.op_type = "HardSwish".to_owned();
+    let name = node.name.clone();
+    let content = model.encode_to_vec();
+    let error = models::onnx::check_model(&content, Network::Detector, &arch.bundle_dims()).unwrap_err();
+    let error = error.to_string();
+    let parts = ["detector.onnx", &name, "operator HardSwish", "CUDA", "TensorRT 8.5"];
+    assert!(parts.iter().all(|p| error.contains(p)), "{error}");
+}
+
 /// Every kind of generator, each in the shapes of `base`.
 fn kinds(base: &Architecture) -> Vec<Architecture> {
     let mut kinds = Vec::new();

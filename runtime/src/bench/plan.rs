@@ -11,7 +11,7 @@ use super::frames::Material;
 use super::report::{Engine, Model, Overhead};
 use super::scan::{self, Axis, Combination};
 use super::workload::{self, FRAME_TO_KEYPOINTS, Label, Pair};
-use crate::engine::{EngineOptions, SPINNING, library, nodes_per_provider};
+use crate::engine::{EngineOptions, Provider, SPINNING, library, nodes_per_provider};
 use crate::error::{Error, Result};
 
 /// Networks in their settings, loaded.
@@ -121,9 +121,14 @@ pub fn engine(bundle: &Bundle, combinations: &[Combination], plan: &Plan, reques
         refused: plan.refused.clone(),
         nodes_per_provider: nodes,
         spinning: SPINNING,
-        io_binding: false,
-        cuda_graph: false,
+        io_binding: gpu(&plan.used),
+        cuda_graph: gpu(&plan.used) && combinations.iter().any(|c| c.options.gpu.graph),
     })
+}
+
+/// Whether one of the providers `used` computes on a GPU, where values are always bound.
+fn gpu(used: &[String]) -> bool {
+    used.iter().any(|name| name.parse().is_ok_and(Provider::is_gpu))
 }
 
 fn requested_or(asked: &[&str], requested: &str) -> String {

@@ -121,7 +121,7 @@ mod tests {
     fn axes_parse_and_say_what_is_wrong() {
         assert_eq!("threads=1,2".parse(), Ok(Axis::Threads(vec![1, 2])));
         assert_eq!("ep=cpu".parse(), Ok(Axis::Provider(vec![Provider::Cpu])));
-        assert_eq!("precision=stored,fp16".parse(), Ok(Axis::Precision(Precision::ALL.to_vec())));
+        assert_eq!("precision=stored,tf32,fp16".parse(), Ok(Axis::Precision(Precision::ALL.to_vec())));
         for text in ["threads=1,2", "batch=8", "precision=fp16", "provider=cpu,cuda"] {
             assert_eq!(text.parse::<Axis>().unwrap().to_string(), text);
         }

@@ -9,7 +9,7 @@ pub use super::edit_args::{EditArgs, MarkArgs};
 pub use super::live_args::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
 pub use super::serve_args::ServeArgs;
-use crate::engine::{EngineOptions, Precision, Provider};
+use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
 /// bundle on ONNX Runtime.
@@ -31,8 +31,19 @@ pub struct Common {
     #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE")]
     pub bundle: Option<PathBuf>,
     /// Where to compute: auto (the first of tensorrt, cuda and cpu that works), cpu, cuda or tensorrt
-    #[arg(long, alias = "ep", global = true, default_value = "auto")]
-    pub provider: Provider,
+    /// [default: auto]
+    #[arg(long, alias = "ep", global = true)]
+    pub provider: Option<Provider>,
+    /// Numbers to compute in: stored (those of the bundle's weights), tf32 (CUDA only) or fp16 (TensorRT only)
+    #[arg(long, global = true, default_value = "stored")]
+    pub precision: Precision,
+    /// On a GPU, record the kernels of a run and replay them: less work for the processor
+    #[arg(long, global = true)]
+    pub cuda_graph: bool,
+    /// Memory that a network's values may take on a GPU, in MiB
+    #[arg(long, global = true, value_name = "MIB", default_value_t = DEFAULT_MEMORY_MIB,
+          value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
+    pub gpu_memory: u32,
     /// Threads for one network [default: 1 for the detector, up to 4 for the others]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
@@ -42,13 +53,21 @@ pub struct Common {
 }
 
 impl Common {
+    /// Where to compute.
+    pub fn provider(&self) -> Provider {
+        self.provider.unwrap_or_default()
+    }
+
     /// How networks are to be run.
     pub fn engine(&self) -> EngineOptions {
         EngineOptions {
-            provider: self.provider,
+            provider: self.provider(),
+            precision: self.precision,
+            gpu: Gpu { graph: self.cuda_graph, memory_mib: self.gpu_memory },
             threads: self.threads.map(usize::from),
             notice: Some(super::remark),
-            ..EngineOptions::default()
+            // Who has a GPU, or asks, wants to know; everybody else need not be told that they have none.
+            explain: self.provider == Some(Provider::Auto) || has_nvidia_driver(),
         }
     }
 }
@@ -74,7 +93,7 @@ pub enum Command {
     Devices(DevicesArgs),
     /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
     Doctor(DoctorArgs),
-    /// Load every network of the bundle once, so that TensorRT's engines are built before they are needed
+    /// Load and check every network of the bundle, so that TensorRT's engines are built before they are needed
     Warm(WarmArgs),
     /// List or delete the engines that TensorRT built
     Cache(CacheArgs),
@@ -223,9 +242,6 @@ pub struct DoctorArgs {
 /// Arguments of `warm`.
 #[derive(Debug, Args)]
 pub struct WarmArgs {
-    /// Numbers to compute in: stored (those of the bundle's weights) or fp16 (TensorRT only)
-    #[arg(long, default_value = "stored")]
-    pub precision: Precision,
     /// Print one JSON object a network
     #[arg(long)]
     pub json: bool,

@@ -30,7 +30,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
     if let Some(pair) = &args.compare {
         return run_compare(args, pair);
     }
-    let options = EngineOptions { precision: args.precision, ..common.engine() };
+    let options = common.engine();
     if args.cold_child {
         let dir = common.bundle.clone().unwrap_or_default();
         cold::child(&dir, &options, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         if !scan {
             executors.push(Box::new(Pipeline::load(&self.bundle, &self.options, &material)?));
         }
-        let engine = plan::engine(&self.bundle, &combinations, &plan, self.common.provider.name())?;
+        let engine = plan::engine(&self.bundle, &combinations, &plan, self.common.provider().name())?;
         let uses_gpu = engine.providers_used.iter().any(|p| p != "cpu");
         let rss_loaded = meter::memory().0;
 
@@ -259,12 +259,18 @@ impl<'a> Run<'a> {
         let io = |source| Error::Io { what: "finding this program's file".to_owned(), source };
         let program = std::env::current_exe().map_err(io)?;
         let mut arguments: Vec<OsString> = vec!["--bundle".into(), self.bundle.dir().into()];
-        arguments.extend(["--provider".into(), self.common.provider.name().into()]);
+        if let Some(provider) = self.common.provider {
+            arguments.extend(["--provider".into(), provider.name().into()]);
+        }
+        arguments.extend(["--precision".into(), self.common.precision.name().into()]);
+        arguments.extend(["--gpu-memory".into(), self.common.gpu_memory.to_string().into()]);
+        if self.common.cuda_graph {
+            arguments.push("--cuda-graph".into());
+        }
         if let Some(threads) = self.common.threads {
             arguments.extend(["--threads".into(), threads.to_string().into()]);
         }
         arguments.extend(["bench".into(), "--cold-child".into()]);
-        arguments.extend(["--precision".into(), self.args.precision.name().into()]);
         cold::measure(&program, &arguments, &material.clip[0], self.args.cold as usize, &mut Watcher::new())
     }
 

@@ -5,7 +5,6 @@ use clap::Args;
 use super::args::{FrameSize, frame_rate, in_range};
 use crate::bench::scan::Axis;
 use crate::bench::worker::Mode;
-use crate::engine::Precision;
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
@@ -21,9 +20,6 @@ pub struct BenchArgs {
     #[arg(long, value_name = "N,N", value_delimiter = ',', default_values_t = [1, 8],
           value_parser = clap::value_parser!(u16).range(1..=256))]
     pub batch: Vec<u16>,
-    /// Numbers to compute in: stored (those of the bundle's weights) or fp16 (TensorRT only)
-    #[arg(long, default_value = "stored")]
-    pub precision: Precision,
     /// Measure each thing for at least so long, warm-up not counted
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds)]
     pub seconds: f32,

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::args::{Common, DoctorArgs};
 use super::output::Output;
-use super::{REPORTED, locate, verify};
-use crate::engine::{Provider, library, probe};
+use super::{REPORTED, locate, open_bundle, verify};
+use crate::engine::{OrtRunner, Provider, library, nodes_per_provider, placement, probe};
 use crate::error::{Result, one_line};
 use crate::media::camera::{self, CameraInfo};
 
@@ -51,8 +51,9 @@ struct Report {
 
 /// Runs the command; returns the exit code: 0 if pictures can be processed here, whatever else is missing.
 pub fn run(common: &Common, args: &DoctorArgs) -> Result<u8> {
-    let mut checks = engine();
+    let mut checks = engine(common.provider());
     checks.push(bundle(common));
+    checks.extend(placement(common));
     checks.push(cameras());
     checks.push(display());
     let ok = checks.iter().all(|c| c.state != State::Failed);
@@ -77,8 +78,8 @@ pub fn run(common: &Common, args: &DoctorArgs) -> Result<u8> {
     Ok(if ok { 0 } else { REPORTED })
 }
 
-/// The library and the providers that really register.
-fn engine() -> Vec<Check> {
+/// The library and the providers that really register; the one that is `wanted` by name must.
+fn engine(wanted: Provider) -> Vec<Check> {
     let mut checks = Vec::new();
     match library::get() {
         Ok(found) => {
@@ -92,15 +93,21 @@ fn engine() -> Vec<Check> {
     }
     for attempt in probe().unwrap_or_default() {
         let what = format!("provider {}", attempt.provider);
+        let fix = attempt.fix();
         checks.push(match (attempt.failure, attempt.provider) {
             (None, _) => Check::ok(what, "registers"),
             (Some(reason), Provider::Cpu) => {
                 Check::trouble(&what, State::Failed, reason, "this ONNX Runtime is broken; install it again")
             }
-            (Some(reason), _) => {
-                let mend = "for an NVIDIA GPU use an ONNX Runtime built with this provider and name it in \
-                            ORT_DYLIB_PATH; otherwise nothing, the CPU is used";
-                Check::trouble(&what, State::Absent, reason, mend)
+            (Some(reason), provider) => {
+                let (state, otherwise) = match provider == wanted {
+                    true => (State::Failed, "or choose another with --provider"),
+                    false => (State::Absent, "otherwise nothing, other providers do without"),
+                };
+                let fix = fix.unwrap_or_else(|| {
+                    "for an NVIDIA GPU name an ONNX Runtime that is made for it in ORT_DYLIB_PATH".to_owned()
+                });
+                Check::trouble(&what, state, reason, &format!("{fix}; {otherwise}"))
             }
         });
     }
@@ -127,7 +134,36 @@ fn bundle(common: &Common) -> Check {
         Some(o) => format!("{}/{} is off by {:.1e}", o.network, o.output, o.max_abs_difference),
         None => "not sound".to_owned(),
     });
-    trouble(detail, "fetch or export the bundle again; runtime verify tells more")
+    // A provider that fails says nothing about the bundle.
+    let damaged = verdict.files.iter().any(|f| f.problem.is_some() && f.file != verify::GOLDEN);
+    trouble(
+        detail,
+        match damaged || !verdict.outputs.is_empty() {
+            true => "fetch or export the bundle again; runtime verify tells more",
+            false => "mend the provider, or choose another with --provider",
+        },
+    )
+}
+
+/// Where ONNX Runtime has put the nodes of the bundle's networks; nothing where they do not load, which the check of
+/// the bundle tells.
+fn placement(common: &Common) -> Option<Check> {
+    let bundle = open_bundle(common).ok()?;
+    let options = common.engine();
+    let (mut whole, mut parts) = (true, Vec::new());
+    for network in bundle.networks() {
+        let provider = OrtRunner::load(&bundle, network, &options).ok()?.attempts().last()?.provider;
+        let nodes = nodes_per_provider(&bundle, network, &options).ok()?;
+        whole &= placement::is_whole(provider, &nodes);
+        parts.push(format!("{network}: {}", placement::describe(&nodes)));
+    }
+    let detail = parts.join("; ");
+    Some(if whole {
+        Check::ok("placement", detail)
+    } else {
+        let mend = "this ONNX Runtime lacks kernels that the networks need; use another version of it";
+        Check::trouble("placement", State::Failed, detail, mend)
+    })
 }
 
 fn cameras() -> Check {

@@ -26,6 +26,7 @@ mod serve;
 mod serve_args;
 mod service;
 mod verify;
+mod warm;
 mod webcam;
 
 use std::process::ExitCode;
@@ -75,7 +76,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Verify(args) => verify::run(&cli.common, &args),
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&cli.common, &args),
-        Command::Warm(args) => cache::warm(&cli.common, &args),
+        Command::Warm(args) => warm::run(&cli.common, &args),
         Command::Cache(args) => cache::run(&args),
     }
 }

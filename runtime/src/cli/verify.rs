@@ -9,6 +9,9 @@ use super::{REPORTED, locate};
 use crate::engine::golden;
 use crate::error::{Result, one_line};
 
+/// The check that runs the networks.
+pub(super) const GOLDEN: &str = "golden check";
+
 /// The outcome of a verification.
 #[derive(Debug, Serialize)]
 pub struct Verdict {
@@ -86,10 +89,7 @@ pub fn verify(common: &Common, bundle: &Bundle) -> Verdict {
                 tolerance: d.tolerance,
             })),
             Err(e) => {
-                files.push(FileCheck {
-                    file: "golden check".to_owned(),
-                    problem: Some(one_line(&e.to_string())),
-                });
+                files.push(FileCheck { file: GOLDEN.to_owned(), problem: Some(one_line(&e.to_string())) });
             }
         }
     }

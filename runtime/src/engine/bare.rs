@@ -8,7 +8,9 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor};
 
 use super::EngineOptions;
-use super::runner::session;
+use super::binding::Bound;
+use super::cuda::Gpu;
+use super::runner::{bound, session};
 use crate::error::{Error, Result};
 
 /// A session with its inputs made once, run again and again, its outputs thrown away: the least that a program on
@@ -17,6 +19,8 @@ pub struct BareRun {
     session: Session,
     inputs: Vec<(String, DynValue)>,
     network: Network,
+    /// On a GPU: the values in its place, and the size of the batch.
+    bound: Option<(Bound, usize)>,
 }
 
 impl BareRun {
@@ -30,13 +34,20 @@ impl BareRun {
         options: &EngineOptions,
         inputs: Vec<(String, ArrayD<f32>)>,
     ) -> Result<Self> {
-        let (session, _) = session(bundle, network, options, None)?;
+        let (mut session, attempts) = session(bundle, network, options, None)?;
+        let dims = bundle.manifest().dims;
+        if let Some(mut bound) = bound(network, dims, &attempts, options) {
+            let size = inputs.first().map_or(0, |(_, array)| array.shape()[0]);
+            let views: Vec<_> = inputs.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
+            bound.run(&mut session, &views, &[])?;
+            return Ok(Self { session, inputs: Vec::new(), network, bound: Some((bound, size)) });
+        }
         let inputs = inputs
             .into_iter()
             .map(|(name, array)| Ok((name, Tensor::from_array(array)?.into_dyn())))
             .collect::<ort::Result<_>>()
             .map_err(Error::engine(format!("inputs of {network}")))?;
-        Ok(Self { session, inputs, network })
+        Ok(Self { session, inputs, network, bound: None })
     }
 
     /// Runs once.
@@ -44,6 +55,9 @@ impl BareRun {
     /// # Errors
     /// [`Error::Engine`].
     pub fn run(&mut self) -> Result<()> {
+        if let Some((bound, size)) = &mut self.bound {
+            return bound.again(&mut self.session, *size);
+        }
         let values: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, value)| (name.as_str(), value.into())).collect();
         self.session.run(values).map(drop).map_err(Error::engine(format!("running {}", self.network)))
@@ -68,13 +82,15 @@ pub fn nodes_per_provider(
 ) -> Result<BTreeMap<String, usize>> {
     let io = |source| Error::Io { what: "the profile of ONNX Runtime".to_owned(), source };
     let dir = tempfile::tempdir().map_err(io)?;
-    let (session, _) = session(bundle, network, options, Some(&dir.path().join("profile")))?;
+    // A graph of kernels that is replayed has no kernels in the profile.
+    let options = EngineOptions { gpu: Gpu { graph: false, ..options.gpu }, ..options.clone() };
+    let (session, _) = session(bundle, network, &options, Some(&dir.path().join("profile")))?;
     let inputs = silence(network, &bundle.manifest().dims, 1)
         .into_iter()
         .map(|(name, array)| Ok((name, Tensor::from_array(array)?.into_dyn())))
         .collect::<ort::Result<_>>()
         .map_err(Error::engine(format!("inputs of {network}")))?;
-    let mut bare = BareRun { session, inputs, network };
+    let mut bare = BareRun { session, inputs, network, bound: None };
     bare.run()?;
     let path = bare.session.end_profiling().map_err(Error::engine("ending the profile"))?;
     count_nodes(&std::fs::read_to_string(path).map_err(io)?)

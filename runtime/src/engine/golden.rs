@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use models::golden::{Case, Tensor};
 use models::{Bundle, Network};
-use ndarray::ArrayViewD;
+use ndarray::{ArrayD, ArrayViewD};
+use ort::session::Session;
 
 use super::EngineOptions;
-use super::runner::{NetworkRunner, OrtRunner};
+use super::precision::Precision;
+use super::provider::Provider;
+use super::runner::{NetworkRunner, OrtRunner, run_session};
 use crate::error::{Error, Result};
 
 /// How far one output lies from its golden value.
@@ -19,12 +22,15 @@ pub struct Deviation {
     pub output: String,
     /// Largest absolute difference, infinite where shapes differ or a value is not a number.
     pub difference: f32,
-    /// What the manifest accepts.
+    /// What is accepted: what the manifest says, or [`COARSE`] where fewer digits are computed with.
     pub tolerance: f32,
 }
 
+/// Largest difference that is accepted from 10-bit fractions (fp16, TF32); of a keypoint it is 1.3 pixels of 128.
+pub const COARSE: f32 = 0.02;
+
 impl Deviation {
-    /// Whether the output is as close as the manifest asks.
+    /// Whether the output is as close as it must be.
     pub fn passes(&self) -> bool {
         self.difference <= self.tolerance
     }
@@ -37,25 +43,80 @@ impl Deviation {
 /// Those of [`OrtRunner::load`] and [`NetworkRunner::run`]. A deviation that is too large is not an error here.
 pub fn check(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Deviation>> {
     let cases = bundle.read_golden()?;
-    let mut deviations = Vec::new();
-    for (network, case) in &cases {
-        let mut runner = OrtRunner::load(bundle, *network, options)?;
-        let mut worst = differences(*network, &mut runner, case)?;
-        let batch = case.inputs.values().next().map_or(0, |t| t.shape[0]);
-        for i in 0..batch {
-            let single = Case { inputs: rows(&case.inputs, i), outputs: rows(&case.outputs, i) };
-            for (all, one) in worst.iter_mut().zip(differences(*network, &mut runner, &single)?) {
-                *all = all.max(one);
-            }
+    let each = cases.iter().map(|(network, case)| deviations(bundle, *network, case, options));
+    Ok(each.collect::<Result<Vec<_>>>()?.concat())
+}
+
+/// The same for one network.
+///
+/// # Errors
+/// Those of [`check`].
+pub fn check_one(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Vec<Deviation>> {
+    let cases = bundle.read_golden()?;
+    let case = cases.get(&network);
+    case.map_or(Ok(Vec::new()), |case| deviations(bundle, network, case, options))
+}
+
+fn deviations(
+    bundle: &Bundle,
+    network: Network,
+    case: &Case,
+    options: &EngineOptions,
+) -> Result<Vec<Deviation>> {
+    let mut runner = OrtRunner::load(bundle, network, options)?;
+    let used = runner.attempts().last().map_or(options.provider, |a| a.provider);
+    let tolerance = tolerance(bundle, options.precision, used);
+    let mut run = |inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]| runner.run(inputs, outputs);
+    let mut worst = differences(network, &mut run, case)?;
+    let batch = case.inputs.values().next().map_or(0, |t| t.shape[0]);
+    for i in 0..batch {
+        let single = Case { inputs: rows(&case.inputs, i), outputs: rows(&case.outputs, i) };
+        for (all, one) in worst.iter_mut().zip(differences(network, &mut run, &single)?) {
+            *all = all.max(one);
         }
-        deviations.extend(case.outputs.keys().zip(worst).map(|(output, difference)| Deviation {
-            network: *network,
-            output: output.clone(),
-            difference,
-            tolerance: bundle.manifest().tolerance,
-        }));
     }
-    Ok(deviations)
+    let deviation = |(output, difference): (&String, f32)| Deviation {
+        network,
+        output: output.clone(),
+        difference,
+        tolerance,
+    };
+    Ok(case.outputs.keys().zip(worst).map(deviation).collect())
+}
+
+/// What is accepted of `provider` computing in `precision`.
+fn tolerance(bundle: &Bundle, precision: Precision, provider: Provider) -> f32 {
+    let accepted = bundle.manifest().tolerance;
+    if precision.is_full(provider) { accepted } else { accepted.max(COARSE) }
+}
+
+/// Checks a session of `network` that has just been opened on `provider`.
+///
+/// # Errors
+/// [`Error::Engine`] if an output lies further from its golden value than is accepted, or it does not run.
+pub(super) fn prove(
+    session: &mut Session,
+    bundle: &Bundle,
+    network: Network,
+    precision: Precision,
+    provider: Provider,
+) -> Result<()> {
+    let cases = bundle.read_golden()?;
+    let Some(case) = cases.get(&network) else { return Ok(()) };
+    let tolerance = tolerance(bundle, precision, provider);
+    // One image: for that an engine is fastest, and more may be more than it takes.
+    let case = Case { inputs: rows(&case.inputs, 0), outputs: rows(&case.outputs, 0) };
+    let mut run = |inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]| {
+        run_session(session, network, inputs, outputs)
+    };
+    let differences = differences(network, &mut run, &case)?;
+    match case.outputs.keys().zip(differences).find(|(_, difference)| !(*difference <= tolerance)) {
+        None => Ok(()),
+        Some((output, difference)) => Err(Error::Engine {
+            what: format!("{network} on {provider}"),
+            reason: format!("{output} lies {difference:.1e} from the bundle's own (at most {tolerance:.0e})"),
+        }),
+    }
 }
 
 /// Row `i` of each tensor, as a batch of one.
@@ -68,15 +129,18 @@ fn rows(tensors: &BTreeMap<String, Tensor>, i: usize) -> BTreeMap<String, Tensor
     tensors.iter().map(|(name, t)| (name.clone(), row(t))).collect()
 }
 
+/// Runs a network on named inputs for the outputs named.
+type Run<'r> = dyn FnMut(&[(&str, ArrayViewD<'_, f32>)], &[&str]) -> Result<Vec<ArrayD<f32>>> + 'r;
+
 /// The largest difference of each output, in the order of `case.outputs`.
-fn differences(network: Network, runner: &mut OrtRunner, case: &Case) -> Result<Vec<f32>> {
+fn differences(network: Network, run: &mut Run<'_>, case: &Case) -> Result<Vec<f32>> {
     let inputs = case
         .inputs
         .iter()
         .map(|(name, tensor)| Ok((name.as_str(), view(network, name, tensor)?)))
         .collect::<Result<Vec<_>>>()?;
     let names: Vec<&str> = case.outputs.keys().map(String::as_str).collect();
-    let results = runner.run(&inputs, &names)?;
+    let results = run(&inputs, &names)?;
     let compare = |(expected, result): (&Tensor, ndarray::ArrayD<f32>)| {
         let found = Tensor { shape: result.shape().to_vec(), data: result.iter().copied().collect() };
         found.max_abs_difference(expected)
@@ -117,7 +181,16 @@ mod tests {
         manifest.files.extend(models::bundle::describe_files(dir.path(), &[file]).unwrap());
         models::testing::write_manifest(dir.path(), &manifest).unwrap();
 
-        let deviations = check(&Bundle::open(dir.path()).unwrap(), &EngineOptions::default()).unwrap();
+        let bundle = Bundle::open(dir.path()).unwrap();
+        let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
+        let mut prove = |network, precision, provider| {
+            let (mut session, _) = super::super::runner::session(&bundle, network, &options, None).unwrap();
+            prove(&mut session, &bundle, network, precision, provider).map_err(|e| e.to_string())
+        };
+        prove(Network::KeypointGenerator, Precision::Stored, Provider::Cpu).unwrap();
+        let error = prove(Network::Detector, Precision::Fp16, Provider::TensorRt).unwrap_err();
+        assert!(error.contains("detector on tensorrt: confidence lies 2.5e-1"), "{error}");
+        let deviations = check(&bundle, &EngineOptions::default()).unwrap();
         let failed: Vec<_> = deviations.iter().filter(|d| !d.passes()).collect();
         assert_eq!(failed.len(), 1);
         assert_eq!((failed[0].network, failed[0].output.as_str()), (Network::Detector, "confidence"));

@@ -1,21 +1,28 @@
 //! Networks on ONNX Runtime: finding the library, choosing where to compute, sessions, the golden check.
 
 mod bare;
+mod binding;
 pub mod cache;
+mod cuda;
 mod encoder;
 pub mod golden;
 pub mod library;
 mod networks;
 mod noise;
+pub mod placement;
+mod precision;
 mod provider;
 mod runner;
 mod tensorrt;
 
 pub use bare::{BareRun, nodes_per_provider};
+pub use cuda::{DEFAULT_MEMORY_MIB, Gpu};
 pub use encoder::Encoder;
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
-pub use provider::{Attempt, Precision, Provider, SPINNING, probe};
+pub use precision::Precision;
+pub use provider::{Attempt, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};
+pub use tensorrt::has_nvidia_driver;
 
 /// How networks are to be run.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +34,10 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// In which numbers to compute.
     pub precision: Precision,
+    /// How a GPU is used, if it is.
+    pub gpu: Gpu,
     /// Told what takes long, as when TensorRT builds an engine.
     pub notice: Option<fn(&str)>,
+    /// Tell it, too, why no GPU is used.
+    pub explain: bool,
 }

@@ -3,17 +3,20 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Once;
 
 use models::onnx::{
     Dimension, DimensionValue, FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorShape,
     TensorType, TypeProto, ValueInfo,
 };
 use models::{BundleDims, Network};
-use ort::ep::{self, ExecutionProviderDispatch};
+use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
 use prost::Message;
 
 use super::cache::Entry;
+use super::cuda::{self, Gpu};
+use super::precision::Precision;
 use super::{library, tensorrt};
 use crate::error::{Error, Result, one_line};
 
@@ -43,6 +46,22 @@ pub struct Attempt {
     pub failure: Option<String>,
 }
 
+impl Attempt {
+    /// What to do about the failure, where that can be told.
+    pub fn fix(&self) -> Option<String> {
+        self.failure.as_deref().and_then(cuda::fix)
+    }
+
+    /// Why it failed, and what to do about that.
+    fn explained(&self) -> Option<String> {
+        let failure = self.failure.clone()?;
+        Some(match self.fix() {
+            Some(fix) => format!("{failure}; {fix}"),
+            None => failure,
+        })
+    }
+}
+
 impl Provider {
     /// Every choice, in the order in which help and errors list them.
     pub const ALL: [Provider; 4] = [Provider::Auto, Provider::Cpu, Provider::Cuda, Provider::TensorRt];
@@ -60,21 +79,31 @@ impl Provider {
         }
     }
 
+    /// Whether it computes on a GPU.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Provider::Cuda | Provider::TensorRt)
+    }
+
     /// What to register for it; `error_on_failure` because registration is silent otherwise.
-    fn dispatch(
+    fn dispatches(
         self,
         options: &SessionOptions<'_>,
         entry: Option<&Entry>,
-    ) -> Option<ExecutionProviderDispatch> {
-        match self {
-            Provider::Auto | Provider::Cpu => None,
-            Provider::Cuda => Some(ep::CUDA::default().build().error_on_failure()),
-            Provider::TensorRt => Some(tensorrt::provider(options, entry).build().error_on_failure()),
-        }
+        version: &str,
+    ) -> Result<Vec<ExecutionProviderDispatch>> {
+        let cuda = || cuda::provider(options, version).map(|ep| ep.build().error_on_failure());
+        Ok(match self {
+            Provider::Auto | Provider::Cpu => Vec::new(),
+            Provider::Cuda => vec![cuda()?],
+            // What TensorRT leaves, CUDA takes.
+            Provider::TensorRt => {
+                vec![tensorrt::provider(options, entry).build().error_on_failure(), cuda()?]
+            }
+        })
     }
 
     /// The providers to try for this choice, best first.
-    fn candidates(self) -> &'static [Provider] {
+    pub(super) fn candidates(self) -> &'static [Provider] {
         match self {
             Provider::Auto => &Self::LADDER,
             Provider::Cpu => &[Provider::Cpu],
@@ -101,40 +130,6 @@ impl std::fmt::Display for Provider {
     }
 }
 
-/// Numbers that a network is computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Those in which the bundle stores its weights.
-    #[default]
-    Stored,
-    /// 16-bit floats where the provider finds them good enough: TensorRT only.
-    Fp16,
-}
-
-impl Precision {
-    /// Every choice.
-    pub const ALL: [Precision; 2] = [Precision::Stored, Precision::Fp16];
-
-    /// The name used on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::Stored => "stored",
-            Precision::Fp16 => "fp16",
-        }
-    }
-}
-
-impl FromStr for Precision {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|p| p.name() == text)
-            .ok_or_else(|| format!("unknown precision {text:?}, choose one of: stored, fp16"))
-    }
-}
-
 /// How a session is to be opened.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SessionOptions<'p> {
@@ -142,6 +137,8 @@ pub(super) struct SessionOptions<'p> {
     pub provider: Provider,
     /// In which numbers.
     pub precision: Precision,
+    /// How a GPU is used, if it is.
+    pub gpu: Gpu,
     /// Threads within an operator.
     pub threads: usize,
     /// Where to write ONNX Runtime's profile; it adds a suffix.
@@ -150,6 +147,8 @@ pub(super) struct SessionOptions<'p> {
     pub network: Option<(Network, BundleDims)>,
     /// Told what takes long.
     pub notice: Option<fn(&str)>,
+    /// Tell it, too, why no GPU is used.
+    pub explain: bool,
 }
 
 impl SessionOptions<'_> {
@@ -162,61 +161,119 @@ impl SessionOptions<'_> {
     }
 }
 
+/// Holds what a session computes on a provider against what it should.
+pub(super) type Proof<'p> = dyn Fn(Provider, &mut Session) -> Result<()> + 'p;
+
 /// Opens a session for the ONNX file `model` on the best of the providers that `options` allow; `what` is named in
-/// errors. Returns every attempt, the last of which is the one that worked.
+/// errors. Returns every attempt, the last of which is the one that worked. An engine that was built just now is kept,
+/// and used, only if `prove` finds nothing wrong with it.
 pub(super) fn open_session(
     what: &str,
     model: &[u8],
     options: &SessionOptions<'_>,
+    prove: &Proof<'_>,
 ) -> Result<(Session, Vec<Attempt>)> {
-    let candidates = match (options.precision, options.provider) {
-        (Precision::Stored, provider) => provider.candidates(),
-        (Precision::Fp16, Provider::Auto | Provider::TensorRt) => Provider::TensorRt.candidates(),
-        (Precision::Fp16, provider) => {
-            let reason = format!("precision fp16 is TensorRT's, {provider} computes in what is stored");
-            return Err(Error::Provider { provider: provider.name(), reason });
+    let mut attempts = Vec::new();
+    for &provider in options.precision.candidates(options.provider)? {
+        match attempt(provider, what, model, options, prove)? {
+            Ok(session) => {
+                attempts.push(Attempt { provider, failure: None });
+                if let (Some(say), true) = (options.notice, options.explain) {
+                    explain_once(&attempts, say);
+                }
+                return Ok((session, attempts));
+            }
+            Err(e) if provider == Provider::Cpu => return Err(Error::engine(format!("loading {what}"))(e)),
+            Err(e) => attempts.push(Attempt { provider, failure: Some(plain(&e.to_string())) }),
         }
-    };
-    let environment = &library::get()?.environment;
-    let open = |provider: Provider, entry: Option<&Entry>| -> ort::Result<Session> {
-        let mut builder = Session::builder(environment)?
+    }
+    let last = attempts.pop();
+    let reason = last.as_ref().and_then(Attempt::explained).unwrap_or_default();
+    Err(Error::Provider { provider: options.provider.name(), reason })
+}
+
+/// Says once in the life of the process why the processor computes and no GPU.
+fn explain_once(attempts: &[Attempt], say: fn(&str)) {
+    static SAID: Once = Once::new();
+    let reasons: Vec<_> = attempts
+        .iter()
+        .filter_map(|a| a.failure.as_ref().map(|reason| format!("not on {}: {reason}", a.provider)))
+        .collect();
+    if !reasons.is_empty() {
+        SAID.call_once(|| say(&format!("computing on the CPU; {}", reasons.join("; "))));
+    }
+}
+
+/// Opens a session on `provider`. The outer error ends all attempts, the inner one is this attempt's.
+fn attempt(
+    provider: Provider,
+    what: &str,
+    model: &[u8],
+    options: &SessionOptions<'_>,
+    prove: &Proof<'_>,
+) -> Result<ort::Result<Session>> {
+    // Before anything else of `ort`, which would look for a library of its own.
+    library::get()?;
+    if provider != Provider::TensorRt {
+        return open(provider, model, options, None);
+    }
+    let entry = tensorrt::entry(model, options)?;
+    let notice = options.notice.filter(|_| !entry.as_ref().is_some_and(Entry::is_ready));
+    let new = !entry.as_ref().is_some_and(Entry::is_ready);
+    // A graph would be recorded with the values of the proof, and replayed with those.
+    let plain = SessionOptions { gpu: Gpu { graph: false, ..options.gpu }, ..options.clone() };
+    let build = || open(provider, model, if new { &plain } else { options }, entry.as_ref());
+    let mut session = tensorrt::saying_so(what, notice, build)?;
+    if let (Ok(opened), true) = (&mut session, new) {
+        if let Err(e) = prove(provider, opened) {
+            // The entry is dropped unsealed, and what was built with it.
+            return Ok(Err(ort::Error::new(e.to_string())));
+        }
+        if options.gpu.graph {
+            session = open(provider, model, options, entry.as_ref())?;
+        }
+    }
+    if let (Ok(_), Some(entry)) = (&session, entry) {
+        entry.seal()?;
+    }
+    Ok(session)
+}
+
+fn open(
+    provider: Provider,
+    model: &[u8],
+    options: &SessionOptions<'_>,
+    entry: Option<&Entry>,
+) -> Result<ort::Result<Session>> {
+    let library = library::get()?;
+    let dispatches = provider.dispatches(options, entry, &library.version)?;
+    let build = || -> ort::Result<Session> {
+        let mut builder = Session::builder(&library.environment)?
             .with_intra_threads(options.threads)?
             // Spinning threads would take the cores that decoding and drawing need.
             .with_intra_op_spinning(SPINNING)?;
         if let Some(profile) = options.profile {
             builder = builder.with_profiling(profile)?;
         }
-        if let Some(dispatch) = provider.dispatch(options, entry) {
-            builder = builder.with_execution_providers([dispatch])?;
+        if provider.is_gpu() {
+            // ONNX Runtime then refuses the session if it has assigned a single node to the processor.
+            builder = builder.with_disable_cpu_fallback()?.with_execution_providers(dispatches)?;
         }
         builder.commit_from_memory(model)
     };
-    // The outer errors end the attempts, the inner ones are one attempt's.
-    let attempt = |provider: Provider| -> Result<ort::Result<Session>> {
-        if provider != Provider::TensorRt {
-            return Ok(open(provider, None));
-        }
-        let entry = tensorrt::entry(model, options)?;
-        let notice = options.notice.filter(|_| !entry.as_ref().is_some_and(Entry::is_ready));
-        let session = tensorrt::saying_so(what, notice, || open(provider, entry.as_ref()));
-        if let (Ok(_), Some(entry)) = (&session, entry) {
-            entry.seal()?;
-        }
-        Ok(session)
-    };
-    let mut attempts = Vec::new();
-    for &provider in candidates {
-        match attempt(provider)? {
-            Ok(session) => {
-                attempts.push(Attempt { provider, failure: None });
-                return Ok((session, attempts));
-            }
-            Err(e) if provider == Provider::Cpu => return Err(Error::engine(format!("loading {what}"))(e)),
-            Err(e) => attempts.push(Attempt { provider, failure: Some(one_line(&e.to_string())) }),
-        }
+    Ok(build())
+}
+
+/// What ONNX Runtime says went wrong, on one line, without the place in its source and its codes.
+fn plain(text: &str) -> String {
+    let line = one_line(text);
+    if let Some((_, failure)) = line.rsplit_once("CUDA failure ") {
+        return format!("CUDA failure {}", failure.split(" ;").next().unwrap_or(failure));
     }
-    let reason = attempts.pop().and_then(|a| a.failure).unwrap_or_default();
-    Err(Error::Provider { provider: options.provider.name(), reason })
+    let rest = line.rsplit_once("[ONNXRuntimeError] : ").map_or(line.as_str(), |(_, rest)| rest);
+    // "1 : FAIL : Failed to …"
+    let said = rest.splitn(3, " : ").nth(2).filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()));
+    said.unwrap_or(rest).trim_end_matches('.').to_owned()
 }
 
 /// Tries every provider on a graph of one node.
@@ -224,20 +281,13 @@ pub(super) fn open_session(
 /// # Errors
 /// [`Error::Library`] if there is no ONNX Runtime to try them with.
 pub fn probe() -> Result<Vec<Attempt>> {
-    library::get()?;
     let model = one_node_graph();
     let options = |provider| SessionOptions { provider, threads: 1, ..SessionOptions::default() };
-    Ok(Provider::LADDER
-        .into_iter()
-        .map(|provider| {
-            let failure = match open_session("a test graph", &model, &options(provider)) {
-                Ok(_) => None,
-                Err(Error::Provider { reason, .. } | Error::Engine { reason, .. }) => Some(reason),
-                Err(e) => Some(e.to_string()),
-            };
-            Attempt { provider, failure }
-        })
-        .collect())
+    let try_one = |provider| {
+        let outcome = attempt(provider, "a test graph", &model, &options(provider), &|_, _| Ok(()))?;
+        Ok(Attempt { provider, failure: outcome.err().map(|e| plain(&e.to_string())) })
+    };
+    Provider::LADDER.into_iter().map(try_one).collect()
 }
 
 /// `y = Relu(x)` on a vector of any length.
@@ -278,13 +328,33 @@ mod tests {
     }
 
     #[test]
-    fn sixteen_bit_floats_are_refused_where_they_would_not_be_used() {
-        let options =
-            |provider| SessionOptions { provider, precision: Precision::Fp16, ..Default::default() };
-        let error = open_session("x", &[], &options(Provider::Cpu)).err().unwrap();
-        assert!(error.to_string().contains("fp16 is TensorRT's"), "{error}");
-        assert_eq!("fp16".parse(), Ok(Precision::Fp16));
+    fn precisions_are_refused_where_they_would_not_be_used() {
+        let options = |provider, precision| SessionOptions { provider, precision, ..Default::default() };
+        let refused = |provider, precision, part: &str| {
+            let error = open_session("x", &[], &options(provider, precision), &|_, _| Ok(())).err().unwrap();
+            assert!(error.to_string().contains(part), "{error}");
+        };
+        refused(Provider::Cpu, Precision::Fp16, "fp16 is there with tensorrt only");
+        refused(Provider::TensorRt, Precision::Tf32, "tf32 is there with cuda only");
+        assert!(Precision::ALL.iter().all(|p| p.name().parse() == Ok(*p)));
         assert!("int3".parse::<Precision>().is_err());
+    }
+
+    #[test]
+    fn reasons_lose_what_only_its_makers_understand() {
+        let raw = "/src/provider_bridge_ort.cc:2043 Provider& ProviderLibrary::Get() [ONNXRuntimeError] : 1 : FAIL : \
+                   Failed to load library /x/a.so with error: libcublasLt.so.13: cannot open shared object file: No \
+                   such file or directory\n";
+        let said = "Failed to load library /x/a.so with error: libcublasLt.so.13: cannot open shared object file: No \
+                    such file or directory";
+        assert_eq!(plain(raw), said);
+        let off = "CUDA execution provider is not enabled in this build";
+        assert_eq!(plain(&format!("{off}. ")), off);
+        assert_eq!(plain("a : b : c : d"), "a : b : c : d");
+        let raw = "/src/cuda_call.cc:146 CudaCall(ERRTYPE, int) [with ERRTYPE = cudaError] CUDA failure 35: CUDA driver \
+                   version is insufficient for CUDA runtime version ; GPU=-1 ; hostname=vm ; expr=cudaSetDevice(0);";
+        let said = "CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version";
+        assert_eq!(plain(raw), said);
     }
 
     #[test]

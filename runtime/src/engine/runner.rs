@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use models::{Bundle, Network};
+use models::{Bundle, BundleDims, Network};
 use ndarray::{ArrayD, ArrayViewD};
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
 use super::EngineOptions;
-use super::provider::{Attempt, SessionOptions, open_session};
+use super::binding::{Bound, Place};
+use super::golden;
+use super::provider::{Attempt, Provider, SessionOptions, open_session};
 use crate::error::{Error, Result};
 
 /// Something that turns named float32 tensors into named float32 tensors.
@@ -25,6 +27,8 @@ pub struct OrtRunner {
     session: Session,
     network: Network,
     attempts: Vec<Attempt>,
+    /// What it computes on, if that is a GPU.
+    bound: Option<Bound>,
 }
 
 impl OrtRunner {
@@ -34,7 +38,8 @@ impl OrtRunner {
     /// [`Error::Bundle`], [`Error::Library`], [`Error::Provider`] or [`Error::Engine`].
     pub fn load(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Self> {
         let (session, attempts) = session(bundle, network, options, None)?;
-        Ok(Self { session, network, attempts })
+        let bound = bound(network, bundle.manifest().dims, &attempts, options);
+        Ok(Self { session, network, attempts, bound })
     }
 
     /// Every provider tried, the last of which is the one in use, with the reasons of those that failed.
@@ -51,11 +56,28 @@ pub(super) fn session(
     profile: Option<&Path>,
 ) -> Result<(Session, Vec<Attempt>)> {
     let model = bundle.read_network(network)?;
-    let EngineOptions { provider, precision, notice, .. } = *options;
+    let EngineOptions { provider, precision, gpu, notice, explain, .. } = *options;
     let threads = options.threads.unwrap_or_else(|| default_threads(network));
     let sizes = Some((network, bundle.manifest().dims));
-    let options = SessionOptions { provider, precision, threads, profile, network: sizes, notice };
-    open_session(&network.file_name(), &model, &options)
+    let options =
+        SessionOptions { provider, precision, gpu, threads, profile, network: sizes, notice, explain };
+    let prove =
+        |provider, session: &mut Session| golden::prove(session, bundle, network, precision, provider);
+    open_session(&network.file_name(), &model, &options, &prove)
+}
+
+/// The values of a network that computes on a GPU; `None` where the last of `attempts`, the one in use, is no GPU.
+pub(super) fn bound(
+    network: Network,
+    dims: BundleDims,
+    attempts: &[Attempt],
+    options: &EngineOptions,
+) -> Option<Bound> {
+    let provider = attempts.last()?.provider;
+    // TensorRT's provider keeps one graph, and does not look whether it fits.
+    let graph = Place::Graph { shapes: provider == Provider::Cuda };
+    let place = if options.gpu.graph { graph } else { Place::Pinned };
+    provider.is_gpu().then(|| Bound::new(network, dims, place))
 }
 
 /// Threads that suit a network.
@@ -69,22 +91,38 @@ pub fn default_threads(network: Network) -> usize {
 impl NetworkRunner for OrtRunner {
     fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
         let network = self.network;
-        let failed = || Error::engine(format!("running {network}"));
-        let values = inputs
-            .iter()
-            .map(|(name, view)| Ok((*name, TensorRef::from_array_view(view.view())?.into())))
-            .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()
-            .map_err(failed())?;
-        let results = self.session.run(values).map_err(failed())?;
-        outputs
-            .iter()
-            .map(|name| {
-                let value = results.get(name).ok_or_else(|| Error::Engine {
-                    what: format!("running {network}"),
-                    reason: format!("it has no output named {name:?}"),
-                })?;
-                Ok(value.try_extract_array::<f32>().map_err(failed())?.to_owned())
-            })
-            .collect()
+        if let Some(bound) = &mut self.bound {
+            return bound.run(&mut self.session, inputs, outputs);
+        }
+        run_session(&mut self.session, network, inputs, outputs)
     }
+}
+
+/// Runs a session with inputs and outputs in ordinary memory.
+///
+/// # Errors
+/// Those of [`NetworkRunner::run`].
+pub(super) fn run_session(
+    session: &mut Session,
+    network: Network,
+    inputs: &[(&str, ArrayViewD<'_, f32>)],
+    outputs: &[&str],
+) -> Result<Vec<ArrayD<f32>>> {
+    let failed = || Error::engine(format!("running {network}"));
+    let values = inputs
+        .iter()
+        .map(|(name, view)| Ok((*name, TensorRef::from_array_view(view.view())?.into())))
+        .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()
+        .map_err(failed())?;
+    let results = session.run(values).map_err(failed())?;
+    outputs
+        .iter()
+        .map(|name| {
+            let value = results.get(name).ok_or_else(|| Error::Engine {
+                what: format!("running {network}"),
+                reason: format!("it has no output named {name:?}"),
+            })?;
+            Ok(value.try_extract_array::<f32>().map_err(failed())?.to_owned())
+        })
+        .collect()
 }

@@ -1,21 +1,23 @@
 //! TensorRT: engines for fixed ranges of shapes, built once and kept.
 
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use models::files::sha256_hex;
 use models::{BundleDims, Network};
-use ort::ep::{self, ExecutionProvider};
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider};
 
 use super::cache::{EngineCache, Entry, Key};
 use super::library;
-use super::provider::{Precision, SessionOptions};
+use super::precision::Precision;
+use super::provider::SessionOptions;
 use crate::error::Result;
 
 /// Least and most images that an engine takes at once; it is fastest with one.
 const BATCH: (usize, usize) = (1, 8);
-/// Memory for building and running, bytes: a Jetson shares what it has with the processor.
-const WORKSPACE: usize = 512 << 20;
+/// Most memory for building and running, bytes: a Jetson shares what it has with the processor.
+const WORKSPACE: u64 = 512 << 20;
 /// Between words on an engine that is being built.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Names of TensorRT's library, newest first.
@@ -64,25 +66,42 @@ pub(super) fn entry(model: &[u8], options: &SessionOptions<'_>) -> Result<Option
 
 /// The provider with its settings.
 pub(super) fn provider(options: &SessionOptions<'_>, entry: Option<&Entry>) -> ep::TensorRT {
-    let mut provider = ep::TensorRT::default()
-        .with_fp16(options.precision == Precision::Fp16)
-        .with_max_workspace_size(WORKSPACE)
-        .with_auxiliary_streams(0);
+    let folder = entry.map(|e| e.path().display().to_string());
+    let settings = settings(options, folder.as_deref());
+    settings
+        .into_iter()
+        .fold(ep::TensorRT::default(), |ep, (key, value)| ep.with_arbitrary_config(key, value))
+}
+
+/// ONNX Runtime's names of settings, and their values; `folder` is where the engine is kept.
+fn settings(options: &SessionOptions<'_>, folder: Option<&str>) -> Vec<(&'static str, String)> {
+    let mut settings = vec![
+        ("trt_max_workspace_size", options.gpu.memory().min(WORKSPACE).to_string()),
+        // More streams take more memory, and these networks have little to do side by side.
+        ("trt_auxiliary_streams", "0".to_owned()),
+    ];
+    if options.precision == Precision::Fp16 {
+        settings.push(("trt_fp16_enable", "1".to_owned()));
+    }
+    if options.gpu.graph {
+        settings.push(("trt_cuda_graph_enable", "1".to_owned()));
+    }
     if options.network.is_some() {
-        provider = provider
-            .with_profile_min_shapes(options.shapes(BATCH.0))
-            .with_profile_opt_shapes(options.shapes(BATCH.0))
-            .with_profile_max_shapes(options.shapes(BATCH.1));
+        settings.push(("trt_profile_min_shapes", options.shapes(BATCH.0)));
+        settings.push(("trt_profile_opt_shapes", options.shapes(BATCH.0)));
+        settings.push(("trt_profile_max_shapes", options.shapes(BATCH.1)));
     }
-    if let Some(entry) = entry {
-        let path = entry.path().display().to_string();
-        provider = provider
-            .with_engine_cache(true)
-            .with_engine_cache_path(&path)
-            .with_timing_cache(true)
-            .with_timing_cache_path(path);
+    if let Some(folder) = folder {
+        for (key, value) in [
+            ("trt_engine_cache_enable", "1"),
+            ("trt_engine_cache_path", folder),
+            ("trt_timing_cache_enable", "1"),
+            ("trt_timing_cache_path", folder),
+        ] {
+            settings.push((key, value.to_owned()));
+        }
     }
-    provider
+    settings
 }
 
 /// Does `work`, with a word every five seconds on how long it has taken.
@@ -103,6 +122,11 @@ pub(super) fn saying_so<T>(what: &str, say: Option<fn(&str)>, work: impl FnOnce(
         drop(done);
         result
     })
+}
+
+/// Whether the system has an NVIDIA driver, a desktop's or a Jetson's.
+pub fn has_nvidia_driver() -> bool {
+    ["/proc/driver/nvidia/version", "/etc/nv_tegra_release"].iter().any(|file| Path::new(file).exists())
 }
 
 /// GPUs and driver as the system tells them; the same text on the same machine until something is exchanged.
@@ -148,6 +172,28 @@ mod tests {
         let k = dims.keypoints;
         let drawn = shapes(Network::ImageGenerator, &dims, 1);
         assert!(drawn.starts_with(&format!("keypoints:1x{k}x2,scales:1x{k},")), "{drawn}");
+    }
+
+    #[test]
+    fn settings_bound_memory_fix_shapes_and_keep_engines() {
+        let gpu = super::super::cuda::Gpu { memory_mib: 256, graph: true };
+        let network = Some((Network::Detector, models::testing::DIMS));
+        let options = SessionOptions { precision: Precision::Fp16, gpu, network, ..Default::default() };
+        let text = |options: &SessionOptions<'_>, folder| {
+            settings(options, folder).iter().map(|(key, value)| format!("{key}={value} ")).collect::<String>()
+        };
+        let s = models::testing::DIMS.detector_size;
+        assert_eq!(
+            text(&options, Some("/c")),
+            format!(
+                "trt_max_workspace_size=268435456 trt_auxiliary_streams=0 trt_fp16_enable=1 trt_cuda_graph_enable=1 \
+                 trt_profile_min_shapes=image:1x3x{s}x{s} trt_profile_opt_shapes=image:1x3x{s}x{s} \
+                 trt_profile_max_shapes=image:8x3x{s}x{s} trt_engine_cache_enable=1 trt_engine_cache_path=/c \
+                 trt_timing_cache_enable=1 trt_timing_cache_path=/c "
+            )
+        );
+        let plain = text(&SessionOptions::default(), None);
+        assert_eq!(plain, "trt_max_workspace_size=536870912 trt_auxiliary_streams=0 ");
     }
 
     #[test]

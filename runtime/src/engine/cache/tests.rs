@@ -65,7 +65,8 @@ fn an_engine_that_was_built_is_there_for_its_key_and_no_other() {
 #[test]
 fn what_was_tampered_with_is_built_anew() {
     type Attack = fn(&Path);
-    let attacks: [(&str, Attack); 8] = [
+    let root = rustix::process::geteuid().is_root();
+    let attacks: [(&str, Attack); 9] = [
         ("truncated", |d| fs::write(d.join("a.engine"), "").unwrap()),
         ("changed", |d| fs::write(d.join("a.engine"), "evil").unwrap()),
         ("missing", |d| fs::remove_file(d.join("a.timing")).unwrap()),
@@ -76,9 +77,11 @@ fn what_was_tampered_with_is_built_anew() {
         }),
         ("unsealed", |d| fs::remove_file(d.join(SEAL)).unwrap()),
         ("seal truncated", |d| fs::write(d.join(SEAL), "{").unwrap()),
+        ("another user's", |d| std::os::unix::fs::chown(d.join("a.engine"), Some(12345), None).unwrap()),
         ("open to others", |d| fs::set_permissions(d, fs::Permissions::from_mode(0o777)).unwrap()),
     ];
-    for (name, attack) in attacks {
+    // Only root can give files away.
+    for (name, attack) in attacks.into_iter().filter(|(name, _)| root || *name != "another user's") {
         let (_dir, cache) = cache();
         let dir = build(&cache, "m");
         attack(&dir);
@@ -147,6 +150,51 @@ fn of_two_at_once_one_builds_and_the_other_waits_for_it() {
         entry.seal().unwrap();
         assert!(second.join().unwrap(), "the second uses what the first built");
     });
+}
+
+/// Names the cache to a process that [`of_two_processes_one_builds_and_the_other_waits`] starts.
+const ROOT_OF_CHILD: &str = "LKG_TEST_ENGINES";
+
+/// The body of such a process; it does nothing where nobody named a cache.
+#[test]
+fn a_process_that_builds_or_waits() {
+    let Some(root) = std::env::var_os(ROOT_OF_CHILD) else { return };
+    let mut waited = false;
+    let entry = EngineCache::at(root).entry(key("m"), &mut || waited = true).unwrap();
+    if entry.is_ready() {
+        assert!(waited || fs::read(entry.path().join("a.engine")).unwrap() == b"engine");
+        println!("\nfound");
+    } else {
+        // Long enough for the other to come.
+        std::thread::sleep(Duration::from_millis(400));
+        fs::write(entry.path().join("a.engine"), "engine").unwrap();
+        println!("\nbuilt");
+    }
+    entry.seal().unwrap();
+}
+
+#[test]
+fn of_two_processes_one_builds_and_the_other_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let start = || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", "engine::cache::tests::a_process_that_builds_or_waits"])
+            .env(ROOT_OF_CHILD, dir.path().join("engines"))
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let mut said: Vec<String> = [start(), start()]
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            text.lines().find(|l| ["found", "built"].contains(l)).unwrap().to_owned()
+        })
+        .collect();
+    said.sort();
+    assert_eq!(said, ["built", "found"]);
 }
 
 #[test]
