@@ -7,7 +7,8 @@ use models::{Bundle, Network};
 use ndarray::ArrayViewD;
 
 use super::EngineOptions;
-use super::runner::{NetworkRunner, OrtRunner};
+use super::in_two;
+use super::runner::NetworkRunner;
 use crate::error::{Error, Result};
 
 /// How far one output lies from its golden value.
@@ -34,17 +35,17 @@ impl Deviation {
 /// each output: a graph with a batch frozen in fails one of the two.
 ///
 /// # Errors
-/// Those of [`OrtRunner::load`] and [`NetworkRunner::run`]. A deviation that is too large is not an error here.
+/// Those of [`super::OrtRunner::load`] and [`NetworkRunner::run`]. A deviation that is too large is not an error here.
 pub fn check(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Deviation>> {
     let cases = bundle.read_golden()?;
     let mut deviations = Vec::new();
     for (network, case) in &cases {
-        let mut runner = OrtRunner::load(bundle, *network, options)?;
-        let mut worst = differences(*network, &mut runner, case)?;
+        let (mut runner, _) = in_two::load(bundle, *network, options)?;
+        let mut worst = differences(*network, &mut *runner, case)?;
         let batch = case.inputs.values().next().map_or(0, |t| t.shape[0]);
         for i in 0..batch {
             let single = Case { inputs: rows(&case.inputs, i), outputs: rows(&case.outputs, i) };
-            for (all, one) in worst.iter_mut().zip(differences(*network, &mut runner, &single)?) {
+            for (all, one) in worst.iter_mut().zip(differences(*network, &mut *runner, &single)?) {
                 *all = all.max(one);
             }
         }
@@ -69,7 +70,7 @@ fn rows(tensors: &BTreeMap<String, Tensor>, i: usize) -> BTreeMap<String, Tensor
 }
 
 /// The largest difference of each output, in the order of `case.outputs`.
-fn differences(network: Network, runner: &mut OrtRunner, case: &Case) -> Result<Vec<f32>> {
+fn differences(network: Network, runner: &mut dyn NetworkRunner, case: &Case) -> Result<Vec<f32>> {
     let inputs = case
         .inputs
         .iter()

@@ -4,6 +4,7 @@ mod bare;
 pub mod cache;
 mod encoder;
 pub mod golden;
+mod in_two;
 pub mod library;
 mod networks;
 mod noise;
