@@ -12,7 +12,7 @@ mod provider;
 mod runner;
 mod tensorrt;
 
-pub use bare::{BareRun, nodes_per_provider};
+pub use bare::{BareRun, Kernel, kernels, nodes_per_provider, silence};
 pub use encoder::Encoder;
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
 pub use provider::{Attempt, Precision, Provider, SPINNING, probe};

@@ -188,9 +188,7 @@ pub fn split_bundle(dir: &Path, out: &Path, force: bool) -> Result<(Manifest, f3
     manifest.files.remove(&network.file_name());
     manifest.dims = halves.dims;
     let staging = Staging::beside(out, force)?;
-    for file in manifest.files.keys() {
-        write_atomically(&staging.dir().join(file), &bundle.read(file)?)?;
-    }
+    copy_rest(dir, staging.dir())?;
     for (half, content) in &contents {
         write_atomically(&staging.dir().join(half.file_name()), content)?;
         manifest.files.extend(describe_files(staging.dir(), &[half.file_name()])?);
@@ -201,6 +199,18 @@ pub fn split_bundle(dir: &Path, out: &Path, force: bool) -> Result<(Manifest, f3
     check_bundle(staging.dir(), None)?;
     staging.publish()?;
     Ok((manifest, worst))
+}
+
+/// Copies what else lies in the bundle, also what its manifest does not name.
+fn copy_rest(from: &Path, to: &Path) -> Result<()> {
+    for entry in std::fs::read_dir(from).map_err(Error::io(from))? {
+        let path = entry.map_err(Error::io(from))?.path();
+        let name = path.file_name().unwrap_or_default();
+        if path.is_file() && name != MANIFEST && *name != *Network::ImageGenerator.file_name() {
+            std::fs::copy(&path, to.join(name)).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the manifest says of a half, given what is known of the whole.

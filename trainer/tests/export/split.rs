@@ -93,6 +93,8 @@ fn an_earlier_bundle_is_brought_into_the_form_that_exports_have() {
 
     as_it_was(&nets.view(), &arch, &out);
     check_bundle(&out, Some((&nets.view(), &arch))).unwrap();
+    // What was put beside the bundle's own files was once lost.
+    fs::write(out.join("train.toml"), "[gan]").unwrap();
     let other = dir.path().join("other");
     let (split, worst) = split_bundle(&out, &other, false).unwrap();
     assert!(worst < 1e-6, "{worst}");
@@ -105,6 +107,7 @@ fn an_earlier_bundle_is_brought_into_the_form_that_exports_have() {
     // In place, too, and the rest is as it was.
     split_bundle(&out, &out, true).unwrap();
     assert_eq!(entries(&out), entries(&other));
+    assert!(out.join("train.toml").exists());
     assert_eq!(Bundle::open(&out).unwrap().manifest(), &split);
     assert_eq!(entries(dir.path()), ["other", "tiny"]);
 }
