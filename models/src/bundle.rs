@@ -60,6 +60,19 @@ impl Bundle {
         self.manifest.networks.contains_key(&network)
     }
 
+    /// Whether the image generator lies in two files, [`Network::Style`] and [`Network::Render`].
+    pub fn draws_in_two(&self) -> bool {
+        self.has(Network::Render)
+    }
+
+    /// What can be computed, as the golden tensors name it: the networks present, an image generator in two files
+    /// counting as one.
+    pub fn functions(&self) -> Vec<Network> {
+        let halves = [Network::Style, Network::Render];
+        let there = |n: &Network| !halves.contains(n) && (self.has(*n) || *n == Network::ImageGenerator);
+        Network::ALL.into_iter().filter(there).collect()
+    }
+
     /// The networks present, in the order in which they are reported.
     pub fn networks(&self) -> Vec<Network> {
         Network::ALL.into_iter().filter(|n| self.has(*n)).collect()
@@ -91,13 +104,13 @@ impl Bundle {
         Ok(content)
     }
 
-    /// Reads the golden tensors of every network present.
+    /// Reads the golden tensors of all [`Bundle::functions`].
     ///
     /// # Errors
     /// Those of [`Bundle::read`], and [`Error::Golden`].
     pub fn read_golden(&self) -> Result<Cases> {
         let content = self.read(golden::FILE_NAME)?;
-        golden::parse(&content, &self.dir.join(golden::FILE_NAME), &self.networks(), &self.manifest.dims)
+        golden::parse(&content, &self.dir.join(golden::FILE_NAME), &self.functions(), &self.manifest.dims)
     }
 
     /// Checks every file of the bundle against the manifest and every network against the contract.

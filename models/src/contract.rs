@@ -14,6 +14,10 @@ pub enum Network {
     Detector,
     /// Image to embeddings (optional: makes a real photo editable).
     Encoder,
+    /// The half of an image generator that looks at the appearance alone: it is run once a face (see [`Self::Render`]).
+    Style,
+    /// The half that draws, every frame. A bundle has these two or [`Self::ImageGenerator`].
+    Render,
 }
 
 /// One axis of a tensor.
@@ -47,12 +51,21 @@ pub struct BundleDims {
     pub image_size: usize,
     /// Side of the detector's square input, in pixels.
     pub detector_size: usize,
+    /// Rows and columns of what [`Network::Style`] makes for [`Network::Render`], where the bundle has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tables: Option<[usize; 2]>,
 }
 
 impl Network {
     /// All networks, in the order in which they are reported.
-    pub const ALL: [Network; 4] =
-        [Network::KeypointGenerator, Network::ImageGenerator, Network::Detector, Network::Encoder];
+    pub const ALL: [Network; 6] = [
+        Network::KeypointGenerator,
+        Network::ImageGenerator,
+        Network::Style,
+        Network::Render,
+        Network::Detector,
+        Network::Encoder,
+    ];
 
     /// The name used in manifests and golden tensors.
     pub fn name(self) -> &'static str {
@@ -61,6 +74,8 @@ impl Network {
             Network::ImageGenerator => "image_generator",
             Network::Detector => "detector",
             Network::Encoder => "encoder",
+            Network::Style => "style",
+            Network::Render => "render",
         }
     }
 
@@ -69,27 +84,25 @@ impl Network {
         format!("{}.onnx", self.name())
     }
 
-    /// Whether every bundle must have it.
+    /// Whether every bundle must have its file.
     pub fn is_required(self) -> bool {
-        self != Network::Encoder
+        matches!(self, Network::KeypointGenerator | Network::Detector)
     }
 
     /// Inputs of the network for a bundle of the given sizes.
     pub fn inputs(self, d: &BundleDims) -> Vec<TensorSpec> {
         let (k, e) = (d.keypoints, d.embedding);
+        let looks = || [spec("embeddings", &[k, e]), spec("background", &[e])];
+        let pose = || [spec("keypoints", &[k, 2]), spec("scales", &[k]), spec("visible", &[k])];
         match self {
             Network::KeypointGenerator => vec![
                 spec("z_pose", &[d.latent]),
                 spec("z_appearance", &[d.latent]),
                 spec("z_background", &[d.latent]),
             ],
-            Network::ImageGenerator => vec![
-                spec("keypoints", &[k, 2]),
-                spec("scales", &[k]),
-                spec("visible", &[k]),
-                spec("embeddings", &[k, e]),
-                spec("background", &[e]),
-            ],
+            Network::ImageGenerator => pose().into_iter().chain(looks()).collect(),
+            Network::Style => looks().into(),
+            Network::Render => pose().into_iter().chain([tables(d)]).collect(),
             Network::Detector => vec![spec("image", &[3, d.detector_size, d.detector_size])],
             Network::Encoder => vec![spec("image", &[3, d.image_size, d.image_size])],
         }
@@ -102,7 +115,10 @@ impl Network {
             Network::KeypointGenerator => {
                 vec![spec("keypoints", &[k, 2]), spec("embeddings", &[k, e]), spec("background", &[e])]
             }
-            Network::ImageGenerator => vec![spec("image", &[3, d.image_size, d.image_size])],
+            Network::ImageGenerator | Network::Render => {
+                vec![spec("image", &[3, d.image_size, d.image_size])]
+            }
+            Network::Style => vec![tables(d)],
             Network::Detector => vec![spec("keypoints", &[k, 2]), spec("confidence", &[k])],
             Network::Encoder => vec![spec("embeddings", &[k, e]), spec("background", &[e])],
         }
@@ -155,12 +171,23 @@ fn spec(name: &'static str, rest: &[usize]) -> TensorSpec {
     TensorSpec { name, shape }
 }
 
+/// What the two halves of an image generator share; a manifest that lacks its size names neither half.
+fn tables(d: &BundleDims) -> TensorSpec {
+    spec("tables", &d.tables.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const DIMS: BundleDims =
-        BundleDims { keypoints: 10, latent: 128, embedding: 64, image_size: 64, detector_size: 96 };
+    const DIMS: BundleDims = BundleDims {
+        keypoints: 10,
+        latent: 128,
+        embedding: 64,
+        image_size: 64,
+        detector_size: 96,
+        tables: Some([100, 12]),
+    };
 
     #[test]
     fn batch_axis_must_be_dynamic_and_the_rest_equal() {
@@ -178,5 +205,15 @@ mod tests {
         for out in Network::KeypointGenerator.outputs(&DIMS) {
             assert!(inputs.contains(&out), "{}", out.name);
         }
+    }
+
+    #[test]
+    fn two_halves_take_and_make_what_the_whole_does() {
+        let mut inputs = Network::Render.inputs(&DIMS);
+        let shared = inputs.pop().unwrap();
+        assert_eq!(Network::Style.outputs(&DIMS), [shared]);
+        inputs.extend(Network::Style.inputs(&DIMS));
+        assert_eq!(inputs, Network::ImageGenerator.inputs(&DIMS));
+        assert_eq!(Network::Render.outputs(&DIMS), Network::ImageGenerator.outputs(&DIMS));
     }
 }

@@ -32,7 +32,7 @@ pub struct Case {
     pub outputs: BTreeMap<String, Tensor>,
 }
 
-/// One [`Case`] a network.
+/// One [`Case`] a network, of an image generator in two files one for both together.
 pub type Cases = BTreeMap<Network, Case>;
 
 impl View for &Tensor {

@@ -68,7 +68,7 @@ pub struct FileEntry {
 }
 
 /// What the exporter knows of a network.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkInfo {
     /// ONNX operator-set version.
     pub opset: i64,
@@ -78,7 +78,8 @@ pub struct NetworkInfo {
     pub parameters: u64,
     /// Multiply-accumulates for one image, convolutions and matrix products only.
     pub macs: u64,
-    /// Largest absolute difference between libtorch and ONNX Runtime seen at export, by output.
+    /// Largest absolute difference between libtorch and ONNX Runtime seen at export, by output; none for style, which is
+    /// held against libtorch through what render draws from it.
     pub parity: BTreeMap<String, f32>,
 }
 
@@ -204,6 +205,16 @@ impl Manifest {
             if !plain {
                 return Err(format!("file name {name:?} is not a plain name inside the bundle"));
             }
+        }
+        let halves = [Network::Style, Network::Render].map(|n| self.networks.contains_key(&n));
+        if halves[0] != halves[1] || halves[0] == self.networks.contains_key(&Network::ImageGenerator) {
+            return Err(
+                "neither image_generator nor style with render among the networks, or more than that"
+                    .to_owned(),
+            );
+        }
+        if halves[0] && !self.dims.tables.is_some_and(|t| t.iter().all(|n| (1..=1 << 20).contains(n))) {
+            return Err("dims.tables must say the size of what style makes for render".to_owned());
         }
         for network in Network::ALL {
             let listed = self.networks.contains_key(&network);

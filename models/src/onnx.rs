@@ -318,7 +318,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 8 };
+        BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 8, tables: None };
 
     fn value(name: &str, spec: &TensorSpec) -> ValueInfo {
         let dim = spec

@@ -3,7 +3,8 @@
 //! * The detector puts keypoint `k` at `(r, g) + k * (0.1, 0)`, where r, g, b are the picture's mean channels in
 //!   [-1, 1], each with confidence `sigmoid(b)`.
 //! * The keypoint generator's keypoints are `tanh` of sums of noise, its embeddings and background are sums of noise.
-//! * The image generator's picture is flat: `tanh` of the sum of the background.
+//! * The image generator's picture is flat: `tanh` of the sum of the background. In two files the tables are the
+//!   background.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,7 +24,10 @@ use crate::onnx::{
 
 /// Sizes of the tiny bundle.
 pub const DIMS: BundleDims =
-    BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16 };
+    BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16, tables: None };
+
+/// Sizes of the tiny bundle with its image generator in two files.
+pub const IN_TWO: BundleDims = BundleDims { tables: Some([DIMS.embedding, 1]), ..DIMS };
 
 const NETWORKS: [Network; 3] = [Network::KeypointGenerator, Network::ImageGenerator, Network::Detector];
 
@@ -67,6 +71,28 @@ pub fn write_tiny_bundle(dir: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
+/// Writes the bundle with its image generator in two files into `dir`, which must exist.
+///
+/// # Errors
+/// Those of [`write_tiny_bundle`].
+pub fn write_tiny_bundle_in_two(dir: &Path) -> Result<Manifest> {
+    let mut manifest = write_tiny_bundle(dir)?;
+    let whole = Network::ImageGenerator;
+    let path = dir.join(whole.file_name());
+    fs::remove_file(&path).map_err(Error::io(&path))?;
+    manifest.files.remove(&whole.file_name());
+    let info = manifest.networks.remove(&whole).unwrap_or_default();
+    manifest.dims = IN_TWO;
+    for network in [Network::Style, Network::Render] {
+        let path = dir.join(network.file_name());
+        fs::write(&path, tiny_network(network).encode_to_vec()).map_err(Error::io(&path))?;
+        manifest.networks.insert(network, info.clone());
+        manifest.files.extend(describe_files(dir, &[network.file_name()])?);
+    }
+    write_manifest(dir, &manifest)?;
+    Ok(manifest)
+}
+
 /// Writes `manifest` into `dir`, for tests that change one.
 ///
 /// # Errors
@@ -103,7 +129,7 @@ fn golden_cases() -> Cases {
     cases
 }
 
-/// One of the three networks as an ONNX model.
+/// One of the networks as an ONNX model.
 pub fn tiny_network(network: Network) -> ModelProto {
     let (k, e, s) = (DIMS.keypoints, DIMS.embedding, DIMS.image_size);
     let mut graph = Builder::default();
@@ -141,6 +167,14 @@ pub fn tiny_network(network: Network) -> ModelProto {
             graph.node("Tanh", &["sums"], "bounded");
             graph.reshape("bounded", &[-1, 3, s as i64, s as i64], "image");
         }
+        Network::Style => graph.reshape("background", &[-1, e as i64, 1], "tables"),
+        Network::Render => {
+            graph.reshape("tables", &[-1, e as i64], "background");
+            graph.constant("w", &[e, 3 * s * s], |_| 1.0);
+            graph.node("MatMul", &["background", "w"], "sums");
+            graph.node("Tanh", &["sums"], "bounded");
+            graph.reshape("bounded", &[-1, 3, s as i64, s as i64], "image");
+        }
     }
     let values = |specs: Vec<TensorSpec>| specs.iter().map(value).collect();
     ModelProto {
@@ -150,8 +184,8 @@ pub fn tiny_network(network: Network) -> ModelProto {
             name: network.name().to_owned(),
             node: graph.nodes,
             initializer: graph.constants,
-            input: values(network.inputs(&DIMS)),
-            output: values(network.outputs(&DIMS)),
+            input: values(network.inputs(&IN_TWO)),
+            output: values(network.outputs(&IN_TWO)),
             ..Default::default()
         }),
         ..Default::default()
@@ -223,5 +257,31 @@ mod tests {
         let bundle = Bundle::open(dir.path()).unwrap();
         assert_eq!(bundle.manifest(), &manifest);
         bundle.verify_files().unwrap();
+        assert!(!bundle.draws_in_two());
+    }
+
+    #[test]
+    fn so_is_the_one_with_its_image_generator_in_two_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = write_tiny_bundle_in_two(dir.path()).unwrap();
+        let bundle = Bundle::open(dir.path()).unwrap();
+        bundle.verify_files().unwrap();
+        assert!(bundle.draws_in_two());
+        assert_eq!(
+            bundle.functions(),
+            [Network::KeypointGenerator, Network::ImageGenerator, Network::Detector]
+        );
+        let refused = |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = manifest.clone();
+            change(&mut manifest);
+            write_manifest(dir.path(), &manifest).unwrap_err().to_string()
+        };
+        assert!(refused(&|m| m.dims.tables = None).contains("dims.tables"));
+        let half = |m: &mut Manifest| drop(m.networks.remove(&Network::Style));
+        assert!(refused(&half).contains("neither image_generator nor style with render"));
+        let both = |m: &mut Manifest| {
+            m.networks.insert(Network::ImageGenerator, m.networks[&Network::Style].clone());
+        };
+        assert!(refused(&both).contains("more than that"));
     }
 }

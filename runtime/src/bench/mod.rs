@@ -12,6 +12,7 @@ pub mod meter;
 pub mod plan;
 pub mod plot;
 pub mod report;
+pub mod results;
 pub mod scan;
 pub mod stats;
 pub mod table;

@@ -54,7 +54,7 @@ impl Plan {
         for c in combinations {
             let label = Label { suffix: &c.suffix, batch: c.batch, bare: bare && c.batch == 1 };
             plan.add(workload::detector(bundle, &c.options, &picture, &label)?);
-            plan.add(workload::generator(bundle, &c.options, seed, &label)?);
+            workload::generator(bundle, &c.options, seed, &label)?.into_iter().for_each(|p| plan.add(p));
         }
         Ok(plan)
     }
@@ -107,7 +107,7 @@ pub fn engine(bundle: &Bundle, combinations: &[Combination], plan: &Plan, reques
     let mut nodes = BTreeMap::new();
     // Settings that are scanned all allow the same nodes on a provider: the first tells.
     if let Some(first) = combinations.first() {
-        for network in [Network::Detector, Network::ImageGenerator] {
+        for network in measured(bundle) {
             nodes.insert(network.name().to_owned(), nodes_per_provider(bundle, network, &first.options)?);
         }
     }
@@ -135,18 +135,23 @@ fn requested_or(asked: &[&str], requested: &str) -> String {
     asked.first().copied().unwrap_or(requested).to_owned()
 }
 
-/// The files of `networks`.
+/// The networks that a plan measures.
+fn measured(bundle: &Bundle) -> impl Iterator<Item = Network> {
+    let measured = |n: &Network| !matches!(n, Network::KeypointGenerator | Network::Encoder);
+    bundle.networks().into_iter().filter(measured)
+}
+
+/// The files of the networks that a plan measures.
 ///
 /// # Errors
 /// One cannot be read.
-pub fn models(bundle: &Bundle, networks: &[Network]) -> Result<Vec<Model>> {
+pub fn models(bundle: &Bundle) -> Result<Vec<Model>> {
     let manifest = bundle.manifest();
-    networks
-        .iter()
+    measured(bundle)
         .map(|network| {
             let file = network.file_name();
-            let content = bundle.read_network(*network)?;
-            let (entry, info) = (manifest.files.get(&file), manifest.networks.get(network));
+            let content = bundle.read_network(network)?;
+            let (entry, info) = (manifest.files.get(&file), manifest.networks.get(&network));
             Ok(Model {
                 network: network.name().to_owned(),
                 path: bundle.dir().join(&file).display().to_string(),
@@ -188,7 +193,7 @@ fn weights(model: &[u8]) -> BTreeMap<String, u64> {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use models::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
 
     use super::*;
     use crate::engine::Provider;
@@ -208,9 +213,26 @@ mod tests {
         let engine = engine(&bundle, &combinations, &plan, "cpu").unwrap();
         assert!(engine.nodes_per_provider["detector"]["CPUExecutionProvider"] > 0);
         assert_eq!(engine.provider_requested, "cpu");
-        let models = models(&bundle, &[Network::Detector]).unwrap();
-        assert_eq!((models[0].sha256.len(), models[0].inputs.len()), (64, 1));
-        assert!(models[0].weights.values().sum::<u64>() > 0);
+        let models = models(&bundle).unwrap();
+        let detector = models.iter().find(|m| m.network == "detector").unwrap();
+        assert_eq!((models.len(), detector.sha256.len(), detector.inputs.len()), (2, 64, 1));
+        assert!(detector.weights.values().sum::<u64>() > 0);
+    }
+
+    #[test]
+    fn a_generator_in_two_files_has_two_rows_of_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        write_tiny_bundle_in_two(dir.path()).unwrap();
+        let bundle = Bundle::open(dir.path()).unwrap();
+        let base = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
+        let material = Material::synthetic(&bundle, &base, (64, 48), 0).unwrap();
+        let mut plan =
+            Plan::load(&bundle, &combinations(&[], &[1], &base).unwrap(), &material, 0, true).unwrap();
+        let ours: Vec<_> = plan.pairs.iter().map(|(ours, _)| ours.as_str()).collect();
+        assert_eq!(ours, ["detector network, batch 1", "style network, batch 1", "render network, batch 1"]);
+        plan.executors.iter_mut().for_each(|e| drop(e.run().unwrap()));
+        let named = models(&bundle).unwrap().into_iter().map(|m| m.network).collect::<Vec<_>>();
+        assert_eq!(named, ["style", "render", "detector"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::executor::{Executor, Lap, Scope, Setting};
 use super::frames::Material;
 use crate::engine::{
     Attempt, BareRun, Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent, Layout,
-    default_threads,
+    NetworkRunner, OrtRunner, default_threads,
 };
 use crate::error::Result;
 use crate::frame::Frame;
@@ -144,31 +144,56 @@ pub fn detector(
     Ok(Pair { ours: Box::new(Closure { name, batch: label.batch, setting, run }), bare, attempts })
 }
 
-/// The image generator on noise from `seed`.
+/// The image generator on noise from `seed`; of a bundle that has it in two files, what a new face takes and what each of
+/// its frames takes.
 ///
 /// # Errors
 /// It does not load.
-pub fn generator(bundle: &Bundle, options: &EngineOptions, seed: u64, label: &Label<'_>) -> Result<Pair> {
+pub fn generator(
+    bundle: &Bundle,
+    options: &EngineOptions,
+    seed: u64,
+    label: &Label<'_>,
+) -> Result<Vec<Pair>> {
     let dims = bundle.manifest().dims;
     let latent = Latent::noise(seed, 0..label.batch as u32, &dims, 1.0);
     let layout = KeypointGenerator::load(bundle, options)?.run(&latent)?;
     let mut generator = ImageGenerator::load(bundle, options)?;
     let attempts = generator.attempts().to_vec();
     let ones: Array2<f32> = Array2::ones((label.batch, dims.keypoints));
-    let name = label.name("generator");
-    let setting = setting(Network::ImageGenerator, options, &attempts);
-    let bare = label.bare(
-        bundle,
-        Network::ImageGenerator,
-        options,
-        generator_inputs(&layout, &ones),
-        &name,
-        &setting,
-    )?;
+    let mut inputs = generator_inputs(&layout, &ones);
+    let mut pairs = Vec::new();
+    let network = if bundle.draws_in_two() {
+        let looks: Vec<_> = inputs.split_off(3);
+        let mut style = OrtRunner::load(bundle, Network::Style, options)?;
+        let attempts = style.attempts().to_vec();
+        let mut run = {
+            let looks = looks.clone();
+            move || {
+                let views: Vec<_> = looks.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
+                style.run(&views, &["tables"]).map(|mut made| made.swap_remove(0))
+            }
+        };
+        inputs.push(("tables".to_owned(), run()?));
+        let (name, setting) = (label.name("style"), setting(Network::Style, options, &attempts));
+        let bare = label.bare(bundle, Network::Style, options, looks, &name, &setting)?;
+        let run = move || run().map(drop);
+        let ours = Box::new(Closure { name, batch: label.batch, setting, run });
+        pairs.push(Pair { ours, bare, attempts });
+        Network::Render
+    } else {
+        Network::ImageGenerator
+    };
+    let name = label.name(if network == Network::Render { "render" } else { "generator" });
+    let setting = setting(network, options, &attempts);
+    let bare = label.bare(bundle, network, options, inputs, &name, &setting)?;
     let run = move || generator.run(&layout, ones.view(), ones.view()).map(drop);
-    Ok(Pair { ours: Box::new(Closure { name, batch: label.batch, setting, run }), bare, attempts })
+    let ours = Box::new(Closure { name, batch: label.batch, setting, run });
+    pairs.push(Pair { ours, bare, attempts });
+    Ok(pairs)
 }
 
+/// The pose, three tensors, then the appearance.
 fn generator_inputs(layout: &Layout, ones: &Array2<f32>) -> Vec<(String, ArrayD<f32>)> {
     vec![
         ("keypoints".to_owned(), layout.keypoints.clone().into_dyn()),
@@ -294,10 +319,8 @@ mod tests {
         let material = Material::synthetic(&bundle, &options, (64, 48), 0).unwrap();
         let label = Label { suffix: "", batch: 2, bare: true };
         let picture = material.first().unwrap();
-        let pairs = [
-            detector(&bundle, &options, &picture, &label).unwrap(),
-            generator(&bundle, &options, 0, &label).unwrap(),
-        ];
+        let mut pairs = vec![detector(&bundle, &options, &picture, &label).unwrap()];
+        pairs.extend(generator(&bundle, &options, 0, &label).unwrap());
         let mut executors: Vec<Box<dyn Executor>> = Vec::new();
         for pair in pairs {
             assert_eq!(pair.attempts.last().unwrap().provider, Provider::Cpu);

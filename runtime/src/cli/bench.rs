@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use models::{Bundle, Network};
+use models::Bundle;
 
 use super::args::{BenchArgs, Common};
 use super::output::Output;
@@ -232,7 +232,7 @@ impl<'a> Run<'a> {
             accelerator: accelerator
                 .map(|start| Ends { end: Accelerator::read().unwrap_or_default(), start }),
             runtime: engine,
-            models: plan::models(&self.bundle, &[Network::Detector, Network::ImageGenerator])?,
+            models: plan::models(&self.bundle)?,
             config: Config {
                 source: material.description.clone(),
                 source_id: material.id.clone(),

@@ -119,7 +119,14 @@ mod tests {
 
     #[test]
     fn noise_on_the_way_is_as_long_as_noise_is() {
-        let dims = BundleDims { keypoints: 2, latent: 512, embedding: 3, image_size: 8, detector_size: 8 };
+        let dims = BundleDims {
+            keypoints: 2,
+            latent: 512,
+            embedding: 3,
+            image_size: 8,
+            detector_size: 8,
+            tables: None,
+        };
         let noise = |i: u32| Latent::noise(3, i..i + 1, &dims, 1.0);
         let (a, b) = (noise(0), noise(1));
         assert_eq!(between(&a, &b, 0.0).pose, a.pose);

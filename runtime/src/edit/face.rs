@@ -126,7 +126,7 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16 };
+        BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16, tables: None };
 
     /// A face whose numbers all differ.
     pub(crate) fn face(shift: f32) -> Face {

@@ -10,6 +10,7 @@ use ort::value::{DynValue, Tensor};
 use super::EngineOptions;
 use super::binding::Bound;
 use super::cuda::Gpu;
+use super::provider::{Provider, SessionOptions, open_session};
 use super::runner::{bound, session};
 use crate::error::{Error, Result};
 
@@ -18,9 +19,18 @@ use crate::error::{Error, Result};
 pub struct BareRun {
     session: Session,
     inputs: Vec<(String, DynValue)>,
-    network: Network,
+    what: String,
     /// On a GPU: the values in its place, and the size of the batch.
     bound: Option<(Bound, usize)>,
+}
+
+/// A node's run in the profile that ONNX Runtime itself writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// The execution provider that ran it.
+    pub provider: String,
+    /// Bytes of the values read and written; not of weights, which are often packed anew before the first run.
+    pub bytes: u64,
 }
 
 impl BareRun {
@@ -36,18 +46,37 @@ impl BareRun {
     ) -> Result<Self> {
         let (mut session, attempts) = session(bundle, network, options, None)?;
         let dims = bundle.manifest().dims;
-        if let Some(mut bound) = bound(network, dims, &attempts, options) {
-            let size = inputs.first().map_or(0, |(_, array)| array.shape()[0]);
-            let views: Vec<_> = inputs.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
-            bound.run(&mut session, &views, &[])?;
-            return Ok(Self { session, inputs: Vec::new(), network, bound: Some((bound, size)) });
-        }
+        let Some(mut bound) = bound(network, dims, &attempts, options) else {
+            return Self::around(session, network.to_string(), inputs);
+        };
+        let size = inputs.first().map_or(0, |(_, array)| array.shape()[0]);
+        let views: Vec<_> = inputs.iter().map(|(name, array)| (name.as_str(), array.view())).collect();
+        bound.run(&mut session, &views, &[])?;
+        Ok(Self { session, inputs: Vec::new(), what: network.to_string(), bound: Some((bound, size)) })
+    }
+
+    /// Opens a session on the processor for an ONNX file that is no network of a bundle.
+    ///
+    /// # Errors
+    /// [`Error::Library`] or [`Error::Engine`].
+    pub fn of_graph(
+        what: &str,
+        model: &[u8],
+        threads: usize,
+        inputs: Vec<(String, ArrayD<f32>)>,
+    ) -> Result<Self> {
+        let options = SessionOptions { provider: Provider::Cpu, threads, ..SessionOptions::default() };
+        let (session, _) = open_session(what, model, &options, &|_, _| Ok(()))?;
+        Self::around(session, what.to_owned(), inputs)
+    }
+
+    fn around(session: Session, what: String, inputs: Vec<(String, ArrayD<f32>)>) -> Result<Self> {
         let inputs = inputs
             .into_iter()
             .map(|(name, array)| Ok((name, Tensor::from_array(array)?.into_dyn())))
             .collect::<ort::Result<_>>()
-            .map_err(Error::engine(format!("inputs of {network}")))?;
-        Ok(Self { session, inputs, network, bound: None })
+            .map_err(Error::engine(format!("inputs of {what}")))?;
+        Ok(Self { session, inputs, what, bound: None })
     }
 
     /// Runs once.
@@ -60,7 +89,7 @@ impl BareRun {
         }
         let values: Vec<(&str, SessionInputValue<'_>)> =
             self.inputs.iter().map(|(name, value)| (name.as_str(), value.into())).collect();
-        self.session.run(values).map(drop).map_err(Error::engine(format!("running {}", self.network)))
+        self.session.run(values).map(drop).map_err(Error::engine(format!("running {}", self.what)))
     }
 }
 
@@ -70,44 +99,52 @@ pub fn silence(network: Network, dims: &BundleDims, batch: usize) -> Vec<(String
     network.inputs(dims).into_iter().map(zeros).collect()
 }
 
-/// For each provider the number of nodes of the optimised graph that ran on it, counted in the profile that ONNX
-/// Runtime itself writes of a run.
+/// The nodes of the optimised graph as they ran, in the profile that ONNX Runtime itself writes of a run.
 ///
 /// # Errors
 /// Those of [`super::OrtRunner::load`], and [`Error::Io`] if the profile cannot be written or read.
-pub fn nodes_per_provider(
-    bundle: &Bundle,
-    network: Network,
-    options: &EngineOptions,
-) -> Result<BTreeMap<String, usize>> {
+pub fn kernels(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Vec<Kernel>> {
     let io = |source| Error::Io { what: "the profile of ONNX Runtime".to_owned(), source };
     let dir = tempfile::tempdir().map_err(io)?;
     // A graph of kernels that is replayed has no kernels in the profile.
     let options = EngineOptions { gpu: Gpu { graph: false, ..options.gpu }, ..options.clone() };
     let (session, _) = session(bundle, network, &options, Some(&dir.path().join("profile")))?;
-    let inputs = silence(network, &bundle.manifest().dims, 1)
-        .into_iter()
-        .map(|(name, array)| Ok((name, Tensor::from_array(array)?.into_dyn())))
-        .collect::<ort::Result<_>>()
-        .map_err(Error::engine(format!("inputs of {network}")))?;
-    let mut bare = BareRun { session, inputs, network, bound: None };
+    let inputs = silence(network, &bundle.manifest().dims, 1);
+    let mut bare = BareRun::around(session, network.to_string(), inputs)?;
     bare.run()?;
     let path = bare.session.end_profiling().map_err(Error::engine("ending the profile"))?;
-    count_nodes(&std::fs::read_to_string(path).map_err(io)?)
+    read_kernels(&std::fs::read_to_string(path).map_err(io)?)
         .map_err(|e| Error::Engine { what: "the profile of ONNX Runtime".to_owned(), reason: e.to_string() })
 }
 
-/// Events of a profile that are kernels, by provider.
-fn count_nodes(profile: &str) -> serde_json::Result<BTreeMap<String, usize>> {
-    let events: Vec<serde_json::Value> = serde_json::from_str(profile)?;
+/// For each provider the number of nodes that ran on it.
+///
+/// # Errors
+/// Those of [`kernels`].
+pub fn nodes_per_provider(
+    bundle: &Bundle,
+    network: Network,
+    options: &EngineOptions,
+) -> Result<BTreeMap<String, usize>> {
     let mut counts = BTreeMap::new();
-    for event in &events {
-        let kernel = event["name"].as_str().is_some_and(|n| n.ends_with("_kernel_time"));
-        if let (true, Some(provider)) = (kernel, event["args"]["provider"].as_str()) {
-            *counts.entry(provider.to_owned()).or_insert(0) += 1;
-        }
+    for kernel in kernels(bundle, network, options)? {
+        *counts.entry(kernel.provider).or_insert(0) += 1;
     }
     Ok(counts)
+}
+
+/// Events of a profile that are kernels.
+fn read_kernels(profile: &str) -> serde_json::Result<Vec<Kernel>> {
+    let events: Vec<serde_json::Value> = serde_json::from_str(profile)?;
+    let kernel = |event: &serde_json::Value| {
+        event["name"].as_str().filter(|n| n.ends_with("_kernel_time"))?;
+        let size = |name: &str| event["args"][name].as_str().and_then(|t| t.parse::<u64>().ok()).unwrap_or(0);
+        Some(Kernel {
+            provider: event["args"]["provider"].as_str()?.to_owned(),
+            bytes: size("activation_size") + size("output_size"),
+        })
+    };
+    Ok(events.iter().filter_map(kernel).collect())
 }
 
 #[cfg(test)]
@@ -125,6 +162,8 @@ mod tests {
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
         let counts = nodes_per_provider(&bundle, Network::Detector, &options).unwrap();
         assert!(counts.keys().eq(["CPUExecutionProvider"]) && counts.values().all(|n| *n > 1), "{counts:?}");
+        let moved: u64 = kernels(&bundle, Network::Detector, &options).unwrap().iter().map(|k| k.bytes).sum();
+        assert!(moved > (3 * DIMS.detector_size * DIMS.detector_size * 4) as u64, "{moved}");
         let inputs = silence(Network::ImageGenerator, &DIMS, 3);
         let mut bare = BareRun::load(&bundle, Network::ImageGenerator, &options, inputs).unwrap();
         bare.run().unwrap();
@@ -138,10 +177,12 @@ mod tests {
             {"name": "a_fence_before", "args": {"provider": "X"}},
             {"name": "a_kernel_time", "args": {"provider": "CUDAExecutionProvider"}},
             {"name": "b_kernel_time", "args": {"provider": "CUDAExecutionProvider"}},
-            {"name": "c_kernel_time", "args": {"provider": "CPUExecutionProvider"}}
+            {"name": "c_kernel_time", "args": {"provider": "CPUExecutionProvider", "parameter_size": "9",
+                                               "activation_size": "20", "output_size": "100"}}
         ]"#;
-        let counts = count_nodes(profile).unwrap();
-        let expected = [("CPUExecutionProvider", 1), ("CUDAExecutionProvider", 2)];
-        assert!(counts.iter().map(|(p, n)| (p.as_str(), *n)).eq(expected));
+        let kernels = read_kernels(profile).unwrap();
+        let expected =
+            [("CUDAExecutionProvider", 0), ("CUDAExecutionProvider", 0), ("CPUExecutionProvider", 120)];
+        assert!(kernels.iter().map(|k| (k.provider.as_str(), k.bytes)).eq(expected));
     }
 }

@@ -8,9 +8,10 @@ use ndarray::{ArrayD, ArrayViewD};
 use ort::session::Session;
 
 use super::EngineOptions;
+use super::in_two;
 use super::precision::Precision;
 use super::provider::Provider;
-use super::runner::{NetworkRunner, OrtRunner, run_session};
+use super::runner::run_session;
 use crate::error::{Error, Result};
 
 /// How far one output lies from its golden value.
@@ -40,7 +41,7 @@ impl Deviation {
 /// each output: a graph with a batch frozen in fails one of the two.
 ///
 /// # Errors
-/// Those of [`OrtRunner::load`] and [`NetworkRunner::run`]. A deviation that is too large is not an error here.
+/// Those of [`super::OrtRunner::load`] and [`super::NetworkRunner::run`]. A deviation that is too large is not an error here.
 pub fn check(bundle: &Bundle, options: &EngineOptions) -> Result<Vec<Deviation>> {
     let cases = bundle.read_golden()?;
     let each = cases.iter().map(|(network, case)| deviations(bundle, *network, case, options));
@@ -63,8 +64,8 @@ fn deviations(
     case: &Case,
     options: &EngineOptions,
 ) -> Result<Vec<Deviation>> {
-    let mut runner = OrtRunner::load(bundle, network, options)?;
-    let used = runner.attempts().last().map_or(options.provider, |a| a.provider);
+    let (mut runner, attempts) = in_two::load(bundle, network, options)?;
+    let used = attempts.last().map_or(options.provider, |a| a.provider);
     let tolerance = tolerance(bundle, options.precision, used);
     let mut run = |inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]| runner.run(inputs, outputs);
     let mut worst = differences(network, &mut run, case)?;
@@ -183,7 +184,7 @@ mod tests {
 
         let bundle = Bundle::open(dir.path()).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
-        let mut prove = |network, precision, provider| {
+        let prove = |network, precision, provider| {
             let (mut session, _) = super::super::runner::session(&bundle, network, &options, None).unwrap();
             prove(&mut session, &bundle, network, precision, provider).map_err(|e| e.to_string())
         };

@@ -6,6 +6,7 @@ pub mod cache;
 mod cuda;
 mod encoder;
 pub mod golden;
+mod in_two;
 pub mod library;
 mod networks;
 mod noise;
@@ -15,7 +16,7 @@ mod provider;
 mod runner;
 mod tensorrt;
 
-pub use bare::{BareRun, nodes_per_provider};
+pub use bare::{BareRun, Kernel, kernels, nodes_per_provider, silence};
 pub use cuda::{DEFAULT_MEMORY_MIB, Gpu};
 pub use encoder::Encoder;
 pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};

@@ -4,6 +4,7 @@ use models::{Bundle, BundleDims, Network};
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 
 use super::EngineOptions;
+use super::in_two;
 use super::provider::Attempt;
 use super::runner::{NetworkRunner, OrtRunner};
 use crate::error::{Error, Result};
@@ -134,7 +135,7 @@ impl KeypointGenerator {
     }
 }
 
-/// Keypoints and embeddings to an image.
+/// Keypoints and embeddings to an image. A bundle that has it in two files looks at the same appearance only once.
 pub struct ImageGenerator {
     runner: Box<dyn NetworkRunner>,
     attempts: Vec<Attempt>,
@@ -146,9 +147,8 @@ impl ImageGenerator {
     /// # Errors
     /// Those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
-        let runner = OrtRunner::load(bundle, Network::ImageGenerator, options)?;
-        let attempts = runner.attempts().to_vec();
-        Ok(Self { runner: Box::new(runner), attempts })
+        let (runner, attempts) = in_two::load(bundle, Network::ImageGenerator, options)?;
+        Ok(Self { runner, attempts })
     }
 
     /// The provider in use, and why better ones are not, on one line.

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 64, embedding: 3, image_size: 8, detector_size: 8 };
+        BundleDims { keypoints: 2, latent: 64, embedding: 3, image_size: 8, detector_size: 8, tables: None };
 
     #[test]
     fn a_picture_does_not_depend_on_the_others() {

@@ -83,7 +83,8 @@ pub(super) fn bound(
 /// Threads that suit a network.
 pub fn default_threads(network: Network) -> usize {
     match network {
-        Network::Detector => 1,
+        // Waking a second one takes longer than it saves.
+        Network::Detector | Network::Style => 1,
         _ => std::thread::available_parallelism().map_or(1, |n| n.get().min(4)),
     }
 }

@@ -1,6 +1,8 @@
 //! Drawing detected keypoints, names and numbers on a picture.
 
-use image::{Rgb, RgbImage};
+use std::ops::Range;
+
+use image::RgbImage;
 use models::Manifest;
 
 use super::{names, text};
@@ -147,18 +149,29 @@ fn text_scale(picture: &RgbImage) -> u32 {
 }
 
 fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) {
-    let (width, height) = picture.dimensions();
-    for y in top..bottom.min(height) {
-        for x in left..right.min(width) {
-            picture.get_pixel_mut(x, y).0.iter_mut().for_each(|c| *c = (u16::from(*c) * 2 / 5) as u8);
+    for y in top..bottom.min(picture.height()) {
+        for c in span(picture, y, left..right) {
+            *c = (u16::from(*c) * 2 / 5) as u8;
         }
     }
 }
 
-fn blend(pixel: &mut Rgb<u8>, colour: [u8; 3], amount: f32) {
-    for (old, new) in pixel.0.iter_mut().zip(colour) {
-        *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount).round() as u8;
+/// The bytes of these columns of row `y`; those outside the picture are left out.
+pub(super) fn span(picture: &mut RgbImage, y: u32, columns: Range<u32>) -> &mut [u8] {
+    let (width, row) = (picture.width(), y as usize * picture.width() as usize);
+    let byte = |x: u32| 3 * (row + x.min(width) as usize);
+    picture.get_mut(byte(columns.start)..byte(columns.end)).unwrap_or_default()
+}
+
+fn blend(pixel: &mut [u8], colour: [u8; 3], amount: f32) {
+    for (old, new) in pixel.iter_mut().zip(colour) {
+        // Rounds what is never negative; `round` is a call on processors of the x86-64 baseline, as `hypot` is.
+        *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount + 0.5) as u8;
     }
+}
+
+fn length(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
 }
 
 /// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide. `columns` are
@@ -176,10 +189,11 @@ fn stroke(
         ((low - radius - 1.0) as u32).min(size)..((high + radius + 2.0) as u32).min(size)
     };
     for y in range(rows, picture.height()) {
-        for x in range(columns(y as f32 + 0.5), picture.width()) {
+        let columns = range(columns(y as f32 + 0.5), picture.width());
+        for (x, pixel) in columns.clone().zip(span(picture, y, columns).chunks_exact_mut(3)) {
             let coverage = (radius - distance(x as f32 + 0.5, y as f32 + 0.5) + 0.5).clamp(0.0, 1.0);
             if coverage > 0.0 {
-                blend(picture.get_pixel_mut(x, y), colour, coverage * opacity);
+                blend(pixel, colour, coverage * opacity);
             }
         }
     }
@@ -187,7 +201,7 @@ fn stroke(
 
 fn disc(picture: &mut RgbImage, at: &DetectedKeypoint, radius: f32, colour: [u8; 3], opacity: f32) {
     let columns = |_| [at.x, at.x];
-    stroke(picture, [at.y, at.y], columns, radius, (colour, opacity), |x, y| (x - at.x).hypot(y - at.y));
+    stroke(picture, [at.y, at.y], columns, radius, (colour, opacity), |x, y| length(x - at.x, y - at.y));
 }
 
 fn line(
@@ -209,7 +223,7 @@ fn line(
     };
     stroke(picture, [a.y.min(b.y), a.y.max(b.y)], columns, radius, (colour, opacity), |x, y| {
         let along = (((x - a.x) * dx + (y - a.y) * dy) / squared).clamp(0.0, 1.0);
-        (x - a.x - along * dx).hypot(y - a.y - along * dy)
+        length(x - a.x - along * dx, y - a.y - along * dy)
     });
 }
 
@@ -217,6 +231,7 @@ fn line(
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
+    use image::Rgb;
     use models::BundleDims;
     use models::manifest::{KEYPOINT_COLOURS, Keypoint, Provenance, SCHEMA_VERSION};
 
@@ -233,7 +248,14 @@ pub(crate) mod tests {
             schema_version: SCHEMA_VERSION,
             name: "test".to_owned(),
             description: String::new(),
-            dims: BundleDims { keypoints, latent: 1, embedding: 1, image_size: 8, detector_size: 8 },
+            dims: BundleDims {
+                keypoints,
+                latent: 1,
+                embedding: 1,
+                image_size: 8,
+                detector_size: 8,
+                tables: None,
+            },
             tau: 0.01,
             keypoints: (0..keypoints).map(described).collect(),
             symmetric_pairs: vec![],

@@ -1,6 +1,8 @@
 //! Text in pictures: a bitmap font, scaled by whole numbers.
 
-use image::{Rgb, RgbImage};
+use image::RgbImage;
+
+use super::overlay::span;
 
 /// Width of a character with the gap after it, at scale 1, in pixels.
 pub const ADVANCE: u32 = 6;
@@ -47,11 +49,11 @@ fn draw_grown(
 }
 
 fn fill(picture: &mut RgbImage, (x, y): (i32, i32), side: i32, colour: [u8; 3]) {
-    let (width, height) = (picture.width() as i32, picture.height() as i32);
-    for py in y.max(0)..(y + side).min(height) {
-        for px in x.max(0)..(x + side).min(width) {
-            picture.put_pixel(px as u32, py as u32, Rgb(colour));
-        }
+    let inside = |at: i32, size: u32| at.clamp(0, size as i32) as u32;
+    let (width, height) = picture.dimensions();
+    for row in inside(y, height)..inside(y + side, height) {
+        let columns = inside(x, width)..inside(x + side, width);
+        span(picture, row, columns).as_chunks_mut().0.fill(colour);
     }
 }
 
@@ -99,6 +101,8 @@ const GLYPHS: [[u8; 5]; 95] = [
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     /// The white pixels of one character at scale 1, one line of text a row.

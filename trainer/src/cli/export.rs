@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use models::Network;
 use models::manifest::Provenance;
 
 use super::eval::read_metrics;
@@ -9,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::eval::subject;
 use crate::export::card::{self, Facts};
 use crate::export::pictures::{Picture, Scene};
+use crate::export::split::split_bundle;
 use crate::export::{self, ExportRequest, NetworkReport, TrainedNets, check_bundle, export_bundle};
 use crate::machine;
 use crate::meaning::Meaning;
@@ -21,8 +23,12 @@ use crate::train::run::Run;
 #[derive(Debug, Args)]
 pub struct Export {
     /// Write an ONNX bundle here. With --check and no DIR: build every graph and compare it with libtorch, write nothing.
-    #[arg(long, value_name = "DIR", required = true, num_args = 0..=1)]
+    #[arg(long, value_name = "DIR", required_unless_present = "split", num_args = 0..=1)]
     onnx: Option<Option<PathBuf>>,
+    /// Put the image generator of an existing bundle into two files, style.onnx and render.onnx, as exports have it now:
+    /// what depends on the face's looks is then computed once. In place, or in --onnx DIR.
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["run", "check"])]
+    split: Option<PathBuf>,
     /// Folder of the run: its generator and detector are exported.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -108,6 +114,16 @@ impl Trained {
 impl Export {
     pub fn run(self) -> Result<()> {
         let dir = self.onnx.clone().flatten();
+        if let Some(bundle) = &self.split {
+            let out = dir.as_deref().unwrap_or(bundle);
+            let (manifest, worst) = split_bundle(bundle, out, self.force || dir.is_none())?;
+            for network in [Network::Style, Network::Render] {
+                let info = &manifest.networks[&network];
+                println!("{network}: {} parameters, {:.1} MMAC", info.parameters, info.macs as f64 / 1e6);
+            }
+            println!("differs from the whole by at most {worst:.1e}\n{}", out.display());
+            return Ok(());
+        }
         if self.check {
             return self.check(dir);
         }

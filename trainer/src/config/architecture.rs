@@ -169,6 +169,7 @@ impl Architecture {
             embedding: self.embedding as usize,
             image_size: self.image_size as usize,
             detector_size: self.detector_size as usize,
+            tables: None,
         }
     }
 }

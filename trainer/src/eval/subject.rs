@@ -175,7 +175,7 @@ impl Exported {
     /// # Errors
     /// [`Error::Bundle`] if it is not whole, [`Error::Ort`].
     pub fn open(bundle: Bundle) -> Result<Self> {
-        let session = |network| Session::new(network, &bundle.read_network(network)?);
+        let session = |network| Session::of_bundle(&bundle, network);
         let (keypoint_generator, image_generator) =
             (session(Network::KeypointGenerator)?, session(Network::ImageGenerator)?);
         let detector = session(Network::Detector)?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use models::{Bundle, Network};
+use models::{Bundle, BundleDims, Network};
 
 use super::TrainedNets;
 use super::parity::{self, Differences};
@@ -32,7 +32,9 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
     let bundle = Bundle::open(dir)?;
     bundle.verify_files()?;
     let manifest = bundle.manifest();
-    if nets.is_some_and(|(_, arch)| arch.bundle_dims() != manifest.dims) {
+    // Whether the image generator lies in two files is no matter of the networks.
+    let dims = BundleDims { tables: None, ..manifest.dims };
+    if nets.is_some_and(|(_, arch)| arch.bundle_dims() != dims) {
         return Err(Error::Usage(format!(
             "{}: the bundle has other sizes than the networks; it was exported from others",
             dir.display()
@@ -41,13 +43,13 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
     let cases = bundle.read_golden()?;
     let mut reports = Vec::new();
     for (network, case) in &cases {
-        let content = bundle.read_network(*network)?;
-        let found = Session::new(*network, &content)?.run(&case.inputs)?;
+        let mut session = Session::of_bundle(&bundle, *network)?;
+        let found = session.run(&case.inputs)?;
         let golden = parity::differences(&case.outputs, &found);
         parity::require(*network, &golden, manifest.tolerance)?;
         let parity = match nets {
             Some((nets, arch)) if nets.networks().contains(network) => {
-                Some(parity::check(nets, arch, *network, &content)?)
+                Some(parity::check_session(nets, arch, *network, &mut session)?)
             }
             _ => None,
         };

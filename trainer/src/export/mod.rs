@@ -8,7 +8,7 @@ pub mod detector;
 pub mod encoder;
 pub mod fold;
 pub mod graph;
-mod heat;
+pub mod heat;
 pub mod image_generator;
 pub mod keypoint_generator;
 mod modulation;
@@ -17,6 +17,7 @@ pub mod pictures;
 pub mod reference;
 pub mod session;
 mod spade;
+pub mod split;
 mod staging;
 mod warp;
 
@@ -29,7 +30,7 @@ use models::golden::{self, Case, Cases};
 use models::manifest::{
     KEYPOINT_COLOURS, Keypoint, Manifest, Metric, NetworkInfo, Provenance, SCHEMA_VERSION,
 };
-use models::{Network, onnx};
+use models::{BundleDims, Network, onnx};
 use prost::Message;
 
 use crate::config::Architecture;
@@ -88,6 +89,9 @@ impl TrainedNets<'_> {
             Network::KeypointGenerator => keypoint_generator::build(self.keypoint_generator, arch),
             Network::ImageGenerator => image_generator::build(self.image_generator, arch),
             Network::Detector => detector::build(self.detector, arch),
+            Network::Style | Network::Render => {
+                Err(Error::Export(format!("{network} is cut from the image generator")))
+            }
             Network::Encoder => match self.encoder {
                 Some(net) => encoder::build(net, arch),
                 None => Err(Error::Export("no encoder is trained".to_owned())),
@@ -139,7 +143,7 @@ pub fn export_bundle(
     force: bool,
 ) -> Result<Manifest> {
     arch.check()?;
-    let dims = arch.bundle_dims();
+    let mut dims = arch.bundle_dims();
     let names = keypoint_names(request, dims.keypoints)?;
     let staging = staging::Staging::beside(out_dir, force)?;
     let dir = staging.dir();
@@ -149,23 +153,16 @@ pub fn export_bundle(
     let mut cases = Cases::new();
     let mut files = vec![golden::FILE_NAME.to_owned(), CARD.to_owned()];
     for network in nets.networks() {
-        let exported = nets.graph(network, arch)?;
-        let content = exported.model.encode_to_vec();
-        let summary = onnx::check_model(&content, network, &dims)?;
-        let parity = parity::check(nets, arch, network, &content)?;
-        let info = NetworkInfo {
-            opset: summary.opset,
-            operators: summary.operators,
-            parameters: summary.parameters,
-            macs: exported.macs,
-            parity,
-        };
-        networks.insert(network, info);
+        let built = build(nets, arch, network)?;
+        dims = built.dims.unwrap_or(dims);
+        for (part, content, info) in built.parts {
+            write(&part.file_name(), &content)?;
+            files.push(part.file_name());
+            networks.insert(part, info);
+        }
         let inputs = cases::natural(nets, arch, network, GOLDEN_BATCH, GOLDEN_SEED)?;
         let outputs = reference::outputs(nets, arch, network, &inputs)?;
         cases.insert(network, Case { inputs, outputs });
-        write(&network.file_name(), &content)?;
-        files.push(network.file_name());
     }
     golden::write(&dir.join(golden::FILE_NAME), &cases)?;
     write(CARD, request.card.as_bytes())?;
@@ -203,14 +200,53 @@ pub fn export_bundle(
     Ok(manifest)
 }
 
-/// Builds the graph of `network` and compares it with libtorch: the largest absolute difference of each output.
+/// A network as it is written.
+struct Built {
+    /// Its files: one, or two of an image generator.
+    parts: Vec<(Network, Vec<u8>, NetworkInfo)>,
+    /// The bundle's sizes, where these files add to them.
+    dims: Option<BundleDims>,
+    parity: parity::Differences,
+}
+
+/// Builds `network`, an image generator in two files where it can be cut, and compares it with libtorch.
+fn build(nets: &TrainedNets, arch: &Architecture, network: Network) -> Result<Built> {
+    let exported = nets.graph(network, arch)?;
+    let dims = arch.bundle_dims();
+    let content = exported.model.encode_to_vec();
+    let summary = onnx::check_model(&content, network, &dims)?;
+    let whole = |parity| NetworkInfo {
+        opset: summary.opset,
+        operators: summary.operators,
+        parameters: summary.parameters,
+        macs: exported.macs,
+        parity,
+    };
+    let halves = if network == Network::ImageGenerator { split::cut(&exported.model, &dims) } else { None };
+    let Some(halves) = halves else {
+        let parity = parity::check(nets, arch, network, &content)?;
+        let parts = vec![(network, content, whole(parity.clone()))];
+        return Ok(Built { parts, dims: None, parity });
+    };
+    let (style, render) = (halves.style.encode_to_vec(), halves.render.encode_to_vec());
+    let parity = parity::check_session(nets, arch, network, &mut session::Session::in_two(&style, &render)?)?;
+    let whole = whole(parity.clone());
+    let part = |(network, content): (Network, Vec<u8>)| {
+        let info = split::info(network, &content, &halves, &whole)?;
+        Ok((network, content, info))
+    };
+    let parts =
+        [(Network::Style, style), (Network::Render, render)].into_iter().map(part).collect::<Result<_>>()?;
+    Ok(Built { parts, dims: Some(halves.dims), parity })
+}
+
+/// Builds `network` as a bundle would have it and compares it with libtorch: the largest absolute difference of each
+/// output.
 ///
 /// # Errors
 /// Those of building and [`parity::check`].
 pub fn parity_of(nets: &TrainedNets, arch: &Architecture, network: Network) -> Result<parity::Differences> {
-    let content = nets.graph(network, arch)?.model.encode_to_vec();
-    onnx::check_model(&content, network, &arch.bundle_dims())?;
-    parity::check(nets, arch, network, &content)
+    Ok(build(nets, arch, network)?.parity)
 }
 
 /// The names asked for, or `k0`, `k1`, ….

@@ -16,24 +16,35 @@ pub const TOLERANCE: f32 = 1e-4;
 pub type Differences = BTreeMap<String, f32>;
 
 /// Images at a time; a graph with the batch frozen in would pass at one size only.
-const BATCHES: [usize; 2] = [1, 5];
+pub(super) const BATCHES: [usize; 2] = [1, 5];
 
 /// Seeds of the inputs. Two, so that a single picture is once noisy and once smooth.
-const SEEDS: [u64; 2] = [1, 2];
+pub(super) const SEEDS: [u64; 2] = [1, 2];
 
-/// Runs the ONNX file `content` of `network` and libtorch on the same inputs and returns the largest difference of
-/// each output.
+/// [`check_session`] of the ONNX file `content`.
 ///
 /// # Errors
-/// [`Error::Export`] naming network and output where they differ by more than [`TOLERANCE`], and those of the two
-/// libraries.
+/// Those of [`check_session`] and of loading the file.
 pub fn check(
     nets: &TrainedNets,
     arch: &Architecture,
     network: Network,
     content: &[u8],
 ) -> Result<Differences> {
-    let mut session = Session::new(network, content)?;
+    check_session(nets, arch, network, &mut Session::new(network, content)?)
+}
+
+/// Runs `network` in ONNX Runtime and in libtorch on the same inputs and returns the largest difference of each output.
+///
+/// # Errors
+/// [`Error::Export`] naming network and output where they differ by more than [`TOLERANCE`], and those of the two
+/// libraries.
+pub fn check_session(
+    nets: &TrainedNets,
+    arch: &Architecture,
+    network: Network,
+    session: &mut Session,
+) -> Result<Differences> {
     let mut worst = Differences::new();
     for batch in BATCHES {
         for seed in SEEDS {

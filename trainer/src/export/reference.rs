@@ -62,6 +62,10 @@ pub fn outputs(
             let detection = nets.detector.forward(&input("image")?, Norm::Running);
             vec![("keypoints", detection.keypoints), ("confidence", detection.confidence.sigmoid())]
         }
+        // Halves of the image generator, which libtorch has in one piece.
+        Network::Style | Network::Render => {
+            return Err(Error::Export(format!("{network} has no counterpart in libtorch")));
+        }
         Network::Encoder => {
             let net = nets.encoder.ok_or_else(|| Error::Export("no encoder is trained".to_owned()))?;
             let looks = net.forward(&input("image")?, Kind::Float);

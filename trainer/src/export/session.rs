@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use models::Network;
 use models::golden::Tensor;
+use models::{Bundle, Network};
 use ort::environment::Environment;
 use ort::session::SessionInputValue;
 use ort::value::TensorRef;
@@ -20,11 +20,13 @@ const LIBRARY_DIR: &str = "onnxruntime/lib";
 /// One process has one environment, made at the first use; a failure is kept, since a second try can't end better.
 static ENVIRONMENT: OnceLock<std::result::Result<Environment, String>> = OnceLock::new();
 
-/// A graph in ONNX Runtime, on one thread.
+/// A network in ONNX Runtime, on one thread.
 #[derive(Debug)]
 pub struct Session {
     network: Network,
     inner: ort::session::Session,
+    /// The half of an image generator that is run before `inner`.
+    style: Option<Box<Session>>,
 }
 
 impl Session {
@@ -37,7 +39,30 @@ impl Session {
             .and_then(|b| Ok(b.with_intra_threads(1)?))
             .and_then(|mut b| b.commit_from_memory(content))
             .map_err(fail(network))?;
-        Ok(Self { network, inner })
+        Ok(Self { network, inner, style: None })
+    }
+
+    /// Loads the two ONNX files of an image generator, which together take and make what the whole does.
+    ///
+    /// # Errors
+    /// Those of [`Session::new`].
+    pub fn in_two(style: &[u8], render: &[u8]) -> Result<Self> {
+        let style = Some(Box::new(Self::new(Network::Style, style)?));
+        Ok(Self { style, ..Self::new(Network::Render, render)? })
+    }
+
+    /// Loads one of the bundle's [`Bundle::functions`].
+    ///
+    /// # Errors
+    /// [`Error::Bundle`] if a file is not as it should be, and those of [`Session::new`].
+    pub fn of_bundle(bundle: &Bundle, function: Network) -> Result<Self> {
+        if function == Network::ImageGenerator && bundle.draws_in_two() {
+            return Self::in_two(
+                &bundle.read_network(Network::Style)?,
+                &bundle.read_network(Network::Render)?,
+            );
+        }
+        Self::new(function, &bundle.read_network(function)?)
     }
 
     /// Runs the graph: named inputs to all of its outputs.
@@ -45,6 +70,16 @@ impl Session {
     /// # Errors
     /// [`Error::Ort`] with ONNX Runtime's reason.
     pub fn run(&mut self, inputs: &Tensors) -> Result<Tensors> {
+        let Some(style) = &mut self.style else { return self.run_one(inputs) };
+        let (looks, mut pose): (Tensors, Tensors) = inputs
+            .iter()
+            .map(|(name, t)| (name.clone(), t.clone()))
+            .partition(|(name, _)| matches!(name.as_str(), "embeddings" | "background"));
+        pose.extend(style.run_one(&looks)?);
+        self.run_one(&pose)
+    }
+
+    fn run_one(&mut self, inputs: &Tensors) -> Result<Tensors> {
         let fail = fail(self.network);
         let values = inputs
             .iter()

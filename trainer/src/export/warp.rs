@@ -76,7 +76,7 @@ fn place(g: &mut Graph, net: &Warp, k: i64, sizes: &[i64]) -> Result<Vec<Placed>
     let squared = g.zip("Mul", &per_scale, &per_scale);
     let factor = g.scalar((-1.0 / window(net.tau)) as f32);
     let exponent = g.zip("Mul", &squared, &factor);
-    let fade = g.map("Exp", &exponent);
+    let fade = heat::falloff(g, &exponent);
     let factor = g.scalar((1.0 / reach(net.tau)) as f32);
     let inside = g.zip("Mul", &per_scale, &factor);
     let (fade, inside) = (g.split(&fade, 3, sizes), g.split(&inside, 3, sizes));

@@ -206,7 +206,8 @@ fn per_image(shape: &[Dim]) -> u64 {
         .product()
 }
 
-fn value_info(spec: &TensorSpec) -> ValueInfo {
+/// A tensor of the contract as a graph declares it.
+pub fn value_info(spec: &TensorSpec) -> ValueInfo {
     let dim = spec
         .shape
         .iter()

@@ -27,7 +27,7 @@ impl Graph {
         self.node("LeakyRelu", &[x], vec![float("alpha", slope as f32)], x.shape.clone())
     }
 
-    /// `op` of two values with broadcasting: `Add`, `Sub`, `Mul`, `Div`, `Min`.
+    /// `op` of two values with broadcasting: `Add`, `Sub`, `Mul`, `Div`, `Max`, `Min`.
     pub fn zip(&mut self, op: &str, a: &Value, b: &Value) -> Value {
         self.node(op, &[a, b], vec![], broadcast(&a.shape, &b.shape))
     }
