@@ -37,6 +37,18 @@ impl Place {
         self.runtime(&[&["webcam", "--headless", "--min-confidence", "0"], args].concat())
     }
 
+    /// Numbered pictures that take much room.
+    fn noise(&self, n: u32) {
+        let mut state = 1u32;
+        for i in 0..n {
+            let picture = image::RgbImage::from_fn(64, 48, |_, _| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                image::Rgb([(state >> 24) as u8, (state >> 16) as u8, (state >> 8) as u8])
+            });
+            picture.save(self.path(&format!("in{i:03}.png"))).unwrap();
+        }
+    }
+
     /// Numbered pictures of a light square that moves.
     fn pictures(&self, n: u32) {
         for i in 0..n {
@@ -45,6 +57,22 @@ impl Place {
             image::RgbImage::from_fn(80, 48, grey).save(self.path(&format!("in{i:03}.png"))).unwrap();
         }
     }
+}
+
+/// The last of the arguments is a program; it runs with a disk of so many kB of its own at `full`, of which what is left is
+/// put into `kept` in the end. None where that is not allowed.
+fn on_a_small_disk(place: &Place, kilobytes: u32, program: &Command) -> Option<Output> {
+    fs::create_dir_all(place.path("full")).unwrap();
+    fs::create_dir_all(place.path("kept")).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={kilobytes}k none full || exit 99; \"$@\"; rc=$?; cp -r full/. kept; exit $rc"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+    command.arg(program.get_program()).args(program.get_args()).current_dir(place.0.path());
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let refused = text(&output.stderr).contains("unshare") || output.status.code() == Some(99);
+    (!refused).then_some(output)
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -111,6 +139,37 @@ fn an_output_that_fails_leaves_the_others_whole() {
     );
     let again = place.webcam(&["a.avi", "--out", "null", "--json"]).output().unwrap();
     assert!(text(&again.stdout).contains("\"frames\":8"));
+}
+
+/// The disk is one of 192 kB, and the error is the kernel's own.
+#[test]
+fn a_full_disk_ends_one_file_which_keeps_what_fitted() {
+    let place = Place::new();
+    place.noise(60);
+    for (name, kept) in
+        [("full/a.avi", "kept/a.avi"), ("full/a.mp4", "kept/a.mp4"), ("full/f%03d.png", "kept/f%03d.png")]
+    {
+        let args = ["in%03d.png", "--no-hud", "--out", name, "--out", "b.avi", "--force", "--json"];
+        let Some(output) = on_a_small_disk(&place, 192, &place.webcam(&args)) else {
+            println!("skipped: no disk may be mounted here");
+            return;
+        };
+        let (report, said) = (report(&output, 2), text(&output.stderr));
+        assert_eq!((&report["frames"], &report["ended"]), (&60.into(), &"end_of_source".into()), "{name}");
+        assert_eq!(report["failed"][0]["output"], name);
+        let line = format!("output {name} failed: ");
+        let lines: Vec<&str> = said.lines().filter(|l| l.contains(&line)).collect();
+        assert!(lines.len() == 1 && lines[0].contains("No space left"), "{name}: {said}");
+        let left = fs::read_dir(place.path("kept")).unwrap().map(|e| e.unwrap().file_name());
+        assert!(left.into_iter().all(|n| !n.to_string_lossy().ends_with(".part")), "{name}");
+        let frames = |name: &str| {
+            let played = place.webcam(&[name, "--out", "null", "--json"]).output().unwrap();
+            self::report(&played, 0)["frames"].as_u64().unwrap()
+        };
+        assert_eq!(frames("b.avi"), 60, "{name}: the other one is whole");
+        assert!((1..60).contains(&frames(kept)), "{name}: {} frames", frames(kept));
+        fs::remove_dir_all(place.path("kept")).unwrap();
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let report = LiveLoop {
         supply: wiring.supply,
         finder: &mut tracker,
-        painter: &mut Overlay(bundle.manifest()),
+        painter: &mut Overlay::new(bundle.manifest()),
         sinks: wiring.sinks,
         screen: wiring.window.then(|| live::screen(title)),
         options: live::loop_options(&args.live, engine, None),

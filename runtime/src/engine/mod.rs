@@ -13,7 +13,7 @@ mod tensorrt;
 
 pub use bare::{BareRun, nodes_per_provider};
 pub use encoder::Encoder;
-pub use networks::{Detection, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
+pub use networks::{Detection, DetectionView, Detector, ImageGenerator, KeypointGenerator, Latent, Layout};
 pub use provider::{Attempt, Precision, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};
 

@@ -10,8 +10,8 @@ use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.
 pub struct Scene<'a> {
-    /// The source's picture.
-    pub picture: RgbImage,
+    /// The source's picture. It may be taken: what is left there goes back to the source for its room.
+    pub picture: &'a mut RgbImage,
     /// What was found in it.
     pub tracked: &'a Tracked,
     /// The frame's time since the source's start.
@@ -22,21 +22,14 @@ pub struct Scene<'a> {
     pub bare: bool,
 }
 
-/// A drawn frame.
-pub struct Painted {
-    /// What is shown and written.
-    pub canvas: RgbImage,
-    /// Time spent in a network that drew it, if one did.
-    pub generate: Option<Duration>,
-}
-
 /// Makes what is shown of what was found: the detected keypoints on the picture, or another face that moves like it.
 pub trait Painter {
-    /// Draws a frame. All canvases of a run have one size, as long as its pictures have.
+    /// Draws a frame on `canvas`, which has the last frame on it, or one of another size. All canvases of a run have one
+    /// size, as long as its pictures have. Gives the time spent in a network that drew, if one did.
     ///
     /// # Errors
     /// A network failed.
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted>;
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>>;
 
     /// Takes a wish of the user that the loop itself has no use for; gives back what to tell about it.
     fn obey(&mut self, _wish: Wish) -> Option<&'static str> {
@@ -50,12 +43,22 @@ pub trait Painter {
 }
 
 /// Draws the face on the picture that it was found in.
-pub struct Overlay<'a>(pub &'a Manifest);
+pub struct Overlay<'a> {
+    manifest: &'a Manifest,
+    view: View,
+}
+
+impl<'a> Overlay<'a> {
+    /// With the names, colours and skeleton of `manifest`.
+    pub fn new(manifest: &'a Manifest) -> Self {
+        Self { manifest, view: View::default() }
+    }
+}
 
 impl Painter for Overlay<'_> {
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
-        let view = View { mirror: scene.mirror, ..View::default() };
-        let canvas = view.compose(scene.picture, scene.tracked.face.as_ref().filter(|_| !scene.bare), self.0);
-        Ok(Painted { canvas, generate: None })
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
+        let face = scene.tracked.face.as_ref().filter(|_| !scene.bare);
+        self.view.compose(scene.picture, canvas, face, scene.mirror, self.manifest);
+        Ok(None)
     }
 }

@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use crate::media::{Captured, Error, Next, Result, Source};
 
 /// Opens the source, again and again if it must be.
@@ -107,6 +109,13 @@ impl Supply {
     /// How often a lost source came back.
     pub fn reopened(&self) -> u64 {
         self.reopened
+    }
+
+    /// Takes back a picture that nobody needs any more, for the next frame to be put there.
+    pub fn reuse(&mut self, picture: RgbImage) {
+        if let State::Open(source) = &mut self.state {
+            source.reuse(picture);
+        }
     }
 
     /// Says that frames are left out on purpose, so that they do not count as dropped.
@@ -234,8 +243,6 @@ pub(super) mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use image::RgbImage;
 
     use super::*;
     use crate::frame::Frame;

@@ -1,42 +1,78 @@
+use std::fmt::Write;
+
 use image::{RgbImage, imageops};
 use models::Manifest;
 
 use super::clock::Clock;
-use crate::frame::Face;
+use crate::frame::{DetectedKeypoint, Face};
 use crate::media::window::KEYS;
-use crate::vision::overlay;
+use crate::vision::enlarge::Enlarger;
+use crate::vision::overlay::{self, Pen};
 
-/// How frames are shown.
-#[derive(Clone, Debug, Default)]
+/// Puts faces on pictures; keeps its room, so that frame after frame of one size does not allocate.
+#[derive(Debug, Default)]
 pub(crate) struct View {
-    /// Left and right swapped, as in a mirror.
-    pub mirror: bool,
-    /// The keys are listed.
-    pub help: bool,
-    /// What computes, for the numbers on screen.
-    pub engine: String,
+    enlarger: Enlarger,
+    pen: Pen,
+    placed: Vec<DetectedKeypoint>,
 }
 
 impl View {
-    /// The picture with the face drawn on it, enlarged where it is small.
-    pub fn compose(&self, picture: RgbImage, face: Option<&Face>, manifest: &Manifest) -> RgbImage {
+    /// Makes `canvas` the picture with the face drawn on it, enlarged where it is small, mirrored if asked. What `picture`
+    /// is then has no meaning.
+    pub fn compose(
+        &mut self,
+        picture: &mut RgbImage,
+        canvas: &mut RgbImage,
+        face: Option<&Face>,
+        mirror: bool,
+        manifest: &Manifest,
+    ) {
         let factor = overlay::enlargement(picture.width(), picture.height());
-        // Most pictures are large enough, and are drawn on as they are.
-        let mut canvas = if factor > 1 { overlay::enlarge(&picture, factor) } else { picture };
-        if self.mirror {
-            imageops::flip_horizontal_in_place(&mut canvas);
+        if factor > 1 {
+            self.enlarger.enlarge(picture, factor, canvas);
+        } else {
+            // Most pictures are large enough, and are drawn on as they are.
+            std::mem::swap(picture, canvas);
+        }
+        if mirror {
+            imageops::flip_horizontal_in_place(canvas);
         }
         if let Some(face) = face {
-            let mirrored = self.mirror.then_some(canvas.width());
-            overlay::draw_face(&mut canvas, &overlay::placed(face, factor, mirrored), manifest);
+            let mirrored = mirror.then_some(canvas.width());
+            overlay::place(face, factor, mirrored, &mut self.placed);
+            self.pen.draw(canvas, &self.placed, manifest);
         }
-        canvas
+    }
+}
+
+/// The numbers of a run in the corner of its pictures.
+#[derive(Debug, Default)]
+pub(crate) struct Hud {
+    /// Whether the keys are listed.
+    pub help: bool,
+    engine: String,
+    lines: Vec<String>,
+}
+
+/// How long a line may become before it takes more room: longer than any but that of a long name.
+const LINE: usize = 120;
+
+impl Hud {
+    /// `engine` says what computes.
+    pub fn new(engine: String) -> Self {
+        Self { engine, ..Self::default() }
+    }
+
+    /// What computes.
+    pub fn engine(&self) -> &str {
+        &self.engine
     }
 
     /// Writes the numbers of the run so far, and the keys (the painter's `keys` after the loop's own) if they are asked
     /// for.
-    pub fn annotate(
-        &self,
+    pub fn draw(
+        &mut self,
         canvas: &mut RgbImage,
         clock: &Clock,
         source: &str,
@@ -44,17 +80,33 @@ impl View {
         face: bool,
         keys: &[&str],
     ) {
-        let mut first = clock.fps().map_or_else(|| "-- fps".to_owned(), |fps| format!("{fps:.1} fps"));
+        while self.lines.len() < 3 {
+            self.lines.push(String::with_capacity(LINE));
+        }
+        self.lines.iter_mut().for_each(String::clear);
+        // Writing to a string does not fail.
+        match clock.fps() {
+            Some(fps) => write!(self.lines[0], "{fps:.1} fps").ok(),
+            None => write!(self.lines[0], "-- fps").ok(),
+        };
         if let Some((p50, p90)) = clock.recent_latency() {
             let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
-            first += &format!("  latency p50 {:.1} p90 {:.1} ms", ms(p50), ms(p90));
+            write!(self.lines[0], "  latency p50 {:.1} p90 {:.1} ms", ms(p50), ms(p90)).ok();
         }
-        let mut lines = vec![first];
-        lines.push(if dropped > 0 { format!("{source}  dropped {dropped}") } else { source.to_owned() });
-        lines.push(if face { self.engine.clone() } else { format!("{}  no face", self.engine) });
-        if self.help {
-            lines.extend(KEYS.iter().chain(keys).map(|key| (*key).to_owned()));
+        self.lines[1].push_str(source);
+        if dropped > 0 {
+            write!(self.lines[1], "  dropped {dropped}").ok();
         }
-        overlay::draw_hud(canvas, &lines);
+        self.lines[2].push_str(&self.engine);
+        if !face {
+            self.lines[2].push_str("  no face");
+        }
+        if !self.help {
+            return overlay::draw_hud(canvas, &self.lines[..3]);
+        }
+        // Help stands still for as long as somebody reads it: it may allocate.
+        let numbers = self.lines.iter().take(3).map(String::as_str);
+        let all: Vec<&str> = numbers.chain(KEYS).chain(keys.iter().copied()).collect();
+        overlay::draw_hud(canvas, &all);
     }
 }

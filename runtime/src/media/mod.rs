@@ -20,6 +20,7 @@ mod raw;
 pub mod sheet;
 pub mod sink;
 pub mod slot;
+pub(crate) mod spares;
 pub mod source;
 mod stdin;
 pub mod window;

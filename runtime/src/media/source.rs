@@ -5,6 +5,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use super::avi::AviReader;
 use super::camera::{self, CameraOptions, CameraSource};
 use super::child::{ChildSource, names_a_child};
@@ -59,6 +61,10 @@ pub trait Source: Send {
     /// # Errors
     /// A file turned out damaged, or a camera was lost.
     fn next(&mut self, timeout: Duration) -> Result<Next>;
+
+    /// Takes back a picture that nobody needs any more, for the next frame to be put there. It may be another one than was
+    /// given, or of another size.
+    fn reuse(&mut self, _picture: RgbImage) {}
 }
 
 /// How to open a source.

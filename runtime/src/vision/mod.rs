@@ -1,6 +1,7 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
 pub mod crop;
+pub mod enlarge;
 pub mod layout;
 mod names;
 pub mod overlay;

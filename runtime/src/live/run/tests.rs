@@ -167,7 +167,7 @@ fn play(set: Set) -> Outcome {
     let report = LiveLoop {
         supply: Supply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
         finder: &mut Middle(Duration::from_millis(2)),
-        painter: &mut Overlay(&manifest(1)),
+        painter: &mut Overlay::new(&manifest(1)),
         sinks,
         screen: set.window.then_some(screen),
         options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
@@ -257,7 +257,7 @@ fn a_screen_that_does_not_open_is_an_error_and_finishes_no_file() {
     let result = LiveLoop {
         supply: Supply::open(scripts(false, vec![frames(3)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
-        painter: &mut Overlay(&manifest(1)),
+        painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
         screen: Some(Box::new(|_| Err(media::Error::NoWindow("no screen".to_owned())))),
         options: LoopOptions::default(),
@@ -300,7 +300,7 @@ fn alone(kept: Kept) -> (Report, Rc<RefCell<Kept>>) {
     let report = LiveLoop {
         supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
-        painter: &mut Overlay(&manifest(1)),
+        painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
         screen: None,
         options: LoopOptions::default(),
@@ -327,10 +327,10 @@ struct Brush {
 }
 
 impl Painter for Brush {
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         assert!(scene.tracked.face.is_some());
-        let canvas = RgbImage::new(10 + self.wished, 10);
-        Ok(Painted { canvas, generate: Some(Duration::from_millis(3)) })
+        *canvas = RgbImage::new(10 + self.wished, 10);
+        Ok(Some(Duration::from_millis(3)))
     }
 
     fn obey(&mut self, wish: Wish) -> Option<&'static str> {

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use image::RgbImage;
 use nokhwa::utils::{CameraFormat, CameraIndex, RequestedFormat, RequestedFormatType};
 use nokhwa::{Buffer, Camera, NokhwaError};
 use v4l::device::Device;
@@ -16,6 +17,7 @@ use super::{Selector, decode, holder};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::slot::{Slot, Taken};
+use crate::media::spares::Spares;
 use crate::media::source::{Captured, Next, Source};
 
 /// Pictures in a row that may fail to decode: the first ones of many webcams are torn.
@@ -51,6 +53,7 @@ pub struct CameraSource {
     stop: Arc<AtomicBool>,
     first: Option<Instant>,
     torn: u32,
+    spares: Spares,
 }
 
 impl CameraSource {
@@ -125,7 +128,7 @@ impl CameraSource {
                 return Err(Error::CameraStalled { camera: info.name, seconds });
             }
         };
-        Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0 })
+        Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0, spares: Spares::default() })
     }
 }
 
@@ -176,8 +179,9 @@ impl Source for CameraSource {
         };
         let start = Instant::now();
         let size = (self.mode.width, self.mode.height);
-        match decode::to_rgb(self.mode.format, size, shot.buffer.buffer()) {
-            Ok(picture) => {
+        let mut picture = self.spares.take(size.0, size.1);
+        match decode::to_rgb(self.mode.format, size, shot.buffer.buffer(), &mut picture) {
+            Ok(()) => {
                 self.torn = 0;
                 let first = *self.first.get_or_insert(shot.taken);
                 let time = shot.taken.saturating_duration_since(first);
@@ -190,6 +194,10 @@ impl Source for CameraSource {
             }
             Err(reason) => Err(Error::Camera { camera: self.info.name.clone(), reason }),
         }
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 
