@@ -214,8 +214,8 @@ impl Sink for Pane {
 }
 
 /// Runs the loop with a window of its own kind, or with a sink in which a file's frames need not wait until they are due.
-/// Gives what each frame cost.
-fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn Sink>>) -> Rc<Seen> {
+/// Gives what each frame cost, and how many had a face.
+fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn Sink>>) -> (Rc<Seen>, u64) {
     let detector = Detector::from_runner(Box::new(Blob), DIMS);
     let mut tracker = FaceTracker::new(detector, TrackOptions::live(manifest));
     let seen = Rc::new(Seen::default());
@@ -239,8 +239,8 @@ fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn
     .run()
     .unwrap();
     assert_eq!((report.frames, seen.frames.get()), (WARM + COUNTED, WARM + COUNTED));
-    assert!(report.faces > COUNTED / 2 && report.faces < report.frames, "{} faces", report.faces);
-    seen
+    assert!(report.faces > COUNTED / 2);
+    (seen, report.faces)
 }
 
 struct Place {
@@ -276,7 +276,8 @@ fn a_warm_loop_allocates_nothing() {
     for (i, size) in [(640, 480), (160, 120)].into_iter().enumerate() {
         let keypoints = KeypointsSink::create(place.path(&format!("{i}.jsonl")).as_ref(), false).unwrap();
         let null = open_output("null", OutputOptions::default()).unwrap();
-        let seen = run(drawn(size), true, &place.manifest, vec![null, Box::new(keypoints)]);
+        let (seen, faces) = run(drawn(size), true, &place.manifest, vec![null, Box::new(keypoints)]);
+        assert!(faces < WARM + COUNTED, "it is lost and found");
         assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)), "at {size:?}");
     }
 }
@@ -334,10 +335,11 @@ fn sources_use_their_pictures_again() {
     sinks.into_iter().for_each(|sink| drop(sink.finish().unwrap()));
     std::fs::write(place.path("frames.rgb"), &raw).unwrap();
     let child = format!("exec:sh -c 'while cat {}; do :; done'", place.path("frames.rgb"));
-    // A picture is 57,600 bytes. The decoder of JPEGs has no way to keep its tables and rows from one to the next.
-    for (name, most) in [(child, (0, 0)), (place.path("clip.mp4"), (4, 512)), (place.path("clip.avi"), (40, 50_000))]
+    // A picture is 57,600 bytes. The decoder of JPEGs has no way to keep its rows from one to the next.
+    for (name, most) in
+        [(child, (0, 0)), (place.path("clip.mp4"), (4, 512)), (place.path("clip.avi"), (16, 20_000))]
     {
-        let seen = run(named(name.clone()), false, &place.manifest, Vec::new());
+        let (seen, _) = run(named(name.clone()), false, &place.manifest, Vec::new());
         let (count, bytes) = seen.most.get();
         println!("{name}: at most {count} allocations, {bytes} bytes a frame");
         assert!(count <= most.0 && bytes <= most.1, "{name}: {count} allocations, {bytes} bytes");

@@ -23,7 +23,7 @@ server = GstRtspServer.RTSPServer()
 server.set_address("127.0.0.1")
 server.set_service(sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
-factory.set_launch("( videotestsrc is-live=true pattern=smpte ! video/x-raw,format=I420,width=320,height=240,framerate=30/1"
+factory.set_launch("( videotestsrc is-live=true pattern=smpte75 ! video/x-raw,format=I420,width=320,height=240,framerate=30/1"
                    " ! jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26 )")
 factory.set_shared(True)
 server.get_mount_points().add_factory("/bars", factory)
@@ -96,7 +96,15 @@ fn a_network_camera_is_seen_through_either_program_and_its_colours_are_right() {
         let last = last.filter(|p| p.extension().is_some_and(|e| e == "png")).max().unwrap();
         let picture = image::open(last).unwrap().into_rgb8();
         // Small pictures are shown enlarged. The upper two thirds of the bars, at three quarters of full brightness.
-        let bars = [[191, 191, 191], [191, 191, 0], [0, 191, 191], [0, 191, 0], [191, 0, 191], [191, 0, 0], [0, 0, 191]];
+        let bars = [
+            [191, 191, 191],
+            [191, 191, 0],
+            [0, 191, 191],
+            [0, 191, 0],
+            [191, 0, 191],
+            [191, 0, 0],
+            [0, 0, 191],
+        ];
         for (i, bar) in (0u32..).zip(bars) {
             let at = picture.get_pixel(picture.width() * (2 * i + 1) / 14, picture.height() / 3).0;
             let off = at.iter().zip(bar).map(|(a, b)| a.abs_diff(b)).max().unwrap();
@@ -115,7 +123,11 @@ fn a_network_camera_that_goes_away_is_waited_for_and_found_again() {
     let address = format!("rtsp://me:secret@127.0.0.1:{port}/bars");
     let mut child = webcam(place.path(), &[&address, "--out", "a.avi"]).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-    let part = || fs::read_dir(place.path()).unwrap().any(|e| e.unwrap().path().extension().is_some_and(|e| e == "part"));
+    let part = || {
+        fs::read_dir(place.path())
+            .unwrap()
+            .any(|e| e.unwrap().path().extension().is_some_and(|e| e == "part"))
+    };
     let start = Instant::now();
     while !part() {
         assert!(start.elapsed() < Duration::from_secs(20), "no recording");

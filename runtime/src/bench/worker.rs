@@ -12,7 +12,7 @@ use super::executor::ms;
 use super::{meter, workload};
 use crate::engine::{BareRun, Detector, EngineOptions};
 use crate::error::{Error, Result};
-use crate::live::{Clock, Hud, View};
+use crate::live::{Clock, Hud, Marks, View};
 use crate::media::jpeg;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
@@ -118,7 +118,8 @@ fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
             let decoded = start.elapsed();
             let tracked = tracker.track(&picture, time)?;
             let found = start.elapsed();
-            view.compose(&mut picture, &mut canvas, tracked.face.as_ref(), false, &manifest);
+            let marks = Marks::face(tracked.face.as_ref());
+            view.compose(&mut picture, &mut canvas, &marks, false, &manifest);
             hud.draw(&mut canvas, &clock, "frames", 0, tracked.face.is_some(), &[]);
             std::hint::black_box(&canvas);
             let total = start.elapsed();

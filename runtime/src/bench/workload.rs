@@ -14,7 +14,7 @@ use crate::engine::{
 };
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::live::{Clock, Hud, Opener, Stage, View};
+use crate::live::{Clock, Hud, Marks, Opener, Stage, View};
 use crate::media::{Captured, Next, Source};
 use crate::vision::crop::Crop;
 use crate::vision::preprocess::Preprocessor;
@@ -258,7 +258,7 @@ impl Executor for Pipeline {
             let keypoints = seen.elapsed();
             let drawing = Instant::now();
             let (face, canvas) = (tracked.face.as_ref(), &mut self.canvas);
-            self.view.compose(&mut picture, canvas, face, false, &self.manifest);
+            self.view.compose(&mut picture, canvas, &Marks::face(face), false, &self.manifest);
             self.hud.draw(canvas, &self.clock, &self.description, 0, face.is_some(), &[]);
             std::hint::black_box(&*canvas);
             self.source.reuse(picture);

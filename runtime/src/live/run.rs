@@ -5,7 +5,7 @@ use image::RgbImage;
 use super::change::Change;
 use super::clock::{Clock, Stage};
 use super::outputs::{Outputs, ScreenOpener};
-use super::paint::{Painter, Scene};
+use super::paint::{Layers, Painter, Scene};
 use super::report::{Ended, Report};
 use super::supply::{Supplied, Supply};
 use super::view::Hud;
@@ -107,7 +107,7 @@ struct Progress {
     hud: Hud,
     mirror: bool,
     numbers: bool,
-    hide_face: bool,
+    layers: Layers,
     clock: Clock,
     change: Change,
     frames: u64,
@@ -211,7 +211,16 @@ impl LiveLoop<'_> {
                 }
                 Wish::Pause => (Switch::Pause, !p.paused),
                 Wish::Mirror => (Switch::Mirror, !p.mirror),
+                Wish::Record => (Switch::Recording, !p.outputs.is_recording()),
+                Wish::HeatMaps => (Switch::HeatMaps, !p.layers.heat_maps),
+                Wish::Square => (Switch::Square, !p.layers.square),
                 Wish::Set(switch, on) => (switch, on),
+                Wish::NextCamera => {
+                    if !self.supply.change() {
+                        (self.notice)("there is no other camera");
+                    }
+                    continue;
+                }
                 Wish::Calibrate => {
                     if let Some(answer) = self.painter.obey(wish) {
                         (self.notice)(answer);
@@ -227,7 +236,9 @@ impl LiveLoop<'_> {
     fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {
         match switch {
             Switch::Mirror => p.mirror = on,
-            Switch::Overlay => p.hide_face = !on,
+            Switch::Overlay => p.layers.keypoints = on,
+            Switch::HeatMaps => p.layers.heat_maps = on,
+            Switch::Square => p.layers.square = on,
             Switch::Numbers => p.numbers = on,
             Switch::Smoothing => {
                 self.finder.smooth(on);
@@ -274,7 +285,9 @@ impl LiveLoop<'_> {
             switches: Switches {
                 mirror: p.mirror,
                 pause: p.paused,
-                overlay: !p.hide_face,
+                overlay: p.layers.keypoints,
+                heat_maps: p.layers.heat_maps,
+                square: p.layers.square,
                 smoothing: self.finder.is_smoothing(),
                 numbers: p.numbers,
                 recording: p.outputs.is_recording(),
@@ -300,7 +313,7 @@ impl LiveLoop<'_> {
 
     fn process(&mut self, p: &mut Progress, mut captured: Captured) -> Result<()> {
         if p.trouble.take().is_some() {
-            (self.notice)("the camera is back");
+            (self.notice)(&self.supply.welcome());
         }
         if !self.supply.is_live() {
             let waited = self.keep_pace(p, captured.frame.time);
@@ -319,7 +332,7 @@ impl LiveLoop<'_> {
 
         let drawing = Instant::now();
         let scene =
-            Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, bare: p.hide_face };
+            Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
         self.supply.reuse(picture);
         if p.numbers {

@@ -9,6 +9,9 @@ use crate::media::{Captured, Error, Next, Result, Source};
 /// Opens the source, again and again if it must be.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Source>> + Send + Sync>;
 
+/// Finds another source than the one described: what it is, and how to open it.
+pub type Chooser = Box<dyn FnMut(&str) -> Option<(String, Opener)>>;
+
 /// Silence after which a live source is said to stall.
 const STALLED: Duration = Duration::from_secs(1);
 
@@ -32,6 +35,7 @@ pub enum Supplied {
 /// A source that comes back after it was lost, and starts anew at its end if asked to.
 pub struct Supply {
     opener: Opener,
+    chooser: Option<Chooser>,
     state: State,
     looping: bool,
     give_up_after: Option<Duration>,
@@ -47,6 +51,8 @@ pub struct Supply {
     interval: Duration,
     dropped: u64,
     reopened: u64,
+    /// Whether somebody asked for the source that is open.
+    chosen: bool,
 }
 
 enum State {
@@ -59,10 +65,22 @@ enum State {
 struct Lost {
     since: Instant,
     reason: Error,
+    /// What is told meanwhile.
+    message: String,
+    /// Whether somebody asked for another one.
+    chosen: bool,
     pause: Duration,
     next_try: Instant,
     /// Opening can take seconds or hang, so it happens elsewhere.
     attempt: Option<Receiver<Result<Box<dyn Source>>>>,
+}
+
+impl Lost {
+    fn try_later(&mut self) {
+        self.attempt = None;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        self.next_try = Instant::now() + self.pause;
+    }
 }
 
 impl Supply {
@@ -78,6 +96,7 @@ impl Supply {
             live: source.is_live(),
             state: State::Open(source),
             opener,
+            chooser: None,
             looping,
             give_up_after,
             first: None,
@@ -88,7 +107,31 @@ impl Supply {
             interval: Duration::ZERO,
             dropped: 0,
             reopened: 0,
+            chosen: false,
         })
+    }
+
+    /// Lets [`Supply::change`] go from source to source.
+    pub fn set_chooser(&mut self, chooser: Chooser) {
+        self.chooser = Some(chooser);
+    }
+
+    /// Goes on with the next source, which is opened in the background; false if there is no other.
+    pub fn change(&mut self) -> bool {
+        let Some((name, opener)) = self.chooser.as_mut().and_then(|choose| choose(&self.description)) else {
+            return false;
+        };
+        self.opener = opener;
+        // Where it does not open it is what is described, so that another change goes on from there.
+        self.description.clone_from(&name);
+        let message = format!("opening {name}");
+        self.leave(Error::NoSuchSource(name), message, None);
+        true
+    }
+
+    /// What to tell when frames come again.
+    pub fn welcome(&self) -> String {
+        if self.chosen { format!("now: {}", self.description) } else { "the camera is back".to_owned() }
     }
 
     /// The source in a few words.
@@ -185,17 +228,24 @@ impl Supply {
     }
 
     fn lose(&mut self, reason: Error) -> Supplied {
-        let message = waiting_for(&reason);
+        let message = format!("{reason}; waiting for it to come back");
+        self.leave(reason, message.clone(), Some(PAUSES.0));
+        Supplied::Waiting(Some(message))
+    }
+
+    /// Closes the source, and opens it again after a pause, or at once one that was asked for.
+    fn leave(&mut self, reason: Error, message: String, pause: Option<Duration>) {
         let now = Instant::now();
-        // Assigning drops the lost source: some drivers let go of the device only then.
+        // Assigning drops the old source: some drivers let go of the device only then.
         self.state = State::Lost(Lost {
             since: now,
             reason,
+            message,
+            chosen: pause.is_none(),
             pause: PAUSES.0,
-            next_try: now + PAUSES.0,
+            next_try: now + pause.unwrap_or_default(),
             attempt: None,
         });
-        Supplied::Waiting(Some(message))
     }
 
     /// One step of seeking a lost source.
@@ -214,28 +264,29 @@ impl Supply {
         match lost.attempt.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok(source))) => {
                 self.description = source.describe();
+                self.chosen = lost.chosen;
+                self.reopened += u64::from(!lost.chosen);
                 self.state = State::Open(source);
                 self.heard = Instant::now();
                 self.offset.0 = self.last.map_or(0, |(index, _)| index + 1);
                 self.last_raw = None;
-                self.reopened += 1;
                 return Ok(Supplied::Waiting(None));
             }
-            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => {
-                lost.attempt = None;
-                lost.pause = (lost.pause * 2).min(PAUSES.1);
-                lost.next_try = Instant::now() + lost.pause;
+            Some(Ok(Err(e))) => {
+                // Only its opening tells what is wrong with one that was never open.
+                if lost.chosen {
+                    lost.message = format!("{e}; waiting for it");
+                    lost.reason = e;
+                }
+                lost.try_later();
             }
+            Some(Err(TryRecvError::Disconnected)) => lost.try_later(),
             Some(Err(TryRecvError::Empty)) | None => {}
         }
-        let message = waiting_for(&lost.reason);
+        let message = lost.message.clone();
         std::thread::sleep(timeout.min(Duration::from_millis(50)));
         Ok(Supplied::Waiting(Some(message)))
     }
-}
-
-fn waiting_for(reason: &Error) -> String {
-    format!("{reason}; waiting for it to come back")
 }
 
 #[cfg(test)]
@@ -329,6 +380,36 @@ pub(super) mod tests {
         let mut supply = Supply::open(scripts(true, vec![first, second]), false, None).unwrap();
         assert_eq!(frames_until(&mut supply, 4), [0, 1, 2, 3]);
         assert_eq!((supply.reopened(), supply.dropped()), (1, 0));
+    }
+
+    #[test]
+    fn another_source_is_gone_over_to() {
+        let mut supply =
+            Supply::open(scripts(true, vec![vec![Act::Frame(0), Act::Frame(1)]]), false, None).unwrap();
+        assert!(!supply.change(), "nobody says which");
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let asked = Arc::clone(&seen);
+        let others = vec![scripts(true, vec![vec![Act::Frame(0)]]), scripts(true, vec![])];
+        let mut others = others.into_iter().enumerate();
+        supply.set_chooser(Box::new(move |now| {
+            asked.lock().unwrap().push(now.to_owned());
+            others.next().map(|(i, opener)| (format!("other {i}"), opener))
+        }));
+        assert_eq!(frames_until(&mut supply, 2), [0, 1]);
+        assert!(supply.change());
+        let Supplied::Waiting(Some(message)) = supply.poll(SHORT).unwrap() else {
+            panic!("it is open already")
+        };
+        assert_eq!(message, "opening other 0");
+        assert_eq!((frames_until(&mut supply, 1), supply.describe()), (vec![2], "scripted"));
+        // One that does not open says why, and leaves the way on open.
+        assert!(supply.change());
+        let start = Instant::now();
+        while !matches!(supply.poll(SHORT), Ok(Supplied::Waiting(Some(m))) if m.contains("no camera found")) {
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+        assert!(!supply.change());
+        assert_eq!(*seen.lock().unwrap(), ["scripted", "scripted", "other 1"]);
     }
 
     #[test]

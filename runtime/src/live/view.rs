@@ -6,8 +6,28 @@ use models::Manifest;
 use super::clock::Clock;
 use crate::frame::{DetectedKeypoint, Face};
 use crate::media::window::KEYS;
+use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
+use crate::vision::layers;
 use crate::vision::overlay::{self, Pen};
+
+/// What is drawn on a picture.
+#[derive(Debug, Default)]
+pub(crate) struct Marks<'a> {
+    /// A face, and how much of it is seen, 0 to 1.
+    pub face: Option<(&'a Face, f32)>,
+    /// The square that gives its heat maps their size, if they are drawn.
+    pub heat: Option<&'a Crop>,
+    /// The square that was looked at, if it is drawn.
+    pub square: Option<&'a Crop>,
+}
+
+impl<'a> Marks<'a> {
+    /// A face alone.
+    pub fn face(face: Option<&'a Face>) -> Self {
+        Self { face: face.map(|face| (face, 1.0)), ..Self::default() }
+    }
+}
 
 /// Puts faces on pictures; keeps its room, so that frame after frame of one size does not allocate.
 #[derive(Debug, Default)]
@@ -18,13 +38,13 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Makes `canvas` the picture with the face drawn on it, enlarged where it is small, mirrored if asked. What `picture`
-    /// is then has no meaning.
+    /// Makes `canvas` the picture with the marks on it, enlarged where it is small, mirrored if asked. What `picture` is
+    /// then has no meaning.
     pub fn compose(
         &mut self,
         picture: &mut RgbImage,
         canvas: &mut RgbImage,
-        face: Option<&Face>,
+        marks: &Marks<'_>,
         mirror: bool,
         manifest: &Manifest,
     ) {
@@ -38,10 +58,16 @@ impl View {
         if mirror {
             imageops::flip_horizontal_in_place(canvas);
         }
-        if let Some(face) = face {
+        if let Some((face, strength)) = marks.face {
             let mirrored = mirror.then_some(canvas.width());
             overlay::place(face, factor, mirrored, &mut self.placed);
-            self.pen.draw(canvas, &self.placed, manifest);
+            if let Some(crop) = marks.heat {
+                layers::draw_heat_maps(canvas, &self.placed, crop.side * factor as f32, manifest);
+            }
+            self.pen.draw(canvas, &self.placed, manifest, strength);
+        }
+        if let Some(crop) = marks.square {
+            layers::draw_square(canvas, crop, factor, mirror);
         }
     }
 }

@@ -17,6 +17,14 @@ pub enum Wish {
     Help,
     /// Take what is seen now as neutral.
     Calibrate,
+    /// Start or end a recording.
+    Record,
+    /// Look through the next camera.
+    NextCamera,
+    /// Show or hide the heat maps.
+    HeatMaps,
+    /// Show or hide the square that is looked at.
+    Square,
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
 }
@@ -31,6 +39,10 @@ pub enum Switch {
     Pause,
     /// Keypoints drawn.
     Overlay,
+    /// Their heat maps drawn.
+    HeatMaps,
+    /// The square that the detector looks at drawn.
+    Square,
     /// Keypoints filtered over time.
     Smoothing,
     /// Rate and latency written on the picture.
@@ -46,6 +58,8 @@ pub struct Switches {
     pub mirror: bool,
     pub pause: bool,
     pub overlay: bool,
+    pub heat_maps: bool,
+    pub square: bool,
     pub smoothing: bool,
     pub numbers: bool,
     pub recording: bool,

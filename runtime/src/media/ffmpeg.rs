@@ -10,8 +10,8 @@ use image::RgbImage;
 
 use super::error::{Error, Result};
 use super::jpeg::MAX_SIDE;
-use super::spares::Spares;
 use super::source::{Captured, Next, Source, short_name};
+use super::spares::Spares;
 use crate::frame::Frame;
 
 /// How long the child may take for a frame before it is given up.

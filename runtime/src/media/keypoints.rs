@@ -68,8 +68,7 @@ impl Serialize for Faces<'_> {
 impl Serialize for Triples<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let at = |v: f32| rounded(f64::from(v), 2);
-        serializer
-            .collect_seq(self.0.iter().map(|k| [at(k.x), at(k.y), rounded(f64::from(k.confidence), 3)]))
+        serializer.collect_seq(self.0.iter().map(|k| [at(k.x), at(k.y), rounded(f64::from(k.confidence), 3)]))
     }
 }
 

@@ -91,7 +91,11 @@ impl<R: Read> RawFrames<R> {
             return Err("sends something else than y4m; for bare RGB (rgb24) give --size WxH".to_owned());
         };
         let fps = hint.fps.map_or(RAW_FPS, f64::from);
-        Ok(Self { format: RawFormat { width, height, fps, kind: "RGB" }, reader: Reader::Rgb(rest), spares: Spares::default() })
+        Ok(Self {
+            format: RawFormat { width, height, fps, kind: "RGB" },
+            reader: Reader::Rgb(rest),
+            spares: Spares::default(),
+        })
     }
 
     fn open_y4m(rest: Rest<R>) -> Result<Self, String> {

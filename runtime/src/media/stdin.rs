@@ -8,8 +8,8 @@ use image::RgbImage;
 
 use super::error::{Error, Result};
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
-use super::spares::Spares;
 use super::source::{Captured, Next, Source};
+use super::spares::Spares;
 use crate::frame::Frame;
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.

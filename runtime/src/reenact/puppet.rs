@@ -11,7 +11,7 @@ use crate::edit::paste::{Colours, Paster, sample};
 use crate::edit::{self, Composer, Face, Opened, Studio};
 use crate::engine::Latent;
 use crate::error::{Error, Result};
-use crate::live::{Painter, Scene, View};
+use crate::live::{Marks, Painter, Scene, View};
 use crate::media::mark::Origin;
 use crate::media::window::Wish;
 use crate::vision::crop::Crop;
@@ -120,6 +120,10 @@ impl<'a> Puppet<'a> {
             _ => None,
         };
         let limit = sampled_limit(studio)?;
+        if composer.is_none() {
+            // The first frame should not wait for what a first run sets up.
+            studio.draw(&face)?;
+        }
         Ok(Self {
             target: face.keypoints.clone(),
             source: face,
@@ -208,8 +212,8 @@ impl<'a> Puppet<'a> {
         let image = if scene.mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
         let (mut left, mut side) = (0, ALONE);
         if self.options.pictures {
-            let (face, manifest) = (scene.tracked.face.as_ref(), self.studio.manifest());
-            self.view.compose(scene.picture, &mut self.driver, face, scene.mirror, manifest);
+            let (marks, manifest) = (Marks::face(scene.tracked.face.as_ref()), self.studio.manifest());
+            self.view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
             (left, side) = self.driver.dimensions();
         }
         if canvas.dimensions() != (left + side, side) {

@@ -2,6 +2,7 @@
 
 pub mod crop;
 pub mod enlarge;
+pub mod layers;
 pub mod layout;
 mod names;
 pub mod overlay;

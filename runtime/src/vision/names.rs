@@ -69,9 +69,7 @@ impl Labels {
 
 /// By a coordinate, then by the keypoint's number: in place, and the same every time.
 fn sort_by(labels: &mut [Label], coordinate: impl Fn(&Label) -> f32) {
-    labels.sort_unstable_by(|a, b| {
-        coordinate(a).total_cmp(&coordinate(b)).then(a.keypoint.cmp(&b.keypoint))
-    });
+    labels.sort_unstable_by(|a, b| coordinate(a).total_cmp(&coordinate(b)).then(a.keypoint.cmp(&b.keypoint)));
 }
 
 /// Moves names apart until none covers the next, as little as that takes on average, and into the picture.

@@ -18,7 +18,7 @@ const MOST_ENLARGED: u32 = 4;
 
 /// Draws a face once, see [`Pen::draw`].
 pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
-    Pen::default().draw(picture, &face.keypoints, manifest);
+    Pen::default().draw(picture, &face.keypoints, manifest, 1.0);
 }
 
 /// Draws faces; keeps its room, so that repeated use does not allocate.
@@ -30,11 +30,18 @@ pub struct Pen {
 impl Pen {
     /// Draws the face of `keypoints`, in pixels of `picture`: the skeleton's lines, at every keypoint a disc in its
     /// manifest colour whose size and opacity show the confidence, and its name unless the picture is too small for names.
-    pub fn draw(&mut self, picture: &mut RgbImage, keypoints: &[DetectedKeypoint], manifest: &Manifest) {
+    /// All of it fades with `strength`, 1 to 0; names go first.
+    pub fn draw(
+        &mut self,
+        picture: &mut RgbImage,
+        keypoints: &[DetectedKeypoint],
+        manifest: &Manifest,
+        strength: f32,
+    ) {
         let unit = unit(picture) * relative_size(keypoints, picture);
         let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
-        draw_skeleton(picture, keypoints, manifest, unit, colour);
-        if picture.width().min(picture.height()) >= NAMED_SIDE {
+        draw_skeleton(picture, keypoints, manifest, (unit, strength), colour);
+        if strength == 1.0 && picture.width().min(picture.height()) >= NAMED_SIDE {
             self.labels.draw(picture, keypoints, manifest, 7.0 * unit, |picture, from, to, colour| {
                 let end = |(x, y)| DetectedKeypoint { x, y, confidence: 1.0 };
                 line(picture, end(from), end(to), 0.5, colour, 0.55);
@@ -43,7 +50,7 @@ impl Pen {
         for (i, keypoint) in keypoints.iter().enumerate() {
             let confidence = keypoint.confidence.clamp(0.0, 1.0);
             let radius = unit * (2.0 + 1.5 * confidence);
-            let opacity = 0.5 + 0.5 * confidence;
+            let opacity = strength * (0.5 + 0.5 * confidence);
             disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
             disc(picture, keypoint, radius, colour(i), opacity);
         }
@@ -54,7 +61,7 @@ fn draw_skeleton(
     picture: &mut RgbImage,
     keypoints: &[DetectedKeypoint],
     manifest: &Manifest,
-    unit: f32,
+    (unit, strength): (f32, f32),
     colour: impl Fn(usize) -> [u8; 3],
 ) {
     let point = |i: usize| keypoints.get(i).copied();
@@ -63,7 +70,7 @@ fn draw_skeleton(
             let (c, d) = (colour(a), colour(b));
             let mixed = [0, 1, 2].map(|i| c[i] / 2 + d[i] / 2);
             let confidence = from.confidence.min(to.confidence).clamp(0.0, 1.0);
-            let opacity = 0.35 + 0.55 * confidence;
+            let opacity = strength * (0.35 + 0.55 * confidence);
             // The dark rim keeps it apart from a ground of its own colour.
             line(picture, from, to, 0.9 * unit + 0.8, [0; 3], 0.5 * opacity);
             line(picture, from, to, 0.9 * unit, mixed, opacity);
@@ -141,7 +148,7 @@ fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) 
     }
 }
 
-fn blend(pixel: &mut Rgb<u8>, colour: [u8; 3], amount: f32) {
+pub(super) fn blend(pixel: &mut Rgb<u8>, colour: [u8; 3], amount: f32) {
     for (old, new) in pixel.0.iter_mut().zip(colour) {
         *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount).round() as u8;
     }

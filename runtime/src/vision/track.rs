@@ -77,6 +77,8 @@ const LOSE: f32 = 0.8;
 const HINT: f32 = 0.5;
 /// Looks at one candidate until its square must have settled.
 const CLOSER: usize = 3;
+/// Runs until all is set up: with CUDA and TensorRT the second one still is slower than others.
+const WARM_UP: usize = 3;
 /// Best tiles of a frame that are looked at closer.
 const CANDIDATES: usize = 2;
 /// How far a face's square may lie from the crop it was seen in, [`Found::drift`]. After a second look 99 % of faces
@@ -178,6 +180,17 @@ impl FaceTracker {
         if on != self.is_smoothing() {
             self.smoother = on.then(|| KeypointSmoother::new(self.options.smooth.unwrap_or_default()));
         }
+    }
+
+    /// Runs the network on nothing, so that the first picture does not wait for what a first run sets up.
+    ///
+    /// # Errors
+    /// Those of [`Detector::detect`].
+    pub fn warm_up(&mut self) -> Result<()> {
+        for _ in 0..WARM_UP {
+            self.detector.look(self.input.view())?;
+        }
+        Ok(())
     }
 
     /// Takes back an outcome that nobody needs any more, for the next one to be put there.

@@ -9,8 +9,8 @@ use super::MJPG;
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::jpeg;
-use crate::media::spares::Spares;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
+use crate::media::spares::Spares;
 
 /// Largest compressed frame that is read, in bytes.
 const MAX_FRAME_BYTES: u64 = 64 << 20;

@@ -15,8 +15,8 @@ use self::process::Process;
 use super::error::{Error, Result};
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
-use super::spares::Spares;
 use super::source::{Captured, Next, Source, SourceOptions};
+use super::spares::Spares;
 use crate::frame::Frame;
 
 pub use self::process::kill_all;

@@ -19,8 +19,8 @@ use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
-use crate::media::spares::Spares;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
+use crate::media::spares::Spares;
 
 pub(super) use self::write::Mp4Sink;
 
@@ -147,7 +147,9 @@ impl Mp4Source {
             match self.decoder.decode(&self.stream) {
                 Ok(decoded) => {
                     self.due.push(Reverse(time));
-                    if let Some(picture) = decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns, &self.spares)) {
+                    if let Some(picture) =
+                        decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns, &self.spares))
+                    {
                         return Ok(Some(picture));
                     }
                 }

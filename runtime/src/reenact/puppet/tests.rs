@@ -5,6 +5,7 @@ use models::Bundle;
 use super::*;
 use crate::engine::EngineOptions;
 use crate::frame::{DetectedKeypoint, Face as Seen};
+use crate::live::Layers;
 use crate::media::jpeg::tests::largest_difference;
 use crate::vision::track::Tracked;
 
@@ -44,7 +45,7 @@ fn play(puppet: &mut Puppet<'_>, first: u64, shifts: &[Option<f32>], mirror: boo
         let tracked = tracked(puppet, *shift);
         let time = Duration::from_millis((first + i as u64) * 1000 / 30);
         let picture = &mut RgbImage::new(SIZE.0, SIZE.1);
-        let scene = Scene { picture, tracked: &tracked, time, mirror, bare: false };
+        let scene = Scene { picture, tracked: &tracked, time, mirror, layers: Layers::default() };
         puppet.paint(scene, &mut canvas).unwrap();
     }
     canvas
@@ -106,7 +107,7 @@ fn motion_is_kept_within_what_the_generator_draws() {
         }
     }
     let (picture, time) = (&mut RgbImage::new(64, 64), Duration::from_secs(1));
-    let scene = Scene { picture, tracked: &wild, time, mirror: false, bare: false };
+    let scene = Scene { picture, tracked: &wild, time, mirror: false, layers: Layers::default() };
     puppet.paint(scene, &mut RgbImage::default()).unwrap();
     let (distance, most) = (puppet.limit.distance(&puppet.target), puppet.limit.most());
     assert!((distance - most).abs() < 0.01, "{distance} of {most}");

@@ -24,7 +24,6 @@ pub struct Sighting {
     pub sure: bool,
 }
 
-
 impl FaceTracker {
     fn sighting(&mut self, found: &Found, sure: bool) -> Sighting {
         // The square that was looked at, not the one wanted next: it is the one that the keypoints come from.
