@@ -24,7 +24,7 @@ server.set_address("127.0.0.1")
 server.set_service(sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch("( videotestsrc is-live=true pattern=smpte75 ! video/x-raw,format=I420,width=320,height=240,framerate=30/1"
-                   " ! jpegenc quality=95 ! rtpjpegpay name=pay0 pt=26 )")
+                   " ! vp8enc deadline=1 target-bitrate=4000000 keyframe-max-dist=15 ! rtpvp8pay name=pay0 pt=96 )")
 factory.set_shared(True)
 server.get_mount_points().add_factory("/bars", factory)
 assert server.attach(None)

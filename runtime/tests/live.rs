@@ -248,6 +248,23 @@ fn the_page_is_served_until_the_run_ends() {
     assert!(TcpStream::connect(&address).is_err());
 }
 
+/// From the last byte of a frame to the sink: a frame that had to wait for the next one would be a period older.
+#[test]
+fn a_frame_is_written_before_the_next_one_comes() {
+    const PERIOD_MS: f64 = 1000.0 / 30.0;
+    let place = Place::new();
+    let camera = "exec:sh -c 'while :; do head -c 230400 /dev/zero; sleep 0.033; done'";
+    let args = [camera, "--size", "320x240", "--max-frames", "60", "--out", "null", "--json"];
+    let report = report(&place.webcam(&args).output().unwrap(), 0);
+    let p50 = |stage: &str| {
+        let rows = report["stages"].as_array().unwrap();
+        rows.iter().find(|r| r["stage"] == stage).unwrap()["p50_ms"].as_f64().unwrap()
+    };
+    let (total, network) = (p50("capture to display"), p50("network"));
+    assert!(total < network + PERIOD_MS, "{report}");
+    assert!(report["fps"].as_f64().unwrap() < 33.0, "{report}");
+}
+
 /// The window's server went away and Xlib ended the process, with every recording lost.
 #[test]
 fn a_display_that_goes_away_ends_no_recording() {

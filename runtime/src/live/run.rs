@@ -199,6 +199,8 @@ impl LiveLoop<'_> {
         for wish in p.outputs.wishes() {
             let (switch, on) = match wish {
                 Wish::Quit => return true,
+                Wish::Close if p.outputs.close_screen(self.notice) => continue,
+                Wish::Close => return true,
                 Wish::Help => {
                     p.hud.help = !p.hud.help;
                     continue;

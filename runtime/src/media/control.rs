@@ -7,6 +7,8 @@ use std::path::PathBuf;
 pub enum Wish {
     /// End the program.
     Quit,
+    /// The window was closed: end the program unless there are other outputs.
+    Close,
     /// Stop or go on.
     Pause,
     /// Save the picture shown.

@@ -160,11 +160,11 @@ impl Display {
         self.gone.is_some_and(|gone| gone.load(Ordering::SeqCst))
     }
 
-    /// What the user asked for since the last call; a closed window is a [`Wish::Quit`].
+    /// What the user asked for since the last call; a closed window is a [`Wish::Close`].
     pub fn wishes(&mut self) -> Vec<Wish> {
         let mut wishes: Vec<_> = self.presses.try_iter().filter_map(wish).collect();
         if self.window.as_ref().is_some_and(|window| !window.is_open()) && !self.is_gone() {
-            wishes.push(Wish::Quit);
+            wishes.push(Wish::Close);
         }
         wishes
     }

@@ -8,6 +8,7 @@ mod names;
 pub mod overlay;
 pub mod preprocess;
 mod search;
+pub(crate) mod similarity;
 pub mod smooth;
 pub mod text;
 pub mod track;

@@ -294,6 +294,46 @@ fn a_display_that_goes_away_is_no_quit() {
     assert_eq!(outcome.kept.borrow().indices.len(), 5);
 }
 
+#[test]
+fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
+    let presses = vec![(2, Wish::Close)];
+    let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames), (Ended::EndOfSource, 5));
+    assert_eq!(report.failed, [failed("window", "no window: it was closed")]);
+    assert!(outcome.notices.len() == 1 && outcome.notices[0].ends_with("the rest goes on"));
+    assert_eq!((outcome.seen.borrow().pictures.len(), outcome.kept.borrow().indices.len()), (2, 5));
+
+    let seen = Rc::new(RefCell::new(Seen { presses: vec![(2, Wish::Close)].into(), ..Seen::default() }));
+    let shared = Rc::clone(&seen);
+    let report = LiveLoop {
+        supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
+        finder: &mut Middle(Duration::ZERO),
+        painter: &mut Overlay::new(&manifest(1)),
+        sinks: vec![],
+        screen: Some(Box::new(move |_| Ok(Box::new(FakeScreen(shared))))),
+        options: LoopOptions::default(),
+        stop: &|| false,
+        notice: &mut |_| {},
+    }
+    .run()
+    .unwrap();
+    assert_eq!((report.ended, report.frames, report.failed.len()), (Ended::Quit, 2, 0));
+}
+
+#[test]
+fn keys_show_heat_maps_and_the_square_and_hide_them_again() {
+    let keys = [Wish::HeatMaps, Wish::HeatMaps, Wish::Square, Wish::Square];
+    let presses = keys.into_iter().enumerate().map(|(i, wish)| (i + 1, wish)).collect();
+    let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
+    assert_eq!(outcome.report.unwrap().frames, 5);
+    let seen = outcome.seen.borrow();
+    // Below the numbers, which change all the time.
+    let lower = |i: usize| seen.pictures[i].as_raw().split_at(seen.pictures[i].len() / 2).1;
+    assert!(lower(0) != lower(1) && lower(0) == lower(2), "heat maps");
+    assert!(lower(0) != lower(3) && lower(0) == lower(4), "square");
+}
+
 /// A run with a single output of which the second write fails.
 fn alone(kept: Kept) -> (Report, Rc<RefCell<Kept>>) {
     let kept = Rc::new(RefCell::new(kept));
