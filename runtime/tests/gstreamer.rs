@@ -2,15 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use models::testing::write_tiny_bundle;
-use serde_json::Value;
+use common::{Place, interrupt, report};
 
 /// Serves colour bars at /bars, port given or any, and says the port.
 const SERVER: &str = r#"
@@ -54,23 +54,20 @@ impl Drop for Server {
     }
 }
 
-/// A folder with a bundle and a `bin` that has only this program in it; none where that is not installed.
-fn place(program: &str) -> Option<tempfile::TempDir> {
+/// A place whose `bin` has only this program in it; none where that is not installed.
+fn place(program: &str) -> Option<Place> {
     let path = std::env::var_os("PATH")?;
     let found = std::env::split_paths(&path).map(|f| f.join(program)).find(|p| p.is_file())?;
-    let dir = tempfile::tempdir().unwrap();
-    fs::create_dir(dir.path().join("bin")).unwrap();
-    symlink(found, dir.path().join("bin").join(program)).unwrap();
-    fs::create_dir(dir.path().join("bundle")).unwrap();
-    write_tiny_bundle(&dir.path().join("bundle")).unwrap();
-    Some(dir)
+    let place = Place::new();
+    fs::create_dir(place.path("bin")).unwrap();
+    symlink(found, place.path("bin").join(program)).unwrap();
+    Some(place)
 }
 
-fn webcam(place: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_runtime"));
-    command.args(["webcam", "--headless", "--no-hud", "--min-confidence", "1", "--json"]).args(args);
-    command.args(["--provider", "cpu", "--bundle", "bundle"]).current_dir(place);
-    command.env("PATH", place.join("bin")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+fn webcam(place: &Place, args: &[&str]) -> Command {
+    let own = ["webcam", "--headless", "--no-hud", "--min-confidence", "1", "--json"];
+    let mut command = place.runtime(&[&own, args].concat());
+    command.env("PATH", place.path("bin"));
     command
 }
 
@@ -86,13 +83,10 @@ fn a_network_camera_is_seen_through_either_program_and_its_colours_are_right() {
             continue;
         };
         let address = format!("rtsp://127.0.0.1:{}/bars", server.1);
-        let run = webcam(place.path(), &[&address, "--max-frames", "20", "--out", "f%02d.png"]);
-        let output = { run }.output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{program}: {said}");
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let args = [&address, "--max-frames", "20", "--out", "f%02d.png"];
+        let report = report(&webcam(&place, &args).output().unwrap(), 0);
         assert!(report["frames"] == 20 && report["source"].as_str().unwrap().contains("320x240"), "{report}");
-        let last = fs::read_dir(place.path()).unwrap().map(|e| e.unwrap().path());
+        let last = fs::read_dir(place.path("")).unwrap().map(|e| e.unwrap().path());
         let last = last.filter(|p| p.extension().is_some_and(|e| e == "png")).max().unwrap();
         let picture = image::open(last).unwrap().into_rgb8();
         // Small pictures are shown enlarged. The upper two thirds of the bars, at three quarters of full brightness.
@@ -121,10 +115,10 @@ fn a_network_camera_that_goes_away_is_waited_for_and_found_again() {
     };
     let port = server.1.clone();
     let address = format!("rtsp://me:secret@127.0.0.1:{port}/bars");
-    let mut child = webcam(place.path(), &[&address, "--out", "a.avi"]).spawn().unwrap();
+    let mut child = webcam(&place, &[&address, "--out", "a.avi"]).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
     let part = || {
-        fs::read_dir(place.path())
+        fs::read_dir(place.path(""))
             .unwrap()
             .any(|e| e.unwrap().path().extension().is_some_and(|e| e == "part"))
     };
@@ -140,12 +134,8 @@ fn a_network_camera_that_goes_away_is_waited_for_and_found_again() {
     let back = said.next().unwrap().unwrap();
     assert!(back.ends_with("the camera is back"), "{back}");
     std::thread::sleep(Duration::from_millis(500));
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let mut report = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut report).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    let report: Value = serde_json::from_str(&report).unwrap();
+    interrupt(&child);
+    let report = report(&child.wait_with_output().unwrap(), 0);
     assert_eq!((&report["ended"], &report["reopened"]), (&"interrupted".into(), &1.into()));
     drop(again);
 }
