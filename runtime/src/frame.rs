@@ -34,7 +34,11 @@ pub struct Face {
 impl Face {
     /// Mean confidence of the keypoints, 0 to 1.
     pub fn confidence(&self) -> f32 {
-        let n = self.keypoints.len().max(1) as f32;
-        self.keypoints.iter().map(|k| k.confidence).sum::<f32>() / n
+        mean_confidence(&self.keypoints)
     }
+}
+
+/// Mean confidence of keypoints, 0 to 1.
+pub(crate) fn mean_confidence(keypoints: &[DetectedKeypoint]) -> f32 {
+    keypoints.iter().map(|k| k.confidence).sum::<f32>() / keypoints.len().max(1) as f32
 }

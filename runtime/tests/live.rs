@@ -2,65 +2,31 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use models::testing::write_tiny_bundle;
-use serde_json::Value;
+use common::{Place, interrupt, report, text};
 
-struct Place(tempfile::TempDir);
-
-impl Place {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("bundle")).unwrap();
-        write_tiny_bundle(&dir.path().join("bundle")).unwrap();
-        Self(dir)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn runtime(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runtime"));
-        command.current_dir(self.0.path()).args(args).args(["--provider", "cpu", "--bundle", "bundle"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn webcam(&self, args: &[&str]) -> Command {
-        self.runtime(&[&["webcam", "--headless", "--min-confidence", "0"], args].concat())
-    }
-
-    /// Numbered pictures of a light square that moves.
-    fn pictures(&self, n: u32) {
-        for i in 0..n {
-            let lit = |x: u32, y: u32| (10 + 2 * i..40 + 2 * i).contains(&x) && (8..40).contains(&y);
-            let grey = |x, y| image::Rgb([if lit(x, y) { 220 } else { 30 }; 3]);
-            image::RgbImage::from_fn(80, 48, grey).save(self.path(&format!("in{i:03}.png"))).unwrap();
-        }
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-/// The report of a run that ended with a code: on standard output, or where frames went there, on standard error.
-fn report(output: &Output, code: i32) -> Value {
-    let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert_eq!(output.status.code(), Some(code), "{out}{err}");
-    let line = out
-        .lines()
-        .chain(err.lines())
-        .map(|l| l.trim_start_matches("runtime: "))
-        .find(|l| l.starts_with('{'));
-    serde_json::from_str(line.unwrap()).unwrap()
+/// The last of the arguments is a program; it runs with a disk of so many kB of its own at `full`, of which what is left is
+/// put into `kept` in the end. None where that is not allowed.
+fn on_a_small_disk(place: &Place, kilobytes: u32, program: &Command) -> Option<Output> {
+    fs::create_dir_all(place.path("full")).unwrap();
+    fs::create_dir_all(place.path("kept")).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={kilobytes}k none full || exit 99; \"$@\"; rc=$?; cp -r full/. kept; exit $rc"
+    );
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", &script, "sh"]);
+    command.arg(program.get_program()).args(program.get_args()).current_dir(place.0.path());
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    let refused = text(&output.stderr).contains("unshare") || output.status.code() == Some(99);
+    (!refused).then_some(output)
 }
 
 #[test]
@@ -113,6 +79,37 @@ fn an_output_that_fails_leaves_the_others_whole() {
     assert!(text(&again.stdout).contains("\"frames\":8"));
 }
 
+/// The disk is one of 192 kB, and the error is the kernel's own.
+#[test]
+fn a_full_disk_ends_one_file_which_keeps_what_fitted() {
+    let place = Place::new();
+    place.noise(60);
+    for (name, kept) in
+        [("full/a.avi", "kept/a.avi"), ("full/a.mp4", "kept/a.mp4"), ("full/f%03d.png", "kept/f%03d.png")]
+    {
+        let args = ["in%03d.png", "--no-hud", "--out", name, "--out", "b.avi", "--force", "--json"];
+        let Some(output) = on_a_small_disk(&place, 192, &place.webcam(&args)) else {
+            println!("skipped: no disk may be mounted here");
+            return;
+        };
+        let (report, said) = (report(&output, 2), text(&output.stderr));
+        assert_eq!((&report["frames"], &report["ended"]), (&60.into(), &"end_of_source".into()), "{name}");
+        assert_eq!(report["failed"][0]["output"], name);
+        let line = format!("output {name} failed: ");
+        let lines: Vec<&str> = said.lines().filter(|l| l.contains(&line)).collect();
+        assert!(lines.len() == 1 && lines[0].contains("No space left"), "{name}: {said}");
+        let left = fs::read_dir(place.path("kept")).unwrap().map(|e| e.unwrap().file_name());
+        assert!(left.into_iter().all(|n| !n.to_string_lossy().ends_with(".part")), "{name}");
+        let frames = |name: &str| {
+            let played = place.webcam(&[name, "--out", "null", "--json"]).output().unwrap();
+            self::report(&played, 0)["frames"].as_u64().unwrap()
+        };
+        assert_eq!(frames("b.avi"), 60, "{name}: the other one is whole");
+        assert!((1..60).contains(&frames(kept)), "{name}: {} frames", frames(kept));
+        fs::remove_dir_all(place.path("kept")).unwrap();
+    }
+}
+
 #[test]
 fn a_clip_is_detected_as_it_is_watched() {
     let place = Place::new();
@@ -135,11 +132,6 @@ fn a_clip_is_detected_as_it_is_watched() {
         let refused = place.runtime(&[&["detect", "clip.mp4"], &args[..]].concat()).output().unwrap();
         assert!(refused.status.code() == Some(2) && text(&refused.stderr).contains(part), "{args:?}");
     }
-}
-
-fn interrupt(child: &Child) {
-    let pid = rustix::process::Pid::from_child(child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
 }
 
 #[test]
@@ -187,6 +179,23 @@ fn the_page_is_served_until_the_run_ends() {
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(TcpStream::connect(&address).is_err());
+}
+
+/// From the last byte of a frame to the sink: a frame that had to wait for the next one would be a period older.
+#[test]
+fn a_frame_is_written_before_the_next_one_comes() {
+    const PERIOD_MS: f64 = 1000.0 / 30.0;
+    let place = Place::new();
+    let camera = "exec:sh -c 'while :; do head -c 230400 /dev/zero; sleep 0.033; done'";
+    let args = [camera, "--size", "320x240", "--max-frames", "60", "--no-hud", "--out", "null", "--json"];
+    let report = report(&place.webcam(&args).output().unwrap(), 0);
+    let rows = report["stages"].as_array().unwrap();
+    let p50 = |row: &serde_json::Value| row["p50_ms"].as_f64().unwrap();
+    let (total, stages) = rows.split_last().unwrap();
+    // On an idle machine the network alone is left of the work; a busy one takes longer over all of it.
+    let work: f64 = stages.iter().map(p50).sum();
+    assert!(total["stage"] == "capture to display" && p50(total) < work + PERIOD_MS, "{report}");
+    assert!(report["fps"].as_f64().unwrap() < 33.0, "{report}");
 }
 
 /// The window's server went away and Xlib ended the process, with every recording lost.

@@ -67,7 +67,7 @@ pub fn run(
     let report = LiveLoop {
         supply: Supply::open(material.camera(options.fps), false, Some(Duration::ZERO))?,
         finder: &mut tracker,
-        painter: &mut Overlay(bundle.manifest()),
+        painter: &mut Overlay::new(bundle.manifest()),
         sinks: Vec::new(),
         screen: Some(screen),
         options: LoopOptions { numbers: true, ..LoopOptions::default() },

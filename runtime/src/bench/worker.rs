@@ -12,7 +12,7 @@ use super::executor::ms;
 use super::{meter, workload};
 use crate::engine::{BareRun, Detector, EngineOptions};
 use crate::error::{Error, Result};
-use crate::live::{Clock, View};
+use crate::live::{Clock, Hud, Marks, View};
 use crate::media::jpeg;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
@@ -107,18 +107,20 @@ pub fn run(
 fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
     let manifest = bundle.manifest().clone();
     let mut tracker = FaceTracker::new(Detector::load(bundle, options)?, TrackOptions::live(&manifest));
-    let (view, clock) = (View::default(), Clock::default());
+    let (mut view, mut hud, clock) = (View::default(), Hud::default(), Clock::default());
+    let mut canvas = image::RgbImage::default();
     let mut time = Duration::ZERO;
     Ok(Box::new(move |frames: &[Vec<u8>]| {
         let mut pass = Pass::default();
         for bytes in frames {
             let start = Instant::now();
-            let picture = decode(bytes)?;
+            let mut picture = decode(bytes)?;
             let decoded = start.elapsed();
             let tracked = tracker.track(&picture, time)?;
             let found = start.elapsed();
-            let mut canvas = view.compose(picture, tracked.face.as_ref(), &manifest);
-            view.annotate(&mut canvas, &clock, "frames", 0, tracked.face.is_some(), &[]);
+            let marks = Marks::face(tracked.face.as_ref());
+            view.compose(&mut picture, &mut canvas, &marks, false, &manifest);
+            hud.draw(&mut canvas, &clock, "frames", 0, tracked.face.is_some(), &[]);
             std::hint::black_box(&canvas);
             let total = start.elapsed();
             time += Duration::from_millis(33);

@@ -14,7 +14,7 @@ use crate::engine::{
 };
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::live::{Clock, Opener, Stage, View};
+use crate::live::{Clock, Hud, Marks, Opener, Stage, View};
 use crate::media::{Captured, Next, Source};
 use crate::vision::crop::Crop;
 use crate::vision::preprocess::Preprocessor;
@@ -211,6 +211,8 @@ pub struct Pipeline {
     tracker: FaceTracker,
     manifest: Manifest,
     view: View,
+    hud: Hud,
+    canvas: RgbImage,
     clock: Clock,
     setting: Setting,
     description: String,
@@ -232,7 +234,9 @@ impl Pipeline {
             opener: material.opener.clone(),
             description: source.describe(),
             source,
-            view: View { engine: format!("computing on {}", setting.provider), ..View::default() },
+            view: View::default(),
+            hud: Hud::new(format!("computing on {}", setting.provider)),
+            canvas: RgbImage::default(),
             tracker: FaceTracker::new(detector, TrackOptions::live(&manifest)),
             manifest,
             clock: Clock::default(),
@@ -273,14 +277,16 @@ impl Executor for Pipeline {
                 continue;
             };
             let got = start.elapsed();
-            let Captured { frame: Frame { picture, index, .. }, decode, .. } = captured;
+            let Captured { frame: Frame { mut picture, index, .. }, decode, .. } = captured;
             let seen = Instant::now();
             let tracked = self.tracker.track(&picture, Duration::from_millis(33) * self.frames)?;
             let keypoints = seen.elapsed();
             let drawing = Instant::now();
-            let mut canvas = self.view.compose(picture, tracked.face.as_ref(), &self.manifest);
-            self.view.annotate(&mut canvas, &self.clock, &self.description, 0, tracked.face.is_some(), &[]);
-            std::hint::black_box(&canvas);
+            let (face, canvas) = (tracked.face.as_ref(), &mut self.canvas);
+            self.view.compose(&mut picture, canvas, &Marks::face(face), false, &self.manifest);
+            self.hud.draw(canvas, &self.clock, &self.description, 0, face.is_some(), &[]);
+            std::hint::black_box(&*canvas);
+            self.source.reuse(picture);
             let overlay = drawing.elapsed();
             let total = start.elapsed();
             self.frames += 1;

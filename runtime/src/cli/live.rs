@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use models::Manifest;
+use models::{Bundle, Manifest, Network};
 
-use super::args::LiveArgs;
+use super::args::{Common, LiveArgs};
 use super::output::Output;
 use super::{REPORTED, remark, serve};
+use crate::engine::{default_threads, nodes_per_provider};
 use crate::error::{Error, Result};
-use crate::live::{Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
+use crate::live::{Chooser, Ended, LoopOptions, Opener, Report, Screen, ScreenOpener, Supply};
+use crate::media::camera::{self, CameraInfo};
 use crate::media::mark::Origin;
 use crate::media::output::stamp;
 use crate::media::sheet::SheetSink;
@@ -105,7 +107,10 @@ pub(super) fn open(
         unasked = Some(path);
     }
     let watched = window || page.is_some();
-    let supply = Supply::open(opener, args.r#loop, give_up_after(args, watched))?;
+    let mut supply = Supply::open(opener, args.r#loop, give_up_after(args, watched))?;
+    if supply.is_live() {
+        supply.set_chooser(next_camera(source_options(args)));
+    }
     if let Some(access) = page {
         sinks.push(Box::new(serve::open(&access, args, manifest)?));
     }
@@ -125,10 +130,27 @@ fn output_options(args: &LiveArgs) -> OutputOptions {
 
 /// Opens the source that was named.
 pub(super) fn opener(args: &LiveArgs) -> Opener {
-    let name = args.source.clone();
-    let size = args.size.map(|s| (s.width, s.height));
-    let options = SourceOptions { fps: args.fps, size, ..SourceOptions::default() };
+    let (name, options) = (args.source.clone(), source_options(args));
     Arc::new(move || media::open(name.as_deref(), &options))
+}
+
+fn source_options(args: &LiveArgs) -> SourceOptions {
+    let size = args.size.map(|s| (s.width, s.height));
+    SourceOptions { fps: args.fps, size, format: args.format, ..SourceOptions::default() }
+}
+
+/// Goes from camera to camera of this machine, in the order of their numbers.
+fn next_camera(options: SourceOptions) -> Chooser {
+    Box::new(move |now| {
+        let cameras: Vec<_> = camera::list().into_iter().filter(|c| camera::usable(c).is_ok()).collect();
+        let named = |end: &str, c: &CameraInfo| now.contains(&format!("({}{end}", c.path.display()));
+        let current = cameras.iter().position(|c| named(",", c) || named(")", c));
+        let next = current.map_or(0, |i| (i + 1) % cameras.len());
+        let camera = cameras.get(next).filter(|_| current != Some(next))?;
+        let (index, options) = (camera.index.to_string(), options.clone());
+        let opener: Opener = Arc::new(move || media::open(Some(&index), &options));
+        Some((format!("{} ({})", camera.name, camera.path.display()), opener))
+    })
 }
 
 fn give_up_after(args: &LiveArgs, watched: bool) -> Option<Duration> {
@@ -143,6 +165,15 @@ pub(super) fn screen(title: String) -> ScreenOpener {
     Box::new(move |size| Ok(Box::new(Display::open(&title, size)?) as Box<dyn Screen>))
 }
 
+/// How many nodes of a network run on each provider, as ONNX Runtime itself counts them, and on how many threads.
+pub(super) fn where_it_runs(common: &Common, bundle: &Bundle, network: Network) -> Result<String> {
+    let options = common.engine();
+    let nodes = nodes_per_provider(bundle, network, &options)?;
+    let nodes: Vec<_> = nodes.iter().map(|(provider, n)| format!("{n} nodes on {provider}")).collect();
+    let threads = options.threads.unwrap_or_else(|| default_threads(network));
+    Ok(format!("{}, {threads} thread{}", nodes.join(", "), if threads == 1 { "" } else { "s" }))
+}
+
 /// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
 pub(super) fn loop_options(args: &LiveArgs, engine: String, origin: Option<Origin>) -> LoopOptions {
     LoopOptions { max_frames: args.max_frames, mirror: args.mirror, numbers: !args.no_hud, engine, origin }
@@ -151,9 +182,7 @@ pub(super) fn loop_options(args: &LiveArgs, engine: String, origin: Option<Origi
 /// Settings of the face tracker.
 pub(super) fn track_options(args: &LiveArgs, manifest: &Manifest) -> TrackOptions {
     let mut options = TrackOptions::live(manifest);
-    if args.no_smooth {
-        options.smooth = None;
-    }
+    options.smooth = args.smooth.or(options.smooth).filter(|_| !args.no_smooth);
     if let Some(confidence) = args.min_confidence {
         options.min_confidence = confidence;
     }
@@ -226,6 +255,7 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{Cli, Command};
+    use crate::vision::smooth::OneEuroOptions;
 
     fn parse(line: &str) -> LiveArgs {
         let words = ["runtime", "webcam"].into_iter().chain(line.split_whitespace());
@@ -244,6 +274,20 @@ mod tests {
             assert!(matches!(refused, Err(Error::Usage(_))), "{bad}");
         }
         assert!(check(&parse("Cargo.toml --force"), &[Path::new("Cargo.toml")]).is_err());
+    }
+
+    #[test]
+    fn the_filter_is_tuned_or_left_out() {
+        let manifest = crate::vision::overlay::tests::manifest(2);
+        let smooth = |line: &str| track_options(&parse(line), &manifest).smooth;
+        assert_eq!(smooth(""), Some(OneEuroOptions::default()));
+        let tuned = OneEuroOptions { min_cutoff: 1.5, beta: 0.0, ..OneEuroOptions::default() };
+        assert_eq!((smooth("--smooth 1.5,0"), smooth("--no-smooth")), (Some(tuned), None));
+        for bad in ["--smooth 1", "--smooth 0,1", "--smooth 1,-1", "--smooth x,1", "--smooth 1,1 --no-smooth"]
+        {
+            let words = ["runtime", "webcam"].into_iter().chain(bad.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::{FrameSize, frame_rate, unit_interval};
+use super::args::{FrameSize, frame_rate, in_range, unit_interval};
 use super::serve_args::ServeArgs;
+use crate::media::camera::PixelFormat;
+use crate::vision::smooth::OneEuroOptions;
 
 /// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
 #[derive(Debug, Args)]
@@ -46,6 +48,13 @@ pub struct LiveArgs {
     /// Frames a second to ask of the camera, or of bare RGB frames, or of a folder of pictures [default: 30, pictures 25]
     #[arg(long, value_name = "FPS", value_parser = frame_rate)]
     pub fps: Option<f32>,
+    /// Pixel format to ask of the camera, mjpg, yuyv or nv12 [default: what its size and rate come in]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<PixelFormat>,
+    /// How keypoints are filtered over time (One-Euro): cut-off of a point at rest in hertz (lower is stiller) and by how
+    /// much speed raises it (higher lags less) [default: 0.05,80]
+    #[arg(long, value_name = "CUTOFF,BETA", value_parser = smoothing, conflicts_with = "no_smooth")]
+    pub smooth: Option<OneEuroOptions>,
     /// Show keypoints as detected, without smoothing over time
     #[arg(long)]
     pub no_smooth: bool,
@@ -64,4 +73,12 @@ pub struct LiveArgs {
     /// Print the summary as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+fn smoothing(text: &str) -> Result<OneEuroOptions, String> {
+    let bad = || "write CUTOFF,BETA as 0.05,80: above 0 to 100, and 0 to 1000".to_owned();
+    let (cutoff, beta) = text.split_once(',').ok_or_else(bad)?;
+    let number = |text: &str, least: f32, most: f32| in_range(text.trim(), least, most).map_err(|_| bad());
+    let (min_cutoff, beta) = (number(cutoff, 1e-4, 100.0)?, number(beta, 0.0, 1000.0)?);
+    Ok(OneEuroOptions { min_cutoff, beta, ..OneEuroOptions::default() })
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use models::Bundle;
+use models::{Bundle, Network};
 
 use super::args::{Common, ReenactArgs};
 use super::{live, open_bundle, remark, service};
@@ -50,12 +50,16 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
             let detector = Detector::load(&bundle, &common.engine())?;
             let engine = detector.summary();
             let options = live::track_options(&args.live, bundle.manifest());
-            (Box::new(FaceTracker::new(detector, options)), engine)
+            let mut tracker = FaceTracker::new(detector, options);
+            tracker.warm_up()?;
+            (Box::new(tracker), engine)
         }
     };
     if common.verbose {
         remark(&format!("driver: {}", wiring.supply.describe()));
         remark(&format!("detector: {engine}"));
+        let drawn = live::where_it_runs(common, &bundle, Network::ImageGenerator)?;
+        remark(&format!("image generator: {drawn}"));
         let (own, most) = puppet.reach();
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use models::Network;
+
 use super::args::{Common, WebcamArgs};
 use super::{live, open_bundle, remark, service};
 use crate::engine::Detector;
@@ -21,15 +23,16 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let engine = detector.summary();
     if common.verbose {
         remark(&format!("source: {}", wiring.supply.describe()));
-        remark(&format!("detector: {engine}"));
+        remark(&format!("detector: {engine}; {}", live::where_it_runs(common, &bundle, Network::Detector)?));
     }
     let is_live = wiring.supply.is_live();
     let mut tracker = FaceTracker::new(detector, live::track_options(&args.live, bundle.manifest()));
+    tracker.warm_up()?;
     let title = format!("{} - keypoints", wiring.supply.describe());
     let report = LiveLoop {
         supply: wiring.supply,
         finder: &mut tracker,
-        painter: &mut Overlay(bundle.manifest()),
+        painter: &mut Overlay::new(bundle.manifest()),
         sinks: wiring.sinks,
         screen: wiring.window.then(|| live::screen(title)),
         options: live::loop_options(&args.live, engine, None),

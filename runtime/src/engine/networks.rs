@@ -1,7 +1,7 @@
 //! The networks of a bundle with typed inputs and outputs.
 
 use models::{Bundle, BundleDims, Network};
-use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView4, Dimension, Ix2, Ix3, Ix4};
+use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView3, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 
 use super::EngineOptions;
 use super::in_two;
@@ -18,9 +18,19 @@ pub struct Detection {
     pub confidence: Array2<f32>,
 }
 
+/// The same in the detector's own memory, until it looks again.
+#[derive(Clone, Copy, Debug)]
+pub struct DetectionView<'a> {
+    /// `[N, K, 2]`, (x, y) in normalised coordinates of the network's input.
+    pub keypoints: ArrayView3<'a, f32>,
+    /// `[N, K]`, 0 to 1.
+    pub confidence: ArrayView2<'a, f32>,
+}
+
 /// Image to keypoints.
 pub struct Detector {
     runner: Box<dyn NetworkRunner>,
+    outputs: Vec<ArrayD<f32>>,
     dims: BundleDims,
     attempts: Vec<Attempt>,
 }
@@ -33,12 +43,12 @@ impl Detector {
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         let runner = OrtRunner::load(bundle, Network::Detector, options)?;
         let attempts = runner.attempts().to_vec();
-        Ok(Self { runner: Box::new(runner), dims: bundle.manifest().dims, attempts })
+        Ok(Self { runner: Box::new(runner), outputs: Vec::new(), dims: bundle.manifest().dims, attempts })
     }
 
     /// A detector around any runner, for instance a mock.
     pub fn from_runner(runner: Box<dyn NetworkRunner>, dims: BundleDims) -> Self {
-        Self { runner, dims, attempts: Vec::new() }
+        Self { runner, outputs: Vec::new(), dims, attempts: Vec::new() }
     }
 
     /// Side of the square input, in pixels.
@@ -66,17 +76,25 @@ impl Detector {
     /// # Errors
     /// [`Error::Engine`] if the shape does not fit or an output is not a number.
     pub fn detect(&mut self, image: ArrayView4<'_, f32>) -> Result<Detection> {
-        let mut outputs =
-            self.runner.run(&[("image", image.into_dyn())], &["keypoints", "confidence"])?.into_iter();
-        let detection = Detection {
-            keypoints: typed::<Ix3>(outputs.next(), "keypoints")?,
-            confidence: typed::<Ix2>(outputs.next(), "confidence")?,
-        };
-        let numbers = detection.keypoints.iter().chain(&detection.confidence).all(|v| v.is_finite());
-        if !numbers {
+        let DetectionView { keypoints, confidence } = self.look(image)?;
+        Ok(Detection { keypoints: keypoints.to_owned(), confidence: confidence.to_owned() })
+    }
+
+    /// The same without an allocation of its own once a picture of this shape was seen.
+    ///
+    /// # Errors
+    /// Those of [`Detector::detect`].
+    pub fn look(&mut self, image: ArrayView4<'_, f32>) -> Result<DetectionView<'_>> {
+        const NAMES: [&str; 2] = ["keypoints", "confidence"];
+        self.runner.run_into(&[("image", image.into_dyn())], &NAMES, &mut self.outputs)?;
+        if self.outputs.iter().flatten().any(|v| !v.is_finite()) {
             return Err(bad_output("keypoints or confidence are not numbers"));
         }
-        Ok(detection)
+        let mut outputs = self.outputs.iter();
+        Ok(DetectionView {
+            keypoints: viewed::<Ix3>(outputs.next(), NAMES[0])?,
+            confidence: viewed::<Ix2>(outputs.next(), NAMES[1])?,
+        })
     }
 }
 
@@ -192,6 +210,18 @@ fn summary(attempts: &[Attempt]) -> String {
 
 pub(super) fn bad_output(reason: impl Into<String>) -> Error {
     Error::Engine { what: "a network's output".to_owned(), reason: reason.into() }
+}
+
+/// A view of the array with the number of axes that the contract asks for.
+fn viewed<'a, D: Dimension>(
+    output: Option<&'a ArrayD<f32>>,
+    name: &str,
+) -> Result<ndarray::ArrayView<'a, f32, D>> {
+    output
+        .ok_or_else(|| bad_output(format!("{name} is missing")))?
+        .view()
+        .into_dimensionality::<D>()
+        .map_err(|e| bad_output(format!("{name}: {e}")))
 }
 
 /// The array with the number of axes that the contract asks for.

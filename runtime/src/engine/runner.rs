@@ -20,6 +20,20 @@ pub trait NetworkRunner: Send {
     /// # Errors
     /// [`Error::Engine`] if a name is unknown, a shape does not fit or the computation fails.
     fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>>;
+
+    /// The same into the arrays of an earlier call, which are used again where their shapes are still right.
+    ///
+    /// # Errors
+    /// Those of [`NetworkRunner::run`]; `results` then has no meaning.
+    fn run_into(
+        &mut self,
+        inputs: &[(&str, ArrayViewD<'_, f32>)],
+        outputs: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
+        *results = self.run(inputs, outputs)?;
+        Ok(())
+    }
 }
 
 /// A network in an ONNX Runtime session.
@@ -91,11 +105,22 @@ pub fn default_threads(network: Network) -> usize {
 
 impl NetworkRunner for OrtRunner {
     fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
-        let network = self.network;
+        let mut results = Vec::new();
+        self.run_into(inputs, outputs, &mut results)?;
+        Ok(results)
+    }
+
+    fn run_into(
+        &mut self,
+        inputs: &[(&str, ArrayViewD<'_, f32>)],
+        outputs: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
         if let Some(bound) = &mut self.bound {
-            return bound.run(&mut self.session, inputs, outputs);
+            *results = bound.run(&mut self.session, inputs, outputs)?;
+            return Ok(());
         }
-        run_session(&mut self.session, network, inputs, outputs)
+        run_session_into(&mut self.session, self.network, inputs, outputs, results)
     }
 }
 
@@ -109,21 +134,38 @@ pub(super) fn run_session(
     inputs: &[(&str, ArrayViewD<'_, f32>)],
     outputs: &[&str],
 ) -> Result<Vec<ArrayD<f32>>> {
+    let mut results = Vec::new();
+    run_session_into(session, network, inputs, outputs, &mut results)?;
+    Ok(results)
+}
+
+/// The same into the arrays of an earlier call: [`NetworkRunner::run_into`].
+fn run_session_into(
+    session: &mut Session,
+    network: Network,
+    inputs: &[(&str, ArrayViewD<'_, f32>)],
+    outputs: &[&str],
+    results: &mut Vec<ArrayD<f32>>,
+) -> Result<()> {
     let failed = || Error::engine(format!("running {network}"));
     let values = inputs
         .iter()
         .map(|(name, view)| Ok((*name, TensorRef::from_array_view(view.view())?.into())))
         .collect::<ort::Result<Vec<(&str, SessionInputValue<'_>)>>>()
         .map_err(failed())?;
-    let results = session.run(values).map_err(failed())?;
-    outputs
-        .iter()
-        .map(|name| {
-            let value = results.get(name).ok_or_else(|| Error::Engine {
-                what: format!("running {network}"),
-                reason: format!("it has no output named {name:?}"),
-            })?;
-            Ok(value.try_extract_array::<f32>().map_err(failed())?.to_owned())
-        })
-        .collect()
+    let ran = session.run(values).map_err(failed())?;
+    results.truncate(outputs.len());
+    for (i, name) in outputs.iter().enumerate() {
+        let value = ran.get(name).ok_or_else(|| Error::Engine {
+            what: format!("running {network}"),
+            reason: format!("it has no output named {name:?}"),
+        })?;
+        let array = value.try_extract_array::<f32>().map_err(failed())?;
+        match results.get_mut(i) {
+            Some(result) if result.shape() == array.shape() => result.assign(&array),
+            Some(result) => *result = array.to_owned(),
+            None => results.push(array.to_owned()),
+        }
+    }
+    Ok(())
 }

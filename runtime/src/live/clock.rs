@@ -183,7 +183,11 @@ impl Clock {
 
     /// Median and 90th percentile of the total over the latest frames.
     pub fn recent_latency(&self) -> Option<(Duration, Duration)> {
-        let mut totals: Vec<_> = self.recent.iter().map(|(_, total)| *total).collect();
+        let mut totals = [Duration::ZERO; RECENT];
+        for (place, (_, total)) in totals.iter_mut().zip(&self.recent) {
+            *place = *total;
+        }
+        let totals = &mut totals[..self.recent.len()];
         totals.sort_unstable();
         let at = |share: f64| totals.get(((totals.len() as f64 * share).ceil() as usize).max(1) - 1).copied();
         Some((at(0.5)?, at(0.9)?))

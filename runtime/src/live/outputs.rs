@@ -89,6 +89,14 @@ impl Outputs {
         self.screen.is_some()
     }
 
+    /// Lets go of a window that was closed; false if nothing else is left to go on for.
+    pub fn close_screen(&mut self, notice: Notice<'_>) -> bool {
+        if self.has_sinks() && self.screen.take().is_some() {
+            self.note("window".to_owned(), &Error::NoWindow("it was closed".to_owned()), notice);
+        }
+        self.has_sinks()
+    }
+
     pub fn has_sinks(&self) -> bool {
         !self.sinks.is_empty() || self.recording.is_some()
     }

@@ -3,40 +3,51 @@ use std::time::Duration;
 use image::RgbImage;
 use models::Manifest;
 
-use super::view::View;
+use super::view::{Marks, View};
 use crate::error::Result;
+use crate::frame::Face;
 use crate::media::control::Wish;
 use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.
 pub struct Scene<'a> {
-    /// The source's picture.
-    pub picture: RgbImage,
+    /// The source's picture. It may be taken: what is left there goes back to the source for its room.
+    pub picture: &'a mut RgbImage,
     /// What was found in it.
     pub tracked: &'a Tracked,
     /// The frame's time since the source's start.
     pub time: Duration,
     /// Whether to swap left and right.
     pub mirror: bool,
-    /// Whether to leave out what tells of the detection.
-    pub bare: bool,
+    /// What of the detection is to be seen.
+    pub layers: Layers,
 }
 
-/// A drawn frame.
-pub struct Painted {
-    /// What is shown and written.
-    pub canvas: RgbImage,
-    /// Time spent in a network that drew it, if one did.
-    pub generate: Option<Duration>,
+/// What of the detection is to be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layers {
+    /// The keypoints.
+    pub keypoints: bool,
+    /// Their heat maps.
+    pub heat_maps: bool,
+    /// The square that the detector looked at.
+    pub square: bool,
+}
+
+impl Default for Layers {
+    fn default() -> Self {
+        Self { keypoints: true, heat_maps: false, square: false }
+    }
 }
 
 /// Makes what is shown of what was found: the detected keypoints on the picture, or another face that moves like it.
 pub trait Painter {
-    /// Draws a frame. All canvases of a run have one size, as long as its pictures have.
+    /// Draws a frame on `canvas`, which has the last frame on it, or one of another size. All canvases of a run have one
+    /// size, as long as its pictures have. Gives the time spent in a network that drew, if one did.
     ///
     /// # Errors
     /// A network failed.
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted>;
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>>;
 
     /// Takes a wish of the user that the loop itself has no use for; gives back what to tell about it.
     fn obey(&mut self, _wish: Wish) -> Option<&'static str> {
@@ -54,13 +65,88 @@ pub trait Painter {
     }
 }
 
+/// How long a face that was lost stays, fading: what blinks at every doubtful frame cannot be watched.
+const FADES: Duration = Duration::from_millis(400);
+
 /// Draws the face on the picture that it was found in.
-pub struct Overlay<'a>(pub &'a Manifest);
+pub struct Overlay<'a> {
+    manifest: &'a Manifest,
+    view: View,
+    /// The latest face, and when it was seen.
+    held: Face,
+    seen: Option<Duration>,
+}
+
+impl<'a> Overlay<'a> {
+    /// With the names, colours and skeleton of `manifest`.
+    pub fn new(manifest: &'a Manifest) -> Self {
+        Self { manifest, view: View::default(), held: Face { keypoints: Vec::new() }, seen: None }
+    }
+
+    /// The face that is to be drawn at `time`, and how much of it.
+    fn hold(&mut self, face: Option<&Face>, time: Duration) -> Option<(&Face, f32)> {
+        if let Some(face) = face {
+            self.held.keypoints.clear();
+            self.held.keypoints.extend_from_slice(&face.keypoints);
+            self.seen = Some(time);
+            return Some((&self.held, 1.0));
+        }
+        // Time that runs backwards, as in a clip that starts anew, is no time.
+        let passed = time.saturating_sub(self.seen?).as_secs_f32() / FADES.as_secs_f32();
+        if passed >= 1.0 {
+            self.seen = None;
+            return None;
+        }
+        Some((&self.held, (1.0 - passed).min(0.99)))
+    }
+}
 
 impl Painter for Overlay<'_> {
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
-        let view = View { mirror: scene.mirror, ..View::default() };
-        let canvas = view.compose(scene.picture, scene.tracked.face.as_ref().filter(|_| !scene.bare), self.0);
-        Ok(Painted { canvas, generate: None })
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
+        let Scene { picture, tracked, time, mirror, layers } = scene;
+        let mut view = std::mem::take(&mut self.view);
+        let manifest = self.manifest;
+        let face = self.hold(tracked.face.as_ref(), time).filter(|_| layers.keypoints);
+        let marks = Marks {
+            face,
+            heat: layers.heat_maps.then_some(&tracked.crop),
+            square: layers.square.then_some(&tracked.crop),
+        };
+        view.compose(picture, canvas, &marks, mirror, manifest);
+        self.view = view;
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::DetectedKeypoint;
+    use crate::vision::crop::Crop;
+    use crate::vision::overlay::tests::manifest;
+
+    /// How much of the picture is drawn on, in sums of its bytes.
+    fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {
+        let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
+        let face = found.then(|| Face { keypoints: vec![at] });
+        let crop = Crop::inside(600, 600);
+        let tracked = Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO };
+        let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());
+        let time = Duration::from_millis(ms);
+        let layers = Layers::default();
+        let scene = Scene { picture: &mut picture, tracked: &tracked, time, mirror: false, layers };
+        overlay.paint(scene, &mut canvas).unwrap();
+        canvas.iter().map(|v| u64::from(*v)).sum()
+    }
+
+    #[test]
+    fn a_face_that_is_lost_fades() {
+        let manifest = manifest(1);
+        let mut overlay = Overlay::new(&manifest);
+        assert_eq!(painted(&mut overlay, false, 0), 0);
+        let seen = [(true, 33), (false, 66), (false, 300), (false, 440), (false, 470), (true, 500)]
+            .map(|(found, ms)| painted(&mut overlay, found, ms));
+        assert!(seen[0] > seen[1] && seen[1] > seen[2] && seen[2] > 0, "{seen:?}");
+        assert_eq!((seen[3], seen[4], seen[5]), (0, 0, seen[0]), "{seen:?}");
     }
 }

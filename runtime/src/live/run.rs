@@ -5,10 +5,10 @@ use image::RgbImage;
 use super::change::Change;
 use super::clock::{Clock, Stage};
 use super::outputs::{Outputs, ScreenOpener};
-use super::paint::{Painted, Painter, Scene};
+use super::paint::{Layers, Painter, Scene};
 use super::report::{Ended, Report};
 use super::supply::{Supplied, Supply};
-use super::view::View;
+use super::view::Hud;
 use crate::error::Result;
 use crate::frame::{Face, Frame};
 use crate::media::Captured;
@@ -32,6 +32,9 @@ pub trait Finder {
     /// The network failed.
     fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked>;
 
+    /// Takes back an outcome that nobody needs any more, for the next one to be put there.
+    fn reuse(&mut self, _tracked: Tracked) {}
+
     /// Filters keypoints over time or leaves them as detected. Says whether they are filtered now.
     fn smooth(&mut self, _on: bool) -> bool {
         false
@@ -46,6 +49,10 @@ pub trait Finder {
 impl Finder for FaceTracker {
     fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         self.track(picture, time)
+    }
+
+    fn reuse(&mut self, tracked: Tracked) {
+        FaceTracker::reuse(self, tracked);
     }
 
     fn smooth(&mut self, on: bool) -> bool {
@@ -97,15 +104,17 @@ pub struct LiveLoop<'a> {
 #[derive(Default)]
 struct Progress {
     outputs: Outputs,
-    view: View,
+    hud: Hud,
+    mirror: bool,
     numbers: bool,
-    hide_face: bool,
+    layers: Layers,
     clock: Clock,
     change: Change,
     frames: u64,
     faces: u64,
     paused: bool,
-    canvas: Option<RgbImage>,
+    /// The latest frame as it was shown; no pixels before the first.
+    canvas: RgbImage,
     trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     anchor: Option<(Instant, Duration)>,
@@ -119,9 +128,10 @@ impl LiveLoop<'_> {
     /// The source is damaged, the network failed, or the window does not open.
     pub fn run(mut self) -> Result<Report> {
         let start = Instant::now();
-        let view = View { mirror: self.options.mirror, help: false, engine: short(&self.options.engine) };
+        let hud = Hud::new(short(&self.options.engine));
         let outputs = Outputs::new(std::mem::take(&mut self.sinks), self.options.origin);
-        let mut progress = Progress { outputs, view, numbers: self.options.numbers, ..Progress::default() };
+        let LoopOptions { mirror, numbers, .. } = self.options;
+        let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
             Err(e) => {
@@ -195,19 +205,30 @@ impl LiveLoop<'_> {
                     continue;
                 }
                 Wish::Quit => return true,
+                Wish::Close if p.outputs.close_screen(self.notice) => continue,
+                Wish::Close => return true,
                 Wish::Help => {
-                    p.view.help = !p.view.help;
+                    p.hud.help = !p.hud.help;
                     continue;
                 }
                 Wish::Snapshot => {
-                    if let Some(canvas) = &p.canvas {
-                        p.outputs.snapshot(canvas, self.notice);
+                    if p.frames > 0 {
+                        p.outputs.snapshot(&p.canvas, self.notice);
                     }
                     continue;
                 }
                 Wish::Pause => (Switch::Pause, !p.paused),
-                Wish::Mirror => (Switch::Mirror, !p.view.mirror),
+                Wish::Mirror => (Switch::Mirror, !p.mirror),
+                Wish::Record => (Switch::Recording, !p.outputs.is_recording()),
+                Wish::HeatMaps => (Switch::HeatMaps, !p.layers.heat_maps),
+                Wish::Square => (Switch::Square, !p.layers.square),
                 Wish::Set(switch, on) => (switch, on),
+                Wish::NextCamera => {
+                    if !self.supply.change() {
+                        (self.notice)("there is no other camera");
+                    }
+                    continue;
+                }
                 Wish::Calibrate => {
                     if let Some(answer) = self.painter.obey(wish) {
                         (self.notice)(answer);
@@ -222,8 +243,10 @@ impl LiveLoop<'_> {
 
     fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {
         match switch {
-            Switch::Mirror => p.view.mirror = on,
-            Switch::Overlay => p.hide_face = !on,
+            Switch::Mirror => p.mirror = on,
+            Switch::Overlay => p.layers.keypoints = on,
+            Switch::HeatMaps => p.layers.heat_maps = on,
+            Switch::Square => p.layers.square = on,
             Switch::Numbers => p.numbers = on,
             Switch::Smoothing => {
                 self.finder.smooth(on);
@@ -245,8 +268,8 @@ impl LiveLoop<'_> {
 
     /// Shows the last picture with a message across it; an empty message takes it off.
     fn banner(&mut self, p: &mut Progress, message: &str) {
-        if let Some(canvas) = &p.canvas {
-            let mut banner = canvas.clone();
+        if p.frames > 0 {
+            let mut banner = p.canvas.clone();
             if !message.is_empty() {
                 overlay::draw_banner(&mut banner, message);
             }
@@ -265,12 +288,14 @@ impl LiveLoop<'_> {
             fps: p.clock.fps(),
             stages: p.clock.latest(total),
             source: self.supply.describe().to_owned(),
-            engine: p.view.engine.clone(),
+            engine: p.hud.engine().to_owned(),
             trouble: p.trouble.clone(),
             switches: Switches {
-                mirror: p.view.mirror,
+                mirror: p.mirror,
                 pause: p.paused,
-                overlay: !p.hide_face,
+                overlay: p.layers.keypoints,
+                heat_maps: p.layers.heat_maps,
+                square: p.layers.square,
                 smoothing: self.finder.is_smoothing(),
                 numbers: p.numbers,
                 recording: p.outputs.is_recording(),
@@ -297,14 +322,14 @@ impl LiveLoop<'_> {
 
     fn process(&mut self, p: &mut Progress, mut captured: Captured) -> Result<()> {
         if p.trouble.take().is_some() {
-            (self.notice)("the camera is back");
+            (self.notice)(&self.supply.welcome());
         }
         if !self.supply.is_live() {
             let waited = self.keep_pace(p, captured.frame.time);
             // Waiting for a file's frame to be due is no latency.
             captured.taken += waited;
         }
-        let Captured { frame: Frame { picture, index, time }, taken, decode } = captured;
+        let Captured { frame: Frame { mut picture, index, time }, taken, decode } = captured;
         p.clock.add(Stage::Decode, decode);
         let tracked = self.finder.find(&picture, time)?;
         p.clock.add(Stage::Preprocess, tracked.preprocess);
@@ -315,11 +340,14 @@ impl LiveLoop<'_> {
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let scene = Scene { picture, tracked: &tracked, time, mirror: p.view.mirror, bare: p.hide_face };
-        let Painted { mut canvas, generate } = self.painter.paint(scene)?;
+        let scene =
+            Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
+        let generate = self.painter.paint(scene, &mut p.canvas)?;
+        self.supply.reuse(picture);
         if p.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());
-            p.view.annotate(&mut canvas, &p.clock, source, dropped, face.is_some(), self.painter.keys());
+            let keys = self.painter.keys();
+            p.hud.draw(&mut p.canvas, &p.clock, source, dropped, face.is_some(), keys);
         }
         if let Some(generate) = generate {
             p.clock.add(Stage::Generate, generate);
@@ -328,21 +356,21 @@ impl LiveLoop<'_> {
 
         let showing = Instant::now();
         if let Some(open) = self.screen.take() {
-            p.outputs.set_screen(open(canvas.dimensions())?);
+            p.outputs.set_screen(open(p.canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
         if p.outputs.has_screen() {
-            p.outputs.show(&canvas, self.notice);
+            p.outputs.show(&p.canvas, self.notice);
             p.clock.add(Stage::Show, showing.elapsed());
         }
         if p.outputs.has_sinks() {
             let writing = Instant::now();
             self.tell(p, taken.elapsed());
-            p.outputs.write(&Shown { picture: &canvas, index, time, face, change }, self.notice);
+            p.outputs.write(&Shown { picture: &p.canvas, index, time, face, change }, self.notice);
             p.clock.add(Stage::Write, writing.elapsed());
         }
         p.clock.add(Stage::Total, taken.elapsed());
-        p.canvas = Some(canvas);
+        self.finder.reuse(tracked);
         Ok(())
     }
 

@@ -2,10 +2,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use crate::media::{Captured, Error, Next, Result, Source};
 
 /// Opens the source, again and again if it must be.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Source>> + Send + Sync>;
+
+/// Finds another source than the one described: what it is, and how to open it.
+pub type Chooser = Box<dyn FnMut(&str) -> Option<(String, Opener)>>;
 
 /// Silence after which a live source is said to stall.
 const STALLED: Duration = Duration::from_secs(1);
@@ -30,6 +35,7 @@ pub enum Supplied {
 /// A source that comes back after it was lost, and starts anew at its end if asked to.
 pub struct Supply {
     opener: Opener,
+    chooser: Option<Chooser>,
     state: State,
     looping: bool,
     give_up_after: Option<Duration>,
@@ -45,6 +51,8 @@ pub struct Supply {
     interval: Duration,
     dropped: u64,
     reopened: u64,
+    /// Whether somebody asked for the source that is open.
+    chosen: bool,
 }
 
 enum State {
@@ -57,10 +65,22 @@ enum State {
 struct Lost {
     since: Instant,
     reason: Error,
+    /// What is told meanwhile.
+    message: String,
+    /// Whether somebody asked for another one.
+    chosen: bool,
     pause: Duration,
     next_try: Instant,
     /// Opening can take seconds or hang, so it happens elsewhere.
     attempt: Option<Receiver<Result<Box<dyn Source>>>>,
+}
+
+impl Lost {
+    fn try_later(&mut self) {
+        self.attempt = None;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        self.next_try = Instant::now() + self.pause;
+    }
 }
 
 impl Supply {
@@ -76,6 +96,7 @@ impl Supply {
             live: source.is_live(),
             state: State::Open(source),
             opener,
+            chooser: None,
             looping,
             give_up_after,
             first: None,
@@ -86,7 +107,31 @@ impl Supply {
             interval: Duration::ZERO,
             dropped: 0,
             reopened: 0,
+            chosen: false,
         })
+    }
+
+    /// Lets [`Supply::change`] go from source to source.
+    pub fn set_chooser(&mut self, chooser: Chooser) {
+        self.chooser = Some(chooser);
+    }
+
+    /// Goes on with the next source, which is opened in the background; false if there is no other.
+    pub fn change(&mut self) -> bool {
+        let Some((name, opener)) = self.chooser.as_mut().and_then(|choose| choose(&self.description)) else {
+            return false;
+        };
+        self.opener = opener;
+        // Where it does not open it is what is described, so that another change goes on from there.
+        self.description.clone_from(&name);
+        let message = format!("opening {name}");
+        self.leave(Error::NoSuchSource(name), message, None);
+        true
+    }
+
+    /// What to tell when frames come again.
+    pub fn welcome(&self) -> String {
+        if self.chosen { format!("now: {}", self.description) } else { "the camera is back".to_owned() }
     }
 
     /// The source in a few words.
@@ -107,6 +152,13 @@ impl Supply {
     /// How often a lost source came back.
     pub fn reopened(&self) -> u64 {
         self.reopened
+    }
+
+    /// Takes back a picture that nobody needs any more, for the next frame to be put there.
+    pub fn reuse(&mut self, picture: RgbImage) {
+        if let State::Open(source) = &mut self.state {
+            source.reuse(picture);
+        }
     }
 
     /// Says that frames are left out on purpose, so that they do not count as dropped.
@@ -176,17 +228,24 @@ impl Supply {
     }
 
     fn lose(&mut self, reason: Error) -> Supplied {
-        let message = waiting_for(&reason);
+        let message = format!("{reason}; waiting for it to come back");
+        self.leave(reason, message.clone(), Some(PAUSES.0));
+        Supplied::Waiting(Some(message))
+    }
+
+    /// Closes the source, and opens it again after a pause, or at once one that was asked for.
+    fn leave(&mut self, reason: Error, message: String, pause: Option<Duration>) {
         let now = Instant::now();
-        // Assigning drops the lost source: some drivers let go of the device only then.
+        // Assigning drops the old source: some drivers let go of the device only then.
         self.state = State::Lost(Lost {
             since: now,
             reason,
+            message,
+            chosen: pause.is_none(),
             pause: PAUSES.0,
-            next_try: now + PAUSES.0,
+            next_try: now + pause.unwrap_or_default(),
             attempt: None,
         });
-        Supplied::Waiting(Some(message))
     }
 
     /// One step of seeking a lost source.
@@ -205,202 +264,30 @@ impl Supply {
         match lost.attempt.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok(source))) => {
                 self.description = source.describe();
+                self.chosen = lost.chosen;
+                self.reopened += u64::from(!lost.chosen);
                 self.state = State::Open(source);
                 self.heard = Instant::now();
                 self.offset.0 = self.last.map_or(0, |(index, _)| index + 1);
                 self.last_raw = None;
-                self.reopened += 1;
                 return Ok(Supplied::Waiting(None));
             }
-            Some(Ok(Err(_)) | Err(TryRecvError::Disconnected)) => {
-                lost.attempt = None;
-                lost.pause = (lost.pause * 2).min(PAUSES.1);
-                lost.next_try = Instant::now() + lost.pause;
+            Some(Ok(Err(e))) => {
+                // Only its opening tells what is wrong with one that was never open.
+                if lost.chosen {
+                    lost.message = format!("{e}; waiting for it");
+                    lost.reason = e;
+                }
+                lost.try_later();
             }
+            Some(Err(TryRecvError::Disconnected)) => lost.try_later(),
             Some(Err(TryRecvError::Empty)) | None => {}
         }
-        let message = waiting_for(&lost.reason);
+        let message = lost.message.clone();
         std::thread::sleep(timeout.min(Duration::from_millis(50)));
         Ok(Supplied::Waiting(Some(message)))
     }
 }
 
-fn waiting_for(reason: &Error) -> String {
-    format!("{reason}; waiting for it to come back")
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use std::collections::VecDeque;
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use image::RgbImage;
-
-    use super::*;
-    use crate::frame::Frame;
-
-    /// What a scripted source does next.
-    pub(in crate::live) enum Act {
-        Frame(u64),
-        Unplug,
-        End,
-    }
-
-    pub(in crate::live) struct Scripted {
-        pub acts: VecDeque<Act>,
-        pub live: bool,
-    }
-
-    impl Source for Scripted {
-        fn describe(&self) -> String {
-            "scripted".to_owned()
-        }
-
-        fn is_live(&self) -> bool {
-            self.live
-        }
-
-        fn next(&mut self, timeout: Duration) -> Result<Next> {
-            match self.acts.pop_front() {
-                Some(Act::Frame(index)) => {
-                    let time = Duration::from_millis(40 * index);
-                    let frame = Frame { picture: RgbImage::new(64, 48), index, time };
-                    Ok(Next::Frame(Captured {
-                        frame,
-                        taken: Instant::now(),
-                        decode: Duration::from_micros(3),
-                    }))
-                }
-                Some(Act::Unplug) => Err(Error::CameraUnplugged("scripted".to_owned())),
-                Some(Act::End) => Ok(Next::End),
-                None => {
-                    std::thread::sleep(timeout);
-                    Ok(Next::Waiting)
-                }
-            }
-        }
-    }
-
-    /// An opener that plays one script after the other, then finds no camera.
-    pub(in crate::live) fn scripts(live: bool, scripts: Vec<Vec<Act>>) -> Opener {
-        let left = Mutex::new(VecDeque::from(scripts));
-        Arc::new(move || {
-            let acts = left.lock().unwrap().pop_front().ok_or(Error::NoCamera)?.into();
-            Ok(Box::new(Scripted { acts, live }) as Box<dyn Source>)
-        })
-    }
-
-    const SHORT: Duration = Duration::from_millis(5);
-
-    fn frames_until(supply: &mut Supply, n: usize) -> Vec<u64> {
-        let mut indices = Vec::new();
-        let start = Instant::now();
-        while indices.len() < n && start.elapsed() < Duration::from_secs(20) {
-            if let Supplied::Frame(captured) = supply.poll(SHORT).unwrap() {
-                indices.push(captured.frame.index);
-            }
-        }
-        indices
-    }
-
-    #[test]
-    fn gaps_count_as_dropped_unless_left_out_on_purpose() {
-        let acts = [0, 1, 5, 9].map(Act::Frame).into();
-        let mut supply = Supply::open(scripts(true, vec![acts]), false, None).unwrap();
-        assert_eq!(frames_until(&mut supply, 3), [0, 1, 5]);
-        assert_eq!(supply.dropped(), 3);
-        supply.skip();
-        assert_eq!(frames_until(&mut supply, 1), [9]);
-        assert_eq!(supply.dropped(), 3);
-    }
-
-    #[test]
-    fn an_unplugged_camera_comes_back() {
-        let first = vec![Act::Frame(0), Act::Frame(1), Act::Unplug];
-        let second = vec![Act::Frame(0), Act::Frame(1)];
-        let mut supply = Supply::open(scripts(true, vec![first, second]), false, None).unwrap();
-        assert_eq!(frames_until(&mut supply, 4), [0, 1, 2, 3]);
-        assert_eq!((supply.reopened(), supply.dropped()), (1, 0));
-    }
-
-    #[test]
-    fn one_that_stays_away_is_given_up() {
-        let script = vec![Act::Frame(0), Act::Unplug];
-        let mut supply =
-            Supply::open(scripts(true, vec![script]), false, Some(Duration::from_millis(700))).unwrap();
-        let start = Instant::now();
-        let error = loop {
-            match supply.poll(SHORT) {
-                Ok(_) => assert!(start.elapsed() < Duration::from_secs(20)),
-                Err(e) => break e,
-            }
-        };
-        assert!(matches!(error, Error::CameraUnplugged(_)), "{error}");
-    }
-
-    #[test]
-    fn a_stall_is_reported_while_it_lasts() {
-        let mut supply = Supply::open(scripts(true, vec![vec![Act::Frame(0)]]), false, None).unwrap();
-        frames_until(&mut supply, 1);
-        assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(None)));
-        std::thread::sleep(STALLED);
-        assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(Some(_))));
-        // A long silence ends in seeking the camera.
-        supply.heard = supply.heard.checked_sub(LOST).unwrap();
-        assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(Some(_))));
-        assert!(matches!(supply.state, State::Lost(_)));
-    }
-
-    /// Ends at once, and counts how many of its kind there are.
-    struct Counted(Arc<AtomicUsize>, bool);
-
-    impl Source for Counted {
-        fn describe(&self) -> String {
-            "counted".to_owned()
-        }
-
-        fn next(&mut self, _timeout: Duration) -> Result<Next> {
-            if std::mem::replace(&mut self.1, true) {
-                return Ok(Next::End);
-            }
-            let frame = Frame { picture: RgbImage::new(2, 2), index: 0, time: Duration::ZERO };
-            Ok(Next::Frame(Captured { frame, taken: Instant::now(), decode: Duration::ZERO }))
-        }
-    }
-
-    impl Drop for Counted {
-        fn drop(&mut self) {
-            self.0.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-
-    /// A looping clip was in memory twice for an instant at every start, so that memory went up and down by its size.
-    #[test]
-    fn a_looping_file_is_closed_before_it_is_opened_again() {
-        let alive = Arc::new(AtomicUsize::new(0));
-        let opener: Opener = Arc::new(move || {
-            assert_eq!(alive.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
-            Ok(Box::new(Counted(Arc::clone(&alive), false)) as Box<dyn Source>)
-        });
-        let mut supply = Supply::open(opener, true, None).unwrap();
-        assert_eq!(frames_until(&mut supply, 3), [0, 1, 2]);
-    }
-
-    #[test]
-    fn a_looping_file_goes_on_counting() {
-        let script = || vec![Act::Frame(0), Act::Frame(1), Act::End];
-        let opener = scripts(false, vec![script(), script(), script()]);
-        let mut supply = Supply::open(opener, true, None).unwrap();
-        let mut times = Vec::new();
-        while times.len() < 6 {
-            if let Supplied::Frame(captured) = supply.poll(SHORT).unwrap() {
-                times.push((captured.frame.index, captured.frame.time.as_millis()));
-            }
-        }
-        assert_eq!(times, [(0, 0), (1, 40), (2, 80), (3, 120), (4, 160), (5, 200)]);
-        let mut once = Supply::open(scripts(false, vec![script()]), false, None).unwrap();
-        frames_until(&mut once, 2);
-        assert!(matches!(once.poll(SHORT).unwrap(), Supplied::End));
-    }
-}
+pub(super) mod tests;

@@ -11,6 +11,8 @@ pub enum Wish {
     NextFace,
     /// Drive by the next kind of motion.
     NextDrive,
+    /// The window was closed: end the program unless there are other outputs.
+    Close,
     /// Stop or go on.
     Pause,
     /// Save the picture shown.
@@ -21,6 +23,14 @@ pub enum Wish {
     Help,
     /// Take what is seen now as neutral.
     Calibrate,
+    /// Start or end a recording.
+    Record,
+    /// Look through the next camera.
+    NextCamera,
+    /// Show or hide the heat maps.
+    HeatMaps,
+    /// Show or hide the square that is looked at.
+    Square,
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
 }
@@ -47,6 +57,10 @@ pub enum Switch {
     Pause,
     /// Keypoints drawn.
     Overlay,
+    /// Their heat maps drawn.
+    HeatMaps,
+    /// The square that the detector looks at drawn.
+    Square,
     /// Keypoints filtered over time.
     Smoothing,
     /// Rate and latency written on the picture.
@@ -62,6 +76,8 @@ pub struct Switches {
     pub mirror: bool,
     pub pause: bool,
     pub overlay: bool,
+    pub heat_maps: bool,
+    pub square: bool,
     pub smoothing: bool,
     pub numbers: bool,
     pub recording: bool,

@@ -126,10 +126,9 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// Wraps an operating-system error with the path it concerns.
+    /// Wraps an operating-system error with the path it concerns. The path is copied only where there is one.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, source }
+        move |source| Self::Io { path: path.into(), source }
     }
 
     pub(crate) fn damaged(path: impl Into<PathBuf>, reason: impl std::fmt::Display) -> Self {

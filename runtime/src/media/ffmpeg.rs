@@ -11,6 +11,7 @@ use image::RgbImage;
 use super::error::{Error, Result};
 use super::jpeg::MAX_SIDE;
 use super::source::{Captured, Next, Source, short_name};
+use super::spares::Spares;
 use crate::frame::Frame;
 
 /// How long the child may take for a frame before it is given up.
@@ -28,6 +29,7 @@ pub struct FfmpegSource {
     codec: String,
     fps: f64,
     given: u64,
+    spares: Spares,
 }
 
 /// What `ffprobe` says of the first video stream.
@@ -62,16 +64,18 @@ impl FfmpegSource {
             .map_err(|e| start_error(path, e))?;
         let stdout = child.stdout.take().ok_or_else(|| Error::NeedsFfmpeg(path.to_owned()))?;
         let (sender, pictures) = sync_channel(AHEAD);
+        let spares = Spares::default();
+        let room = spares.clone();
         std::thread::spawn(move || {
             let mut pipe = BufReader::with_capacity(1 << 20, stdout);
-            while let Some(picture) = read_ppm(&mut pipe).transpose() {
+            while let Some(picture) = read_ppm(&mut pipe, &room).transpose() {
                 let failed = picture.is_err();
                 if sender.send(picture).is_err() || failed {
                     break;
                 }
             }
         });
-        Ok(Self { path: path.to_owned(), child, pictures, codec, fps, given: 0 })
+        Ok(Self { path: path.to_owned(), child, pictures, codec, fps, given: 0, spares })
     }
 }
 
@@ -105,6 +109,10 @@ impl Source for FfmpegSource {
         self.given += 1;
         let time = Duration::from_secs_f64(index as f64 / self.fps);
         Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 
@@ -153,7 +161,10 @@ fn fraction(text: &str) -> Option<f64> {
 }
 
 /// One picture of a stream of binary PPMs; none at its end.
-fn read_ppm(pipe: &mut BufReader<ChildStdout>) -> std::result::Result<Option<RgbImage>, String> {
+fn read_ppm(
+    pipe: &mut BufReader<ChildStdout>,
+    spares: &Spares,
+) -> std::result::Result<Option<RgbImage>, String> {
     let mut numbers = [0u32; 3];
     match token(pipe)? {
         None => return Ok(None),
@@ -168,7 +179,7 @@ fn read_ppm(pipe: &mut BufReader<ChildStdout>) -> std::result::Result<Option<Rgb
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(format!("{width}x{height} pixels, at most {MAX_SIDE} a side are read"));
     }
-    let mut picture = RgbImage::new(width, height);
+    let mut picture = spares.take(width, height);
     pipe.read_exact(&mut picture).map_err(|e| e.to_string())?;
     Ok(Some(picture))
 }

@@ -3,6 +3,7 @@
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
@@ -18,6 +19,17 @@ pub const QUALITY: u8 = 90;
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub fn decode(data: &[u8]) -> Result<RgbImage, String> {
+    let mut picture = RgbImage::default();
+    decode_into(data, &mut picture)?;
+    Ok(picture)
+}
+
+/// Decodes one JPEG into `picture`, whose room is used again where it has the right size. The decoder's own tables and rows
+/// are all that is allocated then: a few, each much smaller than a picture.
+///
+/// # Errors
+/// A sentence that says what is wrong with it; what is on the picture then has no meaning.
+pub fn decode_into(data: &[u8], picture: &mut RgbImage) -> Result<(), String> {
     let with_tables = (!has_huffman_tables(data)).then(|| mark_as_motion_jpeg(data));
     let data = with_tables.as_deref().unwrap_or(data);
     let options = DecoderOptions::default()
@@ -25,10 +37,14 @@ pub fn decode(data: &[u8]) -> Result<RgbImage, String> {
         .set_max_width(MAX_SIDE as usize)
         .set_max_height(MAX_SIDE as usize);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
-    let pixels = decoder.decode().map_err(|e| format!("not a sound JPEG: {e}"))?;
-    let info = decoder.info().ok_or("not a sound JPEG: no header")?;
-    RgbImage::from_raw(u32::from(info.width), u32::from(info.height), pixels)
-        .ok_or_else(|| "not a sound JPEG: too few pixels".to_owned())
+    let unsound = |e: DecodeErrors| format!("not a sound JPEG: {e}");
+    decoder.decode_headers().map_err(unsound)?;
+    let (width, height) = decoder.dimensions().ok_or("not a sound JPEG: no header")?;
+    let size = (width as u32, height as u32);
+    if picture.dimensions() != size {
+        *picture = RgbImage::new(size.0, size.1);
+    }
+    decoder.decode_into(picture).map_err(unsound)
 }
 
 /// Appends `picture` as a JPEG to `out`.

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
-use super::error::Result;
+use super::error::{Error, Result};
 use super::output::PendingFile;
 use super::sink::{Shown, Sink, Written};
 use crate::frame::{DetectedKeypoint, Face};
@@ -15,6 +15,8 @@ use crate::frame::{DetectedKeypoint, Face};
 /// list.
 pub struct KeypointsSink {
     file: PendingFile,
+    /// The latest line.
+    text: Vec<u8>,
 }
 
 impl KeypointsSink {
@@ -23,7 +25,7 @@ impl KeypointsSink {
     /// # Errors
     /// [`Error::Exists`](super::Error::Exists) (unless `force`) or [`Error::Io`](super::Error::Io).
     pub fn create(path: &Path, force: bool) -> Result<Self> {
-        Ok(Self { file: PendingFile::create(path, force)? })
+        Ok(Self { file: PendingFile::create(path, force)?, text: Vec::new() })
     }
 
     /// Starts the file with a line of its own, `head`.
@@ -37,19 +39,47 @@ impl KeypointsSink {
     }
 }
 
-/// A frame's line, see [`KeypointsSink`].
-pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&Face>) -> Value {
-    let triple = |k: &DetectedKeypoint| {
+/// A frame's line, see [`KeypointsSink`]. Its fields are in the order of their names.
+#[derive(Serialize)]
+pub struct Line<'a> {
+    change: Option<f64>,
+    faces: Faces<'a>,
+    frame: u64,
+    time: f64,
+}
+
+/// A list of one face or none.
+struct Faces<'a>(Option<&'a Face>);
+
+/// `[x, y, confidence]` of every keypoint.
+struct Triples<'a>(&'a [DetectedKeypoint]);
+
+#[derive(Serialize)]
+struct OneFace<'a> {
+    keypoints: Triples<'a>,
+}
+
+impl Serialize for Faces<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.map(|face| OneFace { keypoints: Triples(&face.keypoints) }))
+    }
+}
+
+impl Serialize for Triples<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let at = |v: f32| rounded(f64::from(v), 2);
-        [at(k.x), at(k.y), rounded(f64::from(k.confidence), 3)]
-    };
-    let faces: Vec<_> = face
-        .iter()
-        .map(|face| json!({ "keypoints": face.keypoints.iter().map(triple).collect::<Vec<_>>() }))
-        .collect();
-    let change = change.map(|c| rounded(f64::from(c), 3));
-    let time = rounded(time.as_secs_f64(), 6);
-    json!({ "frame": index, "time": time, "change": change, "faces": faces })
+        serializer.collect_seq(self.0.iter().map(|k| [at(k.x), at(k.y), rounded(f64::from(k.confidence), 3)]))
+    }
+}
+
+/// The line of a frame.
+pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&Face>) -> Line<'_> {
+    Line {
+        change: change.map(|c| rounded(f64::from(c), 3)),
+        faces: Faces(face),
+        frame: index,
+        time: rounded(time.as_secs_f64(), 6),
+    }
 }
 
 /// A number with no more digits than it is worth.
@@ -69,7 +99,10 @@ impl Sink for KeypointsSink {
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         let line = line(shown.index, shown.time, shown.change, shown.face);
-        self.file.write(format!("{line}\n").as_bytes())
+        self.text.clear();
+        serde_json::to_writer(&mut self.text, &line).map_err(|e| Error::io(self.file.target())(e.into()))?;
+        self.text.push(b'\n');
+        self.file.write(&self.text)
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {
@@ -80,6 +113,7 @@ impl Sink for KeypointsSink {
 #[cfg(test)]
 mod tests {
     use image::RgbImage;
+    use serde_json::json;
 
     use super::*;
 

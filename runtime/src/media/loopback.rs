@@ -51,8 +51,9 @@ impl LoopbackSink {
             Ok(_) => {}
         }
         let device = Device::with_path(path).map_err(Error::io(path))?;
-        let capabilities = device.query_caps().map(|c| c.capabilities).unwrap_or(Flags::empty());
-        if !capabilities.contains(Flags::VIDEO_OUTPUT) {
+        let (driver, capabilities) =
+            device.query_caps().map_or((String::new(), Flags::empty()), |c| (c.driver, c.capabilities));
+        if !takes_pictures(&driver, capabilities) {
             let what =
                 if capabilities.contains(Flags::VIDEO_CAPTURE) { "a camera" } else { "no video device" };
             return Err(refused(format!("takes no pictures, it is {what}; name a v4l2loopback device")));
@@ -104,6 +105,13 @@ impl LoopbackSink {
     }
 }
 
+/// Whether pictures can be written to what has these capabilities. A v4l2loopback of version 0.12 with `exclusive_caps=1` says
+/// of itself neither that it takes pictures nor that it gives any once a program has written to it and gone.
+fn takes_pictures(driver: &str, capabilities: Flags) -> bool {
+    let is_idle = !capabilities.intersects(Flags::VIDEO_OUTPUT | Flags::VIDEO_CAPTURE);
+    capabilities.contains(Flags::VIDEO_OUTPUT) || (is_idle && driver == "v4l2 loopback")
+}
+
 impl Sink for LoopbackSink {
     fn name(&self) -> String {
         self.path.display().to_string()
@@ -123,5 +131,20 @@ impl Sink for LoopbackSink {
 
     fn hold(&mut self, picture: &RgbImage) -> Result<()> {
         self.send(picture)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A second run to the same device was refused: "it is no video device".
+    #[test]
+    fn a_loopback_that_was_written_to_before_takes_pictures_again() {
+        let idle = Flags::STREAMING | Flags::READ_WRITE;
+        assert!(takes_pictures("v4l2 loopback", idle));
+        assert!(takes_pictures("vivid", idle | Flags::VIDEO_OUTPUT));
+        assert!(!takes_pictures("v4l2 loopback", idle | Flags::VIDEO_CAPTURE), "another program feeds it");
+        assert!(!takes_pictures("uvcvideo", idle) && !takes_pictures("", Flags::empty()));
     }
 }

@@ -21,6 +21,7 @@ pub mod sheet;
 pub mod sink;
 pub mod slot;
 pub mod source;
+pub(crate) mod spares;
 mod stdin;
 pub mod window;
 mod y4m_out;

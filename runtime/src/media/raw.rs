@@ -7,6 +7,7 @@ use image::RgbImage;
 use y4m::{Colorspace, Decoder, Limits};
 
 use super::jpeg::MAX_SIDE;
+use super::spares::Spares;
 use super::yuv::{Planar, to_rgb};
 
 /// What a y4m stream begins with.
@@ -62,6 +63,7 @@ type Rest<R> = Chain<Cursor<Vec<u8>>, R>;
 pub(super) struct RawFrames<R: Read> {
     format: RawFormat,
     reader: Reader<R>,
+    spares: Spares,
 }
 
 enum Reader<R: Read> {
@@ -89,7 +91,11 @@ impl<R: Read> RawFrames<R> {
             return Err("sends something else than y4m; for bare RGB (rgb24) give --size WxH".to_owned());
         };
         let fps = hint.fps.map_or(RAW_FPS, f64::from);
-        Ok(Self { format: RawFormat { width, height, fps, kind: "RGB" }, reader: Reader::Rgb(rest) })
+        Ok(Self {
+            format: RawFormat { width, height, fps, kind: "RGB" },
+            reader: Reader::Rgb(rest),
+            spares: Spares::default(),
+        })
     }
 
     fn open_y4m(rest: Rest<R>) -> Result<Self, String> {
@@ -119,7 +125,12 @@ impl<R: Read> RawFrames<R> {
             decoder.get_raw_params().split(|b| *b == b' ').any(|word| word == b"XCOLORRANGE=FULL");
         let planar = Planar { width, height, block, full_range };
         let format = RawFormat { width, height, fps, kind: "y4m" };
-        Ok(Self { format, reader: Reader::Y4m { decoder, planar } })
+        Ok(Self { format, reader: Reader::Y4m { decoder, planar }, spares: Spares::default() })
+    }
+
+    /// Where to put pictures that nobody needs any more.
+    pub fn spares(&self) -> Spares {
+        self.spares.clone()
     }
 
     /// What the frames are.
@@ -137,7 +148,8 @@ impl<R: Read> RawFrames<R> {
                 Ok(frame) => {
                     let arrived = Instant::now();
                     let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
-                    let picture = to_rgb(*planar, planes);
+                    let mut picture = self.spares.take(planar.width, planar.height);
+                    to_rgb(*planar, planes, &mut picture);
                     Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
                 }
                 Err(y4m::Error::EOF) => Ok(None),
@@ -145,7 +157,7 @@ impl<R: Read> RawFrames<R> {
                 Err(e) => Err(format!("sends a y4m frame that cannot be read: {e}")),
             },
             Reader::Rgb(rest) => {
-                let mut picture = RgbImage::new(self.format.width, self.format.height);
+                let mut picture = self.spares.take(self.format.width, self.format.height);
                 let bytes: &mut [u8] = &mut picture;
                 let mut filled = 0;
                 while filled < bytes.len() {

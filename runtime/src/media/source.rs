@@ -5,8 +5,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use super::avi::AviReader;
-use super::camera::{self, CameraOptions, CameraSource};
+use super::camera::{self, CameraOptions, CameraSource, PixelFormat};
 use super::child::{ChildSource, names_a_child};
 use super::error::{Error, Result};
 use super::ffmpeg::FfmpegSource;
@@ -59,6 +61,10 @@ pub trait Source: Send {
     /// # Errors
     /// A file turned out damaged, or a camera was lost.
     fn next(&mut self, timeout: Duration) -> Result<Next>;
+
+    /// Takes back a picture that nobody needs any more, for the next frame to be put there. It may be another one than was
+    /// given, or of another size.
+    fn reuse(&mut self, _picture: RgbImage) {}
 }
 
 /// How to open a source.
@@ -68,13 +74,15 @@ pub struct SourceOptions {
     pub fps: Option<f32>,
     /// Size to ask of a camera, in pixels.
     pub size: Option<(u32, u32)>,
+    /// Pixel format to ask of a camera.
+    pub format: Option<PixelFormat>,
     /// How long opening a camera may take.
     pub patience: Duration,
 }
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { fps: None, size: None, patience: Duration::from_secs(10) }
+        Self { fps: None, size: None, format: None, patience: Duration::from_secs(10) }
     }
 }
 
@@ -103,7 +111,8 @@ pub fn names_a_camera(name: Option<&str>) -> bool {
 /// # Errors
 /// The name means nothing, the file cannot be read, or the camera cannot be had.
 pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Source>> {
-    let camera_options = CameraOptions { size: options.size, fps: options.fps, patience: options.patience };
+    let SourceOptions { fps, size, format, patience } = *options;
+    let camera_options = CameraOptions { size, fps, format, patience };
     let Some(name) = name else {
         return Ok(Box::new(CameraSource::open_first(&camera_options)?));
     };

@@ -4,9 +4,12 @@ use std::io::{BufReader, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use super::error::{Error, Result};
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::source::{Captured, Next, Source};
+use super::spares::Spares;
 use crate::frame::Frame;
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.
@@ -18,6 +21,7 @@ pub(super) struct StreamSource {
     format: RawFormat,
     frames: Receiver<std::result::Result<RawFrame, String>>,
     given: u64,
+    spares: Spares,
 }
 
 impl StreamSource {
@@ -43,7 +47,7 @@ impl StreamSource {
                 Ok(stream) => stream,
                 Err(e) => return head.send(Err(e)).unwrap_or_default(),
             };
-            head.send(Ok(stream.format())).ok();
+            head.send(Ok((stream.format(), stream.spares()))).ok();
             while let Some(frame) = stream.next().transpose() {
                 let failed = frame.is_err();
                 if sender.send(frame).is_err() || failed {
@@ -52,11 +56,11 @@ impl StreamSource {
             }
         });
         let failed = |reason: String| Error::Stream { name: name.to_owned(), reason };
-        let format = match opened.recv_timeout(patience) {
-            Ok(format) => format.map_err(failed)?,
+        let (format, spares) = match opened.recv_timeout(patience) {
+            Ok(head) => head.map_err(failed)?,
             Err(_) => return Err(failed(format!("nothing came in {} s", patience.as_secs()))),
         };
-        Ok(Self { name, format, frames, given: 0 })
+        Ok(Self { name, format, frames, given: 0, spares })
     }
 }
 
@@ -77,6 +81,10 @@ impl Source for StreamSource {
         self.given += 1;
         let time = Duration::from_secs_f64(index as f64 / self.format.fps);
         Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode }))
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 

@@ -14,8 +14,17 @@ use super::error::{Error, Result};
 pub use super::control::Wish;
 
 /// The keys, for help texts.
-pub const KEYS: [&str; 5] =
-    ["q, Esc  quit", "space   pause", "s       save a picture", "m       mirror", "h       this help"];
+pub const KEYS: [&str; 9] = [
+    "q, Esc  quit",
+    "space   pause",
+    "s       save a picture",
+    "r       record, or stop",
+    "n       next camera",
+    "m       mirror",
+    "t       heat maps",
+    "b       square looked at",
+    "h       this help",
+];
 
 /// Largest window that opens by itself, in pixels; the user may resize it.
 const MOST: (u32, u32) = (1280, 960);
@@ -56,6 +65,10 @@ fn wish(key: Key) -> Option<Wish> {
         Key::M => Some(Wish::Mirror),
         Key::H => Some(Wish::Help),
         Key::C => Some(Wish::Calibrate),
+        Key::R => Some(Wish::Record),
+        Key::N => Some(Wish::NextCamera),
+        Key::T => Some(Wish::HeatMaps),
+        Key::B => Some(Wish::Square),
         _ => None,
     }
 }
@@ -149,11 +162,11 @@ impl Display {
         self.gone.is_some_and(|gone| gone.load(Ordering::SeqCst))
     }
 
-    /// What the user asked for since the last call; a closed window is a [`Wish::Quit`].
+    /// What the user asked for since the last call; a closed window is a [`Wish::Close`].
     pub fn wishes(&mut self) -> Vec<Wish> {
         let mut wishes: Vec<_> = self.presses.try_iter().filter_map(wish).collect();
         if self.window.as_ref().is_some_and(|window| !window.is_open()) && !self.is_gone() {
-            wishes.push(Wish::Quit);
+            wishes.push(Wish::Close);
         }
         wishes
     }

@@ -19,9 +19,8 @@ pub(super) struct Planar {
 const LIMITED: [i32; 5] = [76_309, 104_597, 25_675, 53_279, 132_201];
 const FULL: [i32; 5] = [65_536, 91_881, 22_554, 46_802, 116_130];
 
-/// The picture that planes show. They must be as long as the format says.
-pub(super) fn to_rgb(format: Planar, [luma, u, v]: [&[u8]; 3]) -> RgbImage {
-    let mut picture = RgbImage::new(format.width, format.height);
+/// Fills `picture`, of the format's size, with what planes show. They must be as long as the format says.
+pub(super) fn to_rgb(format: Planar, [luma, u, v]: [&[u8]; 3], picture: &mut RgbImage) {
     let (factors, black) = if format.full_range { (FULL, 0) } else { (LIMITED, 16) };
     let (bw, bh) = format.block.map_or((1, 1), |(w, h)| (w as usize, h as usize));
     let width = format.width as usize;
@@ -46,7 +45,6 @@ pub(super) fn to_rgb(format: Planar, [luma, u, v]: [&[u8]; 3]) -> RgbImage {
             pixel[2] = channel(base + factors[4] * cu);
         }
     }
-    picture
 }
 
 fn luma([r, g, b]: [i32; 3]) -> u8 {
@@ -116,6 +114,12 @@ mod tests {
     use super::*;
     use crate::media::jpeg::tests::{gradient, largest_difference};
 
+    fn shown(format: Planar, planes: [&[u8]; 3]) -> RgbImage {
+        let mut picture = RgbImage::new(format.width, format.height);
+        to_rgb(format, planes, &mut picture);
+        picture
+    }
+
     #[test]
     fn planes_survive_the_round_trip() {
         for size in [(64, 48), (33, 17)] {
@@ -123,21 +127,21 @@ mod tests {
             let mut planes = I420::default();
             planes.fill(&picture);
             let format = Planar { width: size.0, height: size.1, block: Some((2, 2)), full_range: false };
-            let back = to_rgb(format, [&planes.y, &planes.u, &planes.v]);
+            let back = shown(format, [&planes.y, &planes.u, &planes.v]);
             assert!(largest_difference(&back, &picture) <= 16, "neighbours of a gradient share a colour");
         }
         let flat = RgbImage::from_pixel(4, 2, image::Rgb([200, 40, 90]));
         let mut planes = I420::default();
         planes.fill(&flat);
         let format = Planar { width: 4, height: 2, block: Some((2, 2)), full_range: false };
-        assert!(largest_difference(&to_rgb(format, [&planes.y, &planes.u, &planes.v]), &flat) <= 3);
+        assert!(largest_difference(&shown(format, [&planes.y, &planes.u, &planes.v]), &flat) <= 3);
     }
 
     #[test]
     fn ends_of_the_ranges_are_black_and_white() {
         for (full_range, ends) in [(false, [16, 235]), (true, [0, 255])] {
             let format = Planar { width: 2, height: 1, block: None, full_range };
-            assert_eq!(to_rgb(format, [&ends, &[], &[]]).as_raw(), &[0, 0, 0, 255, 255, 255]);
+            assert_eq!(shown(format, [&ends, &[], &[]]).as_raw(), &[0, 0, 0, 255, 255, 255]);
         }
     }
 

@@ -3,6 +3,10 @@
 use models::Manifest;
 
 use crate::edit::{Parts, group};
+use crate::vision::similarity::fit;
+
+/// Mean square distance of points from their centre, and scale, below which they lie together.
+const LEAST: f32 = 1e-6;
 
 /// Points in normalised coordinates.
 type Points = [[f32; 2]];
@@ -106,7 +110,7 @@ impl Gains {
 }
 
 /// Motion from one layout of keypoints to another: a similarity about the first one's centre, fitted with the least
-/// squares (Umeyama, 1991), and what is left.
+/// squares, and what is left.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Motion {
     centre: [f32; 2],
@@ -135,19 +139,9 @@ impl Motion {
     /// The motion from `from` to `to`, as many points each.
     pub fn between(from: &Points, to: &Points) -> Self {
         let (a, b) = (centre(from), centre(to));
-        let (mut re, mut im, mut square) = (0.0, 0.0, 0.0);
-        for (p, q) in from.iter().zip(to) {
-            let ([px, py], [qx, qy]) = ([p[0] - a[0], p[1] - a[1]], [q[0] - b[0], q[1] - b[1]]);
-            re += px * qx + py * qy;
-            im += px * qy - py * qx;
-            square += px * px + py * py;
-        }
         // Points that fell together tell neither turn nor scale.
-        let (turn, log_scale) = if square > 1e-6 && re.hypot(im) > 1e-6 {
-            (im.atan2(re), (re.hypot(im) / square).ln())
-        } else {
-            (0.0, 0.0)
-        };
+        let fitted = fit(from.iter().zip(to).map(|(p, q)| (*p, *q, 1.0)), LEAST).filter(|s| s.scale > LEAST);
+        let (turn, log_scale) = fitted.map_or((0.0, 0.0), |s| (s.turn, s.scale.ln()));
         let shift = [b[0] - a[0], b[1] - a[1]];
         let mut motion = Self { centre: a, shift, turn, log_scale, rest: vec![[0.0; 2]; from.len()] };
         let posed = motion.pose(from, 1.0, BOTH);

@@ -13,7 +13,7 @@ use crate::edit::paste::{Colours, Paster, sample};
 use crate::edit::{self, Composer, Face, Opened, Studio};
 use crate::engine::Latent;
 use crate::error::{Error, Result};
-use crate::live::{Painted, Painter, Scene, View};
+use crate::live::{Marks, Painter, Scene, View};
 use crate::media::mark::Origin;
 use crate::media::window::Wish;
 use crate::vision::crop::Crop;
@@ -95,6 +95,9 @@ pub struct Puppet<'a> {
     composer: Option<Composer>,
     square: Option<Paster>,
     colours: Option<Colours>,
+    view: View,
+    /// The driver's picture as it is shown beside the square.
+    driver: RgbImage,
 }
 
 impl<'a> Puppet<'a> {
@@ -128,6 +131,10 @@ impl<'a> Puppet<'a> {
             return Err(Error::Usage("--source names no face".to_owned()));
         };
         let limit = sampled_limit(studio)?;
+        if composer.is_none() {
+            // The first frame should not wait for what a first run sets up.
+            studio.draw(&face)?;
+        }
         Ok(Self {
             target: face.keypoints.clone(),
             source: face,
@@ -143,6 +150,8 @@ impl<'a> Puppet<'a> {
             composer,
             square: None,
             colours: None,
+            view: View::default(),
+            driver: RgbImage::default(),
             studio,
             options,
         })
@@ -210,75 +219,75 @@ impl<'a> Puppet<'a> {
         self.limit.keep(&posed, &motion.parts(&posed, &self.part_gains))
     }
 
-    /// The driver's picture with the square beside it, or the square alone.
-    fn beside(&mut self, scene: Scene<'_>, image: Array3<f32>) -> RgbImage {
+    /// Draws the driver's picture with the square beside it, or the square alone.
+    fn beside(&mut self, scene: Scene<'_>, image: Array3<f32>, canvas: &mut RgbImage) {
         let size = self.studio.size();
         let image = if scene.mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
-        let driver = self.options.pictures.then(|| {
-            let view = View { mirror: scene.mirror, ..View::default() };
-            view.compose(scene.picture, scene.tracked.face.as_ref(), self.studio.manifest())
-        });
-        let (left, side) = driver.as_ref().map_or((0, ALONE), RgbImage::dimensions);
-        let mut canvas = RgbImage::new(left + side, side);
-        if let Some(driver) = driver {
-            imageops::replace(&mut canvas, &driver, 0, 0);
+        let (mut left, mut side) = (0, ALONE);
+        if self.options.pictures {
+            let (marks, manifest) = (Marks::face(scene.tracked.face.as_ref()), self.studio.manifest());
+            self.view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
+            (left, side) = self.driver.dimensions();
+        }
+        if canvas.dimensions() != (left + side, side) {
+            *canvas = RgbImage::new(left + side, side);
+        }
+        if left > 0 {
+            imageops::replace(canvas, &self.driver, 0, 0);
         }
         let paster = self.square.get_or_insert_with(|| Paster::whole(size, side, (left, 0)));
         // Another size of the driver's pictures moves the square.
         if !paster.fits(side, (left, 0)) {
             *paster = Paster::whole(size, side, (left, 0));
         }
-        paster.replace(&mut canvas, image.view());
-        canvas
+        paster.replace(canvas, image.view());
     }
 
-    /// The driver's picture with the square over the face.
-    fn over(&mut self, scene: Scene<'_>, image: &Array3<f32>) -> RgbImage {
-        let mut canvas = scene.picture;
+    /// Makes the canvas the driver's picture with the square over the face.
+    fn over(&mut self, scene: Scene<'_>, image: &Array3<f32>, canvas: &mut RgbImage) {
+        std::mem::swap(scene.picture, canvas);
         if scene.tracked.face.is_some() && self.neutral.is_some() | self.options.absolute {
             let (size, crop) = (self.studio.size(), self.crop);
-            let wanted = Colours::matching(image.view(), sample(&canvas, &crop, size).view());
+            let wanted = Colours::matching(image.view(), sample(canvas, &crop, size).view());
             let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
             self.colours = Some(colours);
             let mut paster = Paster::new(size, &crop, canvas.dimensions());
-            paster.replace(&mut canvas, colours.apply(image.view()).view());
+            paster.replace(canvas, colours.apply(image.view()).view());
         }
         if scene.mirror {
-            imageops::flip_horizontal_in_place(&mut canvas);
+            imageops::flip_horizontal_in_place(canvas);
         }
-        canvas
     }
 }
 
 impl Painter for Puppet<'_> {
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         let face = Face { keypoints: self.follow(&scene), ..self.source.clone() };
         let start = Instant::now();
-        let (mut canvas, generate): (RgbImage, Option<Duration>) = if let Some(composer) = &mut self.composer
-        {
-            let mut canvas = composer.compose(self.studio, &face)?;
+        let mut generate = None;
+        if let Some(composer) = &mut self.composer {
+            *canvas = composer.compose(self.studio, &face)?;
             if scene.mirror {
-                imageops::flip_horizontal_in_place(&mut canvas);
+                imageops::flip_horizontal_in_place(canvas);
             }
-            (canvas, None)
         } else {
             let image = self.studio.draw(&face)?;
-            let generate = Some(start.elapsed());
+            generate = Some(start.elapsed());
             match self.options.paste {
-                Paste::Driver => (self.over(scene, &image), generate),
-                _ => (self.beside(scene, image), generate),
+                Paste::Driver => self.over(scene, &image, canvas),
+                _ => self.beside(scene, image, canvas),
             }
-        };
+        }
         if self.neutral.is_none() && !self.options.absolute {
             let scale = (canvas.height() / 240).max(1);
             let y = canvas.height().saturating_sub((text::LINE + 3) * scale);
             let message = "calibrating: look ahead and hold still";
-            text::draw(&mut canvas, message, (4 * scale as i32, y as i32), scale, [255, 214, 90]);
+            text::draw(canvas, message, (4 * scale as i32, y as i32), scale, [255, 214, 90]);
         }
         if self.options.visible_mark {
-            self.origin().stamp(&mut canvas);
+            self.origin().stamp(canvas);
         }
-        Ok(Painted { canvas, generate })
+        Ok(generate)
     }
 
     fn obey(&mut self, wish: Wish) -> Option<&'static str> {

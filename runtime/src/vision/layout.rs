@@ -3,6 +3,7 @@
 use models::Manifest;
 
 use super::crop::Crop;
+use super::similarity::{Similarity, centre_and_square, fit};
 use crate::frame::DetectedKeypoint;
 
 /// Root mean square distance of the means from their centre, in normalised coordinates, below which they tell nothing.
@@ -19,16 +20,6 @@ pub struct Layout {
     means: Vec<[f32; 2]>,
 }
 
-/// Weighted centre of points, and their mean square distance from it.
-fn centre_and_square(points: impl Iterator<Item = ([f32; 2], f32)> + Clone) -> ([f32; 2], f32) {
-    let total: f32 = points.clone().map(|(_, w)| w).sum::<f32>().max(f32::MIN_POSITIVE);
-    let sum = points.clone().fold([0.0; 2], |s, (p, w)| [s[0] + p[0] * w, s[1] + p[1] * w]);
-    let centre = [sum[0] / total, sum[1] / total];
-    let squares: f32 =
-        points.map(|(p, w)| w * ((p[0] - centre[0]).powi(2) + (p[1] - centre[1]).powi(2))).sum();
-    (centre, squares / total)
-}
-
 impl Layout {
     /// That of a bundle.
     pub fn new(manifest: &Manifest) -> Self {
@@ -39,31 +30,22 @@ impl Layout {
     }
 
     /// The square in which `keypoints` lie as the mean layout does in a training picture: the similarity that takes
-    /// the means to them with the least squares, weighted by confidence (Umeyama, 1991). Its angle is the head's tilt.
+    /// the means to them with the least squares, weighted by confidence. Its angle is the head's tilt.
     pub fn frame(&self, keypoints: &[DetectedKeypoint]) -> Crop {
         let weight = |k: &DetectedKeypoint| k.confidence.max(LEAST_WEIGHT);
-        let ([cx, cy], square) = centre_and_square(keypoints.iter().map(|k| ([k.x, k.y], weight(k))));
-        let pairs = || self.means.iter().zip(keypoints).map(|(m, k)| (*m, k, weight(k)));
-        let (mean, mean_square) = centre_and_square(pairs().map(|(m, _, w)| (m, w)));
-        if self.means.len() != keypoints.len() || mean_square < LEAST_SPREAD.powi(2) {
+        let pairs = self.means.iter().zip(keypoints).map(|(m, k)| (*m, [k.x, k.y], weight(k)));
+        let fitted =
+            if self.means.len() == keypoints.len() { fit(pairs, LEAST_SPREAD.powi(2)) } else { None };
+        let Some(Similarity { from, to: [cx, cy], turn, scale }) = fitted else {
             // Keypoints fill the middle half of the square.
+            let ([cx, cy], square) = centre_and_square(keypoints.iter().map(|k| ([k.x, k.y], weight(k))));
             return Crop { cx, cy, side: 4.0 * square.sqrt(), angle: 0.0 };
-        }
-        // The similarity as a complex number, of which the angle is the turn and the absolute value the scale.
-        let (mut re, mut im, mut total) = (0.0, 0.0, 0.0);
-        for (m, k, w) in pairs() {
-            let ([mx, my], [px, py]) = ([m[0] - mean[0], m[1] - mean[1]], [k.x - cx, k.y - cy]);
-            re += w * (mx * px + my * py);
-            im += w * (mx * py - my * px);
-            total += w;
-        }
-        let (re, im) = (re / (total * mean_square), im / (total * mean_square));
-        let angle = im.atan2(re).clamp(-MOST_TILT, MOST_TILT);
-        let scale = re.hypot(im);
+        };
+        let angle = turn.clamp(-MOST_TILT, MOST_TILT);
         let (sin, cos) = angle.sin_cos();
         Crop {
-            cx: cx - scale * (cos * mean[0] - sin * mean[1]),
-            cy: cy - scale * (sin * mean[0] + cos * mean[1]),
+            cx: cx - scale * (cos * from[0] - sin * from[1]),
+            cy: cy - scale * (sin * from[0] + cos * from[1]),
             side: 2.0 * scale,
             angle,
         }

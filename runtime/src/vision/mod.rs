@@ -1,11 +1,14 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
 pub mod crop;
+pub mod enlarge;
+pub mod layers;
 pub mod layout;
 mod names;
 pub mod overlay;
 pub mod preprocess;
 mod search;
+pub(crate) mod similarity;
 pub mod smooth;
 pub mod text;
 pub mod track;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use image::RgbImage;
 use models::Manifest;
 
-use super::{names, text};
+use super::names::Labels;
+use super::text;
 use crate::frame::{DetectedKeypoint, Face};
 
 /// Shortest side, in pixels, from which names beside keypoints are readable.
@@ -17,42 +18,72 @@ const NAMED_SIDE: u32 = 240;
 /// Most that a small picture is enlarged by.
 const MOST_ENLARGED: u32 = 4;
 
-/// Draws `face`: the skeleton's lines, at every keypoint a disc in its manifest colour whose size and opacity show
-/// the confidence, and its name unless the picture is too small for names.
+/// Draws a face once, see [`Pen::draw`].
 pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
-    let unit = unit(picture) * relative_size(face, picture);
-    let point = |i: usize| face.keypoints.get(i).copied();
-    let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
+    Pen::default().draw(picture, &face.keypoints, manifest, 1.0);
+}
+
+/// Draws faces; keeps its room, so that repeated use does not allocate.
+#[derive(Debug, Default)]
+pub struct Pen {
+    labels: Labels,
+}
+
+impl Pen {
+    /// Draws the face of `keypoints`, in pixels of `picture`: the skeleton's lines, at every keypoint a disc in its
+    /// manifest colour whose size and opacity show the confidence, and its name unless the picture is too small for names.
+    /// All of it fades with `strength`, 1 to 0; names go first.
+    pub fn draw(
+        &mut self,
+        picture: &mut RgbImage,
+        keypoints: &[DetectedKeypoint],
+        manifest: &Manifest,
+        strength: f32,
+    ) {
+        let unit = unit(picture) * relative_size(keypoints, picture);
+        let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
+        draw_skeleton(picture, keypoints, manifest, (unit, strength), colour);
+        if strength == 1.0 && picture.width().min(picture.height()) >= NAMED_SIDE {
+            self.labels.draw(picture, keypoints, manifest, 7.0 * unit, |picture, from, to, colour| {
+                let end = |(x, y)| DetectedKeypoint { x, y, confidence: 1.0 };
+                line(picture, end(from), end(to), 0.5, colour, 0.55);
+            });
+        }
+        for (i, keypoint) in keypoints.iter().enumerate() {
+            let confidence = keypoint.confidence.clamp(0.0, 1.0);
+            let radius = unit * (2.0 + 1.5 * confidence);
+            let opacity = strength * (0.5 + 0.5 * confidence);
+            disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
+            disc(picture, keypoint, radius, colour(i), opacity);
+        }
+    }
+}
+
+fn draw_skeleton(
+    picture: &mut RgbImage,
+    keypoints: &[DetectedKeypoint],
+    manifest: &Manifest,
+    (unit, strength): (f32, f32),
+    colour: impl Fn(usize) -> [u8; 3],
+) {
+    let point = |i: usize| keypoints.get(i).copied();
     for &[a, b] in &manifest.skeleton {
         if let (Some(from), Some(to)) = (point(a), point(b)) {
             let (c, d) = (colour(a), colour(b));
             let mixed = [0, 1, 2].map(|i| c[i] / 2 + d[i] / 2);
             let confidence = from.confidence.min(to.confidence).clamp(0.0, 1.0);
-            let opacity = 0.35 + 0.55 * confidence;
+            let opacity = strength * (0.35 + 0.55 * confidence);
             // The dark rim keeps it apart from a ground of its own colour.
             line(picture, from, to, 0.9 * unit + 0.8, [0; 3], 0.5 * opacity);
             line(picture, from, to, 0.9 * unit, mixed, opacity);
         }
     }
-    if picture.width().min(picture.height()) >= NAMED_SIDE {
-        names::draw(picture, face, manifest, 7.0 * unit, |picture, from, to, colour| {
-            let end = |(x, y)| DetectedKeypoint { x, y, confidence: 1.0 };
-            line(picture, end(from), end(to), 0.5, colour, 0.55);
-        });
-    }
-    for (i, keypoint) in face.keypoints.iter().enumerate() {
-        let confidence = keypoint.confidence.clamp(0.0, 1.0);
-        let radius = unit * (2.0 + 1.5 * confidence);
-        let opacity = 0.5 + 0.5 * confidence;
-        disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
-        disc(picture, keypoint, radius, colour(i), opacity);
-    }
 }
 
 /// How large the face is, relative to one that fills about half of the picture: 0.9 to 1.4.
-fn relative_size(face: &Face, picture: &RgbImage) -> f32 {
+fn relative_size(keypoints: &[DetectedKeypoint], picture: &RgbImage) -> f32 {
     let span = |axis: fn(&DetectedKeypoint) -> f32| {
-        let values = || face.keypoints.iter().map(axis).filter(|v| v.is_finite());
+        let values = || keypoints.iter().map(axis).filter(|v| v.is_finite());
         values().fold(f32::NEG_INFINITY, f32::max) - values().fold(f32::INFINITY, f32::min)
     };
     let size = span(|k| k.x).max(span(|k| k.y)).max(0.0);
@@ -91,52 +122,14 @@ pub fn enlargement(width: u32, height: u32) -> u32 {
     READABLE_SIDE.div_ceil(width.min(height).max(1)).clamp(1, MOST_ENLARGED)
 }
 
-/// The picture enlarged by a whole `factor`, with straight lines between its pixels.
-pub fn enlarge(picture: &RgbImage, factor: u32) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    if factor <= 1 || width == 0 || height == 0 {
-        return picture.clone();
-    }
-    let columns = taps(width, factor);
-    let stride = 3 * width as usize;
-    let mut rows = vec![0u32; stride];
-    let mut large = RgbImage::new(width * factor, height * factor);
-    let lines = large.chunks_exact_mut(stride * factor as usize);
-    for (line, [above, below, weight]) in lines.zip(taps(height, factor)) {
-        let row = |y: usize| &picture.as_raw()[y * stride..(y + 1) * stride];
-        for ((mixed, a), b) in rows.iter_mut().zip(row(above)).zip(row(below)) {
-            *mixed = u32::from(*a) * (256 - weight as u32) + u32::from(*b) * weight as u32;
-        }
-        for (pixel, [left, right, weight]) in line.chunks_exact_mut(3).zip(&columns) {
-            for (channel, value) in pixel.iter_mut().enumerate() {
-                let (a, b) = (rows[3 * left + channel], rows[3 * right + channel]);
-                *value = ((a * (256 - *weight as u32) + b * *weight as u32 + (1 << 15)) >> 16) as u8;
-            }
-        }
-    }
-    large
-}
-
-/// For every enlarged position its two neighbours and the second one's weight, of 256.
-fn taps(size: u32, factor: u32) -> Vec<[usize; 3]> {
-    let last = size as usize - 1;
-    (0..size * factor)
-        .map(|i| {
-            // Pixel centres lie at halves; everything is counted in 512ths of a pixel of the original.
-            let position = ((2 * i + 1) * 256 / factor).saturating_sub(256);
-            let first = (position / 512) as usize;
-            [first.min(last), (first + 1).min(last), (position % 512 / 2) as usize]
-        })
-        .collect()
-}
-
-/// The face as it lies in the picture enlarged by `factor`, then mirrored if asked (`width` is that after enlarging).
-pub fn placed(face: &Face, factor: u32, mirrored_width: Option<u32>) -> Face {
-    let place = |k: &DetectedKeypoint| {
+/// Where the face's keypoints lie in the picture enlarged by `factor`, then mirrored if asked (`width` is that after
+/// enlarging), put into `placed`.
+pub fn place(face: &Face, factor: u32, mirrored_width: Option<u32>, placed: &mut Vec<DetectedKeypoint>) {
+    placed.clear();
+    placed.extend(face.keypoints.iter().map(|k| {
         let (x, y) = (k.x * factor as f32, k.y * factor as f32);
         DetectedKeypoint { x: mirrored_width.map_or(x, |w| w as f32 - x), y, ..*k }
-    };
-    Face { keypoints: face.keypoints.iter().map(place).collect() }
+    }));
 }
 
 /// The length that all drawing is measured in: 1 pixel in a picture of 320 lines.
@@ -163,7 +156,7 @@ pub(super) fn span(picture: &mut RgbImage, y: u32, columns: Range<u32>) -> &mut 
     picture.get_mut(byte(columns.start)..byte(columns.end)).unwrap_or_default()
 }
 
-fn blend(pixel: &mut [u8], colour: [u8; 3], amount: f32) {
+pub(super) fn blend(pixel: &mut [u8], colour: [u8; 3], amount: f32) {
     for (old, new) in pixel.iter_mut().zip(colour) {
         // Rounds what is never negative; `round` is a call on processors of the x86-64 baseline, as `hypot` is.
         *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount + 0.5) as u8;
@@ -381,17 +374,10 @@ pub(crate) mod tests {
         assert_eq!(enlargement(640, 480), 1);
         assert_eq!(enlargement(8, 8), MOST_ENLARGED);
         let face = Face { keypoints: vec![keypoint(10.0, 20.0, 0.5)] };
-        assert_eq!(placed(&face, 3, None).keypoints[0], keypoint(30.0, 60.0, 0.5));
-        assert_eq!(placed(&face, 3, Some(528)).keypoints[0], keypoint(498.0, 60.0, 0.5));
-        assert_eq!(enlarge(&RgbImage::new(4, 3), 3).dimensions(), (12, 9));
-    }
-
-    #[test]
-    fn enlarging_draws_straight_lines_between_pixels() {
-        let ramp = RgbImage::from_fn(3, 2, |x, _| Rgb([100 * x as u8, 7, 255]));
-        let large = enlarge(&ramp, 4);
-        let reds: Vec<_> = (0..12).map(|x| large.get_pixel(x, 5).0[0]).collect();
-        assert_eq!(reds, [0, 0, 13, 38, 63, 88, 113, 138, 163, 188, 200, 200]);
-        assert!(large.pixels().all(|p| p.0[1..] == [7, 255]));
+        let mut placed = Vec::new();
+        place(&face, 3, None, &mut placed);
+        assert_eq!(placed, [keypoint(30.0, 60.0, 0.5)]);
+        place(&face, 3, Some(528), &mut placed);
+        assert_eq!(placed, [keypoint(498.0, 60.0, 0.5)]);
     }
 }

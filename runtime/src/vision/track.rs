@@ -17,7 +17,7 @@ use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions};
 use crate::engine::Detector;
 use crate::error::Result;
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedKeypoint, Face, mean_confidence};
 
 /// Settings of a [`FaceTracker`].
 #[derive(Clone, Debug)]
@@ -77,6 +77,8 @@ const LOSE: f32 = 0.8;
 const HINT: f32 = 0.5;
 /// Looks at one candidate until its square must have settled.
 const CLOSER: usize = 3;
+/// Runs until all is set up: with CUDA and TensorRT the second one still is slower than others.
+const WARM_UP: usize = 3;
 /// Best tiles of a frame that are looked at closer.
 const CANDIDATES: usize = 2;
 /// How far a face's square may lie from the crop it was seen in, [`Found::drift`]. After a second look 99 % of faces
@@ -106,21 +108,25 @@ pub struct FaceTracker {
     following: Option<(Crop, (u32, u32))>,
     tiles: Tiles,
     smoother: Option<KeypointSmoother>,
+    /// The keypoints of every look at the present picture, one face after the other.
+    seen: Vec<DetectedKeypoint>,
+    /// A face that nobody needs any more.
+    spare: Option<Face>,
 }
 
 /// What a look at a crop showed.
+#[derive(Clone, Copy)]
 struct Found {
-    face: Face,
+    /// Where its keypoints begin in [`FaceTracker::seen`].
+    at: usize,
+    /// Mean confidence of the keypoints, 0 to 1.
+    confidence: f32,
     crop: Crop,
     /// The crop that frames the face.
     wanted: Crop,
 }
 
 impl Found {
-    fn confidence(&self) -> f32 {
-        self.face.confidence()
-    }
-
     /// How far the crop that frames the face is from the one looked at: distance of the centres over the side, and
     /// the logarithm of the ratio of the sides.
     fn drift(&self) -> f32 {
@@ -131,7 +137,7 @@ impl Found {
 
     /// The surer of two.
     fn or(self, other: Self) -> Self {
-        if other.confidence() > self.confidence() { other } else { self }
+        if other.confidence > self.confidence { other } else { self }
     }
 }
 
@@ -152,6 +158,8 @@ impl FaceTracker {
             smoother: options.smooth.map(KeypointSmoother::new),
             following: None,
             tiles: Tiles::default(),
+            seen: Vec::new(),
+            spare: None,
             detector,
             options,
         }
@@ -172,6 +180,22 @@ impl FaceTracker {
         if on != self.is_smoothing() {
             self.smoother = on.then(|| KeypointSmoother::new(self.options.smooth.unwrap_or_default()));
         }
+    }
+
+    /// Runs the network on nothing, so that the first picture does not wait for what a first run sets up.
+    ///
+    /// # Errors
+    /// Those of [`Detector::detect`].
+    pub fn warm_up(&mut self) -> Result<()> {
+        for _ in 0..WARM_UP {
+            self.detector.look(self.input.view())?;
+        }
+        Ok(())
+    }
+
+    /// Takes back an outcome that nobody needs any more, for the next one to be put there.
+    pub fn reuse(&mut self, tracked: Tracked) {
+        self.spare = tracked.face.or(self.spare.take());
     }
 
     /// Forgets the face that is being followed.
@@ -195,6 +219,7 @@ impl FaceTracker {
     pub fn track(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         let mut clock = Clock::default();
         let size = picture.dimensions();
+        self.seen.clear();
         let mut kept = None;
         if let Some((crop, of)) = self.following
             && of == size
@@ -212,23 +237,23 @@ impl FaceTracker {
                 self.search(picture, &mut clock)?
             }
         };
-        let Found { mut face, crop, wanted } = found;
+        let Found { crop, wanted, .. } = found;
+        let mut face = is_face.then(|| self.face(&found));
         if is_face && self.options.follow {
             let next = match self.following {
                 Some((last, _)) => last.towards(&wanted, self.options.crop_speed),
                 None => wanted,
             };
             self.following = Some((next, size));
-            if let Some(smoother) = &mut self.smoother {
+            if let (Some(smoother), Some(face)) = (&mut self.smoother, &mut face) {
                 smoother.apply(&mut face.keypoints, wanted.side, time);
             }
         }
-        let face = is_face.then_some(face);
         Ok(Tracked { face, crop, preprocess: clock.preprocess, network: clock.network })
     }
 
     fn reaches(&self, found: &Found, share: f32) -> bool {
-        found.confidence() >= share * self.options.min_confidence
+        found.confidence >= share * self.options.min_confidence
     }
 
     /// Looks at the whole picture, then at tiles of it and closer if so asked. Says whether there is a face in what
@@ -257,7 +282,7 @@ impl FaceTracker {
             let mut found = Some(self.look(picture, tile, clock)?);
             // The surest come first; what is left over in the end is dropped.
             for place in &mut candidates {
-                let confidence = |f: &Option<Found>| f.as_ref().map_or(-1.0, Found::confidence);
+                let confidence = |f: &Option<Found>| f.as_ref().map_or(-1.0, |f| f.confidence);
                 if confidence(&found) > confidence(place) {
                     std::mem::swap(place, &mut found);
                 }
@@ -295,28 +320,33 @@ impl FaceTracker {
             self.preprocessor.sample(picture, &crop, input);
         }
         let made = Instant::now();
-        let detection = self.detector.detect(self.input.view())?;
+        let detection = self.detector.look(self.input.view())?;
         clock.preprocess += made - start;
         clock.network += made.elapsed();
-        let keypoints = detection
-            .keypoints
-            .rows()
-            .into_iter()
-            .zip(&detection.confidence)
-            .map(|(point, confidence)| {
-                let [x, y] = crop.to_picture([point[0], point[1]]);
-                DetectedKeypoint { x, y, confidence: confidence.clamp(0.0, 1.0) }
-            })
-            .collect();
-        let face = Face { keypoints };
-        let wanted = self.crop_around(&face, picture);
-        Ok(Found { face, crop, wanted })
+        let at = self.seen.len();
+        let points = detection.keypoints.rows().into_iter().zip(&detection.confidence);
+        self.seen.extend(points.map(|(point, confidence)| {
+            let [x, y] = crop.to_picture([point[0], point[1]]);
+            DetectedKeypoint { x, y, confidence: confidence.clamp(0.0, 1.0) }
+        }));
+        let keypoints = &self.seen[at..];
+        let wanted = self.crop_around(keypoints, picture);
+        Ok(Found { at, confidence: mean_confidence(keypoints), crop, wanted })
     }
 
-    /// The crop that frames `face` as the training pictures are framed, upright: turned with the head it made nothing
+    /// The face of a look at the present picture.
+    fn face(&mut self, found: &Found) -> Face {
+        let mut face = self.spare.take().unwrap_or_else(|| Face { keypoints: Vec::new() });
+        let keypoints = self.seen[found.at..].iter().take(self.detector.keypoints());
+        face.keypoints.clear();
+        face.keypoints.extend(keypoints.copied());
+        face
+    }
+
+    /// The crop that frames `keypoints` as the training pictures are framed, upright: turned with the head it made nothing
     /// better on heads tilted by up to 20 degrees.
-    fn crop_around(&self, face: &Face, picture: &RgbImage) -> Crop {
-        let frame = self.options.layout.frame(&face.keypoints);
+    fn crop_around(&self, keypoints: &[DetectedKeypoint], picture: &RgbImage) -> Crop {
+        let frame = self.options.layout.frame(keypoints);
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
         let least = self.detector.size() as f32 / 4.0;
         let most = 2.0 * picture.width().max(picture.height()) as f32;

@@ -19,6 +19,7 @@ const USAGE: &str = "usage:
   virtual-camera read DEVICE FRAMES                 read frames of a device and print their numbers
   virtual-camera hold DEVICE                        stream from a device and never look, until ended
   virtual-camera set DEVICE FORMAT WIDTHxHEIGHT NUMERATOR/DENOMINATOR    leave a device in a mode
+  virtual-camera disconnect DEVICE                  take vivid's node away, as if unplugged
   virtual-camera bundle FOLDER                      write a bundle whose networks cost no time
   virtual-camera codes FOLDER LEAST                 check that a recording's pictures are the right ones";
 
@@ -49,6 +50,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["set", device, format, size, interval] => {
             nodes::set(Path::new(device), fourcc(format)?, pair(size, 'x')?, pair(interval, '/')?)
         }
+        ["disconnect", device] => nodes::disconnect(Path::new(device)),
         ["bundle", folder] => {
             std::fs::create_dir_all(folder)?;
             models::testing::write_tiny_bundle(Path::new(folder))?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use image::GrayImage;
 use v4l::Fraction;
 use v4l::buffer::Type;
+use v4l::control::{Control, Value};
 use v4l::device::Device;
 use v4l::format::{Format, FourCC};
 use v4l::io::mmap::Stream;
@@ -83,5 +84,15 @@ pub fn set(device: &Path, fourcc: [u8; 4], size: (u32, u32), interval: (u32, u32
     let parameters = Parameters::new(Fraction::new(interval.0, interval.1));
     let interval = Capture::set_params(&node, &parameters)?.interval;
     println!("{} {}x{} every {interval} s", format.fourcc, format.width, format.height);
+    Ok(())
+}
+
+/// Takes a node of vivid away while programs have it open, as unplugging does.
+pub fn disconnect(device: &Path) -> Result<()> {
+    let node = Device::with_path(device)?;
+    let controls = node.query_controls()?;
+    let button =
+        controls.iter().find(|c| c.name == "Disconnect").ok_or("it has no button to disconnect it")?;
+    node.set_control(Control { id: button.id, value: Value::Integer(1) })?;
     Ok(())
 }

@@ -167,7 +167,7 @@ fn play(set: Set) -> Outcome {
     let report = LiveLoop {
         supply: Supply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
         finder: &mut Middle(Duration::from_millis(2)),
-        painter: &mut Overlay(&manifest(1)),
+        painter: &mut Overlay::new(&manifest(1)),
         sinks,
         screen: set.window.then_some(screen),
         options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
@@ -257,7 +257,7 @@ fn a_screen_that_does_not_open_is_an_error_and_finishes_no_file() {
     let result = LiveLoop {
         supply: Supply::open(scripts(false, vec![frames(3)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
-        painter: &mut Overlay(&manifest(1)),
+        painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
         screen: Some(Box::new(|_| Err(media::Error::NoWindow("no screen".to_owned())))),
         options: LoopOptions::default(),
@@ -294,13 +294,53 @@ fn a_display_that_goes_away_is_no_quit() {
     assert_eq!(outcome.kept.borrow().indices.len(), 5);
 }
 
+#[test]
+fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
+    let presses = vec![(2, Wish::Close)];
+    let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
+    let report = outcome.report.unwrap();
+    assert_eq!((report.ended, report.frames), (Ended::EndOfSource, 5));
+    assert_eq!(report.failed, [failed("window", "no window: it was closed")]);
+    assert!(outcome.notices.len() == 1 && outcome.notices[0].ends_with("the rest goes on"));
+    assert_eq!((outcome.seen.borrow().pictures.len(), outcome.kept.borrow().indices.len()), (2, 5));
+
+    let seen = Rc::new(RefCell::new(Seen { presses: vec![(2, Wish::Close)].into(), ..Seen::default() }));
+    let shared = Rc::clone(&seen);
+    let report = LiveLoop {
+        supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
+        finder: &mut Middle(Duration::ZERO),
+        painter: &mut Overlay::new(&manifest(1)),
+        sinks: vec![],
+        screen: Some(Box::new(move |_| Ok(Box::new(FakeScreen(shared))))),
+        options: LoopOptions::default(),
+        stop: &|| false,
+        notice: &mut |_| {},
+    }
+    .run()
+    .unwrap();
+    assert_eq!((report.ended, report.frames, report.failed.len()), (Ended::Quit, 2, 0));
+}
+
+#[test]
+fn keys_show_heat_maps_and_the_square_and_hide_them_again() {
+    let keys = [Wish::HeatMaps, Wish::HeatMaps, Wish::Square, Wish::Square];
+    let presses = keys.into_iter().enumerate().map(|(i, wish)| (i + 1, wish)).collect();
+    let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
+    assert_eq!(outcome.report.unwrap().frames, 5);
+    let seen = outcome.seen.borrow();
+    // Below the numbers, which change all the time.
+    let lower = |i: usize| seen.pictures[i].as_raw().split_at(seen.pictures[i].len() / 2).1;
+    assert!(lower(0) != lower(1) && lower(0) == lower(2), "heat maps");
+    assert!(lower(0) != lower(3) && lower(0) == lower(4), "square");
+}
+
 /// A run with a single output of which the second write fails.
 fn alone(kept: Kept) -> (Report, Rc<RefCell<Kept>>) {
     let kept = Rc::new(RefCell::new(kept));
     let report = LiveLoop {
         supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
-        painter: &mut Overlay(&manifest(1)),
+        painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
         screen: None,
         options: LoopOptions::default(),
@@ -327,10 +367,10 @@ struct Brush {
 }
 
 impl Painter for Brush {
-    fn paint(&mut self, scene: Scene<'_>) -> Result<Painted> {
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         assert!(scene.tracked.face.is_some());
-        let canvas = RgbImage::new(10 + self.wished, 10);
-        Ok(Painted { canvas, generate: Some(Duration::from_millis(3)) })
+        *canvas = RgbImage::new(10 + self.wished, 10);
+        Ok(Some(Duration::from_millis(3)))
     }
 
     fn obey(&mut self, wish: Wish) -> Option<&'static str> {

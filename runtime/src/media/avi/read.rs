@@ -3,11 +3,14 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use super::MJPG;
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::jpeg;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
+use crate::media::spares::Spares;
 
 /// Largest compressed frame that is read, in bytes.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
@@ -21,6 +24,9 @@ pub struct AviReader {
     interval: Duration,
     size: (u32, u32),
     position: usize,
+    /// The frame as it lies in the file.
+    compressed: Vec<u8>,
+    spares: Spares,
 }
 
 /// What the walk over the chunks found.
@@ -78,6 +84,8 @@ impl AviReader {
             interval: Duration::from_secs_f64(found.interval_us / 1e6),
             size: found.size,
             position: 0,
+            compressed: Vec::new(),
+            spares: Spares::default(),
         }))
     }
 }
@@ -99,15 +107,20 @@ impl Source for AviReader {
         let Some((offset, length)) = self.frames.get(self.position).copied() else {
             return Ok(Next::End);
         };
-        let mut data = vec![0; length as usize];
+        self.compressed.resize(length as usize, 0);
         self.file.seek(SeekFrom::Start(offset)).map_err(Error::io(&self.path))?;
-        self.file.read_exact(&mut data).map_err(Error::io(&self.path))?;
+        self.file.read_exact(&mut self.compressed).map_err(Error::io(&self.path))?;
         let index = self.position as u64;
-        let picture =
-            jpeg::decode(&data).map_err(|e| Error::damaged(&self.path, format!("frame {index}: {e}")))?;
+        let mut picture = self.spares.take(self.size.0, self.size.1);
+        jpeg::decode_into(&self.compressed, &mut picture)
+            .map_err(|e| Error::damaged(&self.path, format!("frame {index}: {e}")))?;
         self.position += 1;
         let time = Duration::from_secs_f64(self.interval.as_secs_f64() * index as f64);
         Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 

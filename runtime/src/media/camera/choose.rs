@@ -49,6 +49,15 @@ pub struct Mode {
     pub fps: u32,
 }
 
+impl std::str::FromStr for PixelFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |format: &Self| format.fourcc().eq_ignore_ascii_case(text.as_bytes());
+        Self::ALL.into_iter().find(named).ok_or_else(|| "must be mjpg, yuyv or nv12".to_owned())
+    }
+}
+
 impl std::fmt::Display for Mode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let code = String::from_utf8_lossy(self.format.fourcc());
@@ -65,8 +74,13 @@ const USUAL_FPS: u32 = 30;
 /// How many modes are tried before a camera is given up.
 const MOST_TRIED: usize = 8;
 
-/// The modes worth trying, best first: near the size, then near the rate, then cheap to decode.
-pub(super) fn candidates(modes: &[Mode], size: Option<(u32, u32)>, fps: Option<u32>) -> Vec<Mode> {
+/// The modes worth trying, best first: of the format, near the size, then near the rate, then cheap to decode.
+pub(super) fn candidates(
+    modes: &[Mode],
+    size: Option<(u32, u32)>,
+    fps: Option<u32>,
+    format: Option<PixelFormat>,
+) -> Vec<Mode> {
     let (width, height) = size.unwrap_or(USUAL_SIZE);
     let fps = fps.unwrap_or(USUAL_FPS);
     let mut sorted = modes.to_vec();
@@ -79,7 +93,8 @@ pub(super) fn candidates(modes: &[Mode], size: Option<(u32, u32)>, fps: Option<u
         let faster = mode.fps.saturating_sub(fps);
         // Unasked, a size is only a preference: a smooth picture of another size is better than a slow one.
         let unusable = u64::from(size.is_none() && mode.fps < 10);
-        (unusable, off, slower, faster, rank)
+        let other = format.is_some_and(|f| f != mode.format);
+        (other, unusable, off, slower, faster, rank)
     });
     sorted.dedup();
     sorted.truncate(MOST_TRIED);
@@ -104,17 +119,19 @@ mod tests {
             mode(Yuyv, 640, 480, 30),
             mode(Mjpg, 1280, 720, 30),
         ];
-        let best = candidates(&modes, None, None);
+        let best = candidates(&modes, None, None, None);
         assert_eq!(best[..2], [modes[3], modes[2]]);
-        assert_eq!(candidates(&modes, Some((1280, 720)), None)[0], modes[4]);
-        assert_eq!(candidates(&modes, Some((3840, 2160)), Some(30))[0], modes[0]);
-        assert_eq!(candidates(&modes, None, Some(15))[0], modes[1]);
+        assert_eq!(candidates(&modes, Some((1280, 720)), None, None)[0], modes[4]);
+        assert_eq!(candidates(&modes, Some((3840, 2160)), Some(30), None)[0], modes[0]);
+        assert_eq!(candidates(&modes, None, Some(15), None)[0], modes[1]);
+        assert_eq!(candidates(&modes, None, None, Some(Mjpg))[0], modes[2]);
+        assert_eq!(candidates(&modes, None, None, Some(PixelFormat::Nv12))[0], modes[3], "it has none");
     }
 
     #[test]
     fn a_slide_show_comes_last_unless_asked_for() {
         let modes = [mode(PixelFormat::Yuyv, 640, 480, 5), mode(PixelFormat::Mjpg, 1280, 720, 30)];
-        assert_eq!(candidates(&modes, None, None)[0], modes[1]);
-        assert_eq!(candidates(&modes, Some((640, 480)), None)[0], modes[0]);
+        assert_eq!(candidates(&modes, None, None, None)[0], modes[1]);
+        assert_eq!(candidates(&modes, Some((640, 480)), None, None)[0], modes[0]);
     }
 }

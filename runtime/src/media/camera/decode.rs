@@ -3,22 +3,29 @@ use image::RgbImage;
 use super::choose::PixelFormat;
 use crate::media::jpeg;
 
-/// A camera's buffer to RGB. Drivers hand out whole pages, so what follows the picture is ignored.
+/// A camera's buffer to RGB on `picture`, whose room is used again where it has the right size. Drivers hand out whole pages, so what follows the picture is ignored.
 ///
 /// # Errors
 /// The buffer is too short, or no sound JPEG.
-pub(super) fn to_rgb(format: PixelFormat, size: (u32, u32), data: &[u8]) -> Result<RgbImage, String> {
+pub(super) fn to_rgb(
+    format: PixelFormat,
+    size: (u32, u32),
+    data: &[u8],
+    picture: &mut RgbImage,
+) -> Result<(), String> {
     let (width, height) = (size.0 as usize, size.1 as usize);
     let bytes = match format {
-        PixelFormat::Mjpg => return jpeg::decode(data),
+        PixelFormat::Mjpg => return jpeg::decode_into(data, picture),
         PixelFormat::Yuyv => width * height * 2,
         PixelFormat::Nv12 => width * height * 3 / 2,
     };
     let data = data.get(..bytes).ok_or_else(|| format!("{} bytes of {bytes}", data.len()))?;
-    let mut rgb = vec![0; width * height * 3];
+    if picture.dimensions() != size {
+        *picture = RgbImage::new(size.0, size.1);
+    }
     match format {
         PixelFormat::Yuyv => {
-            for (pair, out) in data.chunks_exact(4).zip(rgb.chunks_exact_mut(6)) {
+            for (pair, out) in data.chunks_exact(4).zip(picture.chunks_exact_mut(6)) {
                 let chroma = Chroma::new(pair[1], pair[3]);
                 out[..3].copy_from_slice(&chroma.pixel(pair[0]));
                 out[3..].copy_from_slice(&chroma.pixel(pair[2]));
@@ -26,7 +33,7 @@ pub(super) fn to_rgb(format: PixelFormat, size: (u32, u32), data: &[u8]) -> Resu
         }
         _ => {
             let (luma, chroma) = data.split_at(width * height);
-            for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
+            for (y, out) in picture.chunks_exact_mut((width * 3).max(1)).enumerate() {
                 let luma = &luma[y * width..(y + 1) * width];
                 let chroma = &chroma[y / 2 * width..];
                 for ((pair, luma), out) in chroma.chunks_exact(2).zip(luma.chunks(2)).zip(out.chunks_mut(6)) {
@@ -38,7 +45,7 @@ pub(super) fn to_rgb(format: PixelFormat, size: (u32, u32), data: &[u8]) -> Resu
             }
         }
     }
-    RgbImage::from_raw(size.0, size.1, rgb).ok_or_else(|| "no pixels".to_owned())
+    Ok(())
 }
 
 /// What a pair of chroma values adds to its pixels: BT.601, limited range, 16 fractional bits.
@@ -76,7 +83,8 @@ mod tests {
             for (format, mut data) in [(PixelFormat::Yuyv, yuyv), (PixelFormat::Nv12, nv12)] {
                 let size = (4, 2);
                 data.extend_from_slice(&[77; 4096]);
-                let picture = to_rgb(format, size, &data).unwrap();
+                let mut picture = RgbImage::default();
+                to_rgb(format, size, &data, &mut picture).unwrap();
                 for pixel in picture.pixels() {
                     for (a, b) in pixel.0.iter().zip(rgb) {
                         assert!(a.abs_diff(b) <= 1, "{format:?}: {pixel:?}, not {rgb:?}");
@@ -89,7 +97,7 @@ mod tests {
     #[test]
     fn short_buffers_are_errors() {
         for format in PixelFormat::ALL {
-            assert!(to_rgb(format, (4, 4), &[0; 20]).is_err());
+            assert!(to_rgb(format, (4, 4), &[0; 20], &mut RgbImage::default()).is_err());
         }
     }
 }

@@ -35,7 +35,7 @@ pub fn measure(
     time: Duration,
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<(Mode, Delivered)> {
-    let options = CameraOptions { size: None, fps: None, patience: PATIENCE };
+    let options = CameraOptions { size: None, fps: None, format: None, patience: PATIENCE };
     let mut source = CameraSource::open(&Selector::Index(camera.index), &options)?;
     let delivered = delivered(&mut source, time, go_on)?;
     let seconds = time.as_secs_f32();

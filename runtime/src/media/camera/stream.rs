@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use image::RgbImage;
 use nokhwa::utils::{CameraFormat, CameraIndex, RequestedFormat, RequestedFormatType};
 use nokhwa::{Buffer, Camera, NokhwaError};
 use v4l::device::Device;
@@ -10,13 +11,14 @@ use v4l::format::{Format, FourCC};
 use v4l::video::Capture;
 use v4l::video::capture::Parameters;
 
-use super::choose::{Mode, candidates};
+use super::choose::{Mode, PixelFormat, candidates};
 use super::list::{CameraInfo, is_text, list};
 use super::{Selector, decode, holder};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::slot::{Slot, Taken};
 use crate::media::source::{Captured, Next, Source};
+use crate::media::spares::Spares;
 
 /// Pictures in a row that may fail to decode: the first ones of many webcams are torn.
 const MOST_TORN: u32 = 30;
@@ -28,6 +30,8 @@ pub struct CameraOptions {
     pub size: Option<(u32, u32)>,
     /// Frames a second, if it matters.
     pub fps: Option<f32>,
+    /// Pixel format, if it matters; another one is taken where the camera does not offer it.
+    pub format: Option<PixelFormat>,
     /// How long opening and the first frame may take together.
     pub patience: Duration,
 }
@@ -51,6 +55,7 @@ pub struct CameraSource {
     stop: Arc<AtomicBool>,
     first: Option<Instant>,
     torn: u32,
+    spares: Spares,
 }
 
 impl CameraSource {
@@ -96,7 +101,7 @@ impl CameraSource {
     fn start(info: CameraInfo, options: &CameraOptions) -> Result<Self> {
         usable(&info)?;
         let fps = options.fps.map(|f| f.round().max(1.0) as u32);
-        let modes = candidates(&info.modes, options.size, fps);
+        let modes = candidates(&info.modes, options.size, fps, options.format);
         let slot = Slot::default();
         let ending = Ending::default();
         let stop = Arc::new(AtomicBool::new(false));
@@ -125,7 +130,7 @@ impl CameraSource {
                 return Err(Error::CameraStalled { camera: info.name, seconds });
             }
         };
-        Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0 })
+        Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0, spares: Spares::default() })
     }
 }
 
@@ -176,8 +181,9 @@ impl Source for CameraSource {
         };
         let start = Instant::now();
         let size = (self.mode.width, self.mode.height);
-        match decode::to_rgb(self.mode.format, size, shot.buffer.buffer()) {
-            Ok(picture) => {
+        let mut picture = self.spares.take(size.0, size.1);
+        match decode::to_rgb(self.mode.format, size, shot.buffer.buffer(), &mut picture) {
+            Ok(()) => {
                 self.torn = 0;
                 let first = *self.first.get_or_insert(shot.taken);
                 let time = shot.taken.saturating_duration_since(first);
@@ -190,6 +196,10 @@ impl Source for CameraSource {
             }
             Err(reason) => Err(Error::Camera { camera: self.info.name.clone(), reason }),
         }
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 
@@ -353,7 +363,7 @@ mod tests {
 
     #[test]
     fn a_missing_camera_is_named() {
-        let options = CameraOptions { size: None, fps: None, patience: Duration::from_secs(1) };
+        let options = CameraOptions { size: None, fps: None, format: None, patience: Duration::from_secs(1) };
         let error = CameraSource::open(&Selector::Index(987), &options).err().unwrap();
         assert!(error.to_string().contains("no camera /dev/video987"), "{error}");
     }

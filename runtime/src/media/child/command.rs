@@ -67,7 +67,8 @@ pub(super) fn rtsp(address: &str, has: impl Fn(&str) -> bool) -> Result<Vec<Stri
         &["rtspsrc", &location, "protocols=tcp", "latency=100"],
         &["decodebin"],
         &["videoconvert"],
-        &["video/x-raw,format=I420"],
+        // y4m says nothing of colours, so they must be those that it is read with.
+        &["video/x-raw,format=I420,colorimetry=bt601"],
         &["queue", "leaky=downstream", "max-size-buffers=1"],
         &["y4menc"],
         &["fdsink", "fd=1"],

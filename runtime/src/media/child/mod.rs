@@ -8,12 +8,15 @@ use std::process::ChildStdout;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use image::RgbImage;
+
 use self::command::Wanted;
 use self::process::Process;
 use super::error::{Error, Result};
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
+use super::spares::Spares;
 use crate::frame::Frame;
 
 pub use self::process::kill_all;
@@ -38,6 +41,7 @@ pub(super) struct ChildSource {
     start: Option<Instant>,
     /// Whether the child may end: a camera does not.
     ends: bool,
+    spares: Spares,
 }
 
 /// Whether a source's name means a child process.
@@ -83,7 +87,7 @@ impl ChildSource {
         });
         let error = |name: &str, reason| Error::Stream { name: name.to_owned(), reason };
         match opened.recv_timeout(patience) {
-            Ok(Ok(format)) => Ok(Self { name, format, slot, process, start: None, ends }),
+            Ok(Ok((format, spares))) => Ok(Self { name, format, slot, process, start: None, ends, spares }),
             Ok(Err(reason)) => Err(match process.wait(ENDING) {
                 // A program that failed knows better why.
                 Some(status) if !status.success() => error(&name, process.reason(Some(status))),
@@ -128,14 +132,15 @@ impl Drop for ChildSource {
 fn read(
     stdout: ChildStdout,
     hint: RawHint,
-    head: &SyncSender<std::result::Result<RawFormat, String>>,
+    head: &SyncSender<std::result::Result<(RawFormat, Spares), String>>,
     slot: &Slot<std::result::Result<Arrived, String>>,
 ) {
     let mut frames = match RawFrames::open(BufReader::with_capacity(1 << 20, stdout), hint) {
         Ok(frames) => frames,
         Err(e) => return head.send(Err(e)).unwrap_or_default(),
     };
-    head.send(Ok(frames.format())).ok();
+    let spares = frames.spares();
+    head.send(Ok((frames.format(), spares.clone()))).ok();
     for index in 0.. {
         let arrived = match frames.next() {
             Ok(Some(frame)) => Ok(Arrived { frame, index }),
@@ -143,7 +148,9 @@ fn read(
             Err(e) => Err(e),
         };
         let failed = arrived.is_err();
-        slot.put(arrived);
+        if let Some(Ok(unseen)) = slot.put(arrived) {
+            spares.give(unseen.frame.picture);
+        }
         if failed || slot.is_closed() {
             return;
         }
@@ -169,6 +176,10 @@ impl Source for ChildSource {
             Taken::Nothing => Ok(Next::Waiting),
             Taken::Closed => self.ended(),
         }
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 

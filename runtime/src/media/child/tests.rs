@@ -117,3 +117,44 @@ fn a_password_is_not_repeated() {
     let status = process.wait(SOON);
     assert_eq!(process.reason(status), "rtsp://cam/1: *** is wrong (exit status: 1)");
 }
+
+/// No sensor and no image processor here: gst-launch has to find nothing else wrong with the line, and with a test picture
+/// in place of the sensor frames have to come.
+#[test]
+fn the_pipeline_of_a_csi_camera_is_one_that_gstreamer_takes() {
+    if !command::is_installed("gst-launch-1.0") {
+        println!("skipped: gst-launch-1.0 is not installed");
+        return;
+    }
+    let wanted = Wanted { size: Some((328, 242)), fps: Some(29.97) };
+    // Eight divides the width; 242 is even.
+    let words = command::csi("0", wanted).unwrap();
+    let missing = std::process::Command::new(&words[0]).args(&words[1..]).output().unwrap();
+    let said = String::from_utf8_lossy(&missing.stderr);
+    assert!(said.contains("no element \"nvarguscamerasrc\"") && !said.contains("syntax"), "{said}");
+
+    let stand_in = |word: &String| -> Vec<String> {
+        let words: Vec<&str> = match word.as_str() {
+            "nvarguscamerasrc" => vec!["videotestsrc", "is-live=true", "pattern=red"],
+            "sensor-id=0" => vec![],
+            "nvvidconv" => vec!["videoconvert"],
+            other => return vec![other.replace("(memory:NVMM)", "")],
+        };
+        words.into_iter().map(str::to_owned).collect()
+    };
+    let line: Vec<String> = words.iter().flat_map(stand_in).collect();
+    let line = shlex::try_join(line.iter().map(String::as_str)).unwrap();
+    let options = SourceOptions { patience: SOON, ..SourceOptions::default() };
+    let mut source = ChildSource::open(&format!("exec:{line}"), &options).unwrap();
+    assert!(source.describe().contains("y4m, 328x242, 29.97 fps"), "{}", source.describe());
+    let start = Instant::now();
+    let mut seen = 0;
+    while seen < 10 {
+        assert!(start.elapsed() < SOON);
+        if let Next::Frame(captured) = source.next(Duration::from_millis(100)).unwrap() {
+            let [r, g, b] = captured.frame.picture.get_pixel(300, 200).0;
+            assert!(r > 245 && g < 10 && b < 10, "{r} {g} {b}");
+            seen += 1;
+        }
+    }
+}

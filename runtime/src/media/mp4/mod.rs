@@ -20,6 +20,7 @@ use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
+use crate::media::spares::Spares;
 
 pub(super) use self::write::Mp4Sink;
 
@@ -52,6 +53,10 @@ pub struct Mp4Source {
     /// Pictures that the decoder gave up at the end of the file.
     remaining: VecDeque<RgbImage>,
     flushed: bool,
+    /// The sample as it lies in the file, and with start codes.
+    sample: Vec<u8>,
+    stream: Vec<u8>,
+    spares: Spares,
     given: u64,
     unreadable: u64,
     size: (u16, u16),
@@ -101,6 +106,9 @@ impl Mp4Source {
             due: BinaryHeap::new(),
             remaining: VecDeque::new(),
             flushed: false,
+            sample: Vec::new(),
+            stream: Vec::new(),
+            spares: Spares::default(),
             given: 0,
             unreadable: 0,
             size: (avc1.width, avc1.height),
@@ -108,37 +116,40 @@ impl Mp4Source {
         })))
     }
 
-    /// The next compressed frame with start codes, and its time.
-    fn read_sample(&mut self) -> Result<Option<(Vec<u8>, Duration)>> {
+    /// Puts the next compressed frame with start codes into `stream`, and gives its time.
+    fn read_sample(&mut self) -> Result<Option<Duration>> {
         let Some(sample) = self.samples.get(self.next_sample).copied() else { return Ok(None) };
-        let mut data = vec![0; sample.size as usize];
+        self.sample.resize(sample.size as usize, 0);
         self.file.seek(SeekFrom::Start(sample.offset)).map_err(Error::io(&self.path))?;
-        self.file.read_exact(&mut data).map_err(Error::io(&self.path))?;
-        let mut stream = Vec::with_capacity(data.len() + 64 + self.parameter_sets.len());
+        self.file.read_exact(&mut self.sample).map_err(Error::io(&self.path))?;
+        self.stream.clear();
         // Repeated at every key frame, so that decoding can pick up again after damage.
         if sample.is_sync || self.next_sample == 0 {
-            stream.extend_from_slice(&self.parameter_sets);
+            self.stream.extend_from_slice(&self.parameter_sets);
         }
-        append_start_coded(&data, self.length_bytes, &mut stream);
+        append_start_coded(&self.sample, self.length_bytes, &mut self.stream);
         self.next_sample += 1;
         let units = sample.composition_timestamp.max(0) as f64;
-        Ok(Some((stream, Duration::from_secs_f64(units / sample.timescale.max(1) as f64))))
+        Ok(Some(Duration::from_secs_f64(units / sample.timescale.max(1) as f64)))
     }
 
     /// Decodes until a picture comes out; none at the end of the file.
     fn next_picture(&mut self) -> Result<Option<RgbImage>> {
         while !self.flushed {
-            let Some((stream, time)) = self.read_sample()? else {
+            let Some(time) = self.read_sample()? else {
                 let pictures = self.decoder.flush_remaining();
                 let pictures = pictures.map_err(|e| Error::damaged(&self.path, e))?;
-                self.remaining = pictures.iter().filter_map(|yuv| to_rgb(yuv, self.turns)).collect();
+                let shown = pictures.iter().filter_map(|yuv| to_rgb(yuv, self.turns, &self.spares));
+                self.remaining = shown.collect();
                 self.flushed = true;
                 break;
             };
-            match self.decoder.decode(&stream) {
+            match self.decoder.decode(&self.stream) {
                 Ok(decoded) => {
                     self.due.push(Reverse(time));
-                    if let Some(picture) = decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns)) {
+                    if let Some(picture) =
+                        decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns, &self.spares))
+                    {
                         return Ok(Some(picture));
                     }
                 }
@@ -175,6 +186,10 @@ impl Source for Mp4Source {
         let index = self.given;
         self.given += 1;
         Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.spares.give(picture);
     }
 }
 
@@ -221,19 +236,25 @@ fn quarter_turns(a: i32, b: i32, c: i32, d: i32) -> u8 {
     }
 }
 
-fn to_rgb(yuv: &DecodedYUV<'_>, turns: u8) -> Option<RgbImage> {
+fn to_rgb(yuv: &DecodedYUV<'_>, turns: u8, spares: &Spares) -> Option<RgbImage> {
     let (w, h) = yuv.dimensions();
     if w == 0 || h == 0 || w > MAX_SIDE || h > MAX_SIDE {
         return None;
     }
-    let mut picture = RgbImage::new(w as u32, h as u32);
+    let (w, h) = (w as u32, h as u32);
+    let mut picture = spares.take(w, h);
     yuv.write_rgb8(&mut picture);
-    Some(match turns {
-        1 => imageops::rotate90(&picture),
-        2 => imageops::rotate180(&picture),
-        3 => imageops::rotate270(&picture),
-        _ => picture,
-    })
+    if turns == 0 {
+        return Some(picture);
+    }
+    let mut turned = if turns == 2 { spares.take(w, h) } else { spares.take(h, w) };
+    let done = match turns {
+        1 => imageops::rotate90_in(&picture, &mut turned),
+        2 => imageops::rotate180_in(&picture, &mut turned),
+        _ => imageops::rotate270_in(&picture, &mut turned),
+    };
+    spares.give(picture);
+    done.ok().map(|()| turned)
 }
 
 #[cfg(test)]

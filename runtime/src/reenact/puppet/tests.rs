@@ -5,6 +5,7 @@ use models::Bundle;
 use super::*;
 use crate::engine::EngineOptions;
 use crate::frame::{DetectedKeypoint, Face as Seen};
+use crate::live::Layers;
 use crate::media::jpeg::tests::largest_difference;
 use crate::vision::track::Tracked;
 
@@ -43,9 +44,9 @@ fn play(puppet: &mut Puppet<'_>, first: u64, shifts: &[Option<f32>], mirror: boo
     for (i, shift) in shifts.iter().enumerate() {
         let tracked = tracked(puppet, *shift);
         let time = Duration::from_millis((first + i as u64) * 1000 / 30);
-        let picture = RgbImage::new(SIZE.0, SIZE.1);
-        canvas =
-            puppet.paint(Scene { picture, tracked: &tracked, time, mirror, bare: false }).unwrap().canvas;
+        let picture = &mut RgbImage::new(SIZE.0, SIZE.1);
+        let scene = Scene { picture, tracked: &tracked, time, mirror, layers: Layers::default() };
+        puppet.paint(scene, &mut canvas).unwrap();
     }
     canvas
 }
@@ -105,9 +106,9 @@ fn motion_is_kept_within_what_the_generator_draws() {
             k.y += 60.0 * ((i * 3 % 5) as f32 - 2.0);
         }
     }
-    let scene =
-        |time| Scene { picture: RgbImage::new(64, 64), tracked: &wild, time, mirror: false, bare: false };
-    puppet.paint(scene(Duration::from_secs(1))).unwrap();
+    let (picture, time) = (&mut RgbImage::new(64, 64), Duration::from_secs(1));
+    let scene = Scene { picture, tracked: &wild, time, mirror: false, layers: Layers::default() };
+    puppet.paint(scene, &mut RgbImage::default()).unwrap();
     let (distance, most) = (puppet.limit.distance(&puppet.target), puppet.limit.most());
     assert!((distance - most).abs() < 0.01, "{distance} of {most}");
 }

@@ -102,8 +102,16 @@ fn standing(switches: Switches) -> Standing {
     }
 }
 
-const SWITCHES: Switches =
-    Switches { mirror: false, pause: false, overlay: true, smoothing: true, numbers: true, recording: false };
+const SWITCHES: Switches = Switches {
+    mirror: false,
+    pause: false,
+    overlay: true,
+    heat_maps: false,
+    square: false,
+    smoothing: true,
+    numbers: true,
+    recording: false,
+};
 
 #[test]
 fn the_page_arrives_whole_and_sealed() {

@@ -24,14 +24,12 @@ pub struct Sighting {
     pub sure: bool,
 }
 
-impl Sighting {
-    fn new(found: Found, sure: bool) -> Self {
-        // The square that was looked at, not the one wanted next: it is the one that the keypoints come from.
-        Self { face: found.face, crop: found.crop, sure }
-    }
-}
-
 impl FaceTracker {
+    fn sighting(&mut self, found: &Found, sure: bool) -> Sighting {
+        // The square that was looked at, not the one wanted next: it is the one that the keypoints come from.
+        Sighting { face: self.face(found), crop: found.crop, sure }
+    }
+
     /// The faces of `picture`, the largest first. Where there is none to be sure of, the best guess alone.
     ///
     /// # Errors
@@ -39,6 +37,7 @@ impl FaceTracker {
     pub fn every_face(&mut self, picture: &RgbImage) -> Result<Vec<Sighting>> {
         let mut clock = Clock::default();
         let size = picture.dimensions();
+        self.seen.clear();
         let mut tiles = Tiles::default();
         let count = tiles.count(size);
         let whole = [Crop::inside(size.0, size.1), Crop::around(size.0, size.1)];
@@ -55,7 +54,7 @@ impl FaceTracker {
                 });
                 continue;
             }
-            let new = Sighting::new(found, true);
+            let new = self.sighting(&found, true);
             match faces.iter_mut().find(|known| are_one(&known.crop, &new.crop)) {
                 Some(known) if new.face.confidence() > known.face.confidence() => *known = new,
                 Some(_) => {}
@@ -67,7 +66,7 @@ impl FaceTracker {
             faces.retain(|f| f.crop.side >= LEAST * largest);
             return Ok(faces);
         }
-        Ok(guess.map(|found| Sighting::new(found, false)).into_iter().collect())
+        Ok(guess.map(|found| self.sighting(&found, false)).into_iter().collect())
     }
 }
 
