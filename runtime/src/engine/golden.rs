@@ -68,12 +68,17 @@ fn deviations(
     let used = attempts.last().map_or(options.provider, |a| a.provider);
     let tolerance = tolerance(bundle, options.precision, used);
     let mut run = |inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]| runner.run(inputs, outputs);
-    let mut worst = differences(network, &mut run, case)?;
     let batch = case.inputs.values().next().map_or(0, |t| t.shape[0]);
-    for i in 0..batch {
-        let single = Case { inputs: rows(&case.inputs, i), outputs: rows(&case.outputs, i) };
-        for (all, one) in worst.iter_mut().zip(differences(network, &mut run, &single)?) {
-            *all = all.max(one);
+    let row = |i| Case { inputs: rows(&case.inputs, i), outputs: rows(&case.outputs, i) };
+    let mut parts: Vec<Case> = (0..batch).map(row).collect();
+    // TensorRT records a graph for the first size of batch only, and one is what is used.
+    if !options.gpu.graph {
+        parts.push(case.clone());
+    }
+    let mut worst = vec![0.0f32; case.outputs.len()];
+    for part in &parts {
+        for (most, one) in worst.iter_mut().zip(differences(network, &mut run, part)?) {
+            *most = most.max(one);
         }
     }
     let deviation = |(output, difference): (&String, f32)| Deviation {
