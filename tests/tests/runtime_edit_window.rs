@@ -98,9 +98,11 @@ fn a_point_dragged_with_the_mouse_is_moved_and_saved() {
         std::thread::sleep(Duration::from_millis(150));
     };
     go(x);
+    // The window looks at the mouse once a frame, which takes long on a crowded machine.
     xdotool(&display, &["mousedown", "1"]);
-    std::thread::sleep(Duration::from_millis(150));
+    std::thread::sleep(Duration::from_millis(1000));
     (1..=4).for_each(|i| go(x + 10 * i));
+    std::thread::sleep(Duration::from_millis(1500));
     xdotool(&display, &["mouseup", "1"]);
     std::thread::sleep(Duration::from_millis(300));
     xdotool(&display, &["key", "s"]);
