@@ -115,7 +115,7 @@ pub(super) fn prove(
         run_session(session, network, inputs, outputs)
     };
     let differences = differences(network, &mut run, &case)?;
-    match case.outputs.keys().zip(differences).find(|(_, difference)| !(*difference <= tolerance)) {
+    match case.outputs.keys().zip(differences).find(|(_, difference)| *difference > tolerance) {
         None => Ok(()),
         Some((output, difference)) => Err(Error::Engine {
             what: format!("{network} on {provider}"),
