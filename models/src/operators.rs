@@ -155,8 +155,8 @@ fn check_node(node: &NodeProto, opset: i64, constants: &BTreeSet<&str>) -> Resul
         return Err(format!("does not run in operator set {opset} on {}", lacking.join(", ")));
     }
     for (_, inputs) in SETTINGS.iter().filter(|(name, _)| *name == node.op_type) {
-        let given = inputs.iter().filter_map(|i| node.input.get(*i)).filter(|name| !name.is_empty());
-        if let Some(computed) = given.into_iter().find(|name| !constants.contains(name.as_str())) {
+        let mut given = inputs.iter().filter_map(|i| node.input.get(*i)).filter(|name| !name.is_empty());
+        if let Some(computed) = given.find(|name| !constants.contains(name.as_str())) {
             let (cuda, tensorrt) = (Target::Cuda117.name(), Target::TensorRt85.name());
             return Err(format!(
                 "has a computed input {computed:?}, which {cuda} and {tensorrt} want constant"

@@ -93,13 +93,10 @@ fn each_jetpack_gets_its_own_build() {
     let older = "# R36 (release), REVISION: 3.0, GCID: 1";
     Jetson::new(older).install_says(&["L4T 36.3.0, JetPack 6.0", "extended==1.22.2.12.8"]);
     for (release, name) in
-        [("# R35 (release), REVISION: 5.0,", "JetPack 5"), ("# R39 (release), REVISION: 2,", "7")]
+        [("# R35 (release), REVISION: 5.0,", "JetPack 5"), ("# R39 (release), REVISION: 2,", "JetPack 7")]
     {
         let jetson = Jetson::new(release);
-        jetson.install_refuses(
-            &[],
-            &format!("no ONNX Runtime with CUDA for {}", name.replace('7', "JetPack 7")),
-        );
+        jetson.install_refuses(&[], &format!("no ONNX Runtime with CUDA for {name}"));
         let outcome = jetson.run("install", &["--dry-run", "--cpu"]);
         assert!(outcome.succeeded().contains("onnxruntime==1.31.1 into"), "{outcome:?}");
     }
@@ -175,7 +172,8 @@ fn check_and_bench_say_what_computes() {
     assert!(report.starts_with("# NVIDIA Jetson Orin Nano") && report.contains("L4T 36.4.3"), "{report}");
     let rows: Vec<_> =
         report.lines().filter(|l| l.starts_with("| cpu") || l.starts_with("| cuda ")).collect();
-    assert!(rows[0].starts_with("| cpu | 0.") && rows.len() >= 2, "{report}");
+    let p50 = rows[0].split(['|', ',']).nth(2).and_then(|n| n.trim().parse::<f64>().ok());
+    assert!(p50.is_some_and(|ms| ms > 0.0) && rows.len() >= 2, "{report}");
     assert!(gpu || rows[1].contains("CUDA execution provider"), "{report}");
     assert!(report.contains("## cpu") && report.contains("verdict: "), "{report}");
     let again = jetson.run("bench", &["--out", "r.md"]);

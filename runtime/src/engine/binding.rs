@@ -2,6 +2,7 @@
 //! itself (page-locked), and nothing is allocated once every size of batch has been seen.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use models::{BundleDims, Network, TensorSpec};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
@@ -101,22 +102,19 @@ impl Bound {
     }
 
     fn batch(&mut self, session: &Session, size: usize) -> Result<&mut Batch> {
-        if !self.batches.contains_key(&size) {
-            let first = self.batches.keys().next();
-            if let (Place::Graph { shapes: false }, Some(first)) = (self.place, first) {
-                let reason = format!("--cuda-graph recorded batches of {first} here, and cannot take {size}");
-                return Err(Error::Engine { what: format!("running {}", self.network), reason });
-            }
-            let (inputs, outputs) = (self.network.inputs(&self.dims), self.network.outputs(&self.dims));
-            let made = Batch::new(session, self.place, size, &inputs, &outputs)
-                .map_err(Error::engine(format!("memory for {} images in {}", size, self.network)))?;
-            self.batches.insert(size, made);
+        let first = self.batches.keys().next().copied();
+        let entry = match self.batches.entry(size) {
+            Entry::Occupied(entry) => return Ok(entry.into_mut()),
+            Entry::Vacant(entry) => entry,
+        };
+        if let (Place::Graph { shapes: false }, Some(first)) = (self.place, first) {
+            let reason = format!("--cuda-graph recorded batches of {first} here, and cannot take {size}");
+            return Err(Error::Engine { what: format!("running {}", self.network), reason });
         }
-        // Inserted above where it was not.
-        self.batches.get_mut(&size).ok_or_else(|| Error::Engine {
-            what: format!("running {}", self.network),
-            reason: "no memory for it".to_owned(),
-        })
+        let (inputs, outputs) = (self.network.inputs(&self.dims), self.network.outputs(&self.dims));
+        let made = Batch::new(session, self.place, size, &inputs, &outputs)
+            .map_err(Error::engine(format!("memory for {size} images in {}", self.network)))?;
+        Ok(entry.insert(made))
     }
 }
 
