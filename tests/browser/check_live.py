@@ -29,7 +29,14 @@ def turn(page, name, on):
     page.wait(f"{pressed}('{name}') === '{str(on).lower()}'", what=f"{name} does not become {on}")
 
 
-def moves(page, seconds=1.0):
+def frames(page, count):
+    """Until so many more frames were processed: a busy machine takes longer over them."""
+    page.wait("!!facts")
+    first = page.run("facts.run.frames")
+    page.wait(f"facts.run.frames >= {first} + {count}", 30, "frames do not go on")
+
+
+def moves(page, seconds=10.0):
     before = page.run(HASH)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -53,9 +60,9 @@ def a_clip(browser, folder):
         page.wait("document.getElementById('state').textContent === 'live'", what="the page is not live")
         check("the picture moves", moves(page))
         page.wait("document.getElementById('face').textContent === 'found'", what="no face is found")
-        time.sleep(3)
+        frames(page, 60)
         fps, latency = float(text(page, "fps")), float(text(page, "latency"))
-        check("rate and latency are told", fps > 3 and 0 < latency < 5000, f"{fps} fps, {latency} ms")
+        check("rate and latency are told", fps > 0.5 and 0 < latency < 5000, f"{fps} fps, {latency} ms")
         stages = page.run("[...document.querySelectorAll('#legend span')].map(e => e.textContent)")
         check("the graph names its stages", {"decode", "network", "overlay"} <= set(stages), stages)
         drawn = page.run("""(() => { const c = document.getElementById("graph"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
@@ -105,15 +112,16 @@ def a_picture(browser, folder):
     with Program([*COMMON, "still/frame-000000.jpg", "--serve", "0", "--no-hud", "--no-smooth"], folder) as program:
         page = browser.open(program.address)
         page.wait("document.getElementById('face').textContent === 'found'", what="no face is found")
-        time.sleep(1)
+        # The square takes a while to come to rest.
+        frames(page, 40)
 
         def settled():
-            time.sleep(0.7)
+            frames(page, 5)
             return page.run(HASH)
 
         plain = settled()
         check("a still picture stands still", settled() == plain)
-        for name, on in [("overlay", False), ("mirror", True), ("numbers", True)]:
+        for name, on in [("overlay", False), ("mirror", True), ("numbers", True), ("heat_maps", True), ("square", True)]:
             turn(page, name, on)
             changed = settled()
             check(f"{name} changes the picture", changed != plain)
@@ -144,7 +152,7 @@ def strangers(browser, folder):
         check("one viewer too many is told so", "look on" in text(late, "message"))
         pages.pop().close()
         late.wait("document.getElementById('state').textContent === 'live'", 20, "a place that became free is not taken")
-        check("and gets in when another goes", moves(late, 3))
+        check("and gets in when another goes", moves(late))
         code, _ = program.end()
         late.wait("document.getElementById('state').textContent === 'not connected'", what="the end is not shown")
         check("the end is shown", code == 0)
