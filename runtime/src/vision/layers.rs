@@ -23,7 +23,7 @@ pub fn draw_heat_maps(
     manifest: &Manifest,
 ) {
     let unit = (side / 2.0).max(1.0);
-    let tau = (manifest.tau as f32).max(f32::MIN_POSITIVE);
+    let tau = manifest.tau.max(f32::MIN_POSITIVE);
     let reach = (-LEAST.ln() * tau).sqrt() * unit;
     let (width, height) = picture.dimensions();
     for (keypoint, described) in keypoints.iter().zip(&manifest.keypoints) {
