@@ -29,7 +29,14 @@ def turn(page, name, on):
     page.wait(f"{pressed}('{name}') === '{str(on).lower()}'", what=f"{name} does not become {on}")
 
 
-def moves(page, seconds=1.0):
+def frames(page, count):
+    """Until so many more frames were processed: a busy machine takes longer over them."""
+    page.wait("!!facts")
+    first = page.run("facts.run.frames")
+    page.wait(f"facts.run.frames >= {first} + {count}", 30, "frames do not go on")
+
+
+def moves(page, seconds=10.0):
     before = page.run(HASH)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -53,9 +60,9 @@ def a_clip(browser, folder):
         page.wait("document.getElementById('state').textContent === 'live'", what="the page is not live")
         check("the picture moves", moves(page))
         page.wait("document.getElementById('face').textContent === 'found'", what="no face is found")
-        time.sleep(3)
+        frames(page, 60)
         fps, latency = float(text(page, "fps")), float(text(page, "latency"))
-        check("rate and latency are told", fps > 3 and 0 < latency < 5000, f"{fps} fps, {latency} ms")
+        check("rate and latency are told", fps > 0.5 and 0 < latency < 5000, f"{fps} fps, {latency} ms")
         stages = page.run("[...document.querySelectorAll('#legend span')].map(e => e.textContent)")
         check("the graph names its stages", {"decode", "network", "overlay"} <= set(stages), stages)
         drawn = page.run("""(() => { const c = document.getElementById("graph"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
@@ -88,8 +95,8 @@ def a_clip(browser, folder):
                 file.write(answer.read())
         played = subprocess.run([os.environ["RUNTIME"], "webcam", clip, "--headless", "--out", "null", "--json",
                                  "--provider", "cpu"], capture_output=True, text=True, check=False)
-        frames = json.loads(played.stdout)["frames"] if played.returncode == 0 else 0
-        check("what was recorded is fetched and plays", frames > 3, f"{frames} frames {played.stderr}")
+        recorded = json.loads(played.stdout)["frames"] if played.returncode == 0 else 0
+        check("what was recorded is fetched and plays", recorded > 3, f"{recorded} frames {played.stderr}")
         check("nothing was complained of", not page.complaints(), page.complaints())
         page.close()
         time.sleep(1)
@@ -105,20 +112,25 @@ def a_picture(browser, folder):
     with Program([*COMMON, "still/frame-000000.jpg", "--serve", "0", "--no-hud", "--no-smooth"], folder) as program:
         page = browser.open(program.address)
         page.wait("document.getElementById('face').textContent === 'found'", what="no face is found")
-        time.sleep(1)
+        # The square takes a while to come to rest.
+        frames(page, 100)
 
         def settled():
-            time.sleep(0.7)
+            frames(page, 5)
             return page.run(HASH)
 
+        def becomes(picture):
+            """The square that the detector looks at may still stir by less than a pixel."""
+            return any(settled() == picture for _ in range(10))
+
         plain = settled()
-        check("a still picture stands still", settled() == plain)
-        for name, on in [("overlay", False), ("mirror", True), ("numbers", True)]:
+        check("a still picture stands still", becomes(plain))
+        for name, on in [("overlay", False), ("mirror", True), ("numbers", True), ("heat_maps", True), ("square", True)]:
             turn(page, name, on)
             changed = settled()
             check(f"{name} changes the picture", changed != plain)
             turn(page, name, not on)
-            check(f"{name} changes it back", settled() == plain)
+            check(f"{name} changes it back", becomes(plain))
         page.key("m")
         page.wait(f"{pressed}('mirror') === 'true'", what="the key m does nothing")
         check("the key m mirrors, too", settled() != plain)
@@ -144,7 +156,7 @@ def strangers(browser, folder):
         check("one viewer too many is told so", "look on" in text(late, "message"))
         pages.pop().close()
         late.wait("document.getElementById('state').textContent === 'live'", 20, "a place that became free is not taken")
-        check("and gets in when another goes", moves(late, 3))
+        check("and gets in when another goes", moves(late))
         code, _ = program.end()
         late.wait("document.getElementById('state').textContent === 'not connected'", what="the end is not shown")
         check("the end is shown", code == 0)
