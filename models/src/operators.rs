@@ -90,6 +90,7 @@ const OPERATORS: &[Operator] = &[
     Operator { name: "HardSwish", cuda_1_16: None, cuda_1_23: None, tensorrt_8_5: false },
     on("LeakyRelu", 19, 23),
     on("MatMul", 19, 23),
+    on("Max", 19, 23),
     on("Min", 19, 23),
     on("Mul", 19, 23),
     on("Pad", 17, 18),
