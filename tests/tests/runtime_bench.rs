@@ -149,7 +149,7 @@ fn what_cannot_be_had_fails_loudly_and_leaves_nothing() {
     } else {
         outcome.refused("provider cuda cannot be used");
     }
-    place.bench("--provider cpu --precision fp16 --json @a.json").refused("fp16 is TensorRT's");
+    place.bench("--provider cpu --precision fp16 --json @a.json").refused("fp16 is tensorrt's");
     place.bench("--provider cpu --source /dev/video9").refused("record it first");
     place.bench("--provider cpu --source @manifest.json").refused("manifest.json");
     place.bench("--json @none/a.json").refused("none");

@@ -48,8 +48,10 @@ impl Precision {
         if [Provider::Auto, of].contains(&provider) {
             return Ok(of.candidates());
         }
-        let reason = format!("precision {} is there with {of} only", self.name());
-        Err(Error::Provider { provider: provider.name(), reason })
+        let name = self.name();
+        Err(Error::Usage(format!(
+            "{name} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {name}"
+        )))
     }
 }
 

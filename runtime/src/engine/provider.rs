@@ -334,8 +334,8 @@ mod tests {
             let error = open_session("x", &[], &options(provider, precision), &|_, _| Ok(())).err().unwrap();
             assert!(error.to_string().contains(part), "{error}");
         };
-        refused(Provider::Cpu, Precision::Fp16, "fp16 is there with tensorrt only");
-        refused(Provider::TensorRt, Precision::Tf32, "tf32 is there with cuda only");
+        refused(Provider::Cpu, Precision::Fp16, "fp16 is tensorrt's, not cpu's");
+        refused(Provider::TensorRt, Precision::Tf32, "tf32 is cuda's, not tensorrt's");
         assert!(Precision::ALL.iter().all(|p| p.name().parse() == Ok(*p)));
         assert!("int3".parse::<Precision>().is_err());
     }
