@@ -53,10 +53,8 @@ impl LoopbackSink {
         let device = Device::with_path(path).map_err(Error::io(path))?;
         let (driver, capabilities) =
             device.query_caps().map_or((String::new(), Flags::empty()), |c| (c.driver, c.capabilities));
-        if !takes_pictures(&driver, capabilities) {
-            let what =
-                if capabilities.contains(Flags::VIDEO_CAPTURE) { "a camera" } else { "no video device" };
-            return Err(refused(format!("takes no pictures, it is {what}; name a v4l2loopback device")));
+        if let Some(reason) = refusal(&driver, capabilities) {
+            return Err(refused(reason.to_owned()));
         }
         Ok(Self { path: path.to_owned(), device, set: None, bytes: Vec::new() })
     }
@@ -105,11 +103,38 @@ impl LoopbackSink {
     }
 }
 
-/// Whether pictures can be written to what has these capabilities. A v4l2loopback of version 0.12 with `exclusive_caps=1` says
-/// of itself neither that it takes pictures nor that it gives any once a program has written to it and gone.
-fn takes_pictures(driver: &str, capabilities: Flags) -> bool {
-    let is_idle = !capabilities.intersects(Flags::VIDEO_OUTPUT | Flags::VIDEO_CAPTURE);
-    capabilities.contains(Flags::VIDEO_OUTPUT) || (is_idle && driver == "v4l2 loopback")
+/// Why pictures can't be written to what has these capabilities, if they can't.
+fn refusal(driver: &str, capabilities: Flags) -> Option<&'static str> {
+    if capabilities.contains(Flags::VIDEO_OUTPUT) {
+        None
+    } else if capabilities.contains(Flags::VIDEO_CAPTURE) {
+        Some(
+            "takes no pictures, it is a camera or another program feeds it; name a v4l2loopback device of its own",
+        )
+    } else if driver == "v4l2 loopback" {
+        Some(
+            "takes no pictures since a program that fed it ended without notice; load the driver anew: \
+            modprobe -r v4l2loopback && modprobe v4l2loopback exclusive_caps=1",
+        )
+    } else {
+        Some("takes no pictures, it is no video device; name a v4l2loopback device")
+    }
+}
+
+impl Drop for LoopbackSink {
+    /// Version 0.12 of v4l2loopback lets the next program in when one that streams has gone. What has merely written
+    /// leaves it, with `exclusive_caps=1`, taking nothing from anyone.
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        if self.set.is_none() {
+            return;
+        }
+        let mut kind = v4l::buffer::Type::VideoOutput as std::os::raw::c_int;
+        let fd = self.device.handle().fd();
+        // SAFETY: the device is open, and the request reads one C int, which outlives the call. Newer versions refuse it,
+        // and need none.
+        let _ = unsafe { v4l::v4l2::ioctl(fd, v4l::v4l2::vidioc::VIDIOC_STREAMON, (&raw mut kind).cast()) };
+    }
 }
 
 impl Sink for LoopbackSink {
@@ -138,13 +163,13 @@ impl Sink for LoopbackSink {
 mod tests {
     use super::*;
 
-    /// A second run to the same device was refused: "it is no video device".
     #[test]
-    fn a_loopback_that_was_written_to_before_takes_pictures_again() {
-        let idle = Flags::STREAMING | Flags::READ_WRITE;
-        assert!(takes_pictures("v4l2 loopback", idle));
-        assert!(takes_pictures("vivid", idle | Flags::VIDEO_OUTPUT));
-        assert!(!takes_pictures("v4l2 loopback", idle | Flags::VIDEO_CAPTURE), "another program feeds it");
-        assert!(!takes_pictures("uvcvideo", idle) && !takes_pictures("", Flags::empty()));
+    fn what_takes_no_pictures_is_told_apart() {
+        let rest = Flags::STREAMING | Flags::READ_WRITE;
+        assert_eq!(refusal("vivid", rest | Flags::VIDEO_OUTPUT), None);
+        let said = |driver: &str, flags, part: &str| refusal(driver, flags).is_some_and(|r| r.contains(part));
+        assert!(said("v4l2 loopback", rest | Flags::VIDEO_CAPTURE, "another program feeds it"));
+        assert!(said("v4l2 loopback", rest, "modprobe -r v4l2loopback"));
+        assert!(said("uvcvideo", rest, "no video device") && said("", Flags::empty(), "no video device"));
     }
 }
