@@ -91,8 +91,8 @@ fn auto_says_once_why_the_processor_computes_and_is_silent_where_nobody_asks() {
 #[test]
 fn precisions_go_with_their_provider() {
     let place = Place::new();
-    place.run(&["--ep", "cpu", "--precision", "fp16", "warm"]).refused("fp16 is there with tensorrt only");
-    place.run(&["--ep", "tensorrt", "--precision", "tf32", "warm"]).refused("tf32 is there with cuda only");
+    place.run(&["--ep", "cpu", "--precision", "fp16", "warm"]).refused("fp16 is tensorrt's, not cpu's");
+    place.run(&["--ep", "tensorrt", "--precision", "tf32", "warm"]).refused("tf32 is cuda's, not tensorrt's");
     place.run(&["--precision", "int3", "warm"]).refused("choose one of: stored, tf32, fp16");
 }
 
