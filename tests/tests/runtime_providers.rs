@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use models::testing::write_tiny_bundle;
+use models::Manifest;
+use models::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
 use serde_json::Value;
 use workspace_tests::{Outcome, program, runtime};
 
@@ -20,8 +21,12 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::with(write_tiny_bundle)
+    }
+
+    fn with(write: fn(&Path) -> models::Result<Manifest>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        write_tiny_bundle(dir.path()).unwrap();
+        write(dir.path()).unwrap();
         let picture = dir.path().join("grey.png");
         image::RgbImage::from_pixel(16, 16, image::Rgb([128; 3])).save(&picture).unwrap();
         let text = |path: PathBuf| path.to_str().unwrap().to_owned();
@@ -106,6 +111,19 @@ fn warm_counts_nodes_and_compares_outputs() {
         assert!(row["nodes"]["CPUExecutionProvider"].as_u64().unwrap() > 0, "{row}");
         assert!(row["ok"] == true && row["difference"].as_f64().unwrap() < 1e-5, "{row}");
     }
+}
+
+/// An image generator in two files was not compared at all, "within NaN", and passed.
+#[test]
+fn warm_compares_an_image_generator_in_two_files_as_a_whole() {
+    let place = Place::with(write_tiny_bundle_in_two);
+    let warm = place.run(&["--ep", "cpu", "warm", "--json"]);
+    let rows: Vec<Value> = warm.succeeded().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let of = |name: &str| rows.iter().find(|row| row["network"] == name).unwrap();
+    assert!(of("style")["difference"].is_null() && of("style")["tolerance"].is_null());
+    assert!(of("render")["difference"].as_f64().unwrap() < 1e-5, "{}", of("render"));
+    assert!(rows.len() == 4 && rows.iter().all(|row| row["ok"] == true), "{rows:?}");
+    assert!(!place.run(&["--ep", "cpu", "warm"]).succeeded().contains("NaN"));
 }
 
 #[test]
