@@ -78,21 +78,14 @@ fn allocated() -> (u64, u64) {
 struct Blob;
 
 impl NetworkRunner for Blob {
-    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
-        let mut results = vec![ArrayD::zeros(IxDyn(&[1, 2, 2])), ArrayD::zeros(IxDyn(&[1, 2]))];
-        self.run_into(inputs, outputs, &mut results)?;
-        Ok(results)
-    }
-
     fn run_into(
         &mut self,
         inputs: &[(&str, ArrayViewD<'_, f32>)],
-        outputs: &[&str],
+        _: &[&str],
         results: &mut Vec<ArrayD<f32>>,
     ) -> Result<()> {
         if results.is_empty() {
-            *results = self.run(inputs, outputs)?;
-            return Ok(());
+            *results = vec![ArrayD::zeros(IxDyn(&[1, 2, 2])), ArrayD::zeros(IxDyn(&[1, 2]))];
         }
         let s = DIMS.detector_size;
         let (mut weight, mut sum) = (0.0, [0.0; 2]);

@@ -48,7 +48,12 @@ impl InTwo {
 }
 
 impl NetworkRunner for InTwo {
-    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
+    fn run_into(
+        &mut self,
+        inputs: &[(&str, ArrayViewD<'_, f32>)],
+        outputs: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
         let decides = |name: &str| matches!(name, "embeddings" | "background");
         let (looks, pose): (Vec<_>, Vec<_>) = inputs.iter().cloned().partition(|(name, _)| decides(name));
         let same = |face: &Face| {
@@ -65,7 +70,7 @@ impl NetworkRunner for InTwo {
         let face = self.last.insert(face);
         let mut rest = pose;
         rest.push(("tables", face.tables.view()));
-        self.render.run(&rest, outputs)
+        self.render.run_into(&rest, outputs, results)
     }
 }
 
@@ -84,9 +89,15 @@ mod tests {
     struct Sum(Arc<AtomicUsize>);
 
     impl NetworkRunner for Sum {
-        fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], _: &[&str]) -> Result<Vec<ArrayD<f32>>> {
+        fn run_into(
+            &mut self,
+            inputs: &[(&str, ArrayViewD<'_, f32>)],
+            _: &[&str],
+            results: &mut Vec<ArrayD<f32>>,
+        ) -> Result<()> {
             self.0.fetch_add(1, Ordering::Relaxed);
-            Ok(vec![ArrayD::from_elem(vec![1], inputs.iter().map(|(_, view)| view.sum()).sum())])
+            *results = vec![ArrayD::from_elem(vec![1], inputs.iter().map(|(_, view)| view.sum()).sum())];
+            Ok(())
         }
     }
 

@@ -218,8 +218,8 @@ fn attempt(
         return open(provider, model, options, None);
     }
     let entry = tensorrt::entry(model, options)?;
-    let notice = options.notice.filter(|_| !entry.as_ref().is_some_and(Entry::is_ready));
     let new = !entry.as_ref().is_some_and(Entry::is_ready);
+    let notice = options.notice.filter(|_| new);
     // A graph would be recorded with the values of the proof, and replayed with those.
     let plain = SessionOptions { gpu: Gpu { graph: false, ..options.gpu }, ..options.clone() };
     let build = || open(provider, model, if new { &plain } else { options }, entry.as_ref());

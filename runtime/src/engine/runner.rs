@@ -15,24 +15,27 @@ use crate::error::{Error, Result};
 
 /// Something that turns named float32 tensors into named float32 tensors.
 pub trait NetworkRunner: Send {
-    /// Runs the network and returns `outputs` in the order in which they are asked for.
+    /// Runs the network and puts `outputs`, in the order in which they are asked for, into `results`: the arrays of an
+    /// earlier call are used again where their shapes are still right.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a name is unknown, a shape does not fit or the computation fails.
-    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>>;
-
-    /// The same into the arrays of an earlier call, which are used again where their shapes are still right.
-    ///
-    /// # Errors
-    /// Those of [`NetworkRunner::run`]; `results` then has no meaning.
+    /// [`Error::Engine`] if a name is unknown, a shape does not fit or the computation fails; `results` then has no
+    /// meaning.
     fn run_into(
         &mut self,
         inputs: &[(&str, ArrayViewD<'_, f32>)],
         outputs: &[&str],
         results: &mut Vec<ArrayD<f32>>,
-    ) -> Result<()> {
-        *results = self.run(inputs, outputs)?;
-        Ok(())
+    ) -> Result<()>;
+
+    /// The same into arrays of its own.
+    ///
+    /// # Errors
+    /// Those of [`NetworkRunner::run_into`].
+    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
+        let mut results = Vec::new();
+        self.run_into(inputs, outputs, &mut results)?;
+        Ok(results)
     }
 }
 
@@ -104,12 +107,6 @@ pub fn default_threads(network: Network) -> usize {
 }
 
 impl NetworkRunner for OrtRunner {
-    fn run(&mut self, inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]) -> Result<Vec<ArrayD<f32>>> {
-        let mut results = Vec::new();
-        self.run_into(inputs, outputs, &mut results)?;
-        Ok(results)
-    }
-
     fn run_into(
         &mut self,
         inputs: &[(&str, ArrayViewD<'_, f32>)],

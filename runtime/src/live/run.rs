@@ -198,12 +198,6 @@ impl LiveLoop<'_> {
     fn obey(&mut self, p: &mut Progress) -> bool {
         for wish in p.outputs.wishes() {
             let (switch, on) = match wish {
-                Wish::NextFace | Wish::NextDrive => {
-                    if let Some(answer) = self.painter.obey(wish) {
-                        (self.notice)(answer);
-                    }
-                    continue;
-                }
                 Wish::Quit => return true,
                 Wish::Close if p.outputs.close_screen(self.notice) => continue,
                 Wish::Close => return true,
@@ -229,7 +223,7 @@ impl LiveLoop<'_> {
                     }
                     continue;
                 }
-                Wish::Calibrate => {
+                Wish::Calibrate | Wish::NextFace | Wish::NextDrive => {
                     if let Some(answer) = self.painter.obey(wish) {
                         (self.notice)(answer);
                     }
