@@ -56,8 +56,7 @@ pub fn background(images: &Tensor, others: &Tensor, parts: &Tensor) -> Tensor {
 /// `[N, 1, S, S]`: how much each pixel counts. `images` is a constant: it is judged for being real, and would grow as
 /// soft as what was resampled.
 pub fn moved(images: &Tensor, again: &Tensor, seen: &Tensor) -> Tensor {
-    let d = (images.detach() - again) * seen;
-    mean(&(&d * &d))
+    background(&images.detach(), again, seen)
 }
 
 /// By how much the weight of a loss that is due every `every` steps must grow on step number `step` (from 1), or

@@ -249,7 +249,7 @@ impl Gan {
     fn judged_terms(&self, shown: &Shown, drawn: &Drawn, step: u64, frame: Frame) -> Terms {
         let Shown { images: real, seen, .. } = shown;
         let gan = &self.config.gan;
-        let Frame { size, alpha, kind, .. } = frame;
+        let Frame { alpha, kind, .. } = frame;
         let latents = &drawn.latents;
         let mut terms = Terms::default();
 
@@ -258,21 +258,13 @@ impl Gan {
         if let (Some(others), Some(weight)) =
             (&drawn.other_backgrounds, due(gan.background_weight, gan.background_every, step))
         {
-            let twice = others.size()[0];
-            let pose = Pose::natural(frame.groups.firsts(&latents.keypoints, twice));
-            let tau = self.config.architecture.tau * gan.background_reach;
-            let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, size).detach());
-            let images = frame.groups.firsts(&drawn.images, twice);
+            let (images, parts) = self.first_images(drawn, others.size()[0], frame);
             terms.add("background", weight, losses::background(&images, others, &parts));
         }
         if let (Some(moved), Some(weight)) =
             (&drawn.moved, due(gan.generator_equivariance_weight, gan.generator_equivariance_every, step))
         {
-            let n = moved.images.size()[0];
-            let pose = Pose::natural(frame.groups.firsts(&latents.keypoints, n));
-            let tau = self.config.architecture.tau * gan.background_reach;
-            let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, size).detach());
-            let images = frame.groups.firsts(&drawn.images, n);
+            let (images, parts) = self.first_images(drawn, moved.images.size()[0], frame);
             let again = moved.elastic.images(&moved.images);
             let seen = parts * moved.elastic.inside();
             terms.add("generator_equivariance", weight, losses::moved(&images, &again, &seen));
@@ -316,6 +308,15 @@ impl Gan {
         self.add_cycles(&mut terms, drawn, frame);
         self.add_revisits(&mut terms, shown, step, frame);
         terms
+    }
+
+    /// The first of each group's images, `n` in all, and where their parts are: `1 - H_bg`, as wide as the background loss
+    /// has them, `[n, 1, S, S]`.
+    fn first_images(&self, drawn: &Drawn, n: i64, frame: Frame) -> (Tensor, Tensor) {
+        let pose = Pose::natural(frame.groups.firsts(&drawn.latents.keypoints, n));
+        let tau = self.config.architecture.tau * self.config.gan.background_reach;
+        let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, frame.size).detach());
+        (frame.groups.firsts(&drawn.images, n), parts)
     }
 
     /// From latents to an image and back.
