@@ -2,6 +2,7 @@
 nothing to install beside Chromium."""
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -23,20 +24,29 @@ class Failed(Exception):
     """A check did not hold."""
 
 
+def above(descriptor):
+    """The same file under a number of 10 or more."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10)
+    os.close(descriptor)
+    return moved
+
+
 class Browser:
     """Chromium with an empty profile. Use it in a `with`."""
 
     def __init__(self):
-        program = next(filter(None, map(shutil.which, PROGRAMS)), None)
+        program = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
         if program is None:
             raise Failed("there is no Chromium")
         self.profile = tempfile.mkdtemp(prefix="lkg-browser-")
         to_child, self.out = os.pipe()
         self.into, from_child = os.pipe()
-        # It reads from descriptor 3 and writes to 4.
-        script = 'exec "$0" "$@" 3<&%d 4>&%d' % (to_child, from_child)
-        command = ["sh", "-c", script, program, *FLAGS, "--user-data-dir=" + self.profile, "about:blank"]
-        self.child = subprocess.Popen(command, pass_fds=[to_child, from_child], stdin=subprocess.DEVNULL,
+        # It reads from descriptor 3 and writes to 4; neither end may be one of those, or it would be put in the other's way.
+        to_child, from_child = above(to_child), above(from_child)
+        place = lambda: (os.dup2(to_child, 3), os.dup2(from_child, 4))
+        command = [program, *FLAGS, "--user-data-dir=" + self.profile, "about:blank"]
+        # Nothing else is inherited: what Python opens is closed when another program begins.
+        self.child = subprocess.Popen(command, preexec_fn=place, close_fds=False, stdin=subprocess.DEVNULL,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_child)
         os.close(from_child)
@@ -85,21 +95,25 @@ class Browser:
             if "method" in answer:
                 self.events.append(answer)
 
-    def open(self, address):
-        """A new page at an address."""
-        return Page(self, address)
+    def open(self, address, size=(1280, 900), touch=False):
+        """A new page at an address, as large as told, with a mouse or with fingers."""
+        return Page(self, address, size, touch)
 
 
 class Page:
     """A tab."""
 
-    def __init__(self, browser, address):
+    def __init__(self, browser, address, size, touch):
         self.browser = browser
         self.target = browser.send("Target.createTarget", url="about:blank")["targetId"]
         attached = browser.send("Target.attachToTarget", targetId=self.target, flatten=True)
         self.session = attached["sessionId"]
         for domain in ["Page", "Runtime", "Log", "Network"]:
             self.send(domain + ".enable")
+        width, height = size
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=touch)
+        if touch:
+            self.send("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
         self.send("Page.navigate", url=address)
         self.wait("document.readyState === 'complete'", what="the page does not load")
 
@@ -122,7 +136,7 @@ class Page:
                 return value
             if time.monotonic() > deadline:
                 raise Failed(what or f"never: {expression}")
-            time.sleep(0.1)
+            time.sleep(0.03)
 
     def click(self, selector):
         """A click of the mouse in the middle of an element."""
@@ -131,14 +145,15 @@ class Page:
         for kind in ["mousePressed", "mouseReleased"]:
             self.send("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
 
-    def drag(self, start, end, steps=8):
-        """The left button held from one point to another, in pixels of the page."""
-        mouse = lambda kind, at: self.send("Input.dispatchMouseEvent", type=kind, x=at[0], y=at[1], button="left",
-                                           buttons=1, clickCount=1)
-        mouse("mousePressed", start)
-        for i in range(1, steps + 1):
-            mouse("mouseMoved", [a + (b - a) * i / steps for a, b in zip(start, end)])
-        mouse("mouseReleased", end)
+    def mouse(self, kind, x, y, held=True):
+        """Something that a mouse does at a point, in pixels of the page, with the left button held or without."""
+        self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if held else "none",
+                  buttons=1 if held and kind != "mouseReleased" else 0, clickCount=1)
+
+    def touch(self, kind, points):
+        """Something that fingers do at these points."""
+        points = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        self.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 
     def key(self, key):
         """A tap of a key."""
@@ -170,10 +185,10 @@ class Page:
 
 
 class Program:
-    """The runtime as a server, in a folder of its own. Use it in a `with`."""
+    """The runtime as a server that runs in a folder. Use it in a `with`."""
 
     def __init__(self, arguments, folder):
-        self.errors = open(os.path.join(folder, "run.err"), "w+")
+        self.errors = tempfile.NamedTemporaryFile("w+")
         self.child = subprocess.Popen([os.environ["RUNTIME"], *arguments], cwd=folder, stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, stderr=self.errors, text=True)
         self.address = None
@@ -188,6 +203,17 @@ class Program:
     def said(self):
         with open(self.errors.name) as file:
             return file.read()
+
+    def answer(self, ask):
+        """What it says next, after `ask` was called."""
+        before = self.said()
+        ask()
+        deadline = time.monotonic() + 10
+        while not (more := self.said()[len(before):]).endswith("\n"):
+            if time.monotonic() > deadline:
+                raise Failed("the program says nothing")
+            time.sleep(0.03)
+        return more.splitlines()[0].strip()
 
     def end(self):
         """Asks it to end; gives the exit code and what it printed."""
@@ -208,14 +234,26 @@ class Program:
         self.errors.close()
 
 
+def still(folder):
+    """A picture of a face in `folder`: the one that PHOTO names, else the demo clip's first."""
+    if os.environ.get("PHOTO"):
+        return os.environ["PHOTO"]
+    # No face is sure enough for this, so none is drawn on.
+    plain = ["--headless", "--no-hud", "--provider", "cpu", "--max-frames", "1", "--min-confidence", "1"]
+    command = [os.environ["RUNTIME"], "webcam", os.environ["CLIP"], *plain, "--out", "still"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return os.path.join(folder, "still", "frame-000000.jpg")
+
+
 class Checks:
     """Counts what holds and prints a line for each."""
 
     def __init__(self):
         self.failed = 0
 
-    def __call__(self, name, holds, otherwise=""):
-        print(f"{'ok     ' if holds else 'FAILED '} {name}" + ("" if holds else f": {otherwise}"), flush=True)
+    def __call__(self, name, holds, otherwise="", seen=""):
+        more = seen if holds else otherwise or seen
+        print(f"{'ok     ' if holds else 'FAILED '} {name}" + (f": {more}" if more else ""), flush=True)
         self.failed += not holds
 
     def end(self):

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 
-from browser import Browser, Checks, Failed, Program
+from browser import Browser, Checks, Failed, Program, still
 
 CLIP = os.environ["CLIP"]
 SHOTS = os.environ["SHOTS"]
@@ -107,9 +107,7 @@ def a_clip(browser, folder):
 
 
 def a_picture(browser, folder):
-    still = ["webcam", CLIP, "--headless", "--no-hud", "--provider", "cpu", "--max-frames", "1", "--min-confidence", "1"]
-    subprocess.run([os.environ["RUNTIME"], *still, "--out", "still"], cwd=folder, check=True, capture_output=True)
-    with Program([*COMMON, "still/frame-000000.jpg", "--serve", "0", "--no-hud", "--no-smooth"], folder) as program:
+    with Program([*COMMON, still(folder), "--serve", "0", "--no-hud", "--no-smooth"], folder) as program:
         page = browser.open(program.address)
         page.wait("document.getElementById('face').textContent === 'found'", what="no face is found")
         # The square takes a while to come to rest.

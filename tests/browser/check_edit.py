@@ -1,32 +1,23 @@
-"""What scripts/test-edit-page does in the browser: RUNTIME CHROMIUM PHOTO CLIP SHOTS, in an empty folder."""
+"""The editor's page, used with a mouse, and with fingers in another browser; then the live page of a driven face."""
 
 import json
 import os
-import re
 import subprocess
-import sys
+import tempfile
 import time
 
-from chromium import Browser
+from browser import Browser, Checks, Failed, Program, still
 
-runtime, chromium, photo, clip, shots = sys.argv[1:]
-failed = 0
-
-
-def check(name, ok, more=""):
-    global failed
-    failed += not ok
-    print(f"test-edit-page: {'ok     ' if ok else 'FAILED '} {name}{': ' if more else ''}{more}", flush=True)
+check = Checks()
 
 
-def serve(*what):
-    """The program and its address."""
-    program = subprocess.Popen([runtime, "--provider", "cpu", *what, "--serve", "0"], stderr=subprocess.PIPE, text=True)
-    for line in program.stderr:
-        found = re.search(r"http://\S+", line)
-        if found:
-            return program, found.group(0)
-    sys.exit(f"no page: {line}")
+def shot(name):
+    return os.path.join(os.environ["SHOTS"], f"edit-{name}.png")
+
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as file:
+        return file.read()
 
 
 # What the canvas shows, in bytes; how much two such differ, in steps of 255; where a part is on the page.
@@ -51,11 +42,10 @@ true
 """
 
 
-def open_page(url, **how):
-    page = Browser(chromium, **how)
-    page.open(url)
-    page.until("!!(state && base && patch)")
-    page.until("[...document.images].every(image => image.complete && image.naturalWidth)")
+def open_page(browser, address, **how):
+    page = browser.open(address, **how)
+    page.wait("!!(state && base && patch)", 15)
+    page.wait("[...document.images].every(image => image.complete && image.naturalWidth)", 15)
     page.run(TOOLS)
     return page
 
@@ -69,54 +59,63 @@ def click(page, what):
     settled(page)
 
 
-program, url = serve("edit", photo)
-page = open_page(url)
-tablet = None
-try:
+def an_editor(photo, folder):
+    serve = ["--provider", "cpu", "edit", photo, "--serve", "0"]
+    with Program(serve, folder) as program, Browser() as browser, Browser() as other_browser:
+        page = open_page(browser, program.address)
+        try:
+            edit(page, program, other_browser, folder)
+        except Failed:
+            page.shot(shot("failed"))
+            raise
+
+
+def edit(page, program, other_browser, folder):
     parts = page.run("state.parts.map(part => part.name)")
     # The part nearest to the face's middle has room on all sides.
     middle = page.run("state.parts.map((p, i) => [Math.hypot(...p.at), i]).sort((a, b) => a[0] - b[0])[0][1]")
-    check("the page opens", len(parts) > 1, f"{len(parts)} parts, {page.run('state.donors.length')} faces to take from")
+    check("the page opens", len(parts) > 1, seen=f"{len(parts)} parts, {page.run('state.donors.length')} faces to take from")
 
     # Without its points, so that only the picture counts.
     page.run("keep('start')")
     page.run("showPoints = false; keep('bare'); showPoints = true; true")
-    page.shot(f"{shots}/drag-before.png")
+    page.shot(shot("drag-before"))
     x, y = page.run(f"where({middle})")
     page.mouse("mouseMoved", x, y, held=False)
     page.mouse("mousePressed", x, y)
     number = page.run("pictures")
     began = time.monotonic()
     page.mouse("mouseMoved", x + 40, y)
-    page.until(f"pictures > {number}")
+    page.wait(f"pictures > {number}", 15)
     took = 1000 * (time.monotonic() - began)
     page.run("showPoints = false; keep('dragged'); showPoints = true; true")
     near, away = page.run(f"(() => {{ const box = canvas.getBoundingClientRect(); "
                           f"return around(kept.bare, kept.dragged, {x + 20} - box.left, {y} - box.top, 300); }})()")
     check("one move of 40 pixels: the next picture shows the part there", near > 1 and page.run("pictures") == number + 1,
-          f"{took:.0f} ms with the browser's own time; change near the part {near:.1f}, away {away:.2f}, of 255")
+          seen=f"{took:.0f} ms with the browser's own time; change near the part {near:.1f}, away {away:.2f}, of 255")
     check("nothing is done before the button is let go", page.run("state.done") == 0)
     for i in range(30):
         page.mouse("mouseMoved", x + 40 + (i % 5), y + (i % 3))
         time.sleep(0.02)
     page.mouse("mouseMoved", x + 40, y)
     page.mouse("mouseReleased", x + 40, y)
-    page.until("state.done === 1")
+    page.wait("state.done === 1", 15)
     settled(page)
     moved = page.run(f"where({middle})")
     check("let go: one edit, the point where the mouse was", abs(moved[0] - x - 40) < 0.6 and abs(moved[1] - y) < 0.6,
-          page.run("state.history[0]"))
-    check("the picture kept up", page.run("pictures") > number + 5, f"{page.run('pictures') - number} pictures in 30 moves, median {page.run('$(`took`).textContent')}")
-    page.shot(f"{shots}/drag-after.png")
+          seen=page.run("state.history[0]"))
+    check("the picture kept up", page.run("pictures") > number + 5,
+          seen=f"{page.run('pictures') - number} pictures in 30 moves, median {page.run('$(`took`).textContent')}")
+    page.shot(shot("drag-after"))
     page.run("keep('moved')")
 
     page.send("Input.dispatchKeyEvent", type="keyDown", key="z", code="KeyZ", windowsVirtualKeyCode=90, modifiers=2)
-    page.until("state.done === 0")
+    page.wait("state.done === 0", 15)
     settled(page)
     page.run("choose([0])")
     check("Ctrl+Z: the picture as it was, to the byte", page.run("differ(kept.start, seen())") == 0)
     page.send("Input.dispatchKeyEvent", type="keyDown", key="y", code="KeyY", windowsVirtualKeyCode=89, modifiers=2)
-    page.until("state.done === 1")
+    page.wait("state.done === 1", 15)
     page.run(f"choose([{middle}])")
     check("Ctrl+Y: the edit again", page.run("differ(kept.moved, seen())") == 0)
 
@@ -125,7 +124,7 @@ try:
         done = page.run("state.done")
         click(page, what)
         change = page.run("differ(kept.then, seen())")
-        check(name, page.run("state.done") == done + 1 and change >= least, f"change {change:.2f} of 255")
+        check(name, page.run("state.done") == done + 1 and change >= least, seen=f"change {change:.2f} of 255")
 
     page.run("$('strip').children[2].click()")
     edits("the look of a part from another face", "[data-take=look]")
@@ -133,14 +132,14 @@ try:
     edits("half of all its looks", "[data-take=looks]")
     edits("half of its background", "[data-take=background]")
     edits("half of its pose", "[data-take=pose]")
-    page.shot(f"{shots}/taken.png")
+    page.shot(shot("taken"))
     page.run("keep('then'); $('width').value = 0.6; $('width').dispatchEvent(new Event('input'))")
     time.sleep(0.3)
     page.run("$('width').dispatchEvent(new Event('change'))")
     settled(page)
     change = page.run("differ(kept.then, seen())")
     check("a part made wider", abs(page.run(f"state.parts[{middle}].scale") - 2 ** 0.6) < 0.01 and change > 0.02,
-          f"change {change:.2f} of 255")
+          seen=f"change {change:.2f} of 255")
     edits("a part removed", "#remove")
     check("its name is struck out", page.run("document.querySelectorAll('#parts .gone').length") == 1)
     other = (middle + 1) % len(parts)
@@ -154,7 +153,7 @@ try:
     page.mouse("mouseMoved", x + 30, y)
     page.mouse("mouseReleased", x + 30, y)
     time.sleep(0.3)
-    check("a locked part stays", page.run("state.done") == done, page.run("$('message').textContent"))
+    check("a locked part stays", page.run("state.done") == done, seen=page.run("$('message').textContent"))
 
     page.run("show(true); keep('before'); show(false); true")
     page.run("showPoints = false; keep('after'); showPoints = true; true")
@@ -162,23 +161,25 @@ try:
           page.run("differ(kept.before, kept.after)") > 0.02 and page.run("differ(kept.before, kept.bare)") < 1.5)
     click(page, "#nearer")
     check("nearer", page.run("zoom") > 1.2)
-    page.shot(f"{shots}/nearer.png")
+    page.shot(shot("nearer"))
     click(page, "#fit")
     seeds = page.run("String(state.donors)")
     click(page, "#others")
     check("other faces on the strip", page.run("String(state.donors)") != seeds)
 
     click(page, "#save")
-    files = sorted(os.listdir("."))
-    check("saved where the program runs", [f[-4:] for f in files] == ["json", ".png"], page.run("$('message').textContent"))
+    files = sorted(os.listdir(folder))
+    check("saved where the program runs", [f[-4:] for f in files] == ["json", ".png"],
+          seen=page.run("$('message').textContent"))
     png = page.run("fetch('/picture.png').then(a => a.arrayBuffer()).then(a => [...new Uint8Array(a)])")
     check("the same picture comes to the browser, marked",
-          bytes(png) == open(files[1], "rb").read() and b"compositeWithTrainedAlgorithmicMedia" in bytes(png))
-    again = subprocess.run([runtime, "--provider", "cpu", "edit", files[0], "--out", "again.png"], capture_output=True)
-    check("the saved session makes the same picture", again.returncode == 0 and open("again.png", "rb").read() == bytes(png))
+          bytes(png) == read(folder, files[1]) and b"compositeWithTrainedAlgorithmicMedia" in bytes(png))
+    again = subprocess.run([os.environ["RUNTIME"], "--provider", "cpu", "edit", files[0], "--out", "again.png"], cwd=folder,
+                           capture_output=True, check=False)
+    check("the saved session makes the same picture", again.returncode == 0 and read(folder, "again.png") == bytes(png))
 
     # A tablet beside it, on the same face.
-    tablet = open_page(url, width=820, height=1100, touch=True)
+    tablet = open_page(other_browser, program.address, size=(820, 1100), touch=True)
     done = tablet.run("state.done")
     free = next(i for i in range(len(parts)) if i != other)
     tablet.run("document.querySelector('#fit').click()")
@@ -187,7 +188,7 @@ try:
     for i in range(1, 5):
         tablet.touch("touchMove", [(x + 12 + 10 * i, y)])
     tablet.touch("touchEnd", [])
-    tablet.until(f"state.done === {done + 1}")
+    tablet.wait(f"state.done === {done + 1}", 15)
     settled(tablet)
     check("a finger near the point drags it, too", abs(tablet.run(f"where({free})[0]") - x - 40) < 0.6)
     box = tablet.run("(() => { const b = canvas.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height - 30]; })()")
@@ -195,45 +196,49 @@ try:
     tablet.touch("touchStart", [(box[0] - 40, box[1]), (box[0] + 40, box[1])])
     tablet.touch("touchMove", [(box[0] - 100, box[1]), (box[0] + 100, box[1])])
     tablet.touch("touchEnd", [])
-    check("two fingers zoom", abs(tablet.run("zoom") - 2.5) < 0.1, f"{tablet.run('zoom'):.2f} times")
+    check("two fingers zoom", abs(tablet.run("zoom") - 2.5) < 0.1, seen=f"{tablet.run('zoom'):.2f} times")
     check("and do no edit", tablet.run("state.done") == done + 1)
-    tablet.shot(f"{shots}/tablet.png")
-    page.until(f"state.done === {done + 1}", 5)
+    tablet.shot(shot("tablet"))
+    page.wait(f"state.done === {done + 1}", 5)
     check("the other browser sees it", True)
     wide = tablet.run("[document.documentElement.scrollWidth, innerWidth]")
     check("nothing hangs over the tablet's edge", wide[0] <= wide[1])
-    trouble = page.trouble + tablet.trouble
-    check("no error in either browser", not trouble, "; ".join(trouble))
-    program.terminate()
-    check("the program ends", program.wait(5) is not None)
-    page.until("$('message').textContent.includes('cannot be reached')", 6)
+    trouble = page.complaints() + tablet.complaints()
+    check("no error in either browser", not trouble, trouble)
+    program.child.terminate()
+    check("the program ends", program.child.wait(5) is not None)
+    page.wait("$('message').textContent.includes('cannot be reached')", 6)
     check("and the page says so", True)
-except RuntimeError as e:
-    check("to the end", False, str(e))
-    page.shot(f"{shots}/failed.png")
-finally:
-    program.kill()
-    page.close()
-    if tablet:
-        tablet.close()
 
-# The live page of a driven face: what it is asked for there is said by the program.
-program, url = serve("reenact", "--source", "seed:3", "--source", photo, clip, "--loop", "--headless", "--out", "null")
-page = Browser(chromium)
-try:
-    page.open(url)
-    page.until("document.querySelectorAll('#offers button').length === 3")
-    page.until("$('state').textContent === 'live' && facts && facts.face")
-    for button, answer in [("Next face", "the next face"), ("What is driven", "the head alone is driven")]:
-        page.run(f"[...document.querySelectorAll('#offers button')].find(b => b.textContent === '{button}').click()")
-        said = program.stderr.readline()
-        check(f"reenact --serve, {button}", answer in said, said.strip())
-    page.shot(f"{shots}/reenact.png")
-    check("no error in the browser", not page.trouble, "; ".join(page.trouble))
-except RuntimeError as e:
-    check("to the end", False, str(e))
-    page.shot(f"{shots}/failed.png")
-finally:
-    program.kill()
-    page.close()
-sys.exit(failed > 0)
+
+def a_driven_face(photo, folder):
+    """What is asked for on the page is said by the program."""
+    clip = os.environ["CLIP"]
+    serve = ["--provider", "cpu", "reenact", "--source", "seed:3", "--source", photo, clip, "--loop", "--headless",
+             "--out", "null", "--serve", "0"]
+    with Program(serve, folder) as program, Browser() as browser:
+        page = browser.open(program.address)
+        page.wait("document.querySelectorAll('#offers button').length === 3", 15)
+        page.wait("$('state').textContent === 'live' && facts && facts.face", 15)
+        for button, answer in [("Next face", "the next face"), ("What is driven", "the head alone is driven")]:
+            press = f"[...document.querySelectorAll('#offers button')].find(b => b.textContent === '{button}').click()"
+            said = program.answer(lambda press=press: page.run(press))
+            check(f"reenact --serve, {button}", answer in said, seen=said)
+        page.shot(shot("reenact"))
+        check("no error in the browser", not page.complaints(), page.complaints())
+
+
+def main():
+    with tempfile.TemporaryDirectory() as place:
+        photo = still(place)
+        for part in [an_editor, a_driven_face]:
+            folder = os.path.join(place, part.__name__)
+            os.mkdir(folder)
+            try:
+                part(photo, folder)
+            except Failed as e:
+                check(part.__name__.replace("_", " "), False, e)
+    check.end()
+
+
+main()
