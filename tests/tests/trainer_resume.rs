@@ -195,3 +195,59 @@ fn a_missing_feature_network_is_named_before_anything_is_written() {
     assert!(!output.status.success() && stderr.contains("run `scripts/setup features`"), "{stderr}");
     assert!(!std::path::Path::new(&tiny.path("run")).exists());
 }
+
+/// Stopped while it learned its keypoints, a run has no generator's checkpoint; `--resume` refused it.
+#[test]
+fn keypoints_come_first_and_can_be_stopped_too() {
+    let tiny = Tiny::new();
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    let text = text.replace("[gan]\n", "[keypoints]\nimages = 64\nbatch = 4\nperceptual_weight = 0\npatches = 4\n[gan]\ncycle_keypoints_weight = 1\n");
+    std::fs::write(tiny.path("first.toml"), text).unwrap();
+    let config = ["--config".to_owned(), tiny.path("first.toml")];
+    run(&[tiny.train("whole"), config.to_vec()].concat());
+    let [keypoints, whole] = ["keypoints", "gan"].map(|stage| log_lines(tiny.path("whole"), stage));
+    assert_eq!((keypoints.len(), whole.len()), (16, 20));
+    assert!(whole[0].contains("cycle_keypoints"), "{}", whole[0]);
+
+    let mut child = spawn(&[tiny.train("stopped"), config.to_vec()].concat());
+    let checkpoint = std::path::PathBuf::from(tiny.path("stopped")).join("keypoints.safetensors");
+    for _ in 0..1200 {
+        if checkpoint.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    run(&[tiny.train("stopped"), vec!["--resume".into()]].concat());
+    assert_eq!(log_lines(tiny.path("stopped"), "keypoints"), keypoints);
+    assert_eq!(log_lines(tiny.path("stopped"), "gan"), whole);
+}
+
+/// What a bundle's networks go on learning from on another machine, or on other pictures.
+#[test]
+fn weights_without_optimisers_begin_another_run() {
+    let tiny = Tiny::new();
+    run(&[tiny.train("first"), vec!["--config".into(), tiny.path("tiny.toml")]].concat());
+    let (run_dir, weights) = (tiny.path("first"), tiny.path("weights.safetensors"));
+    let export = ["export", "--weights", &weights, "--run", &run_dir];
+    trainer(&export).succeeded();
+    let refused = trainer(&export);
+    assert!(refused.code == 2 && refused.stderr.contains("--force"), "{refused:?}");
+    let size = |path: &str| std::fs::metadata(path).unwrap().len();
+    assert!(size(&weights) * 3 < size(&format!("{run_dir}/gan.safetensors")));
+
+    let from = |run: &str, more: &[&str]| {
+        let args = [tiny.train(run), vec!["--from".into(), weights.clone()]].concat();
+        trainer(&args.iter().map(String::as_str).chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let over = from("over", &[]);
+    assert!(over.code == 2 && over.stderr.contains("--set gan.images"), "{over:?}");
+    assert!(!std::path::Path::new(&tiny.path("over")).exists());
+    let more = ["--set", "gan.images=[24, 72]"];
+    let begun = from("second", &more);
+    begun.succeeded();
+    assert!(begun.stderr.contains("optimisers start afresh"), "{begun:?}");
+    let lines = log_lines(tiny.path("second"), "gan");
+    assert!(lines.len() == 4 && lines[0].contains("\"step\":21,"), "{lines:?}");
+}

@@ -18,17 +18,22 @@ use crate::meaning::align::Aligned;
 use crate::meaning::observed::Observed;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector;
+use crate::train::gan;
 use crate::train::run::Run;
 
 #[derive(Debug, Args)]
 pub struct Export {
     /// Write an ONNX bundle here. With --check and no DIR: build every graph and compare it with libtorch, write nothing.
-    #[arg(long, value_name = "DIR", required_unless_present = "split", num_args = 0..=1)]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["split", "weights"], num_args = 0..=1)]
     onnx: Option<Option<PathBuf>>,
     /// Put the image generator of an existing bundle into two files, style.onnx and render.onnx, as exports have it now:
     /// what depends on the face's looks is then computed once. In place, or in --onnx DIR.
     #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["run", "check"])]
     split: Option<PathBuf>,
+    /// Write the networks of a run as they train on, in half precision and without their optimisers' state, for `trainer train
+    /// --from` on another machine.
+    #[arg(long, value_name = "FILE", requires = "run", conflicts_with_all = ["onnx", "check", "split"])]
+    weights: Option<PathBuf>,
     /// Folder of the run: its generator and detector are exported.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
@@ -113,6 +118,15 @@ impl Trained {
 
 impl Export {
     pub fn run(self) -> Result<()> {
+        if let (Some(path), Some(run)) = (&self.weights, &self.run) {
+            if path.exists() && !self.force {
+                return Err(Error::Usage(format!("{} exists: replace it with --force", path.display())));
+            }
+            let (run, _) = Run::open(run)?;
+            Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?.save_weights(path)?;
+            println!("{}", path.display());
+            return Ok(());
+        }
         let dir = self.onnx.clone().flatten();
         if let Some(bundle) = &self.split {
             let out = dir.as_deref().unwrap_or(bundle);

@@ -13,11 +13,15 @@ use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
+use crate::nets::Detector;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
+use crate::train::keypoints::{self, KeypointsTraining};
 use crate::train::ranks::{self, Ranks};
 use crate::train::run::Run;
 use crate::train::session::Session;
+use crate::train::stage::{self, Stage};
+use crate::train::stored::Stored;
 
 #[derive(Debug, Args)]
 pub struct Train {
@@ -32,6 +36,10 @@ pub struct Train {
     /// Carry on a run from its last checkpoint. With --preset, --config or --set, with that configuration from here on.
     #[arg(long)]
     resume: bool,
+    /// Begin a new run with the networks of a checkpoint: another run's, or weights that `trainer export --weights` wrote, as
+    /// `models` has them. Its configuration holds where none is named.
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
+    from: Option<PathBuf>,
     /// Stop after this many real images in all, if before the configuration's end.
     #[arg(long, value_name = "N")]
     images: Option<u64>,
@@ -114,20 +122,38 @@ impl Train {
         let mend = "give all the same pictures";
         ranks::check_same(&**ranks, "other pictures", mend, store.fingerprint())?;
         let size = store.len() as u64;
+        let config_of = |c: &Checkpoint| c.state.config.keypoints.is_on();
+        let learns_keypoints = config.keypoints.is_on() && !checkpoint.as_ref().is_some_and(config_of);
+        if learns_keypoints && ranks.size() > 1 {
+            return Err(Error::Usage(
+                "keypoints are learned by one process: start without --ranks, stop it (Ctrl-C) once the generator is \
+                 in training, and carry on with --resume --ranks"
+                    .into(),
+            ));
+        }
+        gan::check_requirements(&config)?;
+        if ranks.leads() {
+            match self.resume {
+                true => run.write_config(&config)?,
+                false => run = Run::create(out, &config)?,
+            }
+        }
+        let detector =
+            learns_keypoints.then(|| self.learn_keypoints(&run, &config, &store, device)).transpose()?;
         let gan = match &checkpoint {
             Some(checkpoint) => Gan::resume(checkpoint, &config, size, device),
             None => Gan::new(&config, size, device),
         };
         let mut gan = ranks::together(&**ranks, gan)?;
         gan.join(ranks.clone())?;
+        if let Some(detector) = &detector {
+            gan.adopt(detector);
+        }
         if ranks.leads() {
-            if !self.resume {
-                run = Run::create(out, &config)?;
-            } else {
+            if checkpoint.is_some() {
                 let state = gan.state();
                 eprintln!("carrying on at step {}, {} images seen", state.step, state.images_seen);
                 run.trim_log(gan::STAGE, state.step)?;
-                run.write_config(&config)?;
             }
             run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
             run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size))?;
@@ -135,7 +161,7 @@ impl Train {
         }
         let schedule = Schedule {
             until_images: self.images,
-            save_every: Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7)),
+            save_every: self.save_every(),
             sample_every: self.sample_every,
             log_every: self.log_every,
         };
@@ -149,24 +175,64 @@ impl Train {
         Ok(())
     }
 
+    /// The detector of the keypoints' own training, as far as that is not done yet.
+    fn learn_keypoints(
+        &self,
+        run: &Run,
+        config: &Config,
+        store: &Arc<Store>,
+        device: Device,
+    ) -> Result<Stored<Detector>> {
+        let path = run.checkpoint(keypoints::STAGE);
+        let stored = path.exists().then(|| Checkpoint::open(&path)).transpose()?;
+        if let Some(done) = stored.as_ref().filter(|c| c.state.images_seen >= config.keypoints.images) {
+            done.check_architecture(config)?;
+            return keypoints::detector(done, device);
+        }
+        store.check_batch(config.keypoints.batch)?;
+        let mut training = KeypointsTraining::new(config, store.len() as u64, device)?;
+        if let Some(stored) = &stored {
+            stage::restore(&mut training, stored, config)?;
+        }
+        let first_step = training.learner().state.step;
+        eprintln!("keypoints first, from masked pictures, then the generator; from step {first_step}");
+        run.trim_log(keypoints::STAGE, first_step)?;
+        run.begin(Session::now(keypoints::STAGE, first_step, &self.data, store.len() as u64))?;
+        stage::train(&mut training, store, run, self.save_every(), self.log_every)?;
+        keypoints::detector(&Checkpoint::open(&path)?, device)
+    }
+
+    fn save_every(&self) -> Duration {
+        Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7))
+    }
+
     /// Configuration and checkpoint, the same on all ranks. Rank 0 alone looks into the run's folder: other
     /// machines need not have it.
     fn start(&self, out: &Path, ranks: &dyn Ranks) -> Result<Start> {
         let given = ranks::together(ranks, self.choice.named())?;
         let found = match self.resume && ranks.leads() {
             true => Run::open(out).and_then(|(run, stored)| {
-                let checkpoint = Checkpoint::open(&run.checkpoint(gan::STAGE))?;
-                Ok((run, Some(stored), Some(checkpoint)))
+                let path = run.checkpoint(gan::STAGE);
+                // Stopped while it learned its keypoints, a run has no generator yet.
+                let begun = path.exists() || !run.checkpoint(keypoints::STAGE).exists();
+                let checkpoint = begun.then(|| Checkpoint::open(&path)).transpose()?;
+                Ok((run, Some(stored), checkpoint))
             }),
             // Refused now rather than when all is read and trained.
             false if ranks.leads() && self.dump_gradients.as_ref().is_some_and(|p| p.exists()) => {
                 Err(Error::Usage("the file of --dump-gradients exists: name another".into()))
             }
-            false if ranks.leads() => Run::planned(out).map(|run| (run, None, None)),
+            false if ranks.leads() => Run::planned(out).and_then(|run| match &self.from {
+                Some(path) => {
+                    let checkpoint = Checkpoint::open(path)?;
+                    Ok((run, Some(checkpoint.state.config.clone()), Some(checkpoint)))
+                }
+                None => Ok((run, None, None)),
+            }),
             false => Ok((Run::elsewhere(out), None, None)),
         };
         let (run, mut stored, mut checkpoint) = ranks::together(ranks, found)?;
-        if self.resume && ranks.size() > 1 {
+        if (self.resume || self.from.is_some()) && ranks.size() > 1 {
             let content = checkpoint.as_ref().map(|c| c.content().to_vec()).unwrap_or_default();
             let content = ranks::from_first(ranks, content);
             let text = stored.as_ref().map(toml::to_string).transpose();
@@ -185,6 +251,15 @@ impl Train {
             config.gan.share(ranks.size())?;
             if let Some(checkpoint) = &checkpoint {
                 checkpoint.check_architecture(&config)?;
+                let (planned, seen) = (config.gan.images.iter().sum::<u64>(), checkpoint.state.images_seen);
+                if self.from.is_some() && planned <= seen {
+                    return Err(Error::Usage(format!(
+                        "{}: it has seen {seen} images, and gan.images {:?} ends there: name more with --set \
+                         gan.images=[…]",
+                        self.from.as_deref().unwrap_or(out).display(),
+                        config.gan.images
+                    )));
+                }
             }
             // The pictures are looked at before anything is written.
             let pictures = Store::count(&self.data, config.gan.batch)?;

@@ -70,7 +70,8 @@ pub struct GanConfig {
     /// Weight of the cycle from embeddings to an image and back, by the encoder.
     pub cycle_embeddings_weight: f64,
     /// Whether these two cycles teach the generator, too, as published, or the detector and the encoder alone. Where they
-    /// do, it learns to paint spots and colours that tell what it was given.
+    /// do, it learns to paint spots and colours that tell what it was given. A detector that had a training of its own
+    /// (`[keypoints]`) teaches it in any case: it learns no such signs.
     pub cycles_teach_generator: bool,
     /// Weight of the cycle from a real image to keypoints and embeddings and back, pixel by pixel.
     pub cycle_image_weight: f64,

@@ -6,6 +6,7 @@ mod crop;
 mod detector;
 mod encoder;
 mod gan;
+mod keypoints;
 pub mod overrides;
 pub mod presets;
 mod variants;
@@ -15,6 +16,7 @@ pub use crop::CropConfig;
 pub use detector::DetectorConfig;
 pub use encoder::EncoderConfig;
 pub use gan::{GanConfig, Perceptual};
+pub use keypoints::KeypointsConfig;
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;
@@ -87,11 +89,13 @@ pub struct Config {
     pub architecture: Architecture,
     /// Crops of real pictures.
     pub crop: CropConfig,
-    /// First part of the training.
+    /// First part of the training, if it has images to show.
+    pub keypoints: KeypointsConfig,
+    /// The generator's part of the training.
     pub gan: GanConfig,
-    /// Second part of the training.
+    /// The detector's part of the training.
     pub detector: DetectorConfig,
-    /// Third part of the training.
+    /// The encoder's part of the training.
     pub encoder: EncoderConfig,
 }
 
@@ -102,6 +106,7 @@ impl Default for Config {
             precision: Precision::Auto,
             architecture: Architecture::default(),
             crop: CropConfig::default(),
+            keypoints: KeypointsConfig::default(),
             gan: GanConfig::default(),
             detector: DetectorConfig::default(),
             encoder: EncoderConfig::default(),
@@ -139,7 +144,15 @@ impl Config {
     /// [`Error::Config`] naming the key that is wrong.
     pub fn check(&self) -> Result<()> {
         self.architecture.check()?;
+        self.keypoints.check(self.architecture.image_size)?;
         self.gan.check(&self.architecture.sizes())?;
+        if self.keypoints.is_on() && !self.gan.trains_detector() {
+            return Err(Error::Config(
+                "keypoints.images: no weight of [gan] has a use for the keypoints learned first (cycle_keypoints_weight, \
+                 keypoint_weight, cycle_image_weight, perceptual_weight)"
+                    .into(),
+            ));
+        }
         self.crop.check()?;
         self.detector.check()?;
         self.encoder.check()

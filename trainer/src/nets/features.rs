@@ -69,8 +69,13 @@ impl FeatureNet {
     /// pixel's channels scaled to length 1 as LPIPS does (Zhang et al., "The Unreasonable Effectiveness of Deep
     /// Features as a Perceptual Metric", 2018), so that no depth outweighs the others.
     pub fn layers(&self, images: &Tensor) -> Vec<Tensor> {
-        let maps = self.graph.run(&prepared(images, LAYERS_SIDE), &LAYERS);
-        maps.iter().map(unit_channels).collect()
+        self.layers_at(images, LAYERS_SIDE, Kind::Float)
+    }
+
+    /// The same with images brought to `side`, computed in `kind`.
+    pub fn layers_at(&self, images: &Tensor, side: i64, kind: Kind) -> Vec<Tensor> {
+        let maps = self.graph.run(&prepared(images, side).to_kind(kind), &LAYERS);
+        maps.iter().map(|map| unit_channels(&map.to_kind(Kind::Float))).collect()
     }
 
     /// Pooled features `[N, 1024]` of `images` `[N, 3, S, S]` in [-1, 1], RGB: the inputs of the last layer.

@@ -204,7 +204,8 @@ impl Operator {
                     }
                     _ => (w.padded(x, 0.0), [0, 0]),
                 };
-                x.conv2d(weight, bias.as_ref(), &w.strides, pads, &w.dilations, *groups)
+                let (weight, bias) = (weight.to_kind(x.kind()), bias.as_ref().map(|b| b.to_kind(x.kind())));
+                x.conv2d(&weight, bias, &w.strides, pads, &w.dilations, *groups)
             }
             Self::MaxPool(w) => {
                 w.padded(x, f64::NEG_INFINITY).max_pool2d(&w.kernel, &w.strides, [0, 0], &w.dilations, false)

@@ -11,6 +11,7 @@ pub mod image_generator;
 pub mod interpreter;
 pub mod keypoint_generator;
 pub mod layers;
+pub mod masked_autoencoder;
 pub mod pair_discriminator;
 pub mod resize;
 
@@ -20,6 +21,7 @@ pub use encoder::Encoder;
 pub use features::FeatureNet;
 pub use image_generator::ImageGenerator;
 pub use keypoint_generator::KeypointGenerator;
+pub use masked_autoencoder::MaskedAutoencoder;
 pub use pair_discriminator::{AppearanceDiscriminator, KeypointDiscriminator};
 
 /// Slope of every LeakyReLU of the generator and the discriminator (paper).

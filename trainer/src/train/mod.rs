@@ -12,6 +12,7 @@ pub mod groups;
 pub mod interrupt;
 pub mod judge;
 pub mod keep;
+pub mod keypoints;
 pub mod learner;
 pub mod measure;
 pub mod memory;

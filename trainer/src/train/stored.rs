@@ -96,7 +96,11 @@ impl<N: Staged> Stored<N> {
         Self::averaged(&stored, device).map(Some)
     }
 
-    fn restored(checkpoint: &Checkpoint, prefix: &str, device: Device) -> Result<Self> {
+    /// The network whose tensors a checkpoint has under `prefix`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Checkpoint`].
+    pub fn restored(checkpoint: &Checkpoint, prefix: &str, device: Device) -> Result<Self> {
         let network = Self::new(&checkpoint.state.config.architecture, device);
         let tensors = parameters::all(&network.store).into_iter();
         checkpoint

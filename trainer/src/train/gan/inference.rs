@@ -11,6 +11,7 @@ use crate::nets::resize::resize;
 use crate::nets::{Detector, Encoder};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::parameters;
+use crate::train::stored::Stored;
 
 /// A detector and an encoder, as far as some loss needs them.
 pub struct Inference {
@@ -20,6 +21,8 @@ pub struct Inference {
     pub detector: Option<Detector>,
     /// Image to embeddings.
     pub encoder: Option<Encoder>,
+    /// Whether the detector is one that had a training of its own and learns no more.
+    pub detector_is_fixed: bool,
     detector_size: i64,
 }
 
@@ -38,7 +41,26 @@ impl Inference {
         let (root, arch, gan) = (store.root(), &config.architecture, &config.gan);
         let detector = gan.trains_detector().then(|| Detector::new(&root / "detector", arch));
         let encoder = gan.trains_encoder().then(|| Encoder::new(&root / "encoder", arch));
-        Self { store, detector, encoder, detector_size: arch.detector_size }
+        let detector_is_fixed = detector.is_some() && config.keypoints.is_on();
+        if detector_is_fixed {
+            for (name, tensor) in parameters::all(&store) {
+                if name.starts_with("detector.") {
+                    let _ = tensor.set_requires_grad(false);
+                }
+            }
+        }
+        Self { store, detector, encoder, detector_is_fixed, detector_size: arch.detector_size }
+    }
+
+    /// Takes over what `detector` has learned.
+    pub fn adopt(&self, detector: &Stored<Detector>) {
+        let theirs = parameters::all(&detector.store);
+        let ours = parameters::all(&self.store).into_iter().filter(|(name, _)| name.starts_with("detector."));
+        tch::no_grad(|| {
+            for ((_, mut tensor), (_, value)) in ours.zip(theirs) {
+                tensor.copy_(&value);
+            }
+        });
     }
 
     /// The averaged networks of a `gan` checkpoint.
@@ -65,11 +87,12 @@ impl Inference {
     }
 
     /// Keypoints and embeddings of images `[N, 3, S, S]` in [-1, 1] of any side, both networks as they are when
-    /// training, the detector's norms by `norm`. The detector sees them at the side that it has in use.
+    /// training, the norms of a detector that learns by `norm`. The detector sees them at the side that it has in use.
     pub fn forward(&self, images: &Tensor, detect: bool, encode: bool, kind: Kind, norm: Norm) -> Seen {
         let detector = self.detector.as_ref().filter(|_| detect);
         let keypoints = detector.map(|net| {
             let images = resize(images, self.detector_size).to_kind(kind);
+            let norm = if self.detector_is_fixed { Norm::Running } else { norm };
             net.forward(&images, norm).keypoints
         });
         let looks = self.encoder.as_ref().filter(|_| encode).map(|net| net.forward(images, kind));

@@ -22,11 +22,12 @@ use super::generator::Generator;
 use super::progress::Progress;
 use super::ranks::{self, Ranks, Single};
 use super::run::Run;
+use super::stored::Stored;
 use super::{average, interrupt, parameters};
 use crate::config::Config;
 use crate::dataset::{Loader, Store};
 use crate::error::Result;
-use crate::nets::FeatureNet;
+use crate::nets::{Detector, FeatureNet};
 use crate::sample;
 
 use critics::Critics;
@@ -111,6 +112,12 @@ impl Gan {
         })
     }
 
+    /// Takes over the detector of the keypoints' own training, which stays as it is.
+    pub fn adopt(&self, detector: &Stored<Detector>) {
+        self.inference.adopt(detector);
+        self.average_inference.adopt(detector);
+    }
+
     /// Trains together with `ranks`, all of which must have the same networks; each takes its share of the batch.
     ///
     /// # Errors
@@ -140,6 +147,10 @@ impl Gan {
         }
         let mut tensors = gan.tensors();
         tensors.retain(|(name, _)| !added.iter().any(|network| network.owns(name)));
+        if checkpoint.is_weights_only()? {
+            eprintln!("the optimisers start afresh: the checkpoint is without their state");
+            tensors.retain(|(name, _)| !name.contains("_adam/"));
+        }
         checkpoint.restore(&mut tensors)?;
         gan.saved = Some(checkpoint.state.step);
         gan.state = State { config: config.clone(), dataset_size, ..checkpoint.state.clone() };
@@ -317,5 +328,5 @@ impl Gan {
 /// # Errors
 /// [`crate::Error::Usage`] naming the command that fetches it.
 pub fn check_requirements(config: &Config) -> Result<Option<PathBuf>> {
-    config.gan.needs_features().then(FeatureNet::find).transpose()
+    (config.gan.needs_features() || config.keypoints.needs_features()).then(FeatureNet::find).transpose()
 }

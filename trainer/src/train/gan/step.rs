@@ -325,9 +325,16 @@ impl Gan {
         let latents = &drawn.latents;
         let (detect, encode) = (gan.cycle_keypoints_weight > 0.0, gan.cycle_embeddings_weight > 0.0);
         let norm = frame.groups.norm(drawn.images.size()[0], TRAINING_MOMENTUM);
-        let images =
-            if gan.cycles_teach_generator { drawn.images.shallow_clone() } else { drawn.images.detach() };
-        let found = self.inference.forward(&images, detect, encode, frame.kind, norm);
+        let shown = |teach: bool| if teach { drawn.images.shallow_clone() } else { drawn.images.detach() };
+        // A detector that is fixed can't agree with the generator on signs that no real picture has.
+        let fixed = self.inference.detector_is_fixed;
+        let seen_by = |detect: bool, encode: bool, teach: bool| {
+            self.inference.forward(&shown(teach), detect, encode, frame.kind, norm)
+        };
+        let mut found = seen_by(detect && !fixed, encode, gan.cycles_teach_generator);
+        if fixed {
+            found.keypoints = seen_by(detect, false, true).keypoints;
+        }
         if let Some(keypoints) = &found.keypoints {
             let loss = losses::cycle::keypoints(keypoints, &latents.keypoints);
             terms.add("cycle_keypoints", gan.cycle_keypoints_weight, loss);
