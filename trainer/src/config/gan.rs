@@ -65,6 +65,9 @@ pub struct GanConfig {
     pub keypoint_weight: f64,
     /// Weight of the appearance discriminator, which does the same with embeddings. Trains an encoder along.
     pub appearance_weight: f64,
+    /// Weight of the energy distance between drawn poses and those of real pictures, where keypoints had a training of
+    /// their own and these are known.
+    pub pose_weight: f64,
     /// Weight of the cycle from keypoints to an image and back, by the detector.
     pub cycle_keypoints_weight: f64,
     /// Weight of the cycle from embeddings to an image and back, by the encoder.
@@ -126,6 +129,7 @@ impl Default for GanConfig {
             generator_equivariance_fraction: 0.375,
             keypoint_weight: 0.0,
             appearance_weight: 0.0,
+            pose_weight: 1.0,
             cycle_keypoints_weight: 0.0,
             cycle_embeddings_weight: 0.0,
             cycles_teach_generator: true,
@@ -196,6 +200,7 @@ impl GanConfig {
             ("generator_equivariance_weight", self.generator_equivariance_weight),
             ("keypoint_weight", self.keypoint_weight),
             ("appearance_weight", self.appearance_weight),
+            ("pose_weight", self.pose_weight),
             ("cycle_keypoints_weight", self.cycle_keypoints_weight),
             ("cycle_embeddings_weight", self.cycle_embeddings_weight),
             ("cycle_image_weight", self.cycle_image_weight),

@@ -26,6 +26,10 @@ pub struct KeypointsConfig {
     pub image_weight: f64,
     /// Weight of the same in the features of open-nsfw.
     pub perceptual_weight: f64,
+    /// Weight of the separation loss: without it most keypoints come to lie in one spot.
+    pub separation_weight: f64,
+    /// Distance within which keypoints push each other away, normalised coordinates.
+    pub separation_width: f64,
     /// Weight of equivariance: the keypoints of a deformed picture are the deformed keypoints.
     pub equivariance_weight: f64,
     /// Part of the training after which that sets in: at the start, when all keypoints lie in the middle, it would hold
@@ -48,6 +52,8 @@ impl Default for KeypointsConfig {
             tau: 0.01,
             image_weight: 0.5,
             perceptual_weight: 1.0,
+            separation_weight: 0.05,
+            separation_width: 0.25,
             equivariance_weight: 0.0,
             equivariance_from: 0.2,
             deformation: 1.0,
@@ -76,7 +82,12 @@ impl KeypointsConfig {
         if self.batch < 2 {
             return fail("keypoints.batch must be at least 2".into());
         }
-        for (name, value) in [("rate", self.rate), ("tau", self.tau), ("ema_half_life", self.ema_half_life)] {
+        for (name, value) in [
+            ("separation_width", self.separation_width),
+            ("rate", self.rate),
+            ("tau", self.tau),
+            ("ema_half_life", self.ema_half_life),
+        ] {
             if !(value.is_finite() && value > 0.0) {
                 return fail(format!("keypoints.{name} must be positive"));
             }
@@ -92,6 +103,7 @@ impl KeypointsConfig {
         for (name, weight) in [
             ("image_weight", self.image_weight),
             ("perceptual_weight", self.perceptual_weight),
+            ("separation_weight", self.separation_weight),
             ("equivariance_weight", self.equivariance_weight),
             ("deformation", self.deformation),
         ] {

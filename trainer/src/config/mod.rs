@@ -89,10 +89,10 @@ pub struct Config {
     pub architecture: Architecture,
     /// Crops of real pictures.
     pub crop: CropConfig,
-    /// First part of the training, if it has images to show.
-    pub keypoints: KeypointsConfig,
     /// The generator's part of the training.
     pub gan: GanConfig,
+    /// The keypoints' part of the training, before the generator's, if it has images to show.
+    pub keypoints: KeypointsConfig,
     /// The detector's part of the training.
     pub detector: DetectorConfig,
     /// The encoder's part of the training.

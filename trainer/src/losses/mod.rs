@@ -3,7 +3,9 @@
 pub mod augment;
 pub mod cycle;
 pub mod diversity;
+pub mod energy;
 pub mod features;
+pub mod separation;
 
 use tch::{Kind, Tensor};
 

@@ -46,6 +46,8 @@ pub struct StepReport {
     image: f64,
     /// Perceptual distance of the same.
     perceptual: Option<f64>,
+    /// How many others each keypoint has near it.
+    separation: f64,
     /// Mean distance of a deformed picture's keypoints from the deformed keypoints, normalised coordinates.
     equivariance: Option<f64>,
     /// Mean over keypoints of the standard deviation over pictures, normalised coordinates.
@@ -63,7 +65,7 @@ impl Report for StepReport {
         if let Some(e) = self.equivariance {
             note.push_str(&format!(" equivariance {e:.4}"));
         }
-        format!("{note} spread {:.3}", self.spread)
+        format!("{note} spread {:.3} near {:.2}", self.spread, self.separation)
     }
 }
 
@@ -205,6 +207,10 @@ impl Stage for KeypointsTraining {
             loss += &distance * config.perceptual_weight;
             perceptual = Some(parameters::value(&distance));
         }
+        let separation = losses::separation::separation(&masked.keypoints, config.separation_width);
+        if config.separation_weight > 0.0 {
+            loss += &separation * config.separation_weight;
+        }
         let mut equivariance = None;
         let done = self.learner.state.images_seen as f64 / config.images as f64;
         if config.equivariance_weight > 0.0 && done >= config.equivariance_from {
@@ -222,6 +228,7 @@ impl Stage for KeypointsTraining {
             loss: parameters::value(&loss),
             image: parameters::value(&image),
             perceptual,
+            separation: parameters::value(&separation),
             equivariance,
             spread: parameters::value(&spread.mean(Kind::Float)),
             rate,

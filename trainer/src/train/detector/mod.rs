@@ -3,13 +3,14 @@
 mod loss;
 
 use serde::Serialize;
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::config::Config;
 use crate::dataset::Loader;
 use crate::error::Result;
 use crate::nets::Detector;
 use crate::nets::layers::Norm;
+use crate::nets::resize::resize;
 use crate::sample;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::generator::Generator;
@@ -89,12 +90,20 @@ impl DetectorTraining {
         Ok(Self { config: config.clone(), generator, learner, teacher, device, drawn: None })
     }
 
-    /// Draws `n` pictures with their keypoints.
+    /// Draws `n` pictures with their keypoints: those that they were drawn from, or, where keypoints had a training of
+    /// their own, those that its detector sees, which the generator misses by a little.
     fn draw_pictures(&self, n: i64) -> (Tensor, Tensor) {
-        let size = self.config.architecture.image_size;
+        let (config, size) = (&self.config, self.config.architecture.image_size);
         let latents = self.generator.sample_latents(n);
-        let images = self.generator.draw(&latents, size, 1.0, self.config.precision.kind(self.device));
-        (images, latents.keypoints)
+        let images = self.generator.draw(&latents, size, 1.0, config.precision.kind(self.device));
+        match self.teacher.as_ref().filter(|_| config.keypoints.is_on()) {
+            Some(teacher) => {
+                let shown = resize(&images, config.architecture.detector_size).to_kind(Kind::Float);
+                let seen = teacher.net.forward(&shown, Norm::Running);
+                (images, seen.keypoints)
+            }
+            None => (images, latents.keypoints),
+        }
     }
 
     /// The pictures of this step, a function of its number alone.

@@ -86,6 +86,12 @@ impl Inference {
         })
     }
 
+    /// Keypoints of images `[N, 3, S, S]` in [-1, 1], each image's in a row: `[N, 2 K]`. None without a detector.
+    pub fn poses(&self, images: &Tensor) -> Tensor {
+        let seen = self.forward(images, true, false, Kind::Float, Norm::Running);
+        seen.keypoints.unwrap_or_default().flatten(1, 2)
+    }
+
     /// Keypoints and embeddings of images `[N, 3, S, S]` in [-1, 1] of any side, both networks as they are when
     /// training, the norms of a detector that learns by `norm`. The detector sees them at the side that it has in use.
     pub fn forward(&self, images: &Tensor, detect: bool, encode: bool, kind: Kind, norm: Norm) -> Seen {

@@ -3,6 +3,7 @@
 mod critics;
 mod inference;
 mod optional;
+mod poses;
 mod probe;
 mod report;
 mod revisit;
@@ -29,14 +30,21 @@ use crate::dataset::{Loader, Store};
 use crate::error::Result;
 use crate::nets::{Detector, FeatureNet};
 use crate::sample;
+use crate::share::Share;
 
 use critics::Critics;
 pub use inference::Inference;
+use poses::Poses;
 pub use report::{Measured, StepReport};
 use terms::Watch;
 
 /// The stage's name in files.
 pub const STAGE: &str = "gan";
+
+/// Real pictures whose poses are known.
+const POSES: usize = 2048;
+/// As many at a time.
+const POSES_A_BATCH: usize = 64;
 
 /// Steps after which it is looked whether all losses are finite: each look waits for the device.
 const LOOK_EVERY: u64 = 16;
@@ -67,6 +75,8 @@ pub struct Gan {
     inference_adam: Adam,
     /// The pretrained network of the perceptual loss, not trained and not saved.
     features: Option<FeatureNet>,
+    /// Those of real pictures, where a fixed detector tells them.
+    poses: Option<Poses>,
     watch: Watch,
     state: State,
     /// Step of the checkpoint that is there.
@@ -103,6 +113,7 @@ impl Gan {
             inference,
             average_inference,
             features,
+            poses: None,
             watch: Watch::default(),
             state: State::new(STAGE, config, dataset_size),
             saved: None,
@@ -219,6 +230,27 @@ impl Gan {
         }
     }
 
+    /// Finds keypoints in real pictures, the first that training shows and the same after every resume: drawn poses are
+    /// held against these.
+    ///
+    /// # Errors
+    /// Those of the loader.
+    fn observe_poses(&mut self, store: &Arc<Store>) -> Result<()> {
+        if !self.inference.detector_is_fixed || self.config.gan.pose_weight == 0.0 {
+            return Ok(());
+        }
+        let (crops, size) = (self.config.crop.clone(), self.config.architecture.image_size as usize);
+        let mut loader =
+            Loader::start(store.clone(), crops, self.config.seed, POSES_A_BATCH, size, 0, Share::WHOLE);
+        let mut poses = Vec::new();
+        for _ in 0..POSES / POSES_A_BATCH {
+            let real = loader.next_batch()?.to_device(self.device);
+            poses.push(tch::no_grad(|| self.inference.poses(&real)));
+        }
+        self.poses = Some(Poses::new(&Tensor::cat(&poses, 0)));
+        Ok(())
+    }
+
     /// Size and blend for the images seen so far.
     pub fn resolution(&self) -> (i64, f64) {
         let gan = &self.config.gan;
@@ -248,6 +280,7 @@ impl Gan {
         let end = schedule.until_images.map_or(planned, |u| u.min(planned));
         let leads = self.ranks.leads();
         let mut progress = Progress::resumed("training", self.state.images_seen, end);
+        self.observe_poses(&store)?;
         let mut loader: Option<(i64, Loader)> = None;
         let mut saved = Instant::now();
         let mut clock = Instant::now();

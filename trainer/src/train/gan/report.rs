@@ -163,6 +163,7 @@ fn mend(term: &str) -> &'static str {
         "background" => "background_weight",
         "keypoints" => "keypoint_weight",
         "appearance" => "appearance_weight",
+        "poses" => "pose_weight",
         "cycle_keypoints" => "cycle_keypoints_weight",
         "cycle_embeddings" => "cycle_embeddings_weight",
         "cycle_image" => "cycle_image_weight",

@@ -4,6 +4,7 @@ use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::Gan;
+use super::poses::Poses;
 use super::report::Measured;
 use super::revisit::Shown;
 use super::terms::Terms;
@@ -24,6 +25,9 @@ use crate::train::{average, parameters};
 /// Images over which the average's half-life grows to its full length, as a fraction of images seen: at the start
 /// the average must follow quickly.
 const AVERAGE_RAMP: f64 = 0.05;
+
+/// Drawn poses that are held against those of real pictures on a step.
+const POSES_COMPARED: i64 = 128;
 
 /// How the images of a step are drawn and judged.
 #[derive(Clone, Copy)]
@@ -305,6 +309,9 @@ impl Gan {
             let fake_logits = net.forward(&fake, &latents.embeddings, &latents.background, alpha, kind);
             terms.add("appearance", gan.appearance_weight, losses::pair(&real_logits, &fake_logits));
         }
+        if let Some(poses) = &self.poses {
+            terms.add("poses", gan.pose_weight, self.pose_distance(poses));
+        }
         self.add_cycles(&mut terms, drawn, frame);
         self.add_revisits(&mut terms, shown, step, frame);
         terms
@@ -317,6 +324,12 @@ impl Gan {
         let tau = self.config.architecture.tau * self.config.gan.background_reach;
         let parts = 1.0 - heatmap::background(&heatmap::parts(&pose, tau, frame.size).detach());
         (frame.groups.firsts(&drawn.images, n), parts)
+    }
+
+    /// Energy distance between drawn poses and as many of those of real pictures. All ranks draw the same.
+    fn pose_distance(&self, poses: &Poses) -> Tensor {
+        let noise = Noise::sample(POSES_COMPARED, self.config.architecture.latent, self.device);
+        poses.distance(&self.generator.keypoints.forward(&noise, Norm::Batch(0.0)).keypoints)
     }
 
     /// From latents to an image and back.
