@@ -91,10 +91,14 @@ fn unknown(key: &str, known: &[String]) -> String {
         let whole = strsim::normalized_damerau_levenshtein(key, k);
         whole.max(strsim::normalized_damerau_levenshtein(&last(key), &last(k)) - 0.01)
     };
-    let best = known.iter().max_by(|a, b| nearness(a).total_cmp(&nearness(b)));
-    match best.filter(|k| nearness(k) > 0.5) {
-        Some(best) => format!("no key named {key}: did you mean {best}?"),
-        None => format!("no key named {key}: the keys are {}", known.join(", ")),
+    let best = known.iter().map(|k| nearness(k)).fold(0.0, f64::max);
+    let nearest: Vec<&str> = known.iter().filter(|k| nearness(k) == best).map(String::as_str).collect();
+    match nearest.split_last() {
+        Some((one, [])) if best > 0.5 => format!("no key named {key}: did you mean {one}?"),
+        Some((last, others)) if best > 0.5 => {
+            format!("no key named {key}: did you mean {} or {last}?", others.join(", "))
+        }
+        _ => format!("no key named {key}: the keys are {}", known.join(", ")),
     }
 }
 
@@ -130,7 +134,10 @@ mod tests {
     fn unknown_keys_name_the_nearest_and_wrong_types_the_key() {
         let refused = |s: &str| set(&[s]).unwrap_err();
         assert!(refused("gan.bath=3").contains("did you mean gan.batch?"));
-        assert!(refused("batch=3").contains("did you mean gan.batch?"));
+        assert!(
+            refused("batch=3")
+                .contains("did you mean detector.batch, encoder.batch, gan.batch or keypoints.batch?")
+        );
         assert!(refused("architecture.keypoint=3").contains("did you mean architecture.keypoints?"));
         assert!(refused("zzzzzz=1").contains("the keys are architecture.detector_channels"));
         assert!(refused("gan=1").contains("no key named gan"));

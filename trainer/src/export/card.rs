@@ -33,12 +33,16 @@ pub struct Facts<'a> {
 /// The card as Markdown.
 pub fn write(f: &Facts) -> String {
     let a = &f.gan.config.architecture;
+    let first = match f.gan.config.keypoints.images {
+        0 => String::new(),
+        n => format!("| masked pictures that keypoints were learned from, before the generator | {n} |\n"),
+    };
     let mut card = format!(
         "# {}\n\n{}\n\n## Model\n\n\
          LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
          of {}, images of {} px, detector input of {} px. Keypoints and their meaning were found without labels. {}.\n\n\
          ## Training\n\n| | |\n|---|---|\n\
-         | data | {} |\n| pictures | {} |\n| real images seen by the discriminator | {} |\n\
+         | data | {} |\n| pictures | {} |\n{first}| real images seen by the discriminator | {} |\n\
          | generated pairs seen by the detector | {} |\n| time | generator {}, detector {} |\n| machine | {} |\n\
          | trainer revision | `{}` |\n| exported | {} |\n\nThe whole configuration is in `manifest.json`.\n\n## Measured\n\n",
         f.name,

@@ -228,7 +228,8 @@ impl Stage for DetectorTraining {
             let seen = all.narrow(n, real.images.size()[0]);
             let distance = weighted_distance(&seen.keypoints, real);
             // Real faces are faces: what is learned from generated ones alone takes dark ones for none.
-            loss += (&distance + sureness(&seen, real)) * config.equivariance_weight;
+            // That counts once whatever the weight: pictures without a face are to be outnumbered no further.
+            loss += &distance * config.equivariance_weight + sureness(&seen, real);
             equivariance = Some(parameters::value(&distance));
         }
         let rate = config.rate * rate;
