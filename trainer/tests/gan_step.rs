@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
 
 use tch::{Device, Kind, Tensor};
 use trainer::config::{Config, GanConfig, Perceptual};
@@ -12,13 +12,7 @@ use trainer::train::gan::{Gan, Inference, STAGE, StepReport};
 use trainer::train::parameters;
 use trainer::train::run::Run;
 
-/// libtorch has one random generator in a process: tests that need its numbers take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    // Networks this small are faster on one thread, the more so where other tests run.
-    tch::set_num_threads(1);
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use common::alone;
 
 type Tensors = Vec<(String, Tensor)>;
 

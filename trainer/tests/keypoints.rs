@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod common;
 
 use tch::{Device, Kind, Tensor};
 use trainer::config::Config;
@@ -15,12 +15,7 @@ use trainer::train::parameters;
 use trainer::train::stage::{self, Stage};
 use trainer::train::stored::Stored;
 
-/// libtorch has one random generator in a process: tests that need its numbers take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    tch::set_num_threads(1);
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use common::alone;
 
 /// 32 px pictures, three keypoints, a small detector; without the pretrained features.
 fn config() -> Config {

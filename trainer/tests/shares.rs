@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::rc::Rc;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tch::{Device, Kind, Tensor};
 use trainer::Result;
@@ -13,11 +14,7 @@ use trainer::share::Share;
 use trainer::train::gan::Gan;
 use trainer::train::ranks::{Ranks, Single};
 
-/// libtorch has one random generator in a process: tests that need its numbers take turns.
-fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use common::alone;
 
 /// One of two ranks that never hears from the other: its gradients are those of its share.
 struct Deaf(usize);

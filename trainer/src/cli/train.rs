@@ -122,8 +122,8 @@ impl Train {
         let mend = "give all the same pictures";
         ranks::check_same(&**ranks, "other pictures", mend, store.fingerprint())?;
         let size = store.len() as u64;
-        let config_of = |c: &Checkpoint| c.state.config.keypoints.is_on();
-        let learns_keypoints = config.keypoints.is_on() && !checkpoint.as_ref().is_some_and(config_of);
+        let learned = checkpoint.as_ref().is_some_and(|c| c.state.config.keypoints.is_on());
+        let learns_keypoints = config.keypoints.is_on() && !learned;
         if learns_keypoints && ranks.size() > 1 {
             return Err(Error::Usage(
                 "keypoints are learned by one process: start without --ranks, stop it (Ctrl-C) once the generator is \
@@ -131,7 +131,6 @@ impl Train {
                     .into(),
             ));
         }
-        gan::check_requirements(&config)?;
         if ranks.leads() {
             match self.resume {
                 true => run.write_config(&config)?,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Perceptual;
+use super::{Perceptual, checks};
 use crate::error::{Error, Result};
 
 /// The encoder's training, on generated pairs and on real pictures that are drawn again. Losses of weight 0 cost no
@@ -63,25 +63,20 @@ impl EncoderConfig {
         if self.batch < 2 {
             return fail("encoder.batch must be at least 2".into());
         }
-        for (name, value) in [("rate", self.rate), ("ema_half_life", self.ema_half_life)] {
-            if !(value.is_finite() && value > 0.0) {
-                return fail(format!("encoder.{name} must be positive"));
-            }
-        }
+        checks::positive("encoder", &[("rate", self.rate), ("ema_half_life", self.ema_half_life)])?;
         if !(0.0..=1.0).contains(&self.deformed) {
             return fail("encoder.deformed must be 0 to 1".into());
         }
-        for (name, weight) in [
-            ("embeddings_weight", self.embeddings_weight),
-            ("image_weight", self.image_weight),
-            ("perceptual_weight", self.perceptual_weight),
-            ("adversarial_weight", self.adversarial_weight),
-            ("deformation", self.deformation),
-        ] {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return fail(format!("encoder.{name} must be 0 (off) or more"));
-            }
-        }
+        checks::weights(
+            "encoder",
+            &[
+                ("embeddings_weight", self.embeddings_weight),
+                ("image_weight", self.image_weight),
+                ("perceptual_weight", self.perceptual_weight),
+                ("adversarial_weight", self.adversarial_weight),
+                ("deformation", self.deformation),
+            ],
+        )?;
         if self.embeddings_weight + self.image_weight + self.perceptual_weight == 0.0 {
             return fail("encoder: a weight of embeddings, image or perceptual must be above 0".into());
         }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checks;
 use crate::error::{Error, Result};
 
 /// What the perceptual loss measures in.
@@ -74,7 +75,7 @@ pub struct GanConfig {
     pub cycle_embeddings_weight: f64,
     /// Whether these two cycles teach the generator, too, as published, or the detector and the encoder alone. Where they
     /// do, it learns to paint spots and colours that tell what it was given. A detector that had a training of its own
-    /// (`[keypoints]`) teaches it in any case: it learns no such signs.
+    /// (`[keypoints]`) teaches it in any case: it learns no such signs, but a large weight has the generator find some.
     pub cycles_teach_generator: bool,
     /// Weight of the cycle from a real image to keypoints and embeddings and back, pixel by pixel.
     pub cycle_image_weight: f64,
@@ -194,26 +195,25 @@ impl GanConfig {
         if fractions.iter().any(|f| !(0.0..=1.0).contains(f)) {
             return fail("gan: fractions must be 0 to 1");
         }
-        for (name, weight) in [
-            ("r1_weight", self.r1_weight),
-            ("background_weight", self.background_weight),
-            ("generator_equivariance_weight", self.generator_equivariance_weight),
-            ("keypoint_weight", self.keypoint_weight),
-            ("appearance_weight", self.appearance_weight),
-            ("pose_weight", self.pose_weight),
-            ("cycle_keypoints_weight", self.cycle_keypoints_weight),
-            ("cycle_embeddings_weight", self.cycle_embeddings_weight),
-            ("cycle_image_weight", self.cycle_image_weight),
-            ("perceptual_weight", self.perceptual_weight),
-            ("equivariance_weight", self.equivariance_weight),
-            ("deformation", self.deformation),
-            ("feature_matching_weight", self.feature_matching_weight),
-            ("diversity_weight", self.diversity_weight),
-        ] {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(Error::Config(format!("gan.{name} must be 0 (off) or more")));
-            }
-        }
+        checks::weights(
+            "gan",
+            &[
+                ("r1_weight", self.r1_weight),
+                ("background_weight", self.background_weight),
+                ("generator_equivariance_weight", self.generator_equivariance_weight),
+                ("keypoint_weight", self.keypoint_weight),
+                ("appearance_weight", self.appearance_weight),
+                ("pose_weight", self.pose_weight),
+                ("cycle_keypoints_weight", self.cycle_keypoints_weight),
+                ("cycle_embeddings_weight", self.cycle_embeddings_weight),
+                ("cycle_image_weight", self.cycle_image_weight),
+                ("perceptual_weight", self.perceptual_weight),
+                ("equivariance_weight", self.equivariance_weight),
+                ("deformation", self.deformation),
+                ("feature_matching_weight", self.feature_matching_weight),
+                ("diversity_weight", self.diversity_weight),
+            ],
+        )?;
         for (name, weight) in [
             ("equivariance_weight", self.equivariance_weight),
             ("generator_equivariance_weight", self.generator_equivariance_weight),

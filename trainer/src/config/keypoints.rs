@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checks;
 use crate::error::{Error, Result};
 
 /// The detector's first training, by drawing masked pictures again (see [`crate::nets::MaskedAutoencoder`]). Where it has
@@ -82,16 +83,15 @@ impl KeypointsConfig {
         if self.batch < 2 {
             return fail("keypoints.batch must be at least 2".into());
         }
-        for (name, value) in [
-            ("separation_width", self.separation_width),
-            ("rate", self.rate),
-            ("tau", self.tau),
-            ("ema_half_life", self.ema_half_life),
-        ] {
-            if !(value.is_finite() && value > 0.0) {
-                return fail(format!("keypoints.{name} must be positive"));
-            }
-        }
+        checks::positive(
+            "keypoints",
+            &[
+                ("separation_width", self.separation_width),
+                ("rate", self.rate),
+                ("tau", self.tau),
+                ("ema_half_life", self.ema_half_life),
+            ],
+        )?;
         for (name, share) in [("mask", self.mask), ("equivariance_from", self.equivariance_from)] {
             if !(0.0..=1.0).contains(&share) {
                 return fail(format!("keypoints.{name} must be 0 to 1"));
@@ -100,17 +100,16 @@ impl KeypointsConfig {
         if self.patches < 1 || image_size % self.patches != 0 {
             return fail(format!("keypoints.patches must divide architecture.image_size, {image_size}"));
         }
-        for (name, weight) in [
-            ("image_weight", self.image_weight),
-            ("perceptual_weight", self.perceptual_weight),
-            ("separation_weight", self.separation_weight),
-            ("equivariance_weight", self.equivariance_weight),
-            ("deformation", self.deformation),
-        ] {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return fail(format!("keypoints.{name} must be 0 (off) or more"));
-            }
-        }
+        checks::weights(
+            "keypoints",
+            &[
+                ("image_weight", self.image_weight),
+                ("perceptual_weight", self.perceptual_weight),
+                ("separation_weight", self.separation_weight),
+                ("equivariance_weight", self.equivariance_weight),
+                ("deformation", self.deformation),
+            ],
+        )?;
         if self.image_weight + self.perceptual_weight == 0.0 {
             return fail("keypoints: a weight of image or perceptual must be above 0".into());
         }

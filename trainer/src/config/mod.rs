@@ -2,6 +2,7 @@
 //! starts and stored with every checkpoint.
 
 mod architecture;
+mod checks;
 mod crop;
 mod detector;
 mod encoder;

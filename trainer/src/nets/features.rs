@@ -51,6 +51,14 @@ impl FeatureNet {
             .ok_or_else(|| Error::Usage(format!("the feature network {} is not there: {FIX}", Self::NAME)))
     }
 
+    /// The network of the cache, if it is `needed`.
+    ///
+    /// # Errors
+    /// Those of [`FeatureNet::find`] and [`FeatureNet::load`].
+    pub fn load_if(needed: bool, device: Device) -> Result<Option<Self>> {
+        needed.then(|| Self::load(&Self::find()?, device)).transpose()
+    }
+
     /// Reads the network from `path`, which must be the very file that is pinned.
     ///
     /// # Errors

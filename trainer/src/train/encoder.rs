@@ -111,11 +111,7 @@ impl EncoderTraining {
     ) -> Result<Self> {
         generator.check_architecture(config)?;
         detector.check_architecture(config)?;
-        let features = if config.encoder.needs_features() {
-            Some(FeatureNet::load(&FeatureNet::find()?, device)?)
-        } else {
-            None
-        };
+        let features = FeatureNet::load_if(config.encoder.needs_features(), device)?;
         let detector = Stored::averaged(detector, device)?;
         let start = Stored::trained_along(generator, device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);

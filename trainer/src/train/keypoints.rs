@@ -113,11 +113,7 @@ impl KeypointsTraining {
     /// # Errors
     /// [`crate::Error::Usage`] naming the command that fetches the feature network, if it is needed.
     pub fn new(config: &Config, dataset_size: u64, device: Device) -> Result<Self> {
-        let features = if config.keypoints.needs_features() {
-            Some(FeatureNet::load(&FeatureNet::find()?, device)?)
-        } else {
-            None
-        };
+        let features = FeatureNet::load_if(config.keypoints.needs_features(), device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
         // Begins with heat maps that are flat: a gradient from anywhere in the picture moves a keypoint then, where one from
         // beside a chance peak would not.

@@ -34,6 +34,11 @@ pub struct Seen {
     pub looks: Option<Looks>,
 }
 
+/// The detector's tensors of `store`, in the order that a store of its own has them.
+fn detectors(store: &VarStore) -> impl Iterator<Item = (String, Tensor)> {
+    parameters::all(store).into_iter().filter(|(name, _)| name.starts_with("detector."))
+}
+
 impl Inference {
     /// Fresh networks.
     pub fn new(config: &Config, device: Device) -> Self {
@@ -43,10 +48,8 @@ impl Inference {
         let encoder = gan.trains_encoder().then(|| Encoder::new(&root / "encoder", arch));
         let detector_is_fixed = detector.is_some() && config.keypoints.is_on();
         if detector_is_fixed {
-            for (name, tensor) in parameters::all(&store) {
-                if name.starts_with("detector.") {
-                    let _ = tensor.set_requires_grad(false);
-                }
+            for (_, tensor) in detectors(&store) {
+                let _ = tensor.set_requires_grad(false);
             }
         }
         Self { store, detector, encoder, detector_is_fixed, detector_size: arch.detector_size }
@@ -54,10 +57,9 @@ impl Inference {
 
     /// Takes over what `detector` has learned.
     pub fn adopt(&self, detector: &Stored<Detector>) {
-        let theirs = parameters::all(&detector.store);
-        let ours = parameters::all(&self.store).into_iter().filter(|(name, _)| name.starts_with("detector."));
         tch::no_grad(|| {
-            for ((_, mut tensor), (_, value)) in ours.zip(theirs) {
+            for ((_, mut tensor), (_, value)) in detectors(&self.store).zip(parameters::all(&detector.store))
+            {
                 tensor.copy_(&value);
             }
         });
@@ -84,12 +86,6 @@ impl Inference {
                 "appearance_weight, cycle_embeddings_weight, cycle_image_weight or perceptual_weight";
             Error::Usage(format!("this run has no encoder: train it on with --resume and {weights} above 0"))
         })
-    }
-
-    /// Keypoints of images `[N, 3, S, S]` in [-1, 1], each image's in a row: `[N, 2 K]`. None without a detector.
-    pub fn poses(&self, images: &Tensor) -> Tensor {
-        let seen = self.forward(images, true, false, Kind::Float, Norm::Running);
-        seen.keypoints.unwrap_or_default().flatten(1, 2)
     }
 
     /// Keypoints and embeddings of images `[N, 3, S, S]` in [-1, 1] of any side, both networks as they are when

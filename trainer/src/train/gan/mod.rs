@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::adam::Adam;
 use super::checkpoint::{Checkpoint, State};
@@ -28,6 +28,7 @@ use super::{average, interrupt, parameters};
 use crate::config::Config;
 use crate::dataset::{Loader, Store};
 use crate::error::Result;
+use crate::nets::layers::Norm;
 use crate::nets::{Detector, FeatureNet};
 use crate::sample;
 use crate::share::Share;
@@ -89,12 +90,9 @@ impl Gan {
     /// Fresh networks.
     ///
     /// # Errors
-    /// Those of [`check_requirements`], and [`crate::Error::Data`] if the feature network is not the right one.
+    /// Those of [`FeatureNet::load_if`].
     pub fn new(config: &Config, dataset_size: u64, device: Device) -> Result<Self> {
-        let features = match check_requirements(config)? {
-            Some(path) => Some(FeatureNet::load(&path, device)?),
-            None => None,
-        };
+        let features = FeatureNet::load_if(config.gan.needs_features(), device)?;
         tch::manual_seed(config.seed as i64);
         let generator = Generator::new(&config.architecture, device);
         let average = Generator::new(&config.architecture, device);
@@ -245,7 +243,9 @@ impl Gan {
         let mut poses = Vec::new();
         for _ in 0..POSES / POSES_A_BATCH {
             let real = loader.next_batch()?.to_device(self.device);
-            poses.push(tch::no_grad(|| self.inference.poses(&real)));
+            let seen =
+                tch::no_grad(|| self.inference.forward(&real, true, false, Kind::Float, Norm::Running));
+            poses.extend(seen.keypoints.map(|keypoints| keypoints.flatten(1, 2)));
         }
         self.poses = Some(Poses::new(&Tensor::cat(&poses, 0)));
         Ok(())
@@ -360,6 +360,9 @@ impl Gan {
 ///
 /// # Errors
 /// [`crate::Error::Usage`] naming the command that fetches it.
-pub fn check_requirements(config: &Config) -> Result<Option<PathBuf>> {
-    (config.gan.needs_features() || config.keypoints.needs_features()).then(FeatureNet::find).transpose()
+pub fn check_requirements(config: &Config) -> Result<()> {
+    match config.gan.needs_features() || config.keypoints.needs_features() {
+        true => FeatureNet::find().map(drop),
+        false => Ok(()),
+    }
 }

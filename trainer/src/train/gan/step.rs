@@ -338,21 +338,17 @@ impl Gan {
         let latents = &drawn.latents;
         let (detect, encode) = (gan.cycle_keypoints_weight > 0.0, gan.cycle_embeddings_weight > 0.0);
         let norm = frame.groups.norm(drawn.images.size()[0], TRAINING_MOMENTUM);
-        let shown = |teach: bool| if teach { drawn.images.shallow_clone() } else { drawn.images.detach() };
-        // A detector that is fixed can't agree with the generator on signs that no real picture has.
-        let fixed = self.inference.detector_is_fixed;
-        let seen_by = |detect: bool, encode: bool, teach: bool| {
-            self.inference.forward(&shown(teach), detect, encode, frame.kind, norm)
+        let seen = |detect: bool, encode: bool, teach: bool| {
+            let images = if teach { drawn.images.shallow_clone() } else { drawn.images.detach() };
+            self.inference.forward(&images, detect, encode, frame.kind, norm)
         };
-        let mut found = seen_by(detect && !fixed, encode, gan.cycles_teach_generator);
-        if fixed {
-            found.keypoints = seen_by(detect, false, true).keypoints;
-        }
-        if let Some(keypoints) = &found.keypoints {
-            let loss = losses::cycle::keypoints(keypoints, &latents.keypoints);
+        // A detector that is fixed can't agree with the generator on signs that no real picture has.
+        let teaches = gan.cycles_teach_generator || self.inference.detector_is_fixed;
+        if let Some(keypoints) = seen(detect, false, teaches).keypoints {
+            let loss = losses::cycle::keypoints(&keypoints, &latents.keypoints);
             terms.add("cycle_keypoints", gan.cycle_keypoints_weight, loss);
         }
-        if let Some(looks) = &found.looks {
+        if let Some(looks) = seen(false, encode, gan.cycles_teach_generator).looks {
             let loss = losses::cycle::embeddings(
                 (&looks.embeddings, &latents.embeddings),
                 (&looks.background, &latents.background),
