@@ -26,6 +26,8 @@ pub struct DetectorConfig {
     pub rotation: f64,
     /// Part of the batch replaced by pictures without a face.
     pub negatives: f64,
+    /// Such pictures to choose each of them from: those in which the detector is surest of a face are learned from.
+    pub negatives_among: i64,
     /// Weight of the equivariance loss on real pictures: keypoints of a warped picture are the warped keypoints. What
     /// sees the picture as it is is the detector that was trained along with the generator, if there is one.
     pub equivariance_weight: f64,
@@ -48,6 +50,7 @@ impl Default for DetectorConfig {
             shift: 0.2,
             rotation: 20.0,
             negatives: 0.25,
+            negatives_among: 4,
             equivariance_weight: 1.0,
             equivariance_from: 0.4,
             ema_half_life: 5_000.0,
@@ -70,6 +73,9 @@ impl DetectorConfig {
         }
         if ![self.negatives, self.far].iter().all(|share| (0.0..=1.0).contains(share)) {
             return fail("detector.negatives and detector.far must be 0 to 1");
+        }
+        if !(1..=64).contains(&self.negatives_among) {
+            return fail("detector.negatives_among must be 1 to 64");
         }
         for (name, (least, most)) in [("scale", self.scale), ("far_scale", self.far_scale)] {
             if !(least > 0.0 && most >= least && most.is_finite()) {

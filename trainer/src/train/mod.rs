@@ -21,6 +21,7 @@ pub mod progress;
 pub mod ranks;
 pub mod record;
 pub mod run;
+pub mod scenes;
 pub mod session;
 pub mod stage;
 pub mod stored;

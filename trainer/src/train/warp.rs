@@ -55,6 +55,14 @@ impl Warp {
         Self { matrix, shift: uniform(&[n, 2], -1.0, 1.0, device) * (scale - 1.0).unsqueeze(1) }
     }
 
+    /// Draws `n` transforms that turn by at least `least` radians either way, up to upside down, and change size by `low` to
+    /// `high`; nothing is shifted.
+    pub fn fallen(n: i64, (low, high): (f64, f64), least: f64, device: Device) -> Self {
+        let angle = uniform(&[n], least, 2.0 * std::f64::consts::PI - least, device);
+        let matrix = turns(&angle, &uniform(&[n], low.ln(), high.ln(), device).exp());
+        Self { matrix, shift: Tensor::zeros([n, 2], (Kind::Float, device)) }
+    }
+
     /// By how much sizes change, `[N]`.
     pub fn scale(&self) -> Tensor {
         let column = self.matrix.select(2, 0);

@@ -1,20 +1,13 @@
-//! What cameras and rooms do to a picture of a face: light, colour, blur, noise, compression, things in front of it and
-//! behind it. Images are `[N, 3, S, S]` in [-1, 1]; every number is drawn from libtorch's generator.
+//! What cameras do to a picture of a face: where in it the face is, light, colour, blur, noise, compression, things in
+//! front of it. Images are `[N, 3, S, S]` in [-1, 1]; every number is drawn from libtorch's generator.
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
+use super::scenes::{backdrops, chosen};
 use super::warp::{Beyond, Warp, uniform};
 
-/// Blocks a side of a backdrop that is made of another picture, by turns.
-const BLOCKS: [i64; 2] = [8, 4];
 /// Least size of a face, relative to the picture it is from, whose picture may go on as its mirror image.
 const MIRRORED: f64 = 0.8;
-/// Cells a side of smooth backdrops.
-const CELLS: [i64; 3] = [2, 5, 12];
-/// Least and most magnification of parts of a face.
-const PARTS: (f64, f64) = (2.5, 8.0);
-/// Least and most magnification of a scene where a face is sought in a part of it.
-const SCENES: (f64, f64) = (1.0, 4.0);
 /// Block of the compression, as in JPEG.
 const DCT: i64 = 8;
 
@@ -39,37 +32,6 @@ pub fn place(images: &Tensor, warp: &Warp, size: i64, turn: u64) -> Tensor {
         1 => sampled(images, Beyond::Border),
         _ => scene(),
     }
-}
-
-/// Scenes without a face, `[N, 3, size, size]`, half of them smooth, half made of blocks of other pictures.
-pub fn backdrops(images: &Tensor, size: i64) -> Tensor {
-    let (n, device) = (images.size()[0], images.device());
-    let smooth =
-        CELLS.into_iter().enumerate().fold(Tensor::zeros([1], (Kind::Float, device)), |sum, (i, cells)| {
-            let cells = Tensor::randn([n, 3, cells, cells], (Kind::Float, device)) * 0.5f64.powi(i as i32);
-            sum + cells.upsample_bilinear2d([size, size], false, None, None)
-        });
-    let smooth = (smooth * 0.6 + uniform(&[n, 3, 1, 1], -0.6, 0.6, device)).tanh();
-    let others = images.roll([1], [0]).f_internal_upsample_bilinear2d_aa([size, size], false, None, None);
-    let Ok(others) = others else { return smooth };
-    let [fine, coarse] = BLOCKS.map(|blocks| shuffle_blocks(&others, blocks));
-    let blocks = &fine + (coarse - &fine) * chosen(n, 0.5, device);
-    &blocks + (smooth - &blocks) * chosen(n, 0.5, device)
-}
-
-/// Pictures without a face, `[N, 3, size, size]`: scenes from far and near, and parts of the given pictures from much too
-/// near, so that hair, skin or an eye alone is no face.
-pub fn faceless(images: &Tensor, size: i64) -> Tensor {
-    let (n, device) = (images.size()[0], images.device());
-    let magnify = |x: &Tensor, by| Warp::magnified(n, by, device).images(x, size, Beyond::Mirror);
-    let parts = magnify(images, PARTS);
-    let scenes = magnify(&backdrops(images, size), SCENES);
-    &scenes + (parts - &scenes) * chosen(n, 0.5, device)
-}
-
-/// 1 for about `share` of `n` images, else 0: `[n, 1, 1, 1]`.
-fn chosen(n: i64, share: f64, device: Device) -> Tensor {
-    uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(share).to_kind(Kind::Float)
 }
 
 /// Light, colour, blur, noise, compression and occlusion.
@@ -139,28 +101,10 @@ fn compress(x: &Tensor) -> Tensor {
     x + (back - x) * chosen
 }
 
-/// Pictures without a face: each image cut into blocks that change places.
-pub fn shuffle_blocks(images: &Tensor, blocks: i64) -> Tensor {
-    let size = images.size();
-    let (n, s) = (size[0], size[2]);
-    let b = s / blocks;
-    let tiles = images.view([n, 3, blocks, b, blocks, b]).permute([0, 2, 4, 1, 3, 5]).reshape([
-        n,
-        blocks * blocks,
-        3,
-        b,
-        b,
-    ]);
-    let order = Tensor::randperm(blocks * blocks, (Kind::Int64, images.device()));
-    tiles
-        .index_select(1, &order)
-        .view([n, blocks, blocks, 3, b, b])
-        .permute([0, 3, 1, 4, 2, 5])
-        .reshape([n, 3, s, s])
-}
-
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
     use crate::config::DetectorConfig;
 
@@ -169,13 +113,10 @@ mod tests {
     }
 
     #[test]
-    fn photometric_changes_stay_in_range_and_shuffling_keeps_the_colours() {
+    fn photometric_changes_stay_in_range() {
         let images = images(6, 16);
         let x = photometric(&images);
         assert!(x.abs().max().double_value(&[]) <= 1.0 && x != images);
-        let y = shuffle_blocks(&images, 4);
-        assert!((y.sum(Kind::Double) - images.sum(Kind::Double)).abs().double_value(&[]) < 1e-3);
-        assert!(y != images && y.size() == images.size());
     }
 
     #[test]

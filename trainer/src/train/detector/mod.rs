@@ -17,6 +17,7 @@ use crate::train::generator::Generator;
 use crate::train::learner::Learner;
 use crate::train::parameters;
 use crate::train::run::Run;
+use crate::train::scenes;
 use crate::train::stage::{Pictures, Report, Stage};
 use crate::train::stored::Stored;
 use crate::train::warp::{self, Warp};
@@ -130,15 +131,26 @@ impl DetectorTraining {
     fn generated(&self, images: &Tensor, keypoints: &Tensor, others: &Tensor) -> Batch {
         let n = images.size()[0];
         let mut batch = self.warped(images, keypoints);
-        let negatives = ((n as f64 * self.config.detector.negatives).round() as i64).min(others.size()[0]);
+        batch.images = webcam::photometric(&batch.images);
+        let negatives = (n as f64 * self.config.detector.negatives).round() as i64;
         if negatives > 0 {
-            let others = others.narrow(0, 0, negatives);
-            let empty = webcam::faceless(&others, self.config.architecture.detector_size);
-            batch.images.narrow(0, 0, negatives).copy_(&empty);
+            batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
             let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
         }
-        batch.images = webcam::photometric(&batch.images);
         batch
+    }
+
+    /// `n` lit pictures without a face, made of `others`: of a larger number, those in which the averaged detector is
+    /// surest of one. Most of what is no face it tells at once, and learns nothing from.
+    fn faceless(&self, others: &Tensor, n: i64) -> Tensor {
+        let among = Tensor::arange(n * self.config.detector.negatives_among, (Kind::Int64, self.device));
+        let others = others.index_select(0, &among.remainder(others.size()[0]));
+        let empty = scenes::faceless(&others, self.config.architecture.detector_size);
+        let empty = webcam::photometric(&empty);
+        if self.config.detector.negatives_among == 1 {
+            return empty;
+        }
+        surest(&empty, &self.learner.average.net.forward(&empty, Norm::Running).confidence, n)
     }
 
     /// Real pictures, warped, with where the teacher, or else the averaged detector, sees their keypoints unwarped.
@@ -272,5 +284,25 @@ impl Stage for DetectorTraining {
         let path = run.sample(STAGE, self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)?;
         run.sheet(STAGE, self.learner.state.step, &path)
+    }
+}
+
+/// The `n` of `images` whose confidence `[N, K]`, logits, is greatest in the mean.
+fn surest(images: &Tensor, confidence: &Tensor, n: i64) -> Tensor {
+    let mean = confidence.sigmoid().mean_dim([1i64].as_slice(), false, Kind::Float);
+    images.index_select(0, &mean.topk(n, 0, true, false).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_surest_are_those_of_the_greatest_mean_confidence_not_of_the_greatest_logit() {
+        let images = Tensor::arange(4, (Kind::Float, Device::Cpu)).view([4, 1, 1, 1]);
+        let confidence = Tensor::from_slice(&[-2.0f32, -2.0, 90.0, -90.0, 3.0, 3.0, 1.0, 1.0]).view([4, 2]);
+        let mut chosen = Vec::<f32>::try_from(surest(&images, &confidence, 2).flatten(0, 3)).unwrap();
+        chosen.sort_by(f32::total_cmp);
+        assert_eq!(chosen, [2.0, 3.0]);
     }
 }
