@@ -10,6 +10,7 @@ mod eval;
 mod export;
 mod harden;
 mod keep;
+mod minutes;
 mod presets;
 mod sample;
 mod stage;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::choice::Choice;
 use super::keep::Keep;
+use super::minutes;
 use super::stop::StopAfter;
 use crate::config::Config;
 use crate::dataset::{STORE_FACTOR, Store};
@@ -41,8 +42,8 @@ pub struct StageArgs {
     #[arg(long, value_name = "N")]
     images: Option<u64>,
     /// Minutes between checkpoints.
-    #[arg(long, default_value_t = 3.0, value_name = "MINUTES")]
-    save_every: f64,
+    #[arg(long, default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
+    save_every: Duration,
     /// Steps between lines of the log.
     #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
@@ -116,8 +117,7 @@ impl StageArgs {
         run.trim_log(S::Net::NAME, first_step)?;
         let run = self.keep.apply(run, None);
         run.begin(Session::now(S::Net::NAME, first_step, &self.data, store.len() as u64))?;
-        let save_every = Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7));
-        stage::train(&mut training, &store, &run, save_every, self.log_every)?;
+        stage::train(&mut training, &store, &run, self.save_every, self.log_every)?;
         println!("{}", path.display());
         Ok(())
     }

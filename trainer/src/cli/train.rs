@@ -9,6 +9,7 @@ use tch::Device;
 use super::choice::Choice;
 use super::dry_run;
 use super::keep::{Keep, KeepBest};
+use super::minutes;
 use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
@@ -51,8 +52,8 @@ pub struct Train {
     #[arg(long, value_parser = parse_precision)]
     precision: Option<Precision>,
     /// Minutes between checkpoints.
-    #[arg(long, default_value_t = 3.0, value_name = "MINUTES")]
-    save_every: f64,
+    #[arg(long, default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
+    save_every: Duration,
     /// Images between sample sheets.
     #[arg(long, default_value_t = 10_000, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
     sample_every: u64,
@@ -160,7 +161,7 @@ impl Train {
         }
         let schedule = Schedule {
             until_images: self.images,
-            save_every: self.save_every(),
+            save_every: self.save_every,
             sample_every: self.sample_every,
             log_every: self.log_every,
         };
@@ -197,12 +198,8 @@ impl Train {
         eprintln!("keypoints first, from masked pictures, then the generator; from step {first_step}");
         run.trim_log(keypoints::STAGE, first_step)?;
         run.begin(Session::now(keypoints::STAGE, first_step, &self.data, store.len() as u64))?;
-        stage::train(&mut training, store, run, self.save_every(), self.log_every)?;
+        stage::train(&mut training, store, run, self.save_every, self.log_every)?;
         keypoints::detector(&Checkpoint::open(&path)?, device)
-    }
-
-    fn save_every(&self) -> Duration {
-        Duration::from_secs_f64((self.save_every * 60.0).clamp(0.0, 1e7))
     }
 
     /// Configuration and checkpoint, the same on all ranks. Rank 0 alone looks into the run's folder: other

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checks;
 use crate::error::{Error, Result};
+use crate::nets::masked_autoencoder::SIDE_MULTIPLE;
 
 /// The detector's first training, by drawing masked pictures again (see [`crate::nets::MaskedAutoencoder`]). Where it has
 /// images to show, the generator that follows is held to the keypoints that this detector sees in real pictures; where it
@@ -82,6 +83,12 @@ impl KeypointsConfig {
         let fail = |reason: String| Err(Error::Config(reason));
         if self.batch < 2 {
             return fail("keypoints.batch must be at least 2".into());
+        }
+        if self.is_on() && image_size % SIDE_MULTIPLE != 0 {
+            return fail(format!(
+                "keypoints.images: this training takes pictures whose side is a multiple of {SIDE_MULTIPLE}, not of {image_size} pixels; set \
+                 it to 0, or another architecture.image_size"
+            ));
         }
         checks::positive(
             "keypoints",

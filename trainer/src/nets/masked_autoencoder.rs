@@ -15,6 +15,8 @@ use crate::config::Architecture;
 
 /// Channels at full size and at each halving.
 const WIDTHS: [i64; 5] = [20, 40, 80, 160, 160];
+/// What a picture's side must be a multiple of.
+pub const SIDE_MULTIPLE: i64 = 1 << (WIDTHS.len() - 1);
 
 /// Detector and decoder, which learn together.
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl Decoder {
     }
 
     /// Pictures `[N, 3, S, S]` with patches missing (0 there) and heat maps `[N, K, S, S]` to pictures of the same size,
-    /// float32; S is a multiple of 16.
+    /// float32; S is a multiple of [`SIDE_MULTIPLE`].
     pub fn forward(&self, left: &Tensor, heat: &Tensor, kind: Kind, norm: Norm) -> Tensor {
         let shown = Tensor::cat(&[left, heat], 1).to_kind(kind);
         let mut x = self.first.forward(&channels_last(&shown), norm);
