@@ -1,10 +1,6 @@
-//! `runtime detect CLIP --json`: keypoints of every frame of a clip, the same each time. One thread reads and decodes,
-//! another one looks at what is decoded.
+//! `runtime detect CLIP --json`: keypoints of every frame of a clip, the same each time.
 
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-
-use image::RgbImage;
 
 use super::args::{Common, DetectArgs};
 use super::output::Output;
@@ -15,12 +11,9 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::interrupt;
 use crate::live::Change;
+use crate::media::keypoints;
 use crate::media::source::{self, Next, Source, SourceOptions};
-use crate::media::{self, keypoints};
 use crate::vision::track::{FaceTracker, TrackOptions};
-
-/// Frames decoded ahead.
-const AHEAD: usize = 4;
 
 /// The clip among the inputs.
 ///
@@ -57,50 +50,26 @@ pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8>
     let progress = source.frames().map(|n| Progress::new(n as usize));
     let mut options = TrackOptions::live(bundle.manifest());
     options.min_confidence = args.min_confidence.unwrap_or(options.min_confidence);
-    let (sender, frames) = sync_channel(AHEAD);
-    let (used, spares) = channel();
-    std::thread::scope(|scope| {
-        scope.spawn(move || read(source.as_mut(), &sender, &spares));
-        look(frames, &used, FaceTracker::new(detector, options), progress)
-    })?;
+    look(source.as_mut(), FaceTracker::new(detector, options), progress)?;
     Ok(0)
 }
 
-/// Reads and decodes until the clip ends, something is wrong, or nobody takes frames any more.
-fn read(source: &mut dyn Source, frames: &SyncSender<media::Result<Frame>>, spares: &Receiver<RgbImage>) {
-    loop {
-        spares.try_iter().for_each(|picture| source.reuse(picture));
-        let next = match source.next(SourceOptions::default().patience) {
-            Ok(Next::Frame(captured)) => Ok(captured.frame),
-            Ok(Next::Waiting) => continue,
-            Ok(Next::End) => return,
-            Err(e) => Err(e),
-        };
-        let failed = next.is_err();
-        if frames.send(next).is_err() || failed {
-            return;
-        }
-    }
-}
-
 /// Follows the face from frame to frame, which is why frames are looked at in their order.
-fn look(
-    frames: Receiver<media::Result<Frame>>,
-    used: &Sender<RgbImage>,
-    mut tracker: FaceTracker,
-    mut progress: Option<Progress>,
-) -> Result<()> {
+fn look(source: &mut dyn Source, mut tracker: FaceTracker, mut progress: Option<Progress>) -> Result<()> {
     let mut change = Change::default();
     let mut output = Output::new();
-    for frame in frames {
+    loop {
         interrupt::check()?;
-        let Frame { picture, index, time } = frame?;
+        let Frame { picture, index, time } = match source.next(SourceOptions::default().patience)? {
+            Next::Frame(captured) => captured.frame,
+            Next::Waiting => continue,
+            Next::End => break,
+        };
         let tracked = tracker.track(&picture, time)?;
         let changed = change.of(&picture, &tracked.crop);
         output.json(&keypoints::line(index, time, changed, tracked.face.as_ref()))?;
         tracker.reuse(tracked);
-        // Where the reader has ended already nobody needs it.
-        used.send(picture).ok();
+        source.reuse(picture);
         if let Some(progress) = &mut progress {
             progress.step();
         }

@@ -17,6 +17,7 @@ mod pattern;
 pub mod picture;
 mod pictures;
 mod raw;
+pub(crate) mod read_ahead;
 pub mod sheet;
 pub mod sink;
 pub mod slot;

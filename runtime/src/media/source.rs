@@ -16,6 +16,7 @@ use super::mp4::{self, Mp4Source};
 use super::pattern::Pattern;
 use super::pictures::PicturesSource;
 use super::raw::RawHint;
+use super::read_ahead::ReadAhead;
 use super::stdin::StreamSource;
 use crate::frame::Frame;
 
@@ -128,20 +129,25 @@ pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Sourc
     }
     let path = Path::new(name);
     if path.is_dir() {
-        return Ok(Box::new(PicturesSource::open(path, options.fps.unwrap_or(PICTURES_FPS))?));
+        return Ok(ahead(PicturesSource::open(path, options.fps.unwrap_or(PICTURES_FPS))?));
     }
     if path.exists() {
         return open_file(path, options.fps);
     }
     if let Some(pattern) = Pattern::parse(path) {
         let fps = options.fps.unwrap_or(PICTURES_FPS);
-        return Ok(Box::new(PicturesSource::numbered(&pattern, path, fps)?));
+        return Ok(ahead(PicturesSource::numbered(&pattern, path, fps)?));
     }
     let by_name = camera::Selector::Name(name.to_owned());
     match CameraSource::open(&by_name, &camera_options) {
         Err(Error::NoCamera) => Err(Error::NoSuchSource(name.to_owned())),
         other => Ok(Box::new(other?)),
     }
+}
+
+/// What is decoded here is decoded beside the work on the frame before.
+fn ahead(source: impl Source + 'static) -> Box<dyn Source> {
+    Box::new(ReadAhead::new(Box::new(source)))
 }
 
 /// Opens a file by its content, not by its name.
@@ -160,11 +166,11 @@ pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
             Ok(Box::new(PicturesSource::from_files(vec![path.to_owned()], fps.unwrap_or(PICTURES_FPS))))
         }
         Kind::Avi => match AviReader::open(path)? {
-            Some(reader) => Ok(Box::new(reader)),
+            Some(reader) => Ok(ahead(reader)),
             None => Ok(Box::new(FfmpegSource::open(path)?)),
         },
         Kind::Mp4 => match Mp4Source::open(path)? {
-            mp4::Opened::H264(source) => Ok(Box::new(*source)),
+            mp4::Opened::H264(source) => Ok(ahead(*source)),
             mp4::Opened::OtherCodec => Ok(Box::new(FfmpegSource::open(path)?)),
         },
         Kind::Other => Ok(Box::new(FfmpegSource::open(path)?)),

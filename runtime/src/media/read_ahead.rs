@@ -1,0 +1,160 @@
+//! Reads and decodes the next frame of a file while the one before is looked at.
+
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+
+use super::error::Result;
+use super::source::{Captured, Next, Source};
+
+/// Frames that wait to be fetched, besides the one that is being decoded: the reader may be late once without anybody
+/// waiting for it.
+const AHEAD: usize = 2;
+
+/// A source that is not live, read by a thread of its own. That ends with the source, and with this.
+pub struct ReadAhead {
+    description: String,
+    frames: Option<u64>,
+    decoded: Receiver<Result<Next>>,
+    spares: Sender<RgbImage>,
+}
+
+impl ReadAhead {
+    /// Begins to read.
+    pub fn new(source: Box<dyn Source>) -> Self {
+        let (sender, decoded) = sync_channel(AHEAD);
+        let (spares, returned) = channel();
+        let (description, frames) = (source.describe(), source.frames());
+        std::thread::spawn(move || read(source, &sender, &returned));
+        Self { description, frames, decoded, spares }
+    }
+}
+
+/// Reads until the source ends, something is wrong, or nobody takes frames any more.
+fn read(mut source: Box<dyn Source>, decoded: &SyncSender<Result<Next>>, returned: &Receiver<RgbImage>) {
+    loop {
+        returned.try_iter().for_each(|picture| source.reuse(picture));
+        let next = source.next(Duration::ZERO);
+        let over = matches!(next, Ok(Next::End) | Err(_));
+        if decoded.send(next).is_err() || over {
+            return;
+        }
+    }
+}
+
+impl Source for ReadAhead {
+    fn describe(&self) -> String {
+        self.description.clone()
+    }
+
+    fn frames(&self) -> Option<u64> {
+        self.frames
+    }
+
+    fn next(&mut self, _timeout: Duration) -> Result<Next> {
+        // The reader is gone after the end.
+        let next = self.decoded.recv().unwrap_or(Ok(Next::End))?;
+        Ok(match next {
+            // That it was ready before anybody asked is no latency.
+            Next::Frame(captured) => {
+                let now = Instant::now();
+                Next::Frame(Captured { taken: now.checked_sub(captured.decode).unwrap_or(now), ..captured })
+            }
+            other => other,
+        })
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        // After the end nobody needs it.
+        self.spares.send(picture).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::frame::Frame;
+    use crate::media::Error;
+
+    /// So many frames, then the end or a damaged one; counts those read, and keeps what comes back.
+    struct Counted {
+        left: u64,
+        damaged: bool,
+        read: Arc<AtomicU64>,
+        back: Arc<Mutex<Vec<RgbImage>>>,
+    }
+
+    impl Source for Counted {
+        fn describe(&self) -> String {
+            "counted".into()
+        }
+
+        fn frames(&self) -> Option<u64> {
+            Some(7)
+        }
+
+        fn next(&mut self, _timeout: Duration) -> Result<Next> {
+            if self.left == 0 {
+                return if self.damaged { Err(Error::Empty("clip".into())) } else { Ok(Next::End) };
+            }
+            self.left -= 1;
+            let index = self.read.fetch_add(1, Ordering::SeqCst);
+            let frame = Frame { picture: RgbImage::new(1, 1), index, time: Duration::from_millis(index) };
+            let decode = Duration::from_millis(3);
+            Ok(Next::Frame(Captured { frame, taken: Instant::now() - Duration::from_secs(9), decode }))
+        }
+
+        fn reuse(&mut self, picture: RgbImage) {
+            self.back.lock().unwrap().push(picture);
+        }
+    }
+
+    fn counted(left: u64, damaged: bool) -> (ReadAhead, Arc<AtomicU64>, Arc<Mutex<Vec<RgbImage>>>) {
+        let (read, back) = (Arc::default(), Arc::default());
+        let source = Counted { left, damaged, read: Arc::clone(&read), back: Arc::clone(&back) };
+        (ReadAhead::new(Box::new(source)), read, back)
+    }
+
+    #[test]
+    fn frames_come_in_order_then_the_end_again_and_again() {
+        let (mut source, _, back) = counted(5, false);
+        assert_eq!((source.describe().as_str(), source.frames()), ("counted", Some(7)));
+        for index in 0..5 {
+            let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() else { panic!("no frame") };
+            assert_eq!((captured.frame.index, captured.frame.time), (index, Duration::from_millis(index)));
+            // Waiting to be fetched does not count.
+            assert!(captured.taken.elapsed() < Duration::from_secs(5));
+            assert!(captured.taken.elapsed() >= captured.decode);
+            source.reuse(captured.frame.picture);
+        }
+        assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End));
+        assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End));
+        source.reuse(RgbImage::new(2, 2));
+        assert!(!back.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn damage_is_told_where_it_is() {
+        let (mut source, _, _) = counted(1, true);
+        assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::Frame(_)));
+        assert!(matches!(source.next(Duration::ZERO), Err(Error::Empty(_))));
+    }
+
+    #[test]
+    fn no_more_is_read_than_will_soon_be_wanted_and_nothing_after_that() {
+        let (mut source, read, _) = counted(1000, false);
+        source.next(Duration::ZERO).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        // One was fetched, some wait, one more is at the door.
+        assert!((2..=2 + AHEAD as u64).contains(&read.load(Ordering::SeqCst)));
+        drop(source);
+        std::thread::sleep(Duration::from_millis(50));
+        let then = read.load(Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(read.load(Ordering::SeqCst), then);
+    }
+}
