@@ -325,7 +325,7 @@ def main():
 def ours(args, size, *more):
     command = [args.trainer, "bench", "--row", "--preset", args.preset, "--threads", str(args.threads)]
     command += ["--device", args.device, "--size", str(size), "--repeats", "1", *more]
-    for setting in args.set:
+    for setting in [*BARE, *args.set]:
         command += ["--set", setting]
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False)
@@ -370,13 +370,20 @@ def compare(args, size):
     return row
 
 
+# What a preset has and the PyTorch side has not: compared is the plain step, adversarial, R1 and background losses.
+OFF = [
+    "augment_translation", "augment_cutout", "keypoint_weight", "appearance_weight", "cycle_keypoints_weight",
+    "cycle_embeddings_weight", "cycle_image_weight", "perceptual_weight", "feature_matching_weight", "diversity_weight",
+    "equivariance_weight", "generator_equivariance_weight",
+]
+BARE = [*(f"gan.{key}=0.0" for key in OFF), "gan.norm_group=0", "keypoints.images=0"]
+
+
 def check_supported(config):
     arch, gan = config["architecture"], config["gan"]
     plain = {"image_generator": "spade", "style_map": "sum", "modulation": "linear", "shortcut": False, "keypoint_generator": "product"}
-    off = ["augment_translation", "augment_cutout", "keypoint_weight", "appearance_weight", "cycle_keypoints_weight"]
-    off += ["cycle_embeddings_weight", "cycle_image_weight", "perceptual_weight", "feature_matching_weight", "diversity_weight"]
     wrong = [f"architecture.{k}={arch[k]}" for k, v in plain.items() if arch.get(k, v) != v]
-    wrong += [f"gan.{k}={gan[k]}" for k in off if gan.get(k, 0) != 0]
+    wrong += [f"gan.{k}={gan[k]}" for k in OFF if gan.get(k, 0) != 0]
     wrong += [f"gan.{k}={gan[k]}" for k in ("background_every",) if gan.get(k, 1) != 1]
     wrong += [f"gan.{k}={gan[k]}" for k in ("norm_group",) if gan.get(k, 0) != 0]
     if wrong:

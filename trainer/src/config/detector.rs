@@ -28,6 +28,9 @@ pub struct DetectorConfig {
     pub negatives: f64,
     /// Such pictures to choose each of them from: those in which the detector is surest of a face are learned from.
     pub negatives_among: i64,
+    /// How much more their confidence counts than that of others: a live loop looks at dozens of places a frame where there
+    /// is no face.
+    pub negatives_weight: f64,
     /// Weight of the equivariance loss on real pictures: keypoints of a warped picture are the warped keypoints. What
     /// sees the picture as it is is the detector that was trained along with the generator, if there is one.
     pub equivariance_weight: f64,
@@ -51,6 +54,7 @@ impl Default for DetectorConfig {
             rotation: 20.0,
             negatives: 0.25,
             negatives_among: 4,
+            negatives_weight: 1.5,
             equivariance_weight: 1.0,
             equivariance_from: 0.4,
             ema_half_life: 5_000.0,
@@ -68,8 +72,9 @@ impl DetectorConfig {
         if self.batch < 2 {
             return fail("detector.batch must be at least 2");
         }
-        if [self.rate, self.ema_half_life].iter().any(|r| !(r.is_finite() && *r > 0.0)) {
-            return fail("detector: rates and half-lives must be positive");
+        if [self.rate, self.ema_half_life, self.negatives_weight].iter().any(|r| !(r.is_finite() && *r > 0.0))
+        {
+            return fail("detector: rates, half-lives and negatives_weight must be positive");
         }
         if ![self.negatives, self.far].iter().all(|share| (0.0..=1.0).contains(share)) {
             return fail("detector.negatives and detector.far must be 0 to 1");

@@ -23,6 +23,8 @@ pub(super) struct Batch {
     pub keypoints: Tensor,
     /// `[N, K]`: 1 where the position counts.
     pub weight: Tensor,
+    /// `[N, 1]`: how much the confidence counts.
+    pub sureness_weight: Tensor,
 }
 
 /// Loss on generated pairs and the plain mean distance.
@@ -37,7 +39,8 @@ pub(super) fn supervised(seen: &Detection, batch: &Batch) -> (Tensor, Tensor) {
 pub(super) fn sureness(seen: &Detection, batch: &Batch) -> Tensor {
     let off = square_distance(&seen.keypoints, batch).detach();
     let sure = (off / (-2.0 * CONFIDENCE_SCALE * CONFIDENCE_SCALE)).exp() * &batch.weight;
-    seen.confidence.binary_cross_entropy_with_logits::<Tensor>(&sure, None, None, tch::Reduction::Mean)
+    let weight = Some(&batch.sureness_weight);
+    seen.confidence.binary_cross_entropy_with_logits(&sure, weight, None, tch::Reduction::Mean)
         * CONFIDENCE_WEIGHT
 }
 

@@ -136,6 +136,8 @@ impl DetectorTraining {
         if negatives > 0 {
             batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
             let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
+            let _ =
+                batch.sureness_weight.narrow(0, 0, negatives).fill_(self.config.detector.negatives_weight);
         }
         batch
     }
@@ -170,7 +172,8 @@ impl DetectorTraining {
         let keypoints = warp.keypoints(keypoints);
         let images =
             webcam::place(images, &warp, self.config.architecture.detector_size, self.learner.state.step);
-        Batch { weight: warp::inside(&keypoints), images, keypoints }
+        let sureness_weight = Tensor::ones([images.size()[0], 1], (Kind::Float, self.device));
+        Batch { weight: warp::inside(&keypoints), sureness_weight, images, keypoints }
     }
 
     /// Writes a sheet of what the detector learns from: generated pairs as it sees them.
