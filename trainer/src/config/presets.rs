@@ -20,7 +20,7 @@ macro_rules! presets {
 
 /// All of them: faces from the lightest on, another category, the published forms.
 pub const PRESETS: &[Preset] =
-    presets!["faces64-edge", "faces64-parts", "faces128", "faces256", "cartoons64", "paper", "brief"];
+    presets!["faces64-edge", "faces128", "faces256", "cartoons64", "paper", "brief"];
 
 impl Preset {
     /// The preset called `name`.
@@ -64,9 +64,7 @@ mod tests {
         files.sort();
         names.sort();
         assert_eq!(files, names);
-        assert!(
-            Preset::find("face64").unwrap_err().to_string().contains("faces64-edge, faces64-parts, faces128")
-        );
+        assert!(Preset::find("face64").unwrap_err().to_string().contains("faces64-edge, faces128"));
     }
 
     #[test]
