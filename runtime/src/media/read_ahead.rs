@@ -1,6 +1,6 @@
 //! Reads and decodes the next frame of a file while the one before is looked at.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -17,14 +17,15 @@ pub struct ReadAhead {
     description: String,
     frames: Option<u64>,
     decoded: Receiver<Result<Next>>,
-    spares: Sender<RgbImage>,
+    spares: SyncSender<RgbImage>,
 }
 
 impl ReadAhead {
     /// Begins to read.
     pub fn new(source: Box<dyn Source>) -> Self {
         let (sender, decoded) = sync_channel(AHEAD);
-        let (spares, returned) = channel();
+        // Bounded, as one without bounds allocates as it goes.
+        let (spares, returned) = sync_channel(AHEAD);
         let (description, frames) = (source.describe(), source.frames());
         std::thread::spawn(move || read(source, &sender, &returned));
         Self { description, frames, decoded, spares }
@@ -66,8 +67,8 @@ impl Source for ReadAhead {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        // After the end nobody needs it.
-        self.spares.send(picture).ok();
+        // After the end nobody needs it, and where there are enough of them neither.
+        self.spares.try_send(picture).ok();
     }
 }
 

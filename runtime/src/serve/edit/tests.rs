@@ -130,7 +130,8 @@ fn a_drag_is_seen_before_it_is_done_and_undone_to_the_byte() {
 
     // Done, it is the same picture.
     let after = page.act(drag(0.125));
-    assert_eq!((&after["done"], &after["history"][0]), (&json!(1), &json!("move nose by 0.12, 0.00")));
+    let told = format!("move {} by 0.12, 0.00", state["parts"][9]["name"].as_str().unwrap());
+    assert_eq!((&after["done"], &after["history"][0]), (&json!(1), &json!(told)));
     let moved = after["parts"][9]["at"][0].as_f64().unwrap() - state["parts"][9]["at"][0].as_f64().unwrap();
     assert!((moved - 0.125).abs() < 1e-6 && after["parts"][9]["changed"] == true);
     assert_eq!(page.get("/patch.jpg"), body);
