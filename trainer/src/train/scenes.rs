@@ -63,14 +63,14 @@ fn littered(images: &Tensor) -> Tensor {
             ((&x * angle.cos() + &y * angle.sin()) / half(), (&y * angle.cos() - &x * angle.sin()) / half());
         let round = u.square() + v.square();
         let edges = u.abs().maximum(&v.abs());
-        let inside = round.where_self(&chosen(n, 0.5, device).gt(0.5), &edges).le(1.0);
+        let inside = round.where_self(&chosen(n, 0.5, device), &edges).le(1.0);
         let waves = chosen(n, 0.4, device) * per(2.0, STRIPES);
         let shade = (&v * (&waves + 1.0)).sin() * 0.5 + 0.5;
         let [from, to] = [(); 2].map(|()| uniform(&[n, 3, 1, 1], -1.0, 1.0, device));
         // Most things are nearly of one colour.
         let to = &from + (to - &from) * per(0.0, 1.0);
         let thing = &from + (to - &from) * shade;
-        scene = thing.where_self(&inside.logical_and(&chosen(n, 0.7, device).gt(0.5)), &scene);
+        scene = thing.where_self(&inside.logical_and(&chosen(n, 0.7, device)), &scene);
     }
     scene
 }
@@ -88,14 +88,14 @@ pub fn faceless(images: &Tensor, size: i64) -> Tensor {
 }
 
 /// About `share` of `others`, and `images` where it is not them.
-fn mixed(images: &Tensor, others: &Tensor, share: f64) -> Tensor {
+pub(super) fn mixed(images: &Tensor, others: &Tensor, share: f64) -> Tensor {
     let (n, device) = (images.size()[0], images.device());
-    others.where_self(&chosen(n, share, device).gt(0.5), images)
+    others.where_self(&chosen(n, share, device), images)
 }
 
-/// 1 for about `share` of `n` images, else 0: `[n, 1, 1, 1]`.
+/// True for about `share` of `n` images: `[n, 1, 1, 1]`.
 pub(super) fn chosen(n: i64, share: f64, device: Device) -> Tensor {
-    uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(share).to_kind(Kind::Float)
+    uniform(&[n, 1, 1, 1], 0.0, 1.0, device).lt(share)
 }
 
 /// Pictures without a face: each image cut into blocks that change places.

@@ -3,7 +3,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::scenes::{backdrops, chosen};
+use super::scenes::{backdrops, chosen, mixed};
 use super::warp::{Beyond, Warp, uniform};
 
 /// Least size of a face, relative to the picture it is from, whose picture may go on as its mirror image.
@@ -72,7 +72,7 @@ fn occlude(x: &Tensor) -> Tensor {
     let colour = uniform(&[n, 3, 1, 1], 0.0, 1.0, device);
     // Turned upside down, it is no face.
     let texture = x.roll([1], [0]).flip([2]);
-    let cover = &colour + (texture - &colour) * chosen(n, 0.3, device);
+    let cover = mixed(&colour, &texture, 0.3);
     x * (1.0 - &mask) + cover * mask
 }
 
@@ -97,8 +97,7 @@ fn compress(x: &Tensor) -> Tensor {
     let rounded = (dct.matmul(&blocks).matmul(&dct.transpose(0, 1)) / &steps).round() * steps;
     let back = dct.transpose(0, 1).matmul(&rounded).matmul(&dct);
     let back = back.permute([0, 1, 2, 4, 3, 5]).reshape([n, 3, s, s]);
-    let chosen = chosen(n, 0.5, device);
-    x + (back - x) * chosen
+    mixed(x, &back, 0.5)
 }
 
 #[cfg(test)]
