@@ -153,10 +153,8 @@ fn keypoints_that_nothing_would_use_are_refused() {
     let refusal = config.check().unwrap_err().to_string();
     assert!(refusal.contains("keypoints.images") && refusal.contains("cycle_keypoints_weight"), "{refusal}");
     // libtorch used to say that sizes did not fit, once training had begun.
-    config.architecture.image_size = 8;
-    let refusal = config.check().unwrap_err().to_string();
+    let refusal = config.keypoints.check(8).unwrap_err().to_string();
     assert!(refusal.contains("keypoints.images") && refusal.contains("16"), "{refusal}");
-    config.architecture.image_size = 32;
     config.keypoints.patches = 5;
     assert!(config.check().unwrap_err().to_string().contains("keypoints.patches"));
 }
