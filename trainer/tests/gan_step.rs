@@ -235,6 +235,42 @@ fn losses_can_be_switched_on_and_off_when_resuming() {
 }
 
 #[test]
+fn a_trained_generator_grows_by_a_size() {
+    let _turn = alone();
+    let small = config(|g| {
+        everything(g);
+        (g.images, g.fade_images) = (vec![4, 8], 4);
+    });
+    let mut large = small.clone();
+    large.architecture.image_size = 32;
+    large.architecture.generator_channels.push(6);
+    large.architecture.discriminator_channels.push(6);
+    large.gan.images.push(40);
+    large.check().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let run = Run::create(dir.path(), &small).unwrap();
+    let mut gan = gan(&small);
+    run_steps(&mut gan, 3);
+    gan.save(&run).unwrap();
+    let checkpoint = Checkpoint::open(&run.checkpoint(STAGE)).unwrap();
+
+    let mut grown = Gan::resume(&checkpoint, &large, 12, Device::Cpu).unwrap();
+    let (before, after) = (gan.tensors(), grown.tensors());
+    for prefix in ["generator/", "average/", "discriminator/", "generator_adam/", "inference/detector."] {
+        assert!(before.iter().any(|(name, _)| name.starts_with(prefix)), "{prefix}");
+        assert_eq!(max_difference(&before, &after, prefix), 0.0, "{prefix}");
+        assert!(before.iter().filter(|(n, _)| n.starts_with(prefix)).all(|(n, _)| find(&after, n).is_some()));
+    }
+    assert_eq!(grown.resolution(), (32, 0.25));
+    let reports = run_steps(&mut grown, 2);
+    assert!(reports.iter().all(|r| serde_json::to_value(r).unwrap()["size"] == 32));
+
+    large.architecture.generator_channels[0] = 12;
+    let Err(refusal) = Gan::resume(&checkpoint, &large, 12, Device::Cpu) else { panic!("another network") };
+    assert!(refusal.to_string().contains("generator_channels"), "{refusal}");
+}
+
+#[test]
 fn a_term_that_is_not_finite_is_named_and_the_checkpoint_stays() {
     let _turn = alone();
     let config = config(|g| g.cycle_keypoints_weight = 0.25);

@@ -38,7 +38,8 @@ pub struct Train {
     #[arg(long)]
     resume: bool,
     /// Begin a new run with the networks of a checkpoint: another run's, or weights that `trainer export --weights` wrote, as
-    /// `models` has them. Its configuration holds where none is named.
+    /// `models` has them. Its configuration holds where none is named; one that names a larger image with the same networks
+    /// up to its side grows from there.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
     from: Option<PathBuf>,
     /// Stop after this many real images in all, if before the configuration's end.
@@ -246,7 +247,9 @@ impl Train {
         let checked = self.override_config(&mut config).and_then(|()| {
             config.gan.share(ranks.size())?;
             if let Some(checkpoint) = &checkpoint {
-                checkpoint.check_architecture(&config)?;
+                if !checkpoint.is_smaller(&config) {
+                    checkpoint.check_architecture(&config)?;
+                }
                 let (planned, seen) = (config.gan.images.iter().sum::<u64>(), checkpoint.state.images_seen);
                 if self.from.is_some() && planned <= seen {
                     return Err(Error::Usage(format!(

@@ -90,6 +90,19 @@ impl Architecture {
         self.discriminator_channels[level(size)]
     }
 
+    /// Whether its networks are those of `smaller` with further image sizes on top.
+    pub fn grows_from(&self, smaller: &Self) -> bool {
+        let levels = smaller.generator_channels.len();
+        let below = |widths: &[i64]| widths.iter().copied().take(levels).collect();
+        let shrunk = Self {
+            image_size: smaller.image_size,
+            generator_channels: below(&self.generator_channels),
+            discriminator_channels: below(&self.discriminator_channels),
+            ..self.clone()
+        };
+        self.image_size > smaller.image_size && shrunk == *smaller
+    }
+
     /// Checks that the networks can be built.
     ///
     /// # Errors

@@ -260,6 +260,24 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Leaves in `tensors` those that the checkpoint has under the same name in the same shape.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`].
+    pub fn retain_fitting(&self, tensors: &mut Vec<(String, Tensor)>) -> Result<()> {
+        let file = self.file()?;
+        tensors.retain(|(name, target)| {
+            let shape = target.size();
+            file.tensor(name).is_ok_and(|view| view.shape().iter().map(|d| *d as i64).eq(shape))
+        });
+        Ok(())
+    }
+
+    /// Whether its networks are those of `config` up to a smaller image size, from which they can grow.
+    pub fn is_smaller(&self, config: &Config) -> bool {
+        config.architecture.grows_from(&self.state.config.architecture)
+    }
+
     /// Refuses a checkpoint whose networks are not those of `config`.
     ///
     /// # Errors

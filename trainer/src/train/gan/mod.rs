@@ -137,8 +137,9 @@ impl Gan {
         Ok(())
     }
 
-    /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same. Networks
-    /// that the checkpoint was trained without start afresh, and those that `config` has no use for are dropped.
+    /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same, or the same with
+    /// further image sizes on top. What the checkpoint was trained without starts afresh, and networks that `config` has no
+    /// use for are dropped.
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`], and those of [`Gan::new`].
@@ -148,7 +149,10 @@ impl Gan {
         dataset_size: u64,
         device: Device,
     ) -> Result<Self> {
-        checkpoint.check_architecture(config)?;
+        let grows = checkpoint.is_smaller(config);
+        if !grows {
+            checkpoint.check_architecture(config)?;
+        }
         let mut gan = Self::new(config, dataset_size, device)?;
         let added = optional::added(&checkpoint.state.config.gan, &config.gan);
         for network in &added {
@@ -159,6 +163,10 @@ impl Gan {
         if checkpoint.is_weights_only()? {
             eprintln!("the optimisers start afresh: the checkpoint is without their state");
             tensors.retain(|(name, _)| !name.contains("_adam/"));
+        }
+        if grows {
+            eprintln!("what the checkpoint lacks for {} px starts afresh", config.architecture.image_size);
+            checkpoint.retain_fitting(&mut tensors)?;
         }
         checkpoint.restore(&mut tensors)?;
         gan.saved = Some(checkpoint.state.step);
