@@ -1,5 +1,8 @@
-//! Inputs and outputs of a network on a GPU, kept from run to run: pictures go through memory that the GPU reads by
-//! itself (page-locked), and nothing is allocated once every size of batch has been seen.
+//! Inputs and outputs of a network on a GPU, kept from run to run: nothing is allocated once every size of batch has been
+//! seen.
+//!
+//! They lie in ordinary memory. In page-locked memory ONNX Runtime 1.31 does not copy them: it lets the GPU compute in it
+//! over the bus, and after that copies outputs onto themselves, which it then refuses.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -15,12 +18,9 @@ use crate::error::{Error, Result};
 /// Where values are put down on their way to and from the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Ordinary memory, which ONNX Runtime copies from and to. Takes the same way as the GPU's, for tests of it.
-    #[cfg(test)]
-    Pageable,
-    /// Page-locked memory, from and to which ONNX Runtime copies at every run.
-    Pinned,
-    /// Page-locked memory, and values on the GPU whose addresses never change, as replaying a graph of kernels asks.
+    /// The host's memory, from and to which ONNX Runtime copies at every run.
+    Host,
+    /// The host's memory, and values on the GPU whose addresses never change, as replaying a graph of kernels asks.
     /// `shapes` says whether a graph is kept for each size of batch; if not, only the first one can be run.
     Graph {
         /// See above.
@@ -68,6 +68,7 @@ impl Bound {
         outputs: &[&str],
     ) -> Result<Vec<ArrayD<f32>>> {
         let network = self.network;
+        let failed = || Error::engine(format!("running {network}"));
         let wrong = |reason: String| Error::Engine { what: format!("running {network}"), reason };
         let size = inputs.first().and_then(|(_, view)| view.shape().first().copied());
         let size = size.filter(|n| *n > 0).ok_or_else(|| wrong("there is no input".to_owned()))?;
@@ -79,15 +80,15 @@ impl Bound {
             if view.shape() != place.as_slice() {
                 return Err(wrong(format!("input {name:?} is {:?}, not {place:?}", view.shape())));
             }
-            slot.view_mut().assign(view);
+            slot.view_mut().map_err(failed())?.assign(view);
         }
-        batch.run(session).map_err(Error::engine(format!("running {network}")))?;
+        batch.run(session).map_err(failed())?;
         outputs
             .iter()
             .map(|name| {
                 let slot = batch.outputs.iter_mut().find(|s| s.name == *name);
-                slot.map(|s| s.view_mut().to_owned())
-                    .ok_or_else(|| wrong(format!("it has no output named {name:?}")))
+                let slot = slot.ok_or_else(|| wrong(format!("it has no output named {name:?}")))?;
+                Ok(slot.view_mut().map_err(failed())?.to_owned())
             })
             .collect()
     }
@@ -126,30 +127,24 @@ impl Batch {
         inputs: &[TensorSpec],
         outputs: &[TensorSpec],
     ) -> ort::Result<Self> {
-        let pinned = |kind| {
-            let info = MemoryInfo::new(AllocationDevice::CUDA_PINNED, 0, AllocatorType::Device, kind)?;
-            Allocator::new(session, info)
-        };
-        let (from, to, graph) = match place {
-            #[cfg(test)]
-            Place::Pageable => (Allocator::default(), Allocator::default(), None),
-            Place::Pinned => (pinned(MemoryType::CPUInput)?, pinned(MemoryType::CPUOutput)?, None),
+        let graph = match place {
+            Place::Host => None,
             Place::Graph { .. } => {
                 let info =
                     MemoryInfo::new(AllocationDevice::CUDA, 0, AllocatorType::Device, MemoryType::Default)?;
-                let device = Allocator::new(session, info)?;
-                (pinned(MemoryType::CPUInput)?, pinned(MemoryType::CPUOutput)?, Some(device))
+                Some(Allocator::new(session, info)?)
             }
         };
-        let slots = |specs: &[TensorSpec], host: &Allocator| -> ort::Result<Vec<Slot>> {
+        let host = Allocator::default();
+        let slots = |specs: &[TensorSpec]| -> ort::Result<Vec<Slot>> {
             let slot = |spec: &TensorSpec| {
                 let shape: Vec<i64> = spec.with_batch(size).iter().map(|n| *n as i64).collect();
                 let device = graph.as_ref().map(|d| Tensor::new(d, shape.clone())).transpose()?;
-                Ok(Slot { name: spec.name, host: Tensor::new(host, shape)?, device })
+                Ok(Slot { name: spec.name, host: Tensor::new(&host, shape)?, device })
             };
             specs.iter().map(slot).collect()
         };
-        let (inputs, mut outputs) = (slots(inputs, &from)?, slots(outputs, &to)?);
+        let (inputs, mut outputs) = (slots(inputs)?, slots(outputs)?);
         let mut binding = session.create_binding()?;
         for slot in inputs.iter().filter(|s| s.device.is_some()) {
             slot.bind_to(&mut binding)?;
@@ -196,13 +191,8 @@ impl Slot {
     }
 
     /// The value in the host's memory.
-    #[allow(unsafe_code)]
-    fn view_mut(&mut self) -> ArrayViewMutD<'_, f32> {
-        let shape = self.shape();
-        // SAFETY: `ort` allocated float32 elements of this shape in memory that the host may read and write, page-locked
-        // or not, and that lives as long as the tensor; no run is under way while `self` is borrowed. `ort`'s own view
-        // refuses page-locked memory of ONNX Runtime 1.23 and newer, whose device it takes for the GPU.
-        unsafe { ArrayViewMutD::from_shape_ptr(shape, self.host.data_ptr_mut().cast()) }
+    fn view_mut(&mut self) -> ort::Result<ArrayViewMutD<'_, f32>> {
+        self.host.try_extract_array_mut()
     }
 }
 
@@ -230,7 +220,7 @@ mod tests {
     #[test]
     fn every_run_sees_its_own_pictures_in_memory_that_is_kept() {
         let mut session = tiny();
-        let mut bound = Bound::new(Network::Detector, DIMS, Place::Pageable);
+        let mut bound = Bound::new(Network::Detector, DIMS, Place::Host);
         let mut addresses = Vec::new();
         for (batch, value) in [(1, 0.1), (3, 0.3), (1, -0.2), (3, 0.5), (1, 0.4)] {
             let input = picture(batch, value);
@@ -252,7 +242,7 @@ mod tests {
     #[test]
     fn names_and_shapes_that_do_not_fit_are_errors() {
         let mut session = tiny();
-        let mut bound = Bound::new(Network::Detector, DIMS, Place::Pageable);
+        let mut bound = Bound::new(Network::Detector, DIMS, Place::Host);
         let mut fails = |inputs: &[(&str, ArrayViewD<'_, f32>)], output: &str, part: &str| {
             let error = bound.run(&mut session, inputs, &[output]).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
@@ -268,11 +258,9 @@ mod tests {
     #[test]
     fn memory_of_a_gpu_is_an_error_where_there_is_none() {
         let mut session = tiny();
-        for place in [Place::Pinned, Place::Graph { shapes: true }] {
-            let mut bound = Bound::new(Network::Detector, DIMS, place);
-            let input = picture(1, 0.0);
-            let error = bound.run(&mut session, &[("image", input.view())], &["keypoints"]).unwrap_err();
-            assert!(error.to_string().contains("memory for 1 images"), "{error}");
-        }
+        let mut bound = Bound::new(Network::Detector, DIMS, Place::Graph { shapes: true });
+        let input = picture(1, 0.0);
+        let error = bound.run(&mut session, &[("image", input.view())], &["keypoints"]).unwrap_err();
+        assert!(error.to_string().contains("memory for 1 images"), "{error}");
     }
 }

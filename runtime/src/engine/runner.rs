@@ -93,7 +93,7 @@ pub(super) fn bound(
     let provider = attempts.last()?.provider;
     // TensorRT's provider keeps one graph, and does not look whether it fits.
     let graph = Place::Graph { shapes: provider == Provider::Cuda };
-    let place = if options.gpu.graph { graph } else { Place::Pinned };
+    let place = if options.gpu.graph { graph } else { Place::Host };
     provider.is_gpu().then(|| Bound::new(network, dims, place))
 }
 
