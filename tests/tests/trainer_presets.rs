@@ -27,7 +27,7 @@ fn presets_are_listed_printed_and_used() {
             let widths = ["--set", "architecture.first_size=32", "--set", "gan.images=[5]"];
             let slim = |key: &str| format!("architecture.{key}=[4,4,4,4]");
             let (a, b) = (slim("generator_channels"), slim("discriminator_channels"));
-            let slim = ["--set", a.as_str(), "--set", b.as_str()];
+            let slim = ["--set", a.as_str(), "--set", b.as_str(), "--set", "gan.norm_group=0"];
             let pictures = tiny.path("pictures");
             let outcome =
                 trainer(&[&["train", &pictures, "--threads", "1"], args, &steps, &widths, &slim].concat());
@@ -208,6 +208,13 @@ fn parts_left_by_train_on_gpu_carry_on_as_if_nothing_had_stopped() {
     // All but the header, which tells how long it took.
     let body = |file: &[u8]| file[8 + u64::from_le_bytes(file[..8].try_into().unwrap()) as usize..].to_vec();
     assert!(body(&joined) == body(&fs::read(&whole).unwrap()));
+
+    let from = whole.to_str().unwrap();
+    let (code, _, stderr) = call("10", "e", &["--weights", from, "--from", &tiny.path("b")]);
+    assert!(code == Some(1) && stderr.contains("leave --weights out"), "{stderr}");
+    let (code, stdout, stderr) = call("10", "e", &["--weights", from, "--set", "gan.images=[24, 72]"]);
+    assert!(code == Some(0) && stdout.contains("the generators are done"), "{stdout}{stderr}");
+    assert!(stderr.contains("carrying on at step"), "{stderr}");
 
     let part = parts.join("gan.safetensors.part-00001");
     fs::write(&part, b"damaged").unwrap();
