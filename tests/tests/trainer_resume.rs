@@ -267,3 +267,38 @@ fn the_shipped_weights_go_on() {
     // A generator that had not learned would miss by half of the picture.
     assert!(last["terms"]["cycle_keypoints"].as_f64().unwrap() < 0.15, "{last}");
 }
+
+/// The keypoints that are shipped steer a generator from its first step.
+#[test]
+fn a_generator_begins_with_the_shipped_keypoints() {
+    let tiny = Tiny::new();
+    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/weights/keypoints128.safetensors");
+    let settings = [
+        "architecture.keypoints=10",
+        "architecture.detector_size=128",
+        "architecture.detector_channels=[24,48,96,160]",
+        "gan.cycle_keypoints_weight=1.0",
+    ];
+    let begin = |run: &str, settings: &[&str]| {
+        let config = ["--config".into(), tiny.path("tiny.toml"), "--from".into(), weights.into()];
+        let mut args = [tiny.train(run), config.to_vec()].concat();
+        args.extend(settings.iter().flat_map(|s| ["--set".to_owned(), (*s).to_owned()]));
+        trainer(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    begin("other", &settings[..1]).refused("detector_size 128 instead of 32");
+    assert!(!std::path::Path::new(&tiny.path("other")).exists());
+
+    let begun = begin("kept", &settings);
+    begun.succeeded();
+    assert!(!begun.stderr.contains("keypoints first"), "{begun:?}");
+    let lines = log_lines(tiny.path("kept"), "gan");
+    let first: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    // A detector that had learned nothing would see all keypoints in the middle.
+    assert!(first["terms"]["cycle_keypoints"].as_f64().unwrap() > 0.0, "{first}");
+    let config = std::fs::read_to_string(tiny.path("kept") + "/config.toml").unwrap();
+    assert!(config.contains("[keypoints]") && config.contains("images = 120000"), "{config}");
+    // Stopped and resumed, the run has them, too.
+    let mut again = tiny.train("kept");
+    again.extend(["--resume".to_owned(), "--set".to_owned(), "gan.images=[24, 72]".to_owned()]);
+    trainer(&again.iter().map(String::as_str).collect::<Vec<_>>()).succeeded();
+}

@@ -31,7 +31,7 @@ impl Section for Detector {
 
 impl Detector {
     pub fn run(self, device: Device) -> Result<()> {
-        self.stage.run::<Self, _>(|config, _, generator, pictures| {
+        self.stage.run::<Self, _>(device, |config, _, generator, pictures| {
             DetectorTraining::new(config, generator, pictures, device)
         })
     }

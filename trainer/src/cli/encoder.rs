@@ -36,7 +36,7 @@ impl Section for Encoder {
 
 impl Encoder {
     pub fn run(self, device: Device) -> Result<()> {
-        self.stage.run::<Self, _>(|config, run, generator, pictures| {
+        self.stage.run::<Self, _>(device, |config, run, generator, pictures| {
             let detector = Checkpoint::open(&encoder::find_detector(run)?)?;
             EncoderTraining::new(config, generator, &detector, pictures, device)
         })

@@ -83,6 +83,8 @@ pub struct Export {
 struct Trained {
     subject: subject::Trained,
     detector_checkpoint: Checkpoint,
+    /// That it was trained on.
+    machines: Vec<String>,
 }
 
 /// What the trained networks tell of themselves.
@@ -98,7 +100,7 @@ impl Trained {
         let (run, _) = Run::open(run)?;
         let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
         let subject = subject::Trained::open(&run, checkpoint)?;
-        Ok(Self { subject, detector_checkpoint })
+        Ok(Self { subject, detector_checkpoint, machines: run.machines() })
     }
 
     fn architecture(&self) -> &Architecture {
@@ -228,7 +230,7 @@ impl Export {
             detector_images_seen: detector.images_seen,
             commit: machine::REVISION.into(),
             config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
-            machine: machine::describe(),
+            machine: trained.machines.join("; "),
             date: time::OffsetDateTime::now_utc().date().to_string(),
         };
         let card = card::write(&Facts {

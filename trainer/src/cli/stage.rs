@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use tch::Device;
 
 use super::choice::Choice;
 use super::keep::Keep;
@@ -74,9 +75,10 @@ pub trait Section {
 }
 
 impl StageArgs {
-    /// Trains the stage that `make` makes of the configuration, the run, its generator and the number of pictures.
+    /// Trains on `device` the stage that `make` makes of the configuration, the run, its generator and the number of pictures.
     pub fn run<P: Section, S: Stage>(
         self,
+        device: Device,
         make: impl FnOnce(&Config, &Run, &Checkpoint, u64) -> Result<S>,
     ) -> Result<()> {
         self.stop.begin();
@@ -116,7 +118,7 @@ impl StageArgs {
         let first_step = training.learner().state.step;
         run.trim_log(S::Net::NAME, first_step)?;
         let run = self.keep.apply(run, None);
-        run.begin(Session::now(S::Net::NAME, first_step, &self.data, store.len() as u64))?;
+        run.begin(Session::now(S::Net::NAME, first_step, &self.data, store.len() as u64, device))?;
         stage::train(&mut training, &store, &run, self.save_every, self.log_every)?;
         println!("{}", path.display());
         Ok(())

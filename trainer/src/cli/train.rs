@@ -39,7 +39,7 @@ pub struct Train {
     resume: bool,
     /// Begin a new run with the networks of a checkpoint: another run's, or weights that `trainer export --weights` wrote, as
     /// `models` has them. Its configuration holds where none is named; one that names a larger image with the same networks
-    /// up to its side grows from there.
+    /// up to its side grows from there. Of a run's keypoints.safetensors, its detector: the generator begins at once.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
     from: Option<PathBuf>,
     /// Stop after this many real images in all, if before the configuration's end.
@@ -114,7 +114,7 @@ impl Train {
     }
 
     fn train(&self, out: &Path, device: Device, ranks: &Rc<dyn Ranks>) -> Result<()> {
-        let Start { mut run, config, checkpoint } = self.start(out, &**ranks)?;
+        let Start { mut run, config, mut checkpoint } = self.start(out, &**ranks)?;
         let side = config.architecture.image_size * STORE_FACTOR;
         let store = Store::load(&self.data, side as usize).and_then(|store| {
             store.check_batch(config.gan.batch)?;
@@ -124,7 +124,8 @@ impl Train {
         let mend = "give all the same pictures";
         ranks::check_same(&**ranks, "other pictures", mend, store.fingerprint())?;
         let size = store.len() as u64;
-        let learned = checkpoint.as_ref().is_some_and(|c| c.state.config.keypoints.is_on());
+        let generates = |c: &Checkpoint| c.state.stage != keypoints::STAGE;
+        let learned = checkpoint.as_ref().is_some_and(|c| generates(c) && c.state.config.keypoints.is_on());
         let learns_keypoints = config.keypoints.is_on() && !learned;
         if learns_keypoints && ranks.size() > 1 {
             return Err(Error::Usage(
@@ -138,6 +139,9 @@ impl Train {
                 true => run.write_config(&config)?,
                 false => run = Run::create(out, &config)?,
             }
+        }
+        if let Some(keypoints) = checkpoint.take_if(|c| c.state.stage == keypoints::STAGE) {
+            models::files::write_atomically(&run.checkpoint(keypoints::STAGE), keypoints.content())?;
         }
         let detector =
             learns_keypoints.then(|| self.learn_keypoints(&run, &config, &store, device)).transpose()?;
@@ -157,7 +161,7 @@ impl Train {
                 run.trim_log(gan::STAGE, state.step)?;
             }
             run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
-            run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size))?;
+            run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size, device))?;
             eprintln!("run in {}", run.dir().display());
         }
         let schedule = Schedule {
@@ -187,7 +191,7 @@ impl Train {
         let path = run.checkpoint(keypoints::STAGE);
         let stored = path.exists().then(|| Checkpoint::open(&path)).transpose()?;
         if let Some(done) = stored.as_ref().filter(|c| c.state.images_seen >= config.keypoints.images) {
-            done.check_architecture(config)?;
+            keypoints::check_detector(done, config)?;
             return keypoints::detector(done, device);
         }
         store.check_batch(config.keypoints.batch)?;
@@ -198,7 +202,7 @@ impl Train {
         let first_step = training.learner().state.step;
         eprintln!("keypoints first, from masked pictures, then the generator; from step {first_step}");
         run.trim_log(keypoints::STAGE, first_step)?;
-        run.begin(Session::now(keypoints::STAGE, first_step, &self.data, store.len() as u64))?;
+        run.begin(Session::now(keypoints::STAGE, first_step, &self.data, store.len() as u64, device))?;
         stage::train(&mut training, store, run, self.save_every, self.log_every)?;
         keypoints::detector(&Checkpoint::open(&path)?, device)
     }
@@ -246,7 +250,12 @@ impl Train {
         let mut config = given.or(stored).unwrap_or_default();
         let checked = self.override_config(&mut config).and_then(|()| {
             config.gan.share(ranks.size())?;
-            if let Some(checkpoint) = &checkpoint {
+            if let Some(checkpoint) = checkpoint.as_ref().filter(|c| c.state.stage == keypoints::STAGE) {
+                keypoints::check_detector(checkpoint, &config)?;
+                // Taken as they are, however many pictures the configuration would have shown.
+                config.keypoints.images = checkpoint.state.images_seen;
+                config.check()?;
+            } else if let Some(checkpoint) = &checkpoint {
                 if !checkpoint.is_smaller(&config) {
                     checkpoint.check_architecture(&config)?;
                 }

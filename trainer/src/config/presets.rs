@@ -68,12 +68,18 @@ mod tests {
     }
 
     #[test]
-    fn the_edge_preset_is_what_the_shipped_model_was_trained_with() {
-        let shipped: Config = toml::from_str(include_str!("../../../models/faces64/train.toml")).unwrap();
-        let mut preset = Preset::find("faces64-edge").unwrap().config().unwrap();
-        // For as long as there was time.
-        preset.gan.images.clone_from(&shipped.gan.images);
-        (preset.detector.images, preset.encoder.images) = (shipped.detector.images, shipped.encoder.images);
-        assert_eq!(preset, shipped);
+    fn presets_are_what_the_shipped_models_were_trained_with() {
+        let shipped = [
+            ("faces64-edge", include_str!("../../../models/faces64/train.toml")),
+            ("faces128", include_str!("../../../models/faces128/train.toml")),
+        ];
+        for (name, text) in shipped {
+            let shipped: Config = toml::from_str(text).unwrap();
+            let mut preset = Preset::find(name).unwrap().config().unwrap();
+            // For as long as there was time.
+            preset.gan.images.clone_from(&shipped.gan.images);
+            (preset.detector.images, preset.encoder.images) = (shipped.detector.images, shipped.encoder.images);
+            assert_eq!(preset, shipped, "{name}");
+        }
     }
 }

@@ -89,6 +89,23 @@ pub fn detector(checkpoint: &Checkpoint, device: Device) -> Result<Stored<Detect
     Stored::restored(checkpoint, "average/detector.", device)
 }
 
+/// Refuses a checkpoint of this stage whose detector is not that of `config`.
+///
+/// # Errors
+/// [`crate::Error::Checkpoint`] naming what differs.
+pub fn check_detector(checkpoint: &Checkpoint, config: &Config) -> Result<()> {
+    let own = &checkpoint.state.config.architecture;
+    let wanted = &config.architecture;
+    // What else there is may differ: the generator that the keypoints are for is still to come.
+    let like = Architecture {
+        keypoints: wanted.keypoints,
+        detector_size: wanted.detector_size,
+        detector_channels: wanted.detector_channels.clone(),
+        ..own.clone()
+    };
+    checkpoint.check_architecture(&Config { architecture: like, ..config.clone() })
+}
+
 /// Detector and decoder in training.
 pub struct KeypointsTraining {
     config: Config,

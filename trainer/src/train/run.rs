@@ -155,6 +155,11 @@ impl Run {
         session.add_to(&self.dir.join("run.json"))
     }
 
+    /// The machines that `run.json` tells of, each once.
+    pub fn machines(&self) -> Vec<String> {
+        Session::machines(&self.dir.join("run.json"))
+    }
+
     /// Records a line: see [`super::record`].
     ///
     /// # Errors

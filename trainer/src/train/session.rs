@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tch::Device;
 
 use crate::error::{Error, Result};
 use crate::machine;
@@ -30,7 +31,7 @@ pub struct Session {
     pub first_step: u64,
     /// Revision that the trainer was built from.
     pub revision: String,
-    /// Processor and cores.
+    /// Processor and cores, and the GPU that computed, if one did.
     pub machine: String,
     /// Program and arguments.
     pub command: Vec<String>,
@@ -41,18 +42,31 @@ pub struct Session {
 }
 
 impl Session {
-    /// This process, about to train `stage` from `first_step` on.
-    pub fn now(stage: &str, first_step: u64, data: &[PathBuf], pictures: u64) -> Self {
+    /// This process, about to train `stage` from `first_step` on, on `device`.
+    pub fn now(stage: &str, first_step: u64, data: &[PathBuf], pictures: u64, device: Device) -> Self {
         Self {
             started: machine::now(),
             stage: stage.to_owned(),
             first_step,
             revision: machine::REVISION.to_owned(),
-            machine: machine::describe(),
+            machine: machine::describe_on(device),
             command: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
             data: data.to_vec(),
             pictures,
         }
+    }
+
+    /// The machines of the sessions in the file at `path`, each once, in the order in which they came in; none if there is no
+    /// such file.
+    pub fn machines(path: &Path) -> Vec<String> {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut machines: Vec<String> = Vec::new();
+        for session in serde_json::from_str(&text).map_or(vec![], |all: Sessions| all.sessions) {
+            if !machines.contains(&session.machine) {
+                machines.push(session.machine);
+            }
+        }
+        machines
     }
 
     /// Adds the session to the file at `path`, one line in the log of the terminal as well.
@@ -82,12 +96,14 @@ mod tests {
     fn sessions_add_up() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run.json");
-        Session::now("gan", 0, &["a.zip".into()], 7).add_to(&path).unwrap();
-        Session::now("detector", 12, &["a.zip".into()], 7).add_to(&path).unwrap();
+        Session::now("gan", 0, &["a.zip".into()], 7, Device::Cpu).add_to(&path).unwrap();
+        Session::now("detector", 12, &["a.zip".into()], 7, Device::Cpu).add_to(&path).unwrap();
         let all: Sessions = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!((all.schema_version, all.sessions.len(), all.sessions[1].first_step), (1, 2, 12));
+        assert_eq!(Session::machines(&path), [machine::describe()]);
+        assert!(Session::machines(&dir.path().join("none.json")).is_empty());
         assert!(!all.sessions[0].machine.is_empty() && all.sessions[0].started.ends_with('Z'));
         std::fs::write(&path, "{").unwrap();
-        assert!(Session::now("gan", 0, &[], 0).add_to(&path).is_err());
+        assert!(Session::now("gan", 0, &[], 0, Device::Cpu).add_to(&path).is_err());
     }
 }
