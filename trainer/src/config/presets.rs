@@ -78,7 +78,8 @@ mod tests {
             let mut preset = Preset::find(name).unwrap().config().unwrap();
             // For as long as there was time.
             preset.gan.images.clone_from(&shipped.gan.images);
-            (preset.detector.images, preset.encoder.images) = (shipped.detector.images, shipped.encoder.images);
+            (preset.detector.images, preset.encoder.images) =
+                (shipped.detector.images, shipped.encoder.images);
             assert_eq!(preset, shipped, "{name}");
         }
     }
