@@ -67,10 +67,10 @@ pub fn write(f: &Facts) -> String {
     } else {
         card.push_str("| what | value | n | how |\n|---|---|---|---|\n");
         for m in f.metrics {
-            card.push_str(&format!(
-                "| {} | {:.2} {} | {} | {} |\n",
-                m.name, m.value, m.unit, m.n, m.protocol
-            ));
+            // A KID is a few hundredths.
+            let digits = if m.value.abs() < 0.1 { 3 } else { 2 };
+            let value = format!("{:.digits$} {}", m.value, m.unit);
+            card.push_str(&format!("| {} | {} | {} | {} |\n", m.name, value.trim_end(), m.n, m.protocol));
         }
     }
     if !f.keypoints.is_empty() {
@@ -130,10 +130,12 @@ mod tests {
         let state = State { seconds: 5400.0, ..State::new("gan", &Config::default(), 5) };
         let metric =
             Metric { name: "error".into(), value: 12.345, unit: "%".into(), n: 300, protocol: "p".into() };
+        let small =
+            Metric { name: "KID".into(), value: 0.0394, unit: String::new(), n: 9, protocol: "q".into() };
         let card = write(&Facts {
             name: "tiny",
             description: "d",
-            metrics: &[metric],
+            metrics: &[metric, small],
             provenance: &Provenance::default(),
             licence: "L",
             gan: &state,
@@ -150,6 +152,7 @@ mod tests {
             "# tiny",
             "normalisation (linear, parts added up). Keypoints: a network",
             "| error | 12.35 % | 300 | p |",
+            "| KID | 0.039 | 9 | q |",
             "generator 1.5 h",
             "## Keypoints",
             "- skeleton: a - b\n",
