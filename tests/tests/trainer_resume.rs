@@ -257,13 +257,13 @@ fn weights_without_optimisers_begin_another_run() {
 fn the_shipped_weights_go_on() {
     let tiny = Tiny::new();
     let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/weights/faces64.safetensors");
-    let more = ["--set", "gan.batch=4", "--set", "gan.norm_group=4", "--set", "gan.images=[30000, 106400]"];
+    let more = ["--set", "gan.batch=4", "--set", "gan.norm_group=4", "--set", "gan.images=[30000, 196496]"];
     let args =
         [tiny.train("on"), vec!["--from".into(), weights.into()], more.map(str::to_owned).to_vec()].concat();
     run(&args);
     let lines = log_lines(tiny.path("on"), "gan");
     let last: serde_json::Value = serde_json::from_str(&lines[lines.len() - 1]).unwrap();
-    assert_eq!((last["images"].as_u64(), last["size"].as_u64()), (Some(136_400), Some(64)));
+    assert_eq!((last["images"].as_u64(), last["size"].as_u64()), (Some(226_496), Some(64)));
     // A generator that had not learned would miss by half of the picture.
     assert!(last["terms"]["cycle_keypoints"].as_f64().unwrap() < 0.15, "{last}");
 }
