@@ -12,6 +12,10 @@ use super::source::{Captured, Next, Source};
 /// waiting for it.
 const AHEAD: usize = 2;
 
+/// Pictures that may come back before the reader looks for them: those that had waited, the one that it had at the door, and the
+/// one that was being looked at. One that found no room would be missing later, and be allocated anew.
+const BACK: usize = AHEAD + 2;
+
 /// A source that is not live, read by a thread of its own. That ends with the source, and with this.
 pub struct ReadAhead {
     description: String,
@@ -25,7 +29,7 @@ impl ReadAhead {
     pub fn new(source: Box<dyn Source>) -> Self {
         let (sender, decoded) = sync_channel(AHEAD);
         // Bounded, as one without bounds allocates as it goes.
-        let (spares, returned) = sync_channel(AHEAD);
+        let (spares, returned) = sync_channel(BACK);
         let (description, frames) = (source.describe(), source.frames());
         std::thread::spawn(move || read(source, &sender, &returned));
         Self { description, frames, decoded, spares }
@@ -136,6 +140,43 @@ mod tests {
         assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::End));
         source.reuse(RgbImage::new(2, 2));
         assert!(!back.lock().unwrap().is_empty());
+    }
+
+    /// A reader that was late to look got back two pictures of three, and allocated another.
+    #[test]
+    fn every_picture_comes_back_however_late_the_reader_is() {
+        struct Late {
+            counted: Counted,
+            gate: std::sync::mpsc::Receiver<()>,
+        }
+        impl Source for Late {
+            fn describe(&self) -> String {
+                self.counted.describe()
+            }
+            fn next(&mut self, timeout: Duration) -> Result<Next> {
+                if self.counted.read.load(Ordering::SeqCst) as usize == BACK {
+                    self.gate.recv().unwrap();
+                }
+                self.counted.next(timeout)
+            }
+            fn reuse(&mut self, picture: RgbImage) {
+                self.counted.reuse(picture);
+            }
+        }
+        let (open, gate) = std::sync::mpsc::channel();
+        let back = Arc::new(Mutex::new(Vec::new()));
+        let counted =
+            Counted { left: BACK as u64 + 1, damaged: false, read: Arc::default(), back: Arc::clone(&back) };
+        let mut source = ReadAhead::new(Box::new(Late { counted, gate }));
+        let mut shown = Vec::new();
+        for _ in 0..BACK {
+            let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() else { panic!("no frame") };
+            shown.push(captured.frame.picture);
+        }
+        shown.into_iter().for_each(|picture| source.reuse(picture));
+        open.send(()).unwrap();
+        while !matches!(source.next(Duration::ZERO).unwrap(), Next::End) {}
+        assert_eq!(back.lock().unwrap().len(), BACK);
     }
 
     #[test]
