@@ -83,6 +83,17 @@ fn real(step: u64, size: i64) -> Tensor {
     Tensor::rand([4, 3, size, size], (Kind::Float, Device::Cpu)) * 2.0 - 1.0
 }
 
+/// A training of so many steps, and its checkpoint.
+fn trained(config: &Config, steps: u64) -> (Gan, Checkpoint) {
+    let dir = tempfile::tempdir().unwrap();
+    let run = Run::create(dir.path(), config).unwrap();
+    let mut gan = gan(config);
+    run_steps(&mut gan, steps);
+    gan.save(&run).unwrap();
+    let checkpoint = Checkpoint::open(&run.checkpoint(STAGE)).unwrap();
+    (gan, checkpoint)
+}
+
 fn run_steps(gan: &mut Gan, steps: u64) -> Vec<StepReport> {
     let mut reports = Vec::new();
     for _ in 0..steps {
@@ -195,12 +206,7 @@ fn cycles_can_leave_the_generator_alone() {
 fn a_resumed_training_with_every_loss_repeats_bit_by_bit() {
     let _turn = alone();
     let config = config(everything);
-    let dir = tempfile::tempdir().unwrap();
-    let run = Run::create(dir.path(), &config).unwrap();
-    let mut whole = gan(&config);
-    run_steps(&mut whole, 7);
-    whole.save(&run).unwrap();
-    let checkpoint = Checkpoint::open(&run.checkpoint(STAGE)).unwrap();
+    let (mut whole, checkpoint) = trained(&config, 7);
     let mut resumed = Gan::resume(&checkpoint, &config, 12, Device::Cpu).unwrap();
     assert_eq!(differing(&resumed.tensors(), &whole.tensors()), [""; 0]);
     // Through the growth to 16 px.
@@ -247,13 +253,7 @@ fn a_trained_generator_grows_by_a_size() {
     large.architecture.discriminator_channels.push(6);
     large.gan.images.push(40);
     large.check().unwrap();
-    let dir = tempfile::tempdir().unwrap();
-    let run = Run::create(dir.path(), &small).unwrap();
-    let mut gan = gan(&small);
-    run_steps(&mut gan, 3);
-    gan.save(&run).unwrap();
-    let checkpoint = Checkpoint::open(&run.checkpoint(STAGE)).unwrap();
-
+    let (gan, checkpoint) = trained(&small, 3);
     let mut grown = Gan::resume(&checkpoint, &large, 12, Device::Cpu).unwrap();
     let (before, after) = (gan.tensors(), grown.tensors());
     for prefix in ["generator/", "average/", "discriminator/", "generator_adam/", "inference/detector."] {

@@ -142,7 +142,7 @@ mod tests {
         assert!(!back.lock().unwrap().is_empty());
     }
 
-    /// A reader that was late to look got back two pictures of three, and allocated another.
+    /// A reader that was late to look got back two pictures of four, and allocated others.
     #[test]
     fn every_picture_comes_back_however_late_the_reader_is() {
         struct Late {

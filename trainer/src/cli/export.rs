@@ -84,7 +84,7 @@ struct Trained {
     subject: subject::Trained,
     detector_checkpoint: Checkpoint,
     /// That it was trained on.
-    machines: Vec<String>,
+    machines: String,
 }
 
 /// What the trained networks tell of themselves.
@@ -100,7 +100,7 @@ impl Trained {
         let (run, _) = Run::open(run)?;
         let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
         let subject = subject::Trained::open(&run, checkpoint)?;
-        Ok(Self { subject, detector_checkpoint, machines: run.machines() })
+        Ok(Self { subject, detector_checkpoint, machines: run.sessions()?.machines().join("; ") })
     }
 
     fn architecture(&self) -> &Architecture {
@@ -230,7 +230,7 @@ impl Export {
             detector_images_seen: detector.images_seen,
             commit: machine::REVISION.into(),
             config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
-            machine: trained.machines.join("; "),
+            machine: trained.machines.clone(),
             date: time::OffsetDateTime::now_utc().date().to_string(),
         };
         let card = card::write(&Facts {

@@ -124,8 +124,8 @@ impl Train {
         let mend = "give all the same pictures";
         ranks::check_same(&**ranks, "other pictures", mend, store.fingerprint())?;
         let size = store.len() as u64;
-        let generates = |c: &Checkpoint| c.state.stage != keypoints::STAGE;
-        let learned = checkpoint.as_ref().is_some_and(|c| generates(c) && c.state.config.keypoints.is_on());
+        let keypoints = checkpoint.take_if(|c| c.state.stage == keypoints::STAGE);
+        let learned = checkpoint.as_ref().is_some_and(|c| c.state.config.keypoints.is_on());
         let learns_keypoints = config.keypoints.is_on() && !learned;
         if learns_keypoints && ranks.size() > 1 {
             return Err(Error::Usage(
@@ -140,7 +140,7 @@ impl Train {
                 false => run = Run::create(out, &config)?,
             }
         }
-        if let Some(keypoints) = checkpoint.take_if(|c| c.state.stage == keypoints::STAGE) {
+        if let Some(keypoints) = keypoints {
             models::files::write_atomically(&run.checkpoint(keypoints::STAGE), keypoints.content())?;
         }
         let detector =
@@ -256,9 +256,7 @@ impl Train {
                 config.keypoints.images = checkpoint.state.images_seen;
                 config.check()?;
             } else if let Some(checkpoint) = &checkpoint {
-                if !checkpoint.is_smaller(&config) {
-                    checkpoint.check_architecture(&config)?;
-                }
+                checkpoint.check_grows(&config)?;
                 let (planned, seen) = (config.gan.images.iter().sum::<u64>(), checkpoint.state.images_seen);
                 if self.from.is_some() && planned <= seen {
                     return Err(Error::Usage(format!(

@@ -273,9 +273,16 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Whether its networks are those of `config` up to a smaller image size, from which they can grow.
-    pub fn is_smaller(&self, config: &Config) -> bool {
-        config.architecture.grows_from(&self.state.config.architecture)
+    /// Whether its networks have to grow to be those of `config`; refuses one whose networks neither are those nor the same up
+    /// to a smaller image size.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming what differs.
+    pub fn check_grows(&self, config: &Config) -> Result<bool> {
+        if config.architecture.grows_from(&self.state.config.architecture) {
+            return Ok(true);
+        }
+        self.check_architecture(config).map(|()| false)
     }
 
     /// Refuses a checkpoint whose networks are not those of `config`.

@@ -21,7 +21,7 @@ use super::generator::Generator;
 use super::judge::{Best, Judge};
 use super::keep;
 use super::record::Recorder;
-use super::session::Session;
+use super::session::{Session, Sessions};
 use crate::config::Config;
 use crate::error::{Error, Result};
 
@@ -155,9 +155,12 @@ impl Run {
         session.add_to(&self.dir.join("run.json"))
     }
 
-    /// The machines that `run.json` tells of, each once.
-    pub fn machines(&self) -> Vec<String> {
-        Session::machines(&self.dir.join("run.json"))
+    /// What `run.json` tells.
+    ///
+    /// # Errors
+    /// Those of [`Sessions::read`].
+    pub fn sessions(&self) -> Result<Sessions> {
+        Sessions::read(&self.dir.join("run.json"))
     }
 
     /// Records a line: see [`super::record`].

@@ -20,6 +20,32 @@ pub struct Sessions {
     pub sessions: Vec<Session>,
 }
 
+impl Sessions {
+    /// The content of the file at `path`; no sessions if there is no such file.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the file does not parse, [`Error::Io`].
+    pub fn read(path: &Path) -> Result<Self> {
+        if !path.exists() {
+            return Ok(Self { schema_version: SCHEMA_VERSION, sessions: vec![] });
+        }
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let reason = |e| format!("not a record of sessions ({e}); move it away and try again");
+        serde_json::from_str(&text).map_err(|e| Error::Data { path: path.to_owned(), reason: reason(e) })
+    }
+
+    /// The machines, each once, in the order in which they came in.
+    pub fn machines(&self) -> Vec<&str> {
+        let mut machines = Vec::new();
+        for session in &self.sessions {
+            if !machines.contains(&session.machine.as_str()) {
+                machines.push(session.machine.as_str());
+            }
+        }
+        machines
+    }
+}
+
 /// One process that trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -56,34 +82,16 @@ impl Session {
         }
     }
 
-    /// The machines of the sessions in the file at `path`, each once, in the order in which they came in; none if there is no
-    /// such file.
-    pub fn machines(path: &Path) -> Vec<String> {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        let mut machines: Vec<String> = Vec::new();
-        for session in serde_json::from_str(&text).map_or(vec![], |all: Sessions| all.sessions) {
-            if !machines.contains(&session.machine) {
-                machines.push(session.machine);
-            }
-        }
-        machines
-    }
-
     /// Adds the session to the file at `path`, one line in the log of the terminal as well.
     ///
     /// # Errors
     /// [`Error::Data`] if the file does not parse, [`Error::Io`].
     pub fn add_to(self, path: &Path) -> Result<()> {
         eprintln!("trainer {} on {}: {} pictures", self.revision, self.machine, self.pictures);
-        let fail = |reason: String| Error::Data { path: path.to_owned(), reason };
-        let mut all = Sessions { schema_version: SCHEMA_VERSION, sessions: vec![] };
-        if path.exists() {
-            let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-            all = serde_json::from_str(&text)
-                .map_err(|e| fail(format!("not a record of sessions ({e}); move it away and try again")))?;
-        }
+        let mut all = Sessions::read(path)?;
         all.sessions.push(self);
-        let text = serde_json::to_string_pretty(&all).map_err(|e| fail(e.to_string()))? + "\n";
+        let fail = |e: serde_json::Error| Error::Data { path: path.to_owned(), reason: e.to_string() };
+        let text = serde_json::to_string_pretty(&all).map_err(fail)? + "\n";
         Ok(models::files::write_atomically(path, text.as_bytes())?)
     }
 }
@@ -98,10 +106,10 @@ mod tests {
         let path = dir.path().join("run.json");
         Session::now("gan", 0, &["a.zip".into()], 7, Device::Cpu).add_to(&path).unwrap();
         Session::now("detector", 12, &["a.zip".into()], 7, Device::Cpu).add_to(&path).unwrap();
-        let all: Sessions = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let all = Sessions::read(&path).unwrap();
         assert_eq!((all.schema_version, all.sessions.len(), all.sessions[1].first_step), (1, 2, 12));
-        assert_eq!(Session::machines(&path), [machine::describe()]);
-        assert!(Session::machines(&dir.path().join("none.json")).is_empty());
+        assert_eq!(all.machines(), [machine::describe()]);
+        assert!(Sessions::read(&dir.path().join("none.json")).unwrap().machines().is_empty());
         assert!(!all.sessions[0].machine.is_empty() && all.sessions[0].started.ends_with('Z'));
         std::fs::write(&path, "{").unwrap();
         assert!(Session::now("gan", 0, &[], 0, Device::Cpu).add_to(&path).is_err());

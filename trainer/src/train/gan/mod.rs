@@ -149,10 +149,7 @@ impl Gan {
         dataset_size: u64,
         device: Device,
     ) -> Result<Self> {
-        let grows = checkpoint.is_smaller(config);
-        if !grows {
-            checkpoint.check_architecture(config)?;
-        }
+        let grows = checkpoint.check_grows(config)?;
         let mut gan = Self::new(config, dataset_size, device)?;
         let added = optional::added(&checkpoint.state.config.gan, &config.gan);
         for network in &added {
