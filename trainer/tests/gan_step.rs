@@ -40,7 +40,7 @@ type Change = fn(&mut GanConfig);
 
 /// Each loss beyond the first version's: the term that it shows as, how it is switched on, and whose parameters
 /// its gradients reach: the generator, the critics, the detector and the encoder.
-const LOSSES: [(&str, Change, &[&str]); 10] = [
+const LOSSES: [(&str, Change, &[&str]); 12] = [
     (
         "keypoints",
         |g| g.keypoint_weight = 0.5,
@@ -71,6 +71,8 @@ const LOSSES: [(&str, Change, &[&str]); 10] = [
         |g| (g.generator_equivariance_weight, g.generator_equivariance_fraction) = (0.5, 1.0),
         &["generator/"],
     ),
+    ("move", |g| (g.move_weight, g.move_fraction) = (0.5, 0.5), &["generator/", "inference/detector."]),
+    ("move_rest", |g| (g.move_rest_weight, g.move_fraction) = (0.5, 0.5), &["generator/"]),
 ];
 
 fn gan(config: &Config) -> Gan {
@@ -168,7 +170,7 @@ fn each_loss_is_reported_and_reaches_the_networks_it_should() {
         }
         // The critics learn from their own losses only. Some draw more images at once, which the norms mix.
         let image_critic = max_difference(&base, &after, "discriminator/");
-        let draws_more = ["diversity", "generator_equivariance"].contains(&term);
+        let draws_more = ["diversity", "generator_equivariance", "move", "move_rest"].contains(&term);
         assert!(image_critic == 0.0 || draws_more, "{term} reaches the image discriminator");
         for network in [
             "discriminator/keypoints.",

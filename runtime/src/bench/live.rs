@@ -62,6 +62,8 @@ pub fn run(
     } else {
         Box::new(|_| Ok(Box::new(Nobody) as Box<dyn Screen>))
     };
+    // As `runtime webcam` does: on a GPU a session's first run took a second, in which frames were dropped.
+    tracker.warm_up()?;
     let start = Instant::now();
     let stopped = Cell::new(false);
     let report = LiveLoop {

@@ -192,16 +192,21 @@ pub(super) fn open_session(
     Err(Error::Provider { provider: options.provider.name(), reason })
 }
 
-/// Says once in the life of the process why the processor computes and no GPU.
+/// Says once in the life of the process what computes, and why nothing before it on the ladder.
 fn explain_once(attempts: &[Attempt], say: fn(&str)) {
     static SAID: Once = Once::new();
-    let reasons: Vec<_> = attempts
-        .iter()
-        .filter_map(|a| a.failure.as_ref().map(|reason| format!("not on {}: {reason}", a.provider)))
-        .collect();
-    if !reasons.is_empty() {
-        SAID.call_once(|| say(&format!("computing on the CPU; {}", reasons.join("; "))));
+    if let Some(why) = explanation(attempts) {
+        SAID.call_once(|| say(&why));
     }
+}
+
+/// What computes, the last of `attempts`, and why those before it do not; nothing if the first one worked.
+fn explanation(attempts: &[Attempt]) -> Option<String> {
+    let (chosen, failed) = attempts.split_last().filter(|(_, failed)| !failed.is_empty())?;
+    let reason =
+        |a: &Attempt| format!("; not on {}: {}", a.provider, a.failure.as_deref().unwrap_or_default());
+    let on = if chosen.provider == Provider::Cpu { "the CPU" } else { chosen.provider.name() };
+    Some(format!("computing on {on}{}", failed.iter().map(reason).collect::<String>()))
 }
 
 /// Opens a session on `provider`. The outer error ends all attempts, the inner one is this attempt's.
@@ -338,6 +343,25 @@ mod tests {
         refused(Provider::TensorRt, Precision::Tf32, "tf32 is cuda's, not tensorrt's");
         assert!(Precision::ALL.iter().all(|p| p.name().parse() == Ok(*p)));
         assert!("int3".parse::<Precision>().is_err());
+    }
+
+    /// With CUDA and without TensorRT it was said that the processor computes.
+    #[test]
+    fn what_computes_is_named_with_why_nothing_before_it_does() {
+        let failed = |provider, reason: &str| Attempt { provider, failure: Some(reason.into()) };
+        let worked = |provider| Attempt { provider, failure: None };
+        let tried = [failed(Provider::TensorRt, "no library"), worked(Provider::Cuda)];
+        assert_eq!(explanation(&tried).unwrap(), "computing on cuda; not on tensorrt: no library");
+        let tried = [
+            failed(Provider::TensorRt, "no library"),
+            failed(Provider::Cuda, "no GPU"),
+            worked(Provider::Cpu),
+        ];
+        assert_eq!(
+            explanation(&tried).unwrap(),
+            "computing on the CPU; not on tensorrt: no library; not on cuda: no GPU"
+        );
+        assert_eq!(explanation(&tried[2..]), None);
     }
 
     #[test]

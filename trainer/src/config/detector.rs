@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+/// Least half of a side of what covers a part of a picture, as a fraction of the picture's.
+pub const LEAST_COVER: f64 = 0.03;
+
 /// The detector's training on generated pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +27,8 @@ pub struct DetectorConfig {
     pub shift: f64,
     /// Most rotation either way, degrees, on top of what the generator draws.
     pub rotation: f64,
+    /// Most half of a side of what covers a part of half of the pictures, as a fraction of the picture's.
+    pub cover: f64,
     /// Part of the batch replaced by pictures without a face.
     pub negatives: f64,
     /// Such pictures to choose each of them from: those in which the detector is surest of a face are learned from.
@@ -52,6 +57,7 @@ impl Default for DetectorConfig {
             far: 0.3,
             shift: 0.2,
             rotation: 20.0,
+            cover: 0.22,
             negatives: 0.25,
             negatives_among: 4,
             negatives_weight: 1.5,
@@ -78,6 +84,9 @@ impl DetectorConfig {
         }
         if ![self.negatives, self.far].iter().all(|share| (0.0..=1.0).contains(share)) {
             return fail("detector.negatives and detector.far must be 0 to 1");
+        }
+        if !(LEAST_COVER..=1.0).contains(&self.cover) {
+            return Err(Error::Config(format!("detector.cover must be {LEAST_COVER} to 1")));
         }
         if !(1..=64).contains(&self.negatives_among) {
             return fail("detector.negatives_among must be 1 to 64");

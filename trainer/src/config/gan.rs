@@ -61,6 +61,17 @@ pub struct GanConfig {
     pub generator_equivariance_every: u64,
     /// Part of the batch that is drawn twice for the generator's equivariance.
     pub generator_equivariance_fraction: f64,
+    /// Weight of moving one part alone: the detector must see it where it was moved to, and the others where they were.
+    /// Drawn poses are whole ones, so without it nothing asks what a keypoint does that leaves the rest of its pose.
+    pub move_weight: f64,
+    /// Weight of the rest of the picture staying as it was when one part is moved alone.
+    pub move_rest_weight: f64,
+    /// Steps between moves of one part.
+    pub move_every: u64,
+    /// Part of the batch that is drawn twice for them.
+    pub move_fraction: f64,
+    /// How far a part is moved along each axis at most, normalised coordinates.
+    pub move_reach: f64,
     /// Weight of the keypoint discriminator, which tells (real image, its detected keypoints) from (generated image,
     /// its keypoints). Trains a detector along.
     pub keypoint_weight: f64,
@@ -71,6 +82,9 @@ pub struct GanConfig {
     pub pose_weight: f64,
     /// Weight of the cycle from keypoints to an image and back, by the detector.
     pub cycle_keypoints_weight: f64,
+    /// How much colour and fine detail drawn pictures lose before a fixed detector judges them, 0 to 1: without it the generator
+    /// paints spots that the detector takes for parts.
+    pub cycle_disguise: f64,
     /// Weight of the cycle from embeddings to an image and back, by the encoder.
     pub cycle_embeddings_weight: f64,
     /// Whether these two cycles teach the generator, too, as published, or the detector and the encoder alone. Where they
@@ -128,10 +142,16 @@ impl Default for GanConfig {
             generator_equivariance_weight: 0.0,
             generator_equivariance_every: 1,
             generator_equivariance_fraction: 0.375,
+            move_weight: 0.0,
+            move_rest_weight: 0.0,
+            move_every: 1,
+            move_fraction: 0.25,
+            move_reach: 0.2,
             keypoint_weight: 0.0,
             appearance_weight: 0.0,
             pose_weight: 1.0,
             cycle_keypoints_weight: 0.0,
+            cycle_disguise: 0.0,
             cycle_embeddings_weight: 0.0,
             cycles_teach_generator: true,
             cycle_image_weight: 0.0,
@@ -188,6 +208,9 @@ impl GanConfig {
         let fractions = [
             self.background_fraction,
             self.generator_equivariance_fraction,
+            self.move_fraction,
+            self.cycle_disguise,
+            self.move_reach,
             self.augment_translation,
             self.augment_cutout,
             self.augment_colour,
@@ -201,6 +224,8 @@ impl GanConfig {
                 ("r1_weight", self.r1_weight),
                 ("background_weight", self.background_weight),
                 ("generator_equivariance_weight", self.generator_equivariance_weight),
+                ("move_weight", self.move_weight),
+                ("move_rest_weight", self.move_rest_weight),
                 ("keypoint_weight", self.keypoint_weight),
                 ("appearance_weight", self.appearance_weight),
                 ("pose_weight", self.pose_weight),
@@ -227,6 +252,7 @@ impl GanConfig {
             ("r1_every", self.r1_every),
             ("background_every", self.background_every),
             ("generator_equivariance_every", self.generator_equivariance_every),
+            ("move_every", self.move_every),
             ("reconstruction_every", self.reconstruction_every),
             ("diversity_every", self.diversity_every),
         ] {
@@ -242,10 +268,16 @@ impl GanConfig {
         self.cycle_image_weight > 0.0 || self.perceptual_weight > 0.0
     }
 
+    /// Whether parts are moved one at a time.
+    pub fn moves_parts(&self) -> bool {
+        self.move_weight > 0.0 || self.move_rest_weight > 0.0
+    }
+
     /// Whether a detector is trained along with the generator.
     pub fn trains_detector(&self) -> bool {
         self.keypoint_weight > 0.0
             || self.cycle_keypoints_weight > 0.0
+            || self.move_weight > 0.0
             || self.equivariance_weight > 0.0
             || self.reconstructs()
     }

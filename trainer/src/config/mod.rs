@@ -14,7 +14,7 @@ mod variants;
 
 pub use architecture::Architecture;
 pub use crop::CropConfig;
-pub use detector::DetectorConfig;
+pub use detector::{DetectorConfig, LEAST_COVER};
 pub use encoder::EncoderConfig;
 pub use gan::{GanConfig, Perceptual};
 pub use keypoints::KeypointsConfig;

@@ -13,6 +13,23 @@ pub fn augment(images: &Tensor, config: &GanConfig, share: Share) -> Tensor {
     cut_out(&x, config.augment_cutout, share)
 }
 
+/// Images as a fixed detector is to see them that judges drawn ones: other colours, and fine detail lost to a degree, each
+/// by `strength` (0: as they are, to 1). What still shows it a part then is the part, and not a spot of a colour that it
+/// happens to answer to (expectation over transformation, Athalye et al., "Synthesizing Robust Adversarial Examples", 2018,
+/// for the opposite purpose).
+pub fn disguise(images: &Tensor, strength: f64, share: Share) -> Tensor {
+    if strength == 0.0 {
+        return images.shallow_clone();
+    }
+    let x = colour(images, strength, share);
+    let soft = |x: &Tensor| x.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
+    // As far as a 64 px picture is blurred by two passes.
+    let passes = (x.size()[3] / 32).max(1);
+    let blurred = (0..passes).fold(x.shallow_clone(), |x, _| soft(&x));
+    let degree = uniform(x.size()[0], &x, share) * strength;
+    &x + (blurred - &x) * degree
+}
+
 /// Uniform in [0, 1], one number an image, for `n` images.
 fn uniform(n: i64, like: &Tensor, share: Share) -> Tensor {
     share.of(&Tensor::rand([share.all(n), 1, 1, 1], (Kind::Float, like.device())))
@@ -77,6 +94,26 @@ mod tests {
     use tch::Device;
 
     use super::*;
+
+    #[test]
+    fn a_disguise_takes_spots_away_and_leaves_shapes() {
+        tch::manual_seed(6);
+        let flat = Tensor::full([64, 3, 32, 32], -0.2, (Kind::Float, Device::Cpu));
+        let contrast = |side: i64, channels: i64| {
+            let x = flat.copy();
+            let from = 16 - side / 2;
+            let _ = x.narrow(1, 0, channels).narrow(2, from, side).narrow(3, from, side).fill_(0.6);
+            let y = disguise(&x, 1.0, Share::WHOLE);
+            assert!(y.size() == x.size() && disguise(&x, 0.0, Share::WHOLE) == x);
+            let inside = y.narrow(2, 16, 1).narrow(3, 16, 1).mean(Kind::Float);
+            let outside = y.narrow(2, 2, 4).narrow(3, 2, 4).mean(Kind::Float);
+            (inside - outside).double_value(&[])
+        };
+        // A white square stays, on average; one pixel of it fades to a fraction.
+        let (square, pixel) = (contrast(12, 3), contrast(1, 3));
+        assert!((square - 0.8).abs() < 0.1, "{square}");
+        assert!(pixel < 0.75 * square, "{pixel} {square}");
+    }
 
     #[test]
     fn translation_moves_pixels_and_blanks_the_rest() {

@@ -12,6 +12,15 @@ pub fn keypoints(found: &Tensor, drawn: &Tensor) -> Tensor {
     mean(&(found - drawn.detach()).abs())
 }
 
+/// One part of each image moved alone: keypoints `[N, K, 2]` found in the images against those asked for, the mean
+/// absolute difference of the parts that were `moved`, `[N, K, 1]`, 0 or 1, plus that of the others. So a part counts for as
+/// much as all others together. What was asked for is a constant.
+pub fn moved_part(found: &Tensor, asked: &Tensor, moved: &Tensor) -> Tensor {
+    let off = (found - asked.detach()).abs().mean_dim([-1i64].as_slice(), true, found.kind());
+    let over = |weight: &Tensor| (&off * weight).sum(found.kind()) / (weight.sum(found.kind()) + 1e-6);
+    over(moved) + over(&(1.0 - moved))
+}
+
 /// `mean |encoder(G(K, E)) - E|` over the parts' embeddings `[N, K, E]` and the background's `[N, E]` alike, each
 /// given as (found, drawn). What was drawn is a constant here too.
 pub fn embeddings(parts: (&Tensor, &Tensor), background: (&Tensor, &Tensor)) -> Tensor {
@@ -58,6 +67,16 @@ mod tests {
         let inside = Tensor::from_slice(&[1f32, 1.0, 0.0]).view([1, 3]);
         assert!((equivariance(&back, &seen, &inside).double_value(&[]) - 7.5).abs() < 1e-3);
         assert_eq!(equivariance(&back, &seen, &(inside * 0.0)).double_value(&[]), 0.0);
+    }
+
+    #[test]
+    fn a_moved_part_counts_for_as_much_as_all_others() {
+        let asked = Tensor::zeros([2, 3, 2], (tch::Kind::Float, tch::Device::Cpu));
+        let found = Tensor::from_slice(&[0.5f32, 0.3, 0.1, 0.1, 0.0, 0.0, 0.2, 0.2, 0.6, 0.0, 0.0, 0.0])
+            .view([2, 3, 2]);
+        let moved = Tensor::from_slice(&[1f32, 0.0, 0.0, 0.0, 1.0, 0.0]).view([2, 3, 1]);
+        let loss = moved_part(&found, &asked, &moved).double_value(&[]);
+        assert!((loss - ((0.4 + 0.3) / 2.0 + (0.1 + 0.0 + 0.2 + 0.0) / 4.0)).abs() < 1e-5, "{loss}");
     }
 
     #[test]

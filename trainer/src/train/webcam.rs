@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::scenes::{backdrops, chosen, mixed};
 use super::warp::{Beyond, Warp, uniform};
+use crate::config::LEAST_COVER;
 
 /// Least size of a face, relative to the picture it is from, whose picture may go on as its mirror image.
 const MIRRORED: f64 = 0.8;
@@ -34,8 +35,8 @@ pub fn place(images: &Tensor, warp: &Warp, size: i64, turn: u64) -> Tensor {
     }
 }
 
-/// Light, colour, blur, noise, compression and occlusion.
-pub fn photometric(images: &Tensor) -> Tensor {
+/// Light, colour, blur, noise, compression and occlusion, by things that are up to `2 * cover` of the picture's side long.
+pub fn photometric(images: &Tensor, cover: f64) -> Tensor {
     let (n, s, device) = (images.size()[0], images.size()[2], images.device());
     let per = |low, high| uniform(&[n, 1, 1, 1], low, high, device);
     let unit = ((images + 1.0) * 0.5).clamp(0.001, 1.0);
@@ -46,7 +47,7 @@ pub fn photometric(images: &Tensor) -> Tensor {
     let x = (&x - &grey) * per(0.1, 1.3) + grey;
     let level = x.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
     let x = (&x - &level) * per(0.6, 1.25) + level;
-    let x = occlude(&x);
+    let x = occlude(&x, cover);
     // Blur by a share, twice over.
     let blurred = x.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
     let blurred = blurred.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
@@ -58,11 +59,11 @@ pub fn photometric(images: &Tensor) -> Tensor {
 }
 
 /// A rectangle over a part of half of the images: of one colour, or of another image.
-fn occlude(x: &Tensor) -> Tensor {
+fn occlude(x: &Tensor, cover: f64) -> Tensor {
     let (n, s, device) = (x.size()[0], x.size()[2], x.device());
     let along = (Tensor::arange(s, (Kind::Float, device)) + 0.5) / s as f64;
     let span = |shape: [i64; 4]| {
-        let half = uniform(&[n, 1, 1, 1], 0.03, 0.22, device);
+        let half = uniform(&[n, 1, 1, 1], LEAST_COVER, cover, device);
         (along.view(shape) - uniform(&[n, 1, 1, 1], 0.0, 1.0, device))
             .abs()
             .lt_tensor(&half)
@@ -114,8 +115,25 @@ mod tests {
     #[test]
     fn photometric_changes_stay_in_range() {
         let images = images(6, 16);
-        let x = photometric(&images);
+        let x = photometric(&images, 0.22);
         assert!(x.abs().max().double_value(&[]) <= 1.0 && x != images);
+    }
+
+    #[test]
+    fn what_covers_is_as_large_as_asked() {
+        tch::manual_seed(5);
+        let grey = Tensor::full([256, 3, 32, 32], 0.5, (Kind::Float, Device::Cpu));
+        let covered = |cover: f64| {
+            (occlude(&grey, cover) - &grey)
+                .abs()
+                .amax([1i64].as_slice(), false)
+                .gt(1e-3)
+                .to_kind(Kind::Float)
+                .mean(Kind::Float)
+                .double_value(&[])
+        };
+        let (little, much) = (covered(0.1), covered(0.4));
+        assert!(little > 0.0 && much > 4.0 * little && much < 0.25, "{little} {much}");
     }
 
     #[test]

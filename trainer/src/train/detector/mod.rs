@@ -131,7 +131,7 @@ impl DetectorTraining {
     fn generated(&self, images: &Tensor, keypoints: &Tensor, others: &Tensor) -> Batch {
         let n = images.size()[0];
         let mut batch = self.warped(images, keypoints);
-        batch.images = webcam::photometric(&batch.images);
+        batch.images = webcam::photometric(&batch.images, self.config.detector.cover);
         let negatives = (n as f64 * self.config.detector.negatives).round() as i64;
         if negatives > 0 {
             batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
@@ -148,7 +148,7 @@ impl DetectorTraining {
         let among = Tensor::arange(n * self.config.detector.negatives_among, (Kind::Int64, self.device));
         let others = others.index_select(0, &among.remainder(others.size()[0]));
         let empty = scenes::faceless(&others, self.config.architecture.detector_size);
-        let empty = webcam::photometric(&empty);
+        let empty = webcam::photometric(&empty, self.config.detector.cover);
         if self.config.detector.negatives_among == 1 {
             return empty;
         }
@@ -163,7 +163,7 @@ impl DetectorTraining {
         if self.teacher.is_none() {
             batch.weight *= seen.confidence.sigmoid();
         }
-        batch.images = webcam::photometric(&batch.images);
+        batch.images = webcam::photometric(&batch.images, self.config.detector.cover);
         batch
     }
 

@@ -1,8 +1,10 @@
 //! Generator against discriminator.
 
 mod critics;
+mod draw;
 mod inference;
 mod optional;
+mod part_move;
 mod poses;
 mod probe;
 mod report;

@@ -170,6 +170,8 @@ fn mend(term: &str) -> &'static str {
         "perceptual" => "perceptual_weight",
         "equivariance" => "equivariance_weight",
         "generator_equivariance" => "generator_equivariance_weight",
+        "move" => "move_weight",
+        "move_rest" => "move_rest_weight",
         "feature_matching" => "feature_matching_weight",
         "diversity" => "diversity_weight",
         _ => "rate",

@@ -4,20 +4,20 @@ use tch::nn::VarStore;
 use tch::{Kind, Tensor};
 
 use super::Gan;
+use super::draw::{Drawn, Others};
 use super::poses::Poses;
 use super::report::Measured;
 use super::revisit::Shown;
 use super::terms::Terms;
 use crate::config::GanConfig;
 use crate::error::Result;
-use crate::losses::{self, augment::augment, due};
+use crate::losses::augment::{self, augment};
+use crate::losses::{self, due};
 use crate::nets::heatmap::{self, Pose};
-use crate::nets::image_generator::Mode;
-use crate::nets::keypoint_generator::{Latents, Noise};
+use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::{Norm, TRAINING_MOMENTUM};
 use crate::share::Share;
 use crate::train::adam::Adam;
-use crate::train::elastic::Elastic;
 use crate::train::groups::Groups;
 use crate::train::ranks::Ranks;
 use crate::train::{average, parameters};
@@ -42,33 +42,6 @@ pub(super) struct Frame {
     pub share: Share,
     /// Its groups.
     pub groups: Groups,
-}
-
-/// A step's generated images.
-struct Drawn {
-    latents: Latents,
-    /// `[N, 3, S, S]`.
-    images: Tensor,
-    /// The first of them once more before other backgrounds, if the background loss is due.
-    other_backgrounds: Option<Tensor>,
-    /// The first of them once more from deformed keypoints, if the generator's equivariance is due.
-    moved: Option<Moved>,
-    /// All once more with other noise, if the diversity loss is due.
-    others: Option<Others>,
-}
-
-/// Images as the generator draws them from keypoints that were taken back through a deformation.
-struct Moved {
-    images: Tensor,
-    elastic: Elastic,
-}
-
-/// Each image of a step once more: half of them with another pose, the rest with another appearance.
-struct Others {
-    images: Tensor,
-    /// `[N, Z]`: the noise vector that was changed, before and after.
-    noise: Tensor,
-    other_noise: Tensor,
 }
 
 impl Gan {
@@ -114,83 +87,6 @@ impl Gan {
         self.watch.look(step, &terms);
         let keypoints = drawn.latents.keypoints.detach();
         Ok(Measured { step, images: self.state.images_seen, size, alpha, terms, keypoints })
-    }
-
-    /// Generates the step's images in one pass, so that the norms see them together.
-    fn draw_batch(&self, n: i64, step: u64, frame: Frame) -> Drawn {
-        let gan = &self.config.gan;
-        let nets = &self.generator.keypoints;
-        let Frame { share, groups, .. } = frame;
-        let latent = self.config.architecture.latent;
-        let randn = |n: i64| share.of(&Tensor::randn([share.all(n), latent], (Kind::Float, self.device)));
-        let noise = Noise::sample(share.all(n), latent, self.device).share(share);
-        let norm = groups.norm(n, TRAINING_MOMENTUM);
-        let latents = nets.forward(&noise, norm);
-        let mut parts =
-            vec![[&latents.keypoints, &latents.embeddings, &latents.background].map(Tensor::shallow_clone)];
-
-        let twice = due(gan.background_weight, gan.background_every, step)
-            .map_or(0, |_| groups.part(gan.background_fraction));
-        if twice > 0 {
-            let background = nets.background_embedding(&randn(twice));
-            parts.push([
-                groups.firsts(&latents.keypoints, twice),
-                groups.firsts(&latents.embeddings, twice),
-                background,
-            ]);
-        }
-        let again = due(gan.generator_equivariance_weight, gan.generator_equivariance_every, step)
-            .map_or(0, |_| groups.part(gan.generator_equivariance_fraction));
-        let elastic =
-            (again > 0).then(|| Elastic::random(again, frame.size, gan.deformation, share, self.device));
-        if let Some(elastic) = &elastic {
-            // Where the keypoints are is not this loss's to choose: all in one place would be the cheapest.
-            let keypoints = groups.firsts(&latents.keypoints, again).detach();
-            parts.push([
-                elastic.sources(&keypoints).0,
-                groups.firsts(&latents.embeddings, again),
-                groups.firsts(&latents.background, again),
-            ]);
-        }
-        let diverse = due(gan.diversity_weight, gan.diversity_every, step).map(|_| {
-            let (fresh, poses) = (randn(n), groups.first_halves(self.device));
-            let changed_noise = Noise {
-                pose: fresh.where_self(&poses, &noise.pose),
-                appearance: noise.appearance.where_self(&poses, &fresh),
-                background: noise.background.shallow_clone(),
-            };
-            let other = nets.forward(&changed_noise, norm);
-            parts.push([other.keypoints, other.embeddings, other.background]);
-            (noise.pose.where_self(&poses, &noise.appearance), fresh)
-        });
-
-        let joined = |i: usize| groups.join(&parts.iter().map(|p| &p[i]).collect::<Vec<_>>());
-        let sizes: Vec<i64> = parts.iter().map(|p| p[0].size()[0]).collect();
-        let norm = groups.norm(sizes.iter().sum(), TRAINING_MOMENTUM);
-        let images = self.render(&joined(0), &joined(1), &joined(2), norm, frame);
-        let mut images = groups.split(&images, &sizes).into_iter();
-        Drawn {
-            images: images.next().unwrap_or_default(),
-            other_backgrounds: if twice > 0 { images.next() } else { None },
-            moved: elastic.and_then(|elastic| Some(Moved { images: images.next()?, elastic })),
-            others: diverse
-                .and_then(|(noise, other_noise)| Some(Others { images: images.next()?, noise, other_noise })),
-            latents,
-        }
-    }
-
-    /// The images of latents by the live generator.
-    pub(super) fn render(
-        &self,
-        keypoints: &Tensor,
-        embeddings: &Tensor,
-        background: &Tensor,
-        norm: Norm,
-        frame: Frame,
-    ) -> Tensor {
-        let Frame { size, alpha, kind, .. } = frame;
-        let pose = Pose::natural(keypoints.shallow_clone());
-        self.generator.images.forward(&pose, embeddings, background, Mode { size, alpha, kind, norm })
     }
 
     /// What the critics minimise.
@@ -266,7 +162,7 @@ impl Gan {
             terms.add("background", weight, losses::background(&images, others, &parts));
         }
         if let (Some(moved), Some(weight)) =
-            (&drawn.moved, due(gan.generator_equivariance_weight, gan.generator_equivariance_every, step))
+            (&drawn.deformed, due(gan.generator_equivariance_weight, gan.generator_equivariance_every, step))
         {
             let (images, parts) = self.first_images(drawn, moved.images.size()[0], frame);
             let again = moved.elastic.images(&moved.images);
@@ -313,6 +209,7 @@ impl Gan {
             terms.add("poses", gan.pose_weight, self.pose_distance(poses));
         }
         self.add_cycles(&mut terms, drawn, frame);
+        self.add_part_moves(&mut terms, drawn, frame);
         self.add_revisits(&mut terms, shown, step, frame);
         terms
     }
@@ -340,6 +237,7 @@ impl Gan {
         let norm = frame.groups.norm(drawn.images.size()[0], TRAINING_MOMENTUM);
         let seen = |detect: bool, encode: bool, teach: bool| {
             let images = if teach { drawn.images.shallow_clone() } else { drawn.images.detach() };
+            let images = if detect { self.disguised(&images, frame) } else { images };
             self.inference.forward(&images, detect, encode, frame.kind, norm)
         };
         // A detector that is fixed can't agree with the generator on signs that no real picture has.
@@ -355,6 +253,24 @@ impl Gan {
             );
             terms.add("cycle_embeddings", gan.cycle_embeddings_weight, loss);
         }
+    }
+
+    /// Drawn images as the detector is to see them: one that learns along sees them as they are.
+    fn disguised(&self, images: &Tensor, frame: Frame) -> Tensor {
+        let fixed = self.inference.detector_is_fixed;
+        augment::disguise(images, if fixed { self.config.gan.cycle_disguise } else { 0.0 }, frame.share)
+    }
+
+    /// One part moved alone.
+    fn add_part_moves(&self, terms: &mut Terms, drawn: &Drawn, frame: Frame) {
+        let Some((part_move, after)) = &drawn.part_moved else { return };
+        let n = after.size()[0];
+        let detect = self.config.gan.move_weight > 0.0;
+        let norm = frame.groups.norm(n, TRAINING_MOMENTUM);
+        let shown = self.disguised(after, frame);
+        let found = self.inference.forward(&shown, detect, false, frame.kind, norm).keypoints;
+        let images = frame.groups.firsts(&drawn.images, n);
+        part_move.add_terms(terms, &self.config, &images, after, found.as_ref());
     }
 }
 
