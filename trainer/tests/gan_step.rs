@@ -242,6 +242,19 @@ fn losses_can_be_switched_on_and_off_when_resuming() {
     assert_eq!(dropped.tensors().len(), gan.tensors().len());
 }
 
+/// The detector had no optimiser's state then, and the message was about a tensor.
+#[test]
+fn keypoints_that_were_learned_first_cannot_be_switched_off() {
+    let _turn = alone();
+    let off = config(|g| g.cycle_keypoints_weight = 0.5);
+    let mut first = off.clone();
+    first.keypoints.images = 8;
+    let (_, checkpoint) = trained(&first, 2);
+    assert!(Gan::resume(&checkpoint, &first, 12, Device::Cpu).is_ok());
+    let Err(refusal) = Gan::resume(&checkpoint, &off, 12, Device::Cpu) else { panic!("switched off") };
+    assert!(refusal.to_string().contains("leave keypoints.images above 0 (it was 8)"), "{refusal}");
+}
+
 #[test]
 fn a_trained_generator_grows_by_a_size() {
     let _turn = alone();

@@ -27,6 +27,9 @@ pub struct DetectorConfig {
     pub shift: f64,
     /// Most rotation either way, degrees, on top of what the generator draws.
     pub rotation: f64,
+    /// Part of the generated pairs in which one part was moved alone, as far as `gan.move_reach` says: what a keypoint answers
+    /// to should be its part, and not the rest of the face.
+    pub moved: f64,
     /// Most half of a side of what covers a part of half of the pictures, as a fraction of the picture's.
     pub cover: f64,
     /// Part of the batch replaced by pictures without a face.
@@ -57,6 +60,7 @@ impl Default for DetectorConfig {
             far: 0.3,
             shift: 0.2,
             rotation: 20.0,
+            moved: 0.0,
             cover: 0.22,
             negatives: 0.25,
             negatives_among: 4,
@@ -82,8 +86,8 @@ impl DetectorConfig {
         {
             return fail("detector: rates, half-lives and negatives_weight must be positive");
         }
-        if ![self.negatives, self.far].iter().all(|share| (0.0..=1.0).contains(share)) {
-            return fail("detector.negatives and detector.far must be 0 to 1");
+        if ![self.negatives, self.far, self.moved].iter().all(|share| (0.0..=1.0).contains(share)) {
+            return fail("detector.negatives, detector.far and detector.moved must be 0 to 1");
         }
         if !(LEAST_COVER..=1.0).contains(&self.cover) {
             return Err(Error::Config(format!("detector.cover must be {LEAST_COVER} to 1")));

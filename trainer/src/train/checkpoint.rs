@@ -285,6 +285,25 @@ impl Checkpoint {
         self.check_architecture(config).map(|()| false)
     }
 
+    /// Refuses a checkpoint whose generator was held to keypoints that were learned first, where `config` has none: its detector
+    /// could not go on learning.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming the fix.
+    pub fn check_keypoints(&self, config: &Config) -> Result<()> {
+        if !self.state.config.keypoints.is_on() || config.keypoints.is_on() {
+            return Ok(());
+        }
+        Err(Error::Checkpoint {
+            path: self.path.clone(),
+            reason: format!(
+                "its keypoints were learned first and stay as they are: leave keypoints.images above 0 (it was {}), or begin a new \
+                 run without --from",
+                self.state.config.keypoints.images
+            ),
+        })
+    }
+
     /// Refuses a checkpoint whose networks are not those of `config`.
     ///
     /// # Errors

@@ -9,13 +9,16 @@ use crate::config::Config;
 use crate::dataset::Loader;
 use crate::error::Result;
 use crate::nets::Detector;
+use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::sample;
+use crate::share::Share;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::generator::Generator;
 use crate::train::learner::Learner;
 use crate::train::parameters;
+use crate::train::part_move::PartMove;
 use crate::train::run::Run;
 use crate::train::scenes;
 use crate::train::stage::{Pictures, Report, Stage};
@@ -96,6 +99,7 @@ impl DetectorTraining {
     fn draw_pictures(&self, n: i64) -> (Tensor, Tensor) {
         let (config, size) = (&self.config, self.config.architecture.image_size);
         let latents = self.generator.sample_latents(n);
+        let latents = some_moved(latents, config.detector.moved, config.gan.move_reach);
         let images = self.generator.draw(&latents, size, 1.0, config.precision.kind(self.device));
         match self.teacher.as_ref().filter(|_| config.keypoints.is_on()) {
             Some(teacher) => {
@@ -290,6 +294,19 @@ impl Stage for DetectorTraining {
     }
 }
 
+/// The same with one part moved alone, by up to `reach` along each axis, in a `share` of the latents: the last ones, as the
+/// first pictures of a batch make room for those without a face.
+fn some_moved(latents: Latents, share: f64, reach: f64) -> Latents {
+    let n = latents.keypoints.size()[0];
+    let moved = (n as f64 * share).round() as i64;
+    if moved == 0 {
+        return latents;
+    }
+    let (whole, of) = (n - moved, &latents.keypoints);
+    let part_move = PartMove::random(&of.narrow(0, whole, moved), reach, Share::WHOLE);
+    Latents { keypoints: Tensor::cat(&[of.narrow(0, 0, whole), part_move.asked], 0), ..latents }
+}
+
 /// The `n` of `images` whose confidence `[N, K]`, logits, is greatest in the mean.
 fn surest(images: &Tensor, confidence: &Tensor, n: i64) -> Tensor {
     let mean = confidence.sigmoid().mean_dim([1i64].as_slice(), false, Kind::Float);
@@ -299,6 +316,21 @@ fn surest(images: &Tensor, confidence: &Tensor, n: i64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_part_is_moved_in_the_last_pictures_only() {
+        let keypoints = Tensor::zeros([8, 3, 2], (Kind::Float, Device::Cpu));
+        let empty = || Tensor::zeros([8, 1], (Kind::Float, Device::Cpu));
+        let latents = || Latents { keypoints: keypoints.copy(), embeddings: empty(), background: empty() };
+        let parts = |share: f64| {
+            let went = some_moved(latents(), share, 0.2).keypoints.abs().amax([2i64].as_slice(), false);
+            let parts = went.gt(0.0).sum_dim_intlist([1i64].as_slice(), false, Kind::Int64);
+            Vec::<i64>::try_from(parts).unwrap()
+        };
+        assert_eq!(parts(0.0), [0; 8]);
+        assert_eq!(parts(0.25), [0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(parts(1.0), [1; 8]);
+    }
 
     #[test]
     fn the_surest_are_those_of_the_greatest_mean_confidence_not_of_the_greatest_logit() {

@@ -3,7 +3,6 @@
 use tch::{Kind, Tensor};
 
 use super::Gan;
-use super::part_move::PartMove;
 use super::step::Frame;
 use crate::losses::due;
 use crate::nets::heatmap::Pose;
@@ -11,6 +10,7 @@ use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::{Norm, TRAINING_MOMENTUM};
 use crate::train::elastic::Elastic;
+use crate::train::part_move::PartMove;
 
 /// A step's generated images.
 pub(super) struct Drawn {

@@ -4,7 +4,6 @@ mod critics;
 mod draw;
 mod inference;
 mod optional;
-mod part_move;
 mod poses;
 mod probe;
 mod report;
@@ -152,6 +151,7 @@ impl Gan {
         device: Device,
     ) -> Result<Self> {
         let grows = checkpoint.check_grows(config)?;
+        checkpoint.check_keypoints(config)?;
         let mut gan = Self::new(config, dataset_size, device)?;
         let added = optional::added(&checkpoint.state.config.gan, &config.gan);
         for network in &added {

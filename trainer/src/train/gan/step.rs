@@ -261,16 +261,25 @@ impl Gan {
         augment::disguise(images, if fixed { self.config.gan.cycle_disguise } else { 0.0 }, frame.share)
     }
 
-    /// One part moved alone.
+    /// One part moved alone: it is seen where it went, and the rest of the picture stays.
     fn add_part_moves(&self, terms: &mut Terms, drawn: &Drawn, frame: Frame) {
         let Some((part_move, after)) = &drawn.part_moved else { return };
-        let n = after.size()[0];
-        let detect = self.config.gan.move_weight > 0.0;
-        let norm = frame.groups.norm(n, TRAINING_MOMENTUM);
-        let shown = self.disguised(after, frame);
-        let found = self.inference.forward(&shown, detect, false, frame.kind, norm).keypoints;
-        let images = frame.groups.firsts(&drawn.images, n);
-        part_move.add_terms(terms, &self.config, &images, after, found.as_ref());
+        let (gan, n) = (&self.config.gan, after.size()[0]);
+        if gan.move_weight > 0.0 {
+            let norm = frame.groups.norm(n, TRAINING_MOMENTUM);
+            let shown = self.disguised(after, frame);
+            let seen = self.inference.forward(&shown, true, false, frame.kind, norm);
+            if let Some(found) = seen.keypoints {
+                let loss = losses::cycle::moved_part(&found, &part_move.asked, &part_move.moved);
+                terms.add("move", gan.move_weight * gan.move_every as f64, loss);
+            }
+        }
+        if gan.move_rest_weight > 0.0 {
+            let rest = part_move.rest(self.config.architecture.tau * gan.background_reach, frame.size);
+            let images = frame.groups.firsts(&drawn.images, n);
+            let loss = losses::moved(&images, after, &rest);
+            terms.add("move_rest", gan.move_rest_weight * gan.move_every as f64, loss);
+        }
     }
 }
 

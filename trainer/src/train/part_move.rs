@@ -2,9 +2,6 @@
 
 use tch::{Kind, Tensor};
 
-use super::terms::Terms;
-use crate::config::Config;
-use crate::losses;
 use crate::nets::heatmap::{self, Pose};
 use crate::share::Share;
 
@@ -16,7 +13,7 @@ pub(super) struct PartMove {
     /// `[n, K, 2]`: where they are asked to be.
     pub asked: Tensor,
     /// `[n, K, 1]`: 1 for the part that was moved, 0 for the others.
-    moved: Tensor,
+    pub moved: Tensor,
 }
 
 impl PartMove {
@@ -35,30 +32,8 @@ impl PartMove {
         Self { asked: &from + step * &moved, from, moved }
     }
 
-    /// Adds what is lost when `images` `[n, 3, S, S]`, drawn before the move, became `after`, in which `found` `[n, K, 2]` is
-    /// seen.
-    pub fn add_terms(
-        &self,
-        terms: &mut Terms,
-        config: &Config,
-        images: &Tensor,
-        after: &Tensor,
-        found: Option<&Tensor>,
-    ) {
-        let gan = &config.gan;
-        if let Some(found) = found.filter(|_| gan.move_weight > 0.0) {
-            let weight = gan.move_weight * gan.move_every as f64;
-            terms.add("move", weight, losses::cycle::moved_part(found, &self.asked, &self.moved));
-        }
-        if gan.move_rest_weight > 0.0 {
-            let weight = gan.move_rest_weight * gan.move_every as f64;
-            let rest = self.rest(config.architecture.tau * gan.background_reach, after.size()[3]);
-            terms.add("move_rest", weight, losses::moved(images, after, &rest));
-        }
-    }
-
     /// How far each pixel is from where the moved part was and is, `[n, 1, size, size]`, 0 to 1.
-    fn rest(&self, tau: f64, size: i64) -> Tensor {
+    pub fn rest(&self, tau: f64, size: i64) -> Tensor {
         let map = |keypoints: &Tensor| {
             let all = heatmap::parts(&Pose::natural(keypoints.shallow_clone()), tau, size);
             (all * self.moved.unsqueeze(3)).sum_dim_intlist([1i64].as_slice(), true, Kind::Float)
