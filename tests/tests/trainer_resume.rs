@@ -253,19 +253,27 @@ fn weights_without_optimisers_begin_another_run() {
 }
 
 /// The weights that are shipped to be trained on go on learning.
-#[test]
-fn the_shipped_weights_go_on() {
+fn shipped_weights_go_on(name: &str, images: &str, (last_images, size): (u64, u64)) {
     let tiny = Tiny::new();
-    let weights = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/weights/faces64.safetensors");
-    let more = ["--set", "gan.batch=4", "--set", "gan.norm_group=4", "--set", "gan.images=[30000, 196496]"];
-    let args =
-        [tiny.train("on"), vec!["--from".into(), weights.into()], more.map(str::to_owned).to_vec()].concat();
-    run(&args);
+    let weights = format!("{}/../models/weights/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
+    let images = format!("gan.images={images}");
+    let more = ["--from", &weights, "--set", "gan.batch=4", "--set", "gan.norm_group=4", "--set", &images];
+    run(&[tiny.train("on"), more.map(str::to_owned).to_vec()].concat());
     let lines = log_lines(tiny.path("on"), "gan");
     let last: serde_json::Value = serde_json::from_str(&lines[lines.len() - 1]).unwrap();
-    assert_eq!((last["images"].as_u64(), last["size"].as_u64()), (Some(226_496), Some(64)));
+    assert_eq!((last["images"].as_u64(), last["size"].as_u64()), (Some(last_images), Some(size)));
     // A generator that had not learned would miss by half of the picture.
     assert!(last["terms"]["cycle_keypoints"].as_f64().unwrap() < 0.15, "{last}");
+}
+
+#[test]
+fn the_shipped_weights_go_on_at_64_px() {
+    shipped_weights_go_on("faces64", "[30000, 374240]", (404_240, 64));
+}
+
+#[test]
+fn the_shipped_weights_go_on_at_128_px() {
+    shipped_weights_go_on("faces128", "[30000, 203600, 146416]", (380_016, 128));
 }
 
 /// The keypoints that are shipped steer a generator from its first step.
