@@ -375,7 +375,7 @@ def compare(args, size):
 OFF = [
     "augment_translation", "augment_cutout", "keypoint_weight", "appearance_weight", "cycle_keypoints_weight",
     "cycle_embeddings_weight", "cycle_image_weight", "perceptual_weight", "feature_matching_weight", "diversity_weight",
-    "equivariance_weight", "generator_equivariance_weight",
+    "equivariance_weight", "generator_equivariance_weight", "move_weight", "move_rest_weight",
 ]
 BARE = [*(f"gan.{key}=0.0" for key in OFF), "gan.norm_group=0", "keypoints.images=0"]
 
