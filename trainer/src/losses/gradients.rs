@@ -48,6 +48,8 @@ fn gradients_of_every_loss_are_its_finite_differences() {
     check("moved", |x| moved(&x[0], &x[1], &x[2]), vec![image(), image(), parts()], &[0]);
     let keypoints = || randn(&[2, 3, 2]);
     check("cycle keypoints", |x| cycle::keypoints(&x[0], &x[1]), vec![keypoints(), keypoints()], &[1]);
+    let one = || Tensor::from_slice(&[1f64, 0.0, 0.0, 0.0, 1.0, 0.0]).view([2, 3, 1]);
+    check("moved part", |x| cycle::moved_part(&x[0], &x[1], &one()), vec![keypoints(), keypoints()], &[1]);
     check(
         "cycle embeddings",
         |x| cycle::embeddings((&x[0], &x[1]), (&x[2], &x[3])),
