@@ -268,11 +268,6 @@ impl GanConfig {
         self.cycle_image_weight > 0.0 || self.perceptual_weight > 0.0
     }
 
-    /// Whether parts are moved one at a time.
-    pub fn moves_parts(&self) -> bool {
-        self.move_weight > 0.0 || self.move_rest_weight > 0.0
-    }
-
     /// Whether a detector is trained along with the generator.
     pub fn trains_detector(&self) -> bool {
         self.keypoint_weight > 0.0

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Latents;
 use crate::train::interrupt;
+use crate::train::part_move::kept_inside;
 use crate::train::progress::Progress;
 
 /// How far a keypoint is moved, normalised coordinates: 7.5 % of the picture's side.
@@ -174,8 +175,7 @@ pub fn with_part(own: &Latents, other: &Latents, k: i64) -> Latents {
 pub fn with_move(own: &Latents, k: i64, direction: &Tensor) -> (Latents, Tensor) {
     let step = direction * STEP;
     let here = own.keypoints.select(1, k);
-    let leaves = (&here + &step).abs().gt(1.0);
-    let step = step.where_self(&leaves.logical_not(), &-&step);
+    let step = kept_inside(&here, &step);
     let keypoints = own.keypoints.copy();
     keypoints.select(1, k).copy_(&(&here + &step));
     let moved = Latents {

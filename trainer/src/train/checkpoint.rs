@@ -274,11 +274,12 @@ impl Checkpoint {
     }
 
     /// Whether its networks have to grow to be those of `config`; refuses one whose networks neither are those nor the same up
-    /// to a smaller image size.
+    /// to a smaller image size, and one whose keypoints were learned first where `config` has none.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming what differs.
     pub fn check_grows(&self, config: &Config) -> Result<bool> {
+        self.check_keypoints(config)?;
         if config.architecture.grows_from(&self.state.config.architecture) {
             return Ok(true);
         }
@@ -290,15 +291,14 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming the fix.
-    pub fn check_keypoints(&self, config: &Config) -> Result<()> {
+    fn check_keypoints(&self, config: &Config) -> Result<()> {
         if !self.state.config.keypoints.is_on() || config.keypoints.is_on() {
             return Ok(());
         }
         Err(Error::Checkpoint {
             path: self.path.clone(),
             reason: format!(
-                "its keypoints were learned first and stay as they are: leave keypoints.images above 0 (it was {}), or begin a new \
-                 run without --from",
+                "its keypoints were learned first and stay as they are: leave keypoints.images above 0 (it was {}), or begin a new run",
                 self.state.config.keypoints.images
             ),
         })

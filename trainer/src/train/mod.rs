@@ -17,7 +17,7 @@ pub mod learner;
 pub mod measure;
 pub mod memory;
 pub mod parameters;
-mod part_move;
+pub mod part_move;
 pub mod progress;
 pub mod ranks;
 pub mod record;

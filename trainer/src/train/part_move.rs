@@ -16,6 +16,12 @@ pub(super) struct PartMove {
     pub moved: Tensor,
 }
 
+/// The steps, each coordinate of which that would take `keypoints` out of the picture turned round. Shapes that broadcast.
+pub fn kept_inside(keypoints: &Tensor, step: &Tensor) -> Tensor {
+    let leaves = (keypoints + step).abs().gt(1.0);
+    step.where_self(&leaves.logical_not(), &-step)
+}
+
 impl PartMove {
     /// Moves a random part of each of `keypoints` `[n, K, 2]` by up to `reach` along each axis, as a function of libtorch's
     /// seed. A coordinate that would leave the picture goes the other way. Keypoints are constants from here on: where
@@ -27,16 +33,15 @@ impl PartMove {
         let part = Tensor::randint(k, [n], (Kind::Int64, from.device()));
         let moved = share.of(&part.one_hot(k).to_kind(Kind::Float)).unsqueeze(2);
         let step = share.of(&((Tensor::rand([n, 1, 2], kind) * 2.0 - 1.0) * reach));
-        let stays = (&from + &step).abs().le(1.0);
-        let step = step.where_self(&stays, &-&step);
+        let step = kept_inside(&from, &step);
         Self { asked: &from + step * &moved, from, moved }
     }
 
-    /// How far each pixel is from where the moved part was and is, `[n, 1, size, size]`, 0 to 1.
+    /// How much each pixel belongs to the rest of the picture, `[n, 1, size, size]`, 0 where the moved part was or is, to 1.
     pub fn rest(&self, tau: f64, size: i64) -> Tensor {
         let map = |keypoints: &Tensor| {
-            let all = heatmap::parts(&Pose::natural(keypoints.shallow_clone()), tau, size);
-            (all * self.moved.unsqueeze(3)).sum_dim_intlist([1i64].as_slice(), true, Kind::Float)
+            let part = (keypoints * &self.moved).sum_dim_intlist([1i64].as_slice(), true, Kind::Float);
+            heatmap::parts(&Pose::natural(part), tau, size)
         };
         1.0 - map(&self.from).maximum(&map(&self.asked))
     }

@@ -82,11 +82,8 @@ impl Gan {
                 groups.firsts(&latents.background, again),
             ]);
         }
-        let moving = if gan.moves_parts() && step.is_multiple_of(gan.move_every) {
-            groups.part(gan.move_fraction)
-        } else {
-            0
-        };
+        let moving = due(gan.move_weight.max(gan.move_rest_weight), gan.move_every, step)
+            .map_or(0, |_| groups.part(gan.move_fraction));
         let part_move = (moving > 0)
             .then(|| PartMove::random(&groups.firsts(&latents.keypoints, moving), gan.move_reach, share));
         if let Some(part_move) = &part_move {

@@ -151,7 +151,6 @@ impl Gan {
         device: Device,
     ) -> Result<Self> {
         let grows = checkpoint.check_grows(config)?;
-        checkpoint.check_keypoints(config)?;
         let mut gan = Self::new(config, dataset_size, device)?;
         let added = optional::added(&checkpoint.state.config.gan, &config.gan);
         for network in &added {

@@ -209,7 +209,7 @@ impl Gan {
             terms.add("poses", gan.pose_weight, self.pose_distance(poses));
         }
         self.add_cycles(&mut terms, drawn, frame);
-        self.add_part_moves(&mut terms, drawn, frame);
+        self.add_part_moves(&mut terms, drawn, step, frame);
         self.add_revisits(&mut terms, shown, step, frame);
         terms
     }
@@ -262,23 +262,22 @@ impl Gan {
     }
 
     /// One part moved alone: it is seen where it went, and the rest of the picture stays.
-    fn add_part_moves(&self, terms: &mut Terms, drawn: &Drawn, frame: Frame) {
+    fn add_part_moves(&self, terms: &mut Terms, drawn: &Drawn, step: u64, frame: Frame) {
         let Some((part_move, after)) = &drawn.part_moved else { return };
         let (gan, n) = (&self.config.gan, after.size()[0]);
-        if gan.move_weight > 0.0 {
+        if let Some(weight) = due(gan.move_weight, gan.move_every, step) {
             let norm = frame.groups.norm(n, TRAINING_MOMENTUM);
             let shown = self.disguised(after, frame);
             let seen = self.inference.forward(&shown, true, false, frame.kind, norm);
             if let Some(found) = seen.keypoints {
                 let loss = losses::cycle::moved_part(&found, &part_move.asked, &part_move.moved);
-                terms.add("move", gan.move_weight * gan.move_every as f64, loss);
+                terms.add("move", weight, loss);
             }
         }
-        if gan.move_rest_weight > 0.0 {
+        if let Some(weight) = due(gan.move_rest_weight, gan.move_every, step) {
             let rest = part_move.rest(self.config.architecture.tau * gan.background_reach, frame.size);
             let images = frame.groups.firsts(&drawn.images, n);
-            let loss = losses::moved(&images, after, &rest);
-            terms.add("move_rest", gan.move_rest_weight * gan.move_every as f64, loss);
+            terms.add("move_rest", weight, losses::moved(&images, after, &rest));
         }
     }
 }
