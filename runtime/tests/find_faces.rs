@@ -44,7 +44,7 @@ fn faces_are_found_small_and_large_and_clutter_is_not() {
     let portraits = portraits(&bundle);
     let tracker =
         |options| FaceTracker::new(Detector::load(&bundle, &EngineOptions::default()).unwrap(), options);
-    let picture = TrackOptions { refine: true, ..TrackOptions::picture(bundle.manifest()) };
+    let picture = TrackOptions::picture(bundle.manifest());
     let offset = measure::offset(&mut tracker(picture), &portraits).unwrap();
     let mut live = tracker(TrackOptions::live(bundle.manifest()));
     let shares = [0.2, 1.0, 0.0];

@@ -310,3 +310,56 @@ fn a_generator_begins_with_the_shipped_keypoints() {
     again.extend(["--resume".to_owned(), "--set".to_owned(), "gan.images=[24, 72]".to_owned()]);
     trainer(&again.iter().map(String::as_str).collect::<Vec<_>>()).succeeded();
 }
+
+/// A detector that has outgrown its teacher teaches the next one, and then holds the generator to what it sees.
+#[test]
+fn a_detector_teaches_the_next_one_and_the_generator() {
+    let tiny = Tiny::new();
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    let first = "[keypoints]\nimages = 16\nbatch = 8\nperceptual_weight = 0\npatches = 4\n[gan]\ncycle_keypoints_weight = 1\n";
+    std::fs::write(tiny.path("held.toml"), text.replace("[gan]\n", first)).unwrap();
+    run(&[tiny.train("run"), vec!["--config".into(), tiny.path("held.toml")]].concat());
+    let (run_dir, pictures) = (tiny.path("run"), tiny.path("pictures"));
+    let detector = |more: &[&str]| {
+        let args = ["detector", &pictures, "--run", &run_dir, "--threads", "1", "--log-every", "1"];
+        let settings = ["--set", "detector.bend=0.5", "--set", "detector.looks=2"];
+        trainer(&[args.as_slice(), &settings, more].concat())
+    };
+    let none = detector(&["--again"]);
+    assert!(none.code == 2 && none.stderr.contains("detector.safetensors: no checkpoint"), "{none:?}");
+    detector(&["--stop-after", "0.00001"]);
+    let early = detector(&["--again"]);
+    assert!(early.code == 2 && early.stderr.contains("--resume"), "{early:?}");
+    detector(&["--resume"]).succeeded();
+    let path = |name: &str| std::path::Path::new(&run_dir).join(name);
+    let taught = std::fs::read(path("detector.safetensors")).unwrap();
+    let again = detector(&["--again"]);
+    again.succeeded();
+    assert!(again.stderr.contains("of 64 pairs is the teacher now"), "{again:?}");
+    assert_eq!(std::fs::read(path("detector-teacher.safetensors")).unwrap(), taught);
+    let whole = log_lines(&run_dir, "detector");
+    assert_eq!(whole.len(), 16);
+    // Started over or stopped, it learns from the same teacher.
+    detector(&["--force", "--stop-after", "0.00001"]);
+    detector(&["--resume"]).succeeded();
+    assert_eq!(log_lines(&run_dir, "detector"), whole);
+
+    let own = path("detector.safetensors").to_string_lossy().into_owned();
+    let hold = |run: &str, from: &[&str], detector: &str| {
+        let args = [tiny.train(run), vec!["--detector".into(), detector.to_owned()]].concat();
+        trainer(&args.iter().map(String::as_str).chain(from.iter().copied()).collect::<Vec<_>>())
+    };
+    let gan = path("gan.safetensors").to_string_lossy().into_owned();
+    let more = ["--from", &gan, "--set", "gan.images=[24, 64]"];
+    hold("other", &more, &gan).refused("detector.safetensors");
+    hold("other", &["--config", &tiny.path("held.toml")], &own).refused("--from");
+    assert!(!std::path::Path::new(&tiny.path("other")).exists());
+    let seen = |run: &str| {
+        let lines = log_lines(tiny.path(run), "gan");
+        let first: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        first["terms"]["cycle_keypoints"].as_f64().unwrap()
+    };
+    hold("held", &more, &own).succeeded();
+    run(&[tiny.train("unheld"), more.map(str::to_owned).to_vec()].concat());
+    assert!((seen("held") - seen("unheld")).abs() > 1e-6, "{} {}", seen("held"), seen("unheld"));
+}

@@ -76,7 +76,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Ok(FaceTracker::new(Detector::load(&bundle, &EngineOptions::default())?, options))
     };
     let mut plain = tracker(&|o| {
-        *o = TrackOptions { refine: true, ..TrackOptions::picture(bundle.manifest()) };
+        *o = TrackOptions::picture(bundle.manifest());
     })?;
     let offset = measure::offset(&mut plain, &portraits)?;
     let mut live = tracker(&|_| {})?;

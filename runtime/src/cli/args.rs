@@ -115,9 +115,10 @@ pub struct DetectArgs {
     /// Overwrite files in the folder of --out
     #[arg(long, requires = "out")]
     pub force: bool,
-    /// Look a second time at the part of the picture around the keypoints found first
+    /// Look once at the whole picture, for crops of faces: half the time, and keypoints less exact. Else what is found there is
+    /// looked at closer, and where there is nothing, parts of the picture are
     #[arg(long)]
-    pub refine: bool,
+    pub once: bool,
     /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,

@@ -84,7 +84,9 @@ pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
                     continue;
                 }
             };
-            let face = tracker.track(&picture, Duration::ZERO)?.face;
+            let least = args.min_confidence.unwrap_or(0.0);
+            let face =
+                tracker.track(&picture, Duration::ZERO)?.face.filter(|face| face.confidence() >= least);
             progress.clear();
             write_result(&mut output, args.json, &job.source, &picture, face.as_ref(), bundle.manifest())?;
             if let Some(target) = &job.target {
@@ -113,12 +115,8 @@ fn tracker(common: &Common, args: &DetectArgs, bundle: &Bundle) -> Result<FaceTr
     if common.verbose {
         remark(&format!("detector: {}", detector.summary()));
     }
-    let options = TrackOptions {
-        refine: args.refine,
-        min_confidence: args.min_confidence.unwrap_or(0.0),
-        ..TrackOptions::picture(bundle.manifest())
-    };
-    Ok(FaceTracker::new(detector, options))
+    let options = if args.once { TrackOptions::once } else { TrackOptions::picture };
+    Ok(FaceTracker::new(detector, options(bundle.manifest())))
 }
 
 /// The pictures in the order given, folders expanded, with every target checked before any work is done.

@@ -28,8 +28,8 @@ pub(super) fn named(args: &DetectArgs) -> Result<Option<&Path>> {
     if args.out.is_some() {
         return usage("--out draws on pictures; for a clip: runtime webcam CLIP --headless --out FILE.mp4");
     }
-    if args.refine {
-        return usage("--refine is for pictures; the face in a clip is followed");
+    if args.once {
+        return usage("--once is for pictures; the face in a clip is followed");
     }
     if !args.json {
         return usage("add --json for a line a frame");

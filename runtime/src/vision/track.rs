@@ -24,13 +24,15 @@ use crate::frame::{DetectedKeypoint, Face, mean_confidence};
 pub struct TrackOptions {
     /// Follow the face: start each frame from the crop of the last one. Off for single pictures.
     pub follow: bool,
-    /// After looking at the whole picture, look again at the crop around the keypoints found.
+    /// After looking at the whole picture, look again at the crop around the keypoints found, which shows them larger.
     pub refine: bool,
     /// Where the whole picture shows no face, look at this many overlapping tiles of it a frame, too: for faces that
     /// are small in it. The next frame goes on with the next tiles.
     pub tiles: usize,
     /// Mean confidence (0 to 1) below which there is no face; a followed one is lost and sought again at 0.8 of that.
     pub min_confidence: f32,
+    /// Where there is no face to be sure of, report the best guess.
+    pub guess: bool,
     /// The mean layout of the keypoints, which tells the square to look at from the keypoints found.
     pub layout: Layout,
     /// How far the crop moves towards the one that fits the latest keypoints, 0 (never) to 1 (at once).
@@ -40,26 +42,31 @@ pub struct TrackOptions {
 }
 
 impl TrackOptions {
-    /// Single pictures: one pass over a square picture, every result reported.
+    /// Single pictures: the face is sought in all of it, and the best guess is reported where there is none.
     pub fn picture(manifest: &Manifest) -> Self {
         Self {
             follow: false,
-            refine: false,
-            tiles: 0,
-            min_confidence: 0.0,
+            refine: true,
+            tiles: usize::MAX,
+            min_confidence: LIVE_CONFIDENCE,
+            guess: true,
             layout: Layout::new(manifest),
             crop_speed: 1.0,
             smooth: None,
         }
     }
 
+    /// Single pictures that show a face and little else: one pass over a square one, whatever comes of it.
+    pub fn once(manifest: &Manifest) -> Self {
+        Self { refine: false, tiles: 0, ..Self::picture(manifest) }
+    }
+
     /// A live picture: the face is followed, its keypoints are smoothed.
     pub fn live(manifest: &Manifest) -> Self {
         Self {
             follow: true,
-            refine: true,
             tiles: 20,
-            min_confidence: LIVE_CONFIDENCE,
+            guess: false,
             crop_speed: 0.5,
             smooth: Some(OneEuroOptions::default()),
             ..Self::picture(manifest)
@@ -238,7 +245,7 @@ impl FaceTracker {
             }
         };
         let Found { crop, wanted, .. } = found;
-        let mut face = is_face.then(|| self.face(&found));
+        let mut face = (is_face || self.options.guess).then(|| self.face(&found));
         if is_face && self.options.follow {
             let next = match self.following {
                 Some((last, _)) => last.towards(&wanted, self.options.crop_speed),
@@ -264,18 +271,15 @@ impl FaceTracker {
         if size.0 != size.1 {
             best = best.or(self.look(picture, Crop::around(size.0, size.1), clock)?);
         }
-        if !(self.options.refine && self.options.follow) {
-            if self.options.refine {
-                let closer = self.look(picture, best.wanted, clock)?;
-                best = if self.reaches(&closer, FIND) { closer } else { best };
-            }
+        if !self.options.refine {
             let is_face = self.reaches(&best, FIND);
             return Ok((best, is_face));
         }
-        let (mut best, is_face) = self.settle(picture, best, clock)?;
+        let (settled, is_face) = self.settle(picture, best, clock)?;
         if is_face {
-            return Ok((best, true));
+            return Ok((settled, true));
         }
+        best = best.or(settled);
         let mut candidates: [Option<Found>; CANDIDATES] = [const { None }; CANDIDATES];
         for _ in 0..self.options.tiles.min(self.tiles.count(size)) {
             let Some(tile) = self.tiles.next(size) else { break };

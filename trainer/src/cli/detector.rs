@@ -4,12 +4,16 @@ use tch::Device;
 use super::stage::{Section, StageArgs};
 use crate::config::{Config, DetectorConfig};
 use crate::error::Result;
-use crate::train::detector::DetectorTraining;
+use crate::train::detector::{self, DetectorTraining};
 
 #[derive(Debug, Args)]
 pub struct Detector {
     #[command(flatten)]
     stage: StageArgs,
+    /// Start over from what this stage has trained so far, which is the teacher from here on in the place of the detector
+    /// trained along with the generator: a pupil that outgrew it.
+    #[arg(long, conflicts_with_all = ["resume", "force"])]
+    again: bool,
 }
 
 impl Section for Detector {
@@ -23,16 +27,22 @@ impl Section for Detector {
         &mut section.images
     }
 
-    /// At the detector's own size crops must stay sharp too.
+    /// At the size that the detector's stage wants crops must stay sharp too.
     fn side(config: &Config) -> i64 {
-        config.architecture.image_size.max(config.architecture.detector_size)
+        config.architecture.image_size.max(detector::SHARPER * config.architecture.detector_size)
     }
 }
 
 impl Detector {
-    pub fn run(self, device: Device) -> Result<()> {
-        self.stage.run::<Self, _>(device, |config, _, generator, pictures| {
-            DetectorTraining::new(config, generator, pictures, device)
+    pub fn run(mut self, device: Device) -> Result<()> {
+        let again = self.again;
+        self.stage.force |= again;
+        self.stage.run::<Self, _>(device, |config, run, generator, pictures| {
+            if again {
+                detector::promote(run, config)?;
+            }
+            let teacher = detector::teacher(run, generator, device)?;
+            DetectorTraining::new(config, generator, teacher, pictures, device)
         })
     }
 }

@@ -38,7 +38,7 @@ pub struct StageArgs {
     resume: bool,
     /// Start over although this stage was trained already.
     #[arg(long)]
-    force: bool,
+    pub force: bool,
     /// Images to show in all (default: the configuration's).
     #[arg(long, value_name = "N")]
     images: Option<u64>,

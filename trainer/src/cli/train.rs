@@ -42,6 +42,10 @@ pub struct Train {
     /// up to its side grows from there. Of a run's keypoints.safetensors, its detector: the generator begins at once.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
     from: Option<PathBuf>,
+    /// Hold the generator from here on to the detector of this checkpoint, a run's detector.safetensors, in the place of the one
+    /// that its keypoints were learned with and that taught it.
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["dry_run", "ranks"])]
+    detector: Option<PathBuf>,
     /// Stop after this many real images in all, if before the configuration's end.
     #[arg(long, value_name = "N")]
     images: Option<u64>,
@@ -87,6 +91,8 @@ struct Start {
     run: Run,
     config: Config,
     checkpoint: Option<Checkpoint>,
+    /// That of `--detector`.
+    detector: Option<Checkpoint>,
 }
 
 fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
@@ -114,7 +120,7 @@ impl Train {
     }
 
     fn train(&self, out: &Path, device: Device, ranks: &Rc<dyn Ranks>) -> Result<()> {
-        let Start { mut run, config, mut checkpoint } = self.start(out, &**ranks)?;
+        let Start { mut run, config, mut checkpoint, detector } = self.start(out, &**ranks)?;
         let side = config.architecture.image_size * STORE_FACTOR;
         let store = Store::load(&self.data, side as usize).and_then(|store| {
             store.check_batch(config.gan.batch)?;
@@ -143,8 +149,12 @@ impl Train {
         if let Some(keypoints) = keypoints {
             models::files::write_atomically(&run.checkpoint(keypoints::STAGE), keypoints.content())?;
         }
-        let detector =
-            learns_keypoints.then(|| self.learn_keypoints(&run, &config, &store, device)).transpose()?;
+        let detector = match detector {
+            Some(detector) => Some(Stored::averaged(&detector, device)?),
+            None => {
+                learns_keypoints.then(|| self.learn_keypoints(&run, &config, &store, device)).transpose()?
+            }
+        };
         let gan = match &checkpoint {
             Some(checkpoint) => Gan::resume(checkpoint, &config, size, device),
             None => Gan::new(&config, size, device),
@@ -248,6 +258,8 @@ impl Train {
             }
         }
         let mut config = given.or(stored).unwrap_or_default();
+        let detector = self.detector.as_ref().map(|path| Checkpoint::open(path)).transpose();
+        let detector = ranks::together(ranks, detector)?;
         let checked = self.override_config(&mut config).and_then(|()| {
             config.gan.share(ranks.size())?;
             if let Some(checkpoint) = checkpoint.as_ref().filter(|c| c.state.stage == keypoints::STAGE) {
@@ -267,6 +279,9 @@ impl Train {
                     )));
                 }
             }
+            if let Some(detector) = &detector {
+                keypoints::check_replacement(detector, checkpoint.as_ref(), &config)?;
+            }
             // The pictures are looked at before anything is written.
             let pictures = Store::count(&self.data, config.gan.batch)?;
             gan::check_requirements(&config)?;
@@ -278,7 +293,7 @@ impl Train {
         let mend = "start all with the same --config and flags";
         let print = ranks::fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
         ranks::check_same(ranks, "another configuration", mend, print)?;
-        Ok(Start { run, config, checkpoint })
+        Ok(Start { run, config, checkpoint, detector })
     }
 
     fn override_config(&self, config: &mut Config) -> Result<()> {

@@ -30,6 +30,14 @@ pub struct DetectorConfig {
     /// Part of the generated pairs in which one part was moved alone, as far as `gan.move_reach` says: what a keypoint answers
     /// to should be its part, and not the rest of the face.
     pub moved: f64,
+    /// Part of the pictures, generated and real, that are bent about two of their keypoints: parts go elsewhere, the rest of
+    /// the face stays, and only who looks at a part sees where it went.
+    pub bend: f64,
+    /// Most that a bend moves its keypoint, normalised coordinates.
+    pub bend_reach: f64,
+    /// Closer looks at a picture, each turned and shifted a little, whose mean is where the teacher sees its keypoints; 0:
+    /// as it sees them in the whole picture.
+    pub looks: i64,
     /// Most half of a side of what covers a part of half of the pictures, as a fraction of the picture's.
     pub cover: f64,
     /// Part of the batch replaced by pictures without a face.
@@ -61,6 +69,9 @@ impl Default for DetectorConfig {
             shift: 0.2,
             rotation: 20.0,
             moved: 0.0,
+            bend: 0.0,
+            bend_reach: 0.2,
+            looks: 0,
             cover: 0.22,
             negatives: 0.25,
             negatives_among: 4,
@@ -86,8 +97,15 @@ impl DetectorConfig {
         {
             return fail("detector: rates, half-lives and negatives_weight must be positive");
         }
-        if ![self.negatives, self.far, self.moved].iter().all(|share| (0.0..=1.0).contains(share)) {
-            return fail("detector.negatives, detector.far and detector.moved must be 0 to 1");
+        if ![self.negatives, self.far, self.moved, self.bend].iter().all(|share| (0.0..=1.0).contains(share))
+        {
+            return fail("detector.negatives, far, moved and bend must be 0 to 1");
+        }
+        if !(0.0..=1.0).contains(&self.bend_reach) {
+            return fail("detector.bend_reach must be 0 to 1");
+        }
+        if !(0..=64).contains(&self.looks) {
+            return fail("detector.looks must be 0 to 64");
         }
         if !(LEAST_COVER..=1.0).contains(&self.cover) {
             return Err(Error::Config(format!("detector.cover must be {LEAST_COVER} to 1")));

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::config::{Architecture, Config, GanConfig};
 use crate::dataset::Loader;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::losses;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::layers::Norm;
@@ -104,6 +104,29 @@ pub fn check_detector(checkpoint: &Checkpoint, config: &Config) -> Result<()> {
         ..own.clone()
     };
     checkpoint.check_architecture(&Config { architecture: like, ..config.clone() })
+}
+
+/// Refuses a checkpoint of the detector's stage to hold a generator to, where `generator`, what a run begins with, is not
+/// held to one that stays as it is, or to one of another make.
+///
+/// # Errors
+/// [`Error::Usage`], [`Error::Checkpoint`].
+pub fn check_replacement(
+    detector: &Checkpoint,
+    generator: Option<&Checkpoint>,
+    config: &Config,
+) -> Result<()> {
+    let usage = |reason: &str| Err(Error::Usage(format!("--detector: {reason}")));
+    if detector.state.stage != super::detector::STAGE {
+        return usage("not the checkpoint of a detector: name a run's detector.safetensors");
+    }
+    if !config.keypoints.is_on() || generator.is_none_or(|g| g.state.stage != super::gan::STAGE) {
+        return usage(
+            "there is no generator that learned from keypoints: it goes with --resume, or --from a generator, and \
+             keypoints.images above 0",
+        );
+    }
+    check_detector(detector, config)
 }
 
 /// Detector and decoder in training.

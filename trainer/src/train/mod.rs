@@ -2,6 +2,7 @@
 
 pub mod adam;
 pub mod average;
+pub mod bend;
 pub mod checkpoint;
 pub mod detector;
 pub mod elastic;

@@ -12,6 +12,9 @@ pub struct Warp {
     shift: Tensor,
 }
 
+/// Least half of a side of the square of a picture's keypoints: where they fell together there is nothing to look at closer.
+const LEAST_REACH: f64 = 0.2;
+
 /// What lies beyond a picture's border; the values are libtorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Beyond {
@@ -63,6 +66,22 @@ impl Warp {
         Self { matrix, shift: Tensor::zeros([n, 2], (Kind::Float, device)) }
     }
 
+    /// Draws a transform for each of `keypoints` `[N, K, 2]` that shows them as the picture `side` times their square, turned
+    /// by up to `rotation` radians and shifted by up to `shift`: a closer look.
+    pub fn closer(keypoints: &Tensor, (low, high): (f64, f64), rotation: f64, shift: f64) -> Self {
+        let (n, device) = (keypoints.size()[0], keypoints.device());
+        let [least, most] =
+            [keypoints.amin([1i64].as_slice(), false), keypoints.amax([1i64].as_slice(), false)];
+        let reach = (&most - &least).amax([-1i64].as_slice(), false) * 0.5;
+        let scale =
+            (reach.clamp_min(LEAST_REACH) * uniform(&[n], low.ln(), high.ln(), device).exp()).reciprocal();
+        let matrix = turns(&uniform(&[n], -rotation, rotation, device), &scale);
+        let centre = (least + most) * 0.5;
+        let shift =
+            uniform(&[n, 2], -shift, shift, device) - matrix.bmm(&centre.unsqueeze(-1)).squeeze_dim(-1);
+        Self { matrix, shift }
+    }
+
     /// By how much sizes change, `[N]`.
     pub fn scale(&self) -> Tensor {
         let column = self.matrix.select(2, 0);
@@ -74,9 +93,14 @@ impl Warp {
         keypoints.bmm(&self.matrix.transpose(1, 2)) + self.shift.unsqueeze(1)
     }
 
+    /// Where keypoints `[N, K, 2]` of the warped picture come from.
+    pub fn sources(&self, keypoints: &Tensor) -> Tensor {
+        (keypoints - self.shift.unsqueeze(1)).bmm(&self.matrix) / self.scale().square().view([-1, 1, 1])
+    }
+
     /// Resamples images `[N, C, S, S]` to `[N, C, size, size]`, what lies beyond their border by `beyond`.
     pub fn images(&self, images: &Tensor, size: i64, beyond: Beyond) -> Tensor {
-        // A sampling grid says where each output pixel comes from: the inverse transform.
+        // A sampling grid says where each output pixel comes from: the inverse transform, as in `sources`.
         let inverse = self.matrix.transpose(1, 2) / self.scale().square().view([-1, 1, 1]);
         let back = -inverse.bmm(&self.shift.unsqueeze(-1));
         let theta = Tensor::cat(&[inverse, back], 2);
@@ -110,6 +134,23 @@ mod tests {
         let corners = Tensor::from_slice(&[-1.0f32, -1.0, 1.0, 1.0]).view([1, 2, 2]).repeat([256, 1, 1]);
         let outwards = warp.keypoints(&corners) * &corners;
         assert!(outwards.min().double_value(&[]) > 1.0 - 1e-5, "{}", outwards.min());
+    }
+
+    #[test]
+    fn a_closer_look_shows_the_square_of_the_keypoints_and_leads_back() {
+        tch::manual_seed(9);
+        let keypoints = uniform(&[64, 6, 2], -0.9, 0.7, Device::Cpu);
+        let look = Warp::closer(&keypoints, (1.25, 1.25), 0.0, 0.0);
+        let seen = look.keypoints(&keypoints);
+        // Their larger extent fills 1 / 1.25 of the picture, in its middle.
+        let reach = seen.abs().amax([1i64, 2].as_slice(), false);
+        assert!((reach - 0.8).abs().max().double_value(&[]) < 1e-5, "{}", look.scale().max());
+        let look = Warp::closer(&keypoints, (1.1, 1.6), 0.3, 0.1);
+        let back = look.sources(&look.keypoints(&keypoints));
+        assert!((back - &keypoints).abs().max().double_value(&[]) < 1e-5);
+        let nowhere =
+            Warp::closer(&Tensor::zeros([2, 6, 2], (Kind::Float, Device::Cpu)), (1.0, 1.0), 0.0, 0.0);
+        assert!(nowhere.scale().max().double_value(&[]) < 5.1);
     }
 
     #[test]

@@ -16,10 +16,7 @@ const DCT: i64 = 8;
 /// mirror image, their border continued, or a scene of its own: what surrounds a face must not tell where it is. Around
 /// far ones there is always a scene: mirror images of a whole face are faces, too.
 pub fn place(images: &Tensor, warp: &Warp, size: i64, turn: u64) -> Tensor {
-    // Twice the size, then averaged: far faces are sampled as finely as they are seen.
-    let sampled = |x: &Tensor, beyond| {
-        warp.images(x, 2 * size, beyond).avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)
-    };
+    let sampled = |x: &Tensor, beyond| sampled(x, warp, size, beyond);
     let scene = || {
         let ones = Tensor::ones_like(&images.narrow(1, 0, 1));
         let placed = sampled(&Tensor::cat(&[images, &ones], 1), Beyond::Nothing);
@@ -33,6 +30,12 @@ pub fn place(images: &Tensor, warp: &Warp, size: i64, turn: u64) -> Tensor {
         1 => sampled(images, Beyond::Border),
         _ => scene(),
     }
+}
+
+/// Images as `warp` places them, `[N, C, size, size]`: at twice the size, then averaged, so that far faces are sampled as
+/// finely as they are seen.
+pub fn sampled(images: &Tensor, warp: &Warp, size: i64, beyond: Beyond) -> Tensor {
+    warp.images(images, 2 * size, beyond).avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)
 }
 
 /// Light, colour, blur, noise, compression and occlusion, by things that are up to `2 * cover` of the picture's side long.

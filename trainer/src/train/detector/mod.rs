@@ -1,6 +1,8 @@
 //! The detector, on endless generated pairs and on real pictures without labels.
 
+mod looks;
 mod loss;
+mod teacher;
 
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
@@ -9,11 +11,13 @@ use crate::config::Config;
 use crate::dataset::Loader;
 use crate::error::Result;
 use crate::nets::Detector;
+use crate::nets::detector::Detection;
 use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::sample;
 use crate::share::Share;
+use crate::train::bend::Bend;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::generator::Generator;
 use crate::train::learner::Learner;
@@ -22,9 +26,10 @@ use crate::train::part_move::PartMove;
 use crate::train::run::Run;
 use crate::train::scenes;
 use crate::train::stage::{Pictures, Report, Stage};
-use crate::train::stored::Stored;
 use crate::train::warp::{self, Warp};
 use crate::train::webcam;
+
+pub use teacher::{Teacher, promote, teacher};
 
 use loss::{Batch, supervised, sureness, weighted_distance};
 
@@ -37,6 +42,8 @@ const BETAS: (f64, f64) = (0.9, 0.999);
 const CALIBRATION: u64 = 60;
 /// Steps for which drawn pictures serve, warped and lit anew each time: drawing costs as much as learning.
 const REDRAW_EVERY: u64 = 3;
+/// Side of the real pictures that a step gets, in sides of the detector's.
+pub const SHARPER: i64 = 2;
 /// Added to the seed, so that this stage draws other numbers than the first.
 const SEED_SHIFT: u64 = 0xDE7EC7;
 
@@ -72,25 +79,30 @@ pub struct DetectorTraining {
     config: Config,
     generator: Generator,
     learner: Learner<Detector>,
-    /// The detector that was trained along with the generator, as it was then: what real pictures are held against.
-    teacher: Option<Stored<Detector>>,
+    /// What real pictures are held against.
+    teacher: Option<Teacher>,
     device: Device,
     /// The pictures drawn last with their keypoints.
     drawn: Option<(Tensor, Tensor)>,
 }
 
 impl DetectorTraining {
-    /// A detector for the averaged generator of `generator`, a `gan` checkpoint: the one that was trained along with
-    /// it, or a fresh one.
+    /// A detector for the averaged generator of `generator`, a `gan` checkpoint: it begins as its teacher, or else afresh.
     ///
     /// # Errors
     /// [`Error::Checkpoint`], also if the generator has not reached its full image size.
-    pub fn new(config: &Config, generator: &Checkpoint, dataset_size: u64, device: Device) -> Result<Self> {
+    pub fn new(
+        config: &Config,
+        generator: &Checkpoint,
+        teacher: Option<Teacher>,
+        dataset_size: u64,
+        device: Device,
+    ) -> Result<Self> {
         generator.check_architecture(config)?;
-        let teacher = Stored::trained_along(generator, device)?;
         let generator = Generator::finished(generator, device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
-        let learner = Learner::new(config, teacher.as_ref(), BETAS, dataset_size, device);
+        let start = teacher.as_ref().map(|t| &t.detector);
+        let learner = Learner::new(config, start, BETAS, dataset_size, device);
         Ok(Self { config: config.clone(), generator, learner, teacher, device, drawn: None })
     }
 
@@ -103,12 +115,21 @@ impl DetectorTraining {
         let images = self.generator.draw(&latents, size, 1.0, config.precision.kind(self.device));
         match self.teacher.as_ref().filter(|_| config.keypoints.is_on()) {
             Some(teacher) => {
-                let shown = resize(&images, config.architecture.detector_size).to_kind(Kind::Float);
-                let seen = teacher.net.forward(&shown, Norm::Running);
+                let seen = self.look(&teacher.detector.net, &images.to_kind(Kind::Float));
                 (images, seen.keypoints)
             }
             None => (images, latents.keypoints),
         }
+    }
+
+    /// Pictures as the detector is shown whole ones.
+    fn shown(&self, images: &Tensor) -> Tensor {
+        resize(&images.to_device(self.device), self.config.architecture.detector_size)
+    }
+
+    /// Where `net` sees the keypoints of pictures of any size.
+    fn look(&self, net: &Detector, images: &Tensor) -> Detection {
+        looks::seen(net, images, self.config.architecture.detector_size, self.config.detector.looks)
     }
 
     /// The pictures of this step, a function of its number alone.
@@ -150,7 +171,7 @@ impl DetectorTraining {
     /// surest of one. Most of what is no face it tells at once, and learns nothing from.
     fn faceless(&self, others: &Tensor, n: i64) -> Tensor {
         let among = Tensor::arange(n * self.config.detector.negatives_among, (Kind::Int64, self.device));
-        let others = others.index_select(0, &among.remainder(others.size()[0]));
+        let others = self.shown(others).index_select(0, &among.remainder(others.size()[0]));
         let empty = scenes::faceless(&others, self.config.architecture.detector_size);
         let empty = webcam::photometric(&empty, self.config.detector.cover);
         if self.config.detector.negatives_among == 1 {
@@ -161,8 +182,8 @@ impl DetectorTraining {
 
     /// Real pictures, warped, with where the teacher, or else the averaged detector, sees their keypoints unwarped.
     fn real(&self, images: &Tensor) -> Batch {
-        let net = &self.teacher.as_ref().unwrap_or(&self.learner.average).net;
-        let seen = net.forward(images, Norm::Running);
+        let net = &self.teacher.as_ref().map_or(&self.learner.average, |t| &t.detector).net;
+        let seen = self.look(net, images);
         let mut batch = self.warped(images, &seen.keypoints);
         if self.teacher.is_none() {
             batch.weight *= seen.confidence.sigmoid();
@@ -171,8 +192,15 @@ impl DetectorTraining {
         batch
     }
 
+    /// Pictures bent and warped, with where their keypoints go.
     fn warped(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
-        let warp = Warp::random(images.size()[0], &self.config.detector, self.device);
+        let config = &self.config.detector;
+        let bend = (config.bend > 0.0).then(|| Bend::about(keypoints, config.bend_reach, config.bend));
+        let (images, keypoints) = match bend {
+            Some(bend) => (&bend.images(images), &bend.keypoints(keypoints)),
+            None => (images, keypoints),
+        };
+        let warp = Warp::random(images.size()[0], config, self.device);
         let keypoints = warp.keypoints(keypoints);
         let images =
             webcam::place(images, &warp, self.config.architecture.detector_size, self.learner.state.step);
@@ -210,18 +238,18 @@ impl Stage for DetectorTraining {
     fn pictures(&self) -> Pictures {
         Pictures {
             count: (self.config.detector.batch / 2).max(1),
-            size: self.config.architecture.detector_size,
+            // A closer look, and a near face, show more than a picture of the detector's own size holds.
+            size: SHARPER * self.config.architecture.detector_size,
             seed: self.config.seed.wrapping_add(SEED_SHIFT),
         }
     }
 
-    /// Re-estimates the teacher's statistics on pictures as it will see them: along with the generator it saw generated
-    /// and deformed ones, too.
+    /// Re-estimates the teacher's statistics on pictures as it will see them, if they are of others.
     fn begin(&mut self, loader: &mut Loader) -> Result<()> {
-        let Some(teacher) = &self.teacher else { return Ok(()) };
+        let Some(teacher) = self.teacher.as_ref().filter(|t| t.is_mixed) else { return Ok(()) };
         for pass in 0..CALIBRATION {
-            let real = loader.next_batch()?.to_device(self.device);
-            tch::no_grad(|| teacher.net.forward(&real, Norm::calibrating(pass)));
+            let real = self.shown(&loader.next_batch()?);
+            tch::no_grad(|| teacher.detector.net.forward(&real, Norm::calibrating(pass)));
         }
         Ok(())
     }
@@ -285,7 +313,7 @@ impl Stage for DetectorTraining {
         while batches.iter().map(|b: &Tensor| b.size()[0]).sum::<i64>() < 6 * columns {
             batches.push(loader.next_batch()?);
         }
-        let images = Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns).to_device(self.device);
+        let images = self.shown(&Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns));
         let seen = tch::no_grad(|| self.learner.average.net.forward(&images, Norm::Running));
         self.draw_pairs(&images, run)?;
         let path = run.sample(STAGE, self.learner.state.images_seen);
