@@ -222,7 +222,9 @@ impl Studio {
         loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let tracker = loaded(&mut self.tracker, || {
             let detector = Detector::load(&self.bundle, &self.options)?;
-            Ok(FaceTracker::new(detector, TrackOptions::live(self.bundle.manifest())))
+            // The square is encoded and drawn, too, as the generator's training pictures are framed.
+            let options = TrackOptions { closeness: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
+            Ok(FaceTracker::new(detector, options))
         })?;
         let mut faces = tracker.every_face(&picture)?.into_iter();
         let Some(Sighting { face, crop, sure }) = faces.next() else {

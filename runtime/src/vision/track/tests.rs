@@ -71,13 +71,16 @@ fn count(runs: &Arc<Mutex<usize>>) -> usize {
 
 #[test]
 fn framing_puts_the_mean_keypoints_where_training_has_them() {
-    let (tracker, _) = setup(false);
+    let (mut tracker, _) = setup(false);
+    tracker.options.closeness = 1.0;
     let crop = Crop { cx: 300.0, cy: 200.0, side: 120.0, angle: 0.0 };
     let keypoints = [[-0.5, 0.0], [0.5, 0.0]]
         .map(|mean| crop.to_picture(mean))
         .map(|[x, y]| DetectedKeypoint { x, y, confidence: 0.7 })
         .to_vec();
     assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), crop);
+    tracker.options.closeness = 0.5;
+    assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), Crop { side: 60.0, ..crop });
 }
 
 #[test]
@@ -85,7 +88,7 @@ fn a_square_picture_is_looked_at_whole_and_then_closer_unless_once_is_enough() {
     let picture = blob(96, 96, 70, 30, 12);
     let (mut tracker, runs) = setup(false);
     let tracked = tracker.track(&picture, Duration::ZERO).unwrap();
-    assert_eq!(count(&runs), 2);
+    assert_eq!(count(&runs), 2 + SEVERAL.len());
     assert!(tracked.crop.side < 48.0, "{:?}", tracked.crop);
     let [x, y] = centre(&tracked.face.unwrap());
     assert!((x - 70.5).abs() < 0.1 && (y - 30.5).abs() < 0.1, "{x} {y}");
@@ -94,6 +97,42 @@ fn a_square_picture_is_looked_at_whole_and_then_closer_unless_once_is_enough() {
     assert_eq!((count(&runs), tracked.crop), (1, Crop::inside(96, 96)));
     let [x, y] = centre(&tracked.face.unwrap());
     assert!((x - 70.5).abs() < 0.5 && (y - 30.5).abs() < 0.5, "{x} {y}");
+}
+
+/// Is right about where a face is but for an error that depends on where it looks.
+struct Shaky(Blob);
+
+impl NetworkRunner for Shaky {
+    fn run_into(
+        &mut self,
+        inputs: &[(&str, ArrayViewD<'_, f32>)],
+        outputs: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
+        self.0.run_into(inputs, outputs, results)?;
+        // Pulled to the middle of whatever is looked at.
+        results[0].mapv_inplace(|v| v * 0.8);
+        Ok(())
+    }
+}
+
+#[test]
+fn the_mean_of_several_looks_is_more_exact_than_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = write_tiny_bundle(dir.path()).unwrap();
+    let off = |several: bool| {
+        let detector = Detector::from_runner(Box::new(Shaky(Blob(Arc::default()))), DIMS);
+        let options = TrackOptions { several, ..TrackOptions::picture(&manifest) };
+        let face = FaceTracker::new(detector, options)
+            .track(&blob(128, 128, 90, 40, 20), Duration::ZERO)
+            .unwrap()
+            .face
+            .unwrap();
+        assert_eq!(face.keypoints.len(), 2);
+        let [x, y] = centre(&face);
+        (x - 90.5).hypot(y - 40.5)
+    };
+    assert!(off(true) < 0.5 * off(false), "{} {}", off(true), off(false));
 }
 
 /// A second look used to be asked for by a flag, and a face small in its picture was not found at all.
