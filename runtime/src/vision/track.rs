@@ -294,11 +294,11 @@ impl FaceTracker {
             let is_face = self.reaches(&best, FIND);
             return Ok((best, is_face));
         }
-        let (settled, is_face) = self.settle(picture, best, clock)?;
+        let whole = best;
+        let (mut best, is_face) = self.settle(picture, whole, clock)?;
         if is_face {
-            return Ok((settled, true));
+            return Ok((best, true));
         }
-        best = best.or(settled);
         let mut candidates: [Option<Found>; CANDIDATES] = [const { None }; CANDIDATES];
         for _ in 0..self.options.tiles.min(self.tiles.count(size)) {
             let Some(tile) = self.tiles.next(size) else { break };
@@ -318,7 +318,8 @@ impl FaceTracker {
             }
             best = best.or(settled);
         }
-        Ok((best, false))
+        // Closer looks that do not settle wander off: a picture of a face that is mostly hidden is best told as a whole.
+        Ok((if self.options.guess { whole } else { best }, false))
     }
 
     /// Looks closer at `found` until its square stays where it is. Says whether it does and there is a face in it.

@@ -17,11 +17,19 @@ use crate::losses::features::perceptual;
 use crate::nets::encoder::Looks;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
+use crate::train::bend::Bend;
 use crate::train::interrupt;
+use crate::train::part_move::kept_inside;
 use crate::train::progress::Progress;
 
 /// Most pictures that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: i64 = 60;
+
+/// Standard deviation of the bend that shows the detector what a moved part looks like, normalised coordinates: half of the
+/// way between the eyes of a large face.
+const BENT: f64 = 0.25;
+/// Seed of the directions in which photos are bent.
+const DIRECTIONS: i64 = 104;
 
 /// Nearness of pictures to others, averaged over pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -51,6 +59,9 @@ pub struct Report {
     pub own: Option<f64>,
     /// How far each other part goes then.
     pub leakage: Option<f64>,
+    /// How far the detector sees a part go that really went: the photo itself bent about its keypoint by the same step. What is
+    /// above is to be read against it.
+    pub bent: Option<f64>,
 }
 
 /// Draws up to `most` of the pictures in `held_out` again; none without an encoder and a detector.
@@ -114,6 +125,8 @@ pub fn measure(
         background: own.background.roll([-1], [0]),
     };
     let steered = disentangle::intervene(subject, "keypoints of pictures moved", &own, &other)?;
+    let photos = crops(held_out, &crop, HELD_OUT_SEED, 0..moved as usize, size);
+    let bent = bent(&photos, &own.keypoints, |images| detect(subject, images))?;
     Ok(Some(Report {
         n,
         interval: bootstrap::interval(&again.psnr),
@@ -123,7 +136,31 @@ pub fn measure(
         moved: moved as usize,
         own: steered.own,
         leakage: steered.leakage,
+        bent: Some(bent),
     }))
+}
+
+/// How much of a step, on average over parts and `photos` `[N, 3, S, S]` with `keypoints` `[N, K, 2]`, the detector sees
+/// where the photo is bent by it.
+fn bent(
+    photos: &Tensor,
+    keypoints: &Tensor,
+    mut detect: impl FnMut(&Tensor) -> Result<Tensor>,
+) -> Result<f64> {
+    tch::manual_seed(DIRECTIONS);
+    let (n, k) = (photos.size()[0], keypoints.size()[1]);
+    let mut seen = 0.0;
+    for part in 0..k {
+        interrupt::check()?;
+        let angle = Tensor::rand([n], (Kind::Float, photos.device())) * (2.0 * std::f64::consts::PI);
+        let step = Tensor::stack(&[angle.cos(), angle.sin()], -1) * disentangle::STEP;
+        let at = keypoints.select(1, part);
+        let step = kept_inside(&at, &step);
+        let after = detect(&Bend::of(&at, &step, BENT).images(photos))?;
+        let along = ((after.select(1, part) - at) * step).sum(Kind::Double).double_value(&[]);
+        seen += along / (n as f64 * disentangle::STEP * disentangle::STEP);
+    }
+    Ok(seen / k as f64)
 }
 
 #[derive(Default)]
@@ -189,6 +226,13 @@ impl Report {
         ] {
             metrics.extend(value.map(|v| metric(name, v, "of the step", self.moved, &moved)));
         }
+        let protocol = format!(
+            "the photo itself bent about each keypoint by the same step (Gaussian of deviation {BENT}): what the detector \
+             sees of a part that really went"
+        );
+        metrics.extend(
+            self.bent.map(|v| metric("photo's part, really moved", v, "of the step", self.moved, &protocol)),
+        );
         metrics
     }
 
@@ -221,6 +265,14 @@ impl Report {
                 leakage * 100.0
             );
         }
+        if let Some(bent) = self.bent {
+            let _ = writeln!(
+                t,
+                "Where the photo itself is bent about the keypoint by that (a Gaussian of deviation {BENT}), the detector \
+                 sees {:.0} %: what it can see of a part that really went.",
+                bent * 100.0
+            );
+        }
         t.push('\n');
         t
     }
@@ -228,7 +280,29 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
+    use crate::nets::heatmap::{self, Pose, pixel_centres};
+
+    /// The middle of what is bright, `[N, 1, 2]`, seen to have gone by half as much as it did.
+    fn half_seen(images: &Tensor, from: &Tensor) -> Tensor {
+        let light = images.select(1, 0);
+        let centres = pixel_centres(light.size()[1], Device::Cpu);
+        let all = light.sum_dim_intlist([1i64, 2].as_slice(), false, Kind::Float);
+        let along =
+            |axis: i64| light.sum_dim_intlist([axis].as_slice(), false, Kind::Float).matmul(&centres) / &all;
+        let found = Tensor::stack(&[along(1), along(2)], -1).unsqueeze(1);
+        from + (found - from) * 0.5
+    }
+
+    #[test]
+    fn what_the_detector_sees_of_a_part_that_went_is_told() {
+        let at = Tensor::from_slice(&[-0.2f32, 0.1, 0.3, -0.25, 0.0, 0.4]).view([3, 1, 2]);
+        let photos = heatmap::parts(&Pose::natural(at.shallow_clone()), 0.003, 96);
+        let seen = bent(&photos, &at, |images| Ok(half_seen(images, &at))).unwrap();
+        assert!((seen - 0.5).abs() < 0.03, "{seen}");
+    }
 
     #[test]
     fn psnr_is_of_colours_from_black_to_white() {

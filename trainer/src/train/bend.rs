@@ -43,6 +43,12 @@ impl Bend {
         Self { centres: parts + &steps, steps, widths }
     }
 
+    /// A bend about `at` `[N, 2]` that takes it along `step` `[N, 2]`, and what is `width` from it by 0.6 of that.
+    pub fn of(at: &Tensor, step: &Tensor, width: f64) -> Self {
+        let widths = Tensor::full([at.size()[0], 1], width, (Kind::Float, at.device()));
+        Self { centres: (at + step).unsqueeze(1), steps: step.unsqueeze(1), widths }
+    }
+
     /// How far what is at `points` `[N, P, 2]` of the bent images has come.
     fn offset(&self, points: &Tensor) -> Tensor {
         let apart = points.unsqueeze(2) - self.centres.unsqueeze(1);
@@ -98,6 +104,15 @@ mod tests {
             }
         }
         assert!(most > 0.1, "nothing went far: {most}");
+    }
+
+    #[test]
+    fn one_point_is_taken_along_its_step_and_what_is_far_stays() {
+        let at = keypoints(2);
+        let step = Tensor::from_slice(&[0.1f32, -0.05]).repeat([2, 1]);
+        let went = Bend::of(&at.select(1, 0), &step, 0.15).keypoints(&at) - &at;
+        assert!((went.select(1, 0) - &step).abs().max().double_value(&[]) < 1e-5);
+        assert!(went.select(1, 1).abs().max().double_value(&[]) < 1e-3);
     }
 
     #[test]
