@@ -6,7 +6,7 @@
 //! a flat colour, adds no edge.
 
 use image::RgbImage;
-use models::conventions::{colour_to_unit, pixel_centre};
+use models::conventions::pixel_centre;
 
 use super::crop::Crop;
 
@@ -101,7 +101,15 @@ impl Preprocessor {
         let size = self.size;
         let step = crop.side / size as f32;
         let grid = (step.ceil() as usize).max(1);
-        let scale = 1.0 / (grid * grid) as f32;
+        // `colour_to_unit` of the mean, without a division for every value.
+        let scale = 1.0 / (127.5 * (grid * grid) as f32);
+        // The square's middle and half sides, so that its turn is computed once.
+        let middle = crop.to_picture([0.0, 0.0]);
+        let half = |to: [f32; 2]| {
+            let end = crop.to_picture(to);
+            [end[0] - middle[0], end[1] - middle[1]]
+        };
+        let (across, down) = (half([1.0, 0.0]), half([0.0, 1.0]));
         // Offsets of the grid's points from the window's centre, in normalised coordinates.
         let offset = |i: usize| pixel_centre(i, grid) / size as f32;
         for y in 0..size {
@@ -109,15 +117,16 @@ impl Preprocessor {
                 let mut rgb = [0.0; 3];
                 for i in 0..grid {
                     for j in 0..grid {
-                        let point = [pixel_centre(x, size) + offset(j), pixel_centre(y, size) + offset(i)];
-                        let value = linear(picture, crop.to_picture(point));
+                        let (u, v) = (pixel_centre(x, size) + offset(j), pixel_centre(y, size) + offset(i));
+                        let along = |axis: usize| middle[axis] + u * across[axis] + v * down[axis];
+                        let value = linear(picture, [along(0), along(1)]);
                         for (sum, value) in rgb.iter_mut().zip(value) {
                             *sum += value;
                         }
                     }
                 }
                 for (channel, value) in rgb.into_iter().enumerate() {
-                    out[(channel * size + y) * size + x] = value * scale;
+                    out[(channel * size + y) * size + x] = value * scale - 1.0;
                 }
             }
         }
@@ -195,7 +204,7 @@ impl Taps {
     }
 }
 
-/// The picture at a point by linear interpolation between pixel centres, in [-1, 1].
+/// The picture at a point by linear interpolation between pixel centres, in [0, 255].
 fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
     let (width, height) = picture.dimensions();
     let axis = |v: f32, size: u32| {
@@ -205,7 +214,11 @@ fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
     };
     let (x0, x1, fx) = axis(x, width);
     let (y0, y1, fy) = axis(y, height);
-    let at = |x: u32, y: u32| picture.get_pixel(x, y).0.map(colour_to_unit);
+    let bytes = picture.as_raw();
+    let at = |x: u32, y: u32| {
+        let i = 3 * (y as usize * width as usize + x as usize);
+        [bytes[i], bytes[i + 1], bytes[i + 2]].map(f32::from)
+    };
     let (a, b, c, d) = (at(x0, y0), at(x1, y0), at(x0, y1), at(x1, y1));
     std::array::from_fn(|i| {
         let top = a[i] + (b[i] - a[i]) * fx;
@@ -217,6 +230,7 @@ fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use image::Rgb;
+    use models::conventions::colour_to_unit;
 
     use super::*;
 
