@@ -92,13 +92,6 @@ const HINT: f32 = 0.5;
 /// [`TrackOptions::closeness`] where nothing but the keypoints counts: of 0.65 to 1.2, where wild and aligned faces of the
 /// shipped detector's training are told most exactly.
 const CLOSE: f32 = 0.86;
-/// The several looks: side over that of the face's square, angle in radians, shift in half sides.
-const SEVERAL: [(f32, f32, [f32; 2]); 4] = [
-    (0.97, 0.14, [0.035, 0.035]),
-    (0.97, -0.14, [-0.035, 0.035]),
-    (1.1, 0.14, [-0.035, -0.035]),
-    (1.1, -0.14, [0.035, -0.035]),
-];
 /// Looks at one candidate until its square must have settled.
 const CLOSER: usize = 3;
 /// Runs until all is set up: with CUDA and TensorRT the second one still is slower than others.
@@ -337,29 +330,6 @@ impl FaceTracker {
         Ok((found, false))
     }
 
-    /// What was found with the mean of several looks at it in the place of the one.
-    fn several(&mut self, picture: &RgbImage, found: Found, clock: &mut Clock) -> Result<Found> {
-        let at = self.seen.len();
-        for (scale, angle, [dx, dy]) in SEVERAL {
-            let Crop { cx, cy, side, .. } = found.wanted;
-            let half = side / 2.0;
-            let crop = Crop { cx: cx + dx * half, cy: cy + dy * half, side: side * scale, angle };
-            self.look(picture, crop, clock)?;
-        }
-        let keypoints = self.detector.keypoints();
-        let share = 1.0 / SEVERAL.len() as f32;
-        for k in 0..keypoints {
-            let mean = |of: fn(&DetectedKeypoint) -> f32| {
-                self.seen[at + k..].iter().step_by(keypoints).map(of).sum::<f32>() * share
-            };
-            let mean =
-                DetectedKeypoint { x: mean(|k| k.x), y: mean(|k| k.y), confidence: mean(|k| k.confidence) };
-            self.seen[at + k] = mean;
-        }
-        self.seen.truncate(at + keypoints);
-        Ok(Found { at, confidence: mean_confidence(&self.seen[at..]), ..found })
-    }
-
     /// Runs the detector on one crop.
     fn look(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
         let start = Instant::now();
@@ -403,6 +373,7 @@ impl FaceTracker {
 }
 
 mod every;
+mod several;
 
 pub use every::Sighting;
 

@@ -88,7 +88,7 @@ fn a_square_picture_is_looked_at_whole_and_then_closer_unless_once_is_enough() {
     let picture = blob(96, 96, 70, 30, 12);
     let (mut tracker, runs) = setup(false);
     let tracked = tracker.track(&picture, Duration::ZERO).unwrap();
-    assert_eq!(count(&runs), 2 + SEVERAL.len());
+    assert_eq!(count(&runs), 2 + several::SEVERAL.len());
     assert!(tracked.crop.side < 48.0, "{:?}", tracked.crop);
     let [x, y] = centre(&tracked.face.unwrap());
     assert!((x - 70.5).abs() < 0.1 && (y - 30.5).abs() < 0.1, "{x} {y}");
