@@ -328,9 +328,10 @@ fn sources_use_their_pictures_again() {
     sinks.into_iter().for_each(|sink| drop(sink.finish().unwrap()));
     std::fs::write(place.path("frames.rgb"), &raw).unwrap();
     let child = format!("exec:sh -c 'while cat {}; do :; done'", place.path("frames.rgb"));
-    // A picture is 57,600 bytes. The decoder of JPEGs has no way to keep its rows from one to the next.
+    // A picture is 57,600 bytes. The decoder of JPEGs has no way to keep its rows from one to the next: 6 allocations and
+    // 13,752 bytes, twice that where the reader ahead has decoded two pictures between two frames.
     for (name, most) in
-        [(child, (0, 0)), (place.path("clip.mp4"), (4, 512)), (place.path("clip.avi"), (16, 20_000))]
+        [(child, (0, 0)), (place.path("clip.mp4"), (4, 512)), (place.path("clip.avi"), (16, 30_000))]
     {
         let (seen, _) = run(named(name.clone()), false, &place.manifest, Vec::new());
         let (count, bytes) = seen.most.get();
