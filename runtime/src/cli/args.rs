@@ -115,7 +115,7 @@ pub struct DetectArgs {
     /// Overwrite files in the folder of --out
     #[arg(long, requires = "out")]
     pub force: bool,
-    /// Look once at the whole picture, for crops of faces: half the time, and keypoints less exact. Else what is found there is
+    /// Look once at the whole picture, for crops of faces: a seventh of the time, and keypoints less exact. Else what is found there is
     /// looked at closer, and where there is nothing, parts of the picture are
     #[arg(long)]
     pub once: bool,

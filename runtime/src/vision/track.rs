@@ -89,8 +89,8 @@ const FIND: f32 = 1.0;
 const LOSE: f32 = 0.8;
 /// The same for a look to be worth a closer one: a face much smaller than its square is not clear at once.
 const HINT: f32 = 0.5;
-/// [`TrackOptions::closeness`] where nothing but the keypoints counts: of 0.65 to 1.2, where wild and aligned faces of the
-/// shipped detector's training are told most exactly.
+/// [`TrackOptions::closeness`] where nothing but the keypoints counts: of 0.65 to 1.2, where the shipped
+/// detector told the wild and aligned test pictures most exactly.
 const CLOSE: f32 = 0.86;
 /// Looks at one candidate until its square must have settled.
 const CLOSER: usize = 3;
