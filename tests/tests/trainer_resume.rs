@@ -352,7 +352,7 @@ fn a_detector_teaches_the_next_one_and_the_generator() {
     let gan = path("gan.safetensors").to_string_lossy().into_owned();
     let more = ["--from", &gan, "--set", "gan.images=[24, 64]"];
     hold("other", &more, &gan).refused("detector.safetensors");
-    hold("other", &["--config", &tiny.path("held.toml")], &own).refused("--from");
+    hold("other", &[], &own).refused("keypoints.images");
     assert!(!std::path::Path::new(&tiny.path("other")).exists());
     let seen = |run: &str| {
         let lines = log_lines(tiny.path(run), "gan");
@@ -362,4 +362,13 @@ fn a_detector_teaches_the_next_one_and_the_generator() {
     hold("held", &more, &own).succeeded();
     run(&[tiny.train("unheld"), more.map(str::to_owned).to_vec()].concat());
     assert!((seen("held") - seen("unheld")).abs() > 1e-6, "{} {}", seen("held"), seen("unheld"));
+
+    // A new generator begins with it at once, and its run knows what the keypoints were learned from.
+    let more_keypoints = ["--config", &tiny.path("held.toml"), "--set", "keypoints.images=900"];
+    let fresh = hold("fresh", &more_keypoints, &own);
+    assert!(!fresh.stderr.contains("keypoints first"), "{fresh:?}");
+    fresh.succeeded();
+    assert!(seen("fresh") > 0.0);
+    let config = std::fs::read_to_string(tiny.path("fresh") + "/config.toml").unwrap();
+    assert!(config.contains("[keypoints]") && config.contains("images = 16"), "{config}");
 }

@@ -42,8 +42,8 @@ pub struct Train {
     /// up to its side grows from there. Of a run's keypoints.safetensors, its detector: the generator begins at once.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
     from: Option<PathBuf>,
-    /// Hold the generator from here on to the detector of this checkpoint, a run's detector.safetensors, in the place of the one
-    /// that its keypoints were learned with and that taught it.
+    /// Hold the generator to the detector of this checkpoint, a run's detector.safetensors, from here on: in the place of the one
+    /// that its keypoints were learned with, or, in a new run, in the place of learning keypoints.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["dry_run", "ranks"])]
     detector: Option<PathBuf>,
     /// Stop after this many real images in all, if before the configuration's end.
@@ -281,6 +281,11 @@ impl Train {
             }
             if let Some(detector) = &detector {
                 keypoints::check_replacement(detector, checkpoint.as_ref(), &config)?;
+                if checkpoint.is_none() {
+                    // What its keypoints were learned from is what this run's are.
+                    config.keypoints.images = detector.state.config.keypoints.images;
+                    config.check()?;
+                }
             }
             // The pictures are looked at before anything is written.
             let pictures = Store::count(&self.data, config.gan.batch)?;

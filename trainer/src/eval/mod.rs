@@ -9,6 +9,7 @@ pub mod health;
 pub mod landmarks;
 pub mod measure;
 pub mod motion;
+pub mod overfitting;
 mod pictures;
 pub mod quality;
 pub mod reconstruction;

@@ -1,5 +1,6 @@
 //! How close generated pictures come to real ones that training never saw.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::distance::{Distance, compare};
 use super::features::{crops, pooled};
+use super::overfitting::{self, Overfitting};
 use super::subject::{Subject, narrow};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
@@ -30,6 +32,8 @@ pub struct Quality {
     pub floor: Option<Distance>,
     /// The held-out crops themselves, blurred by a box of an eighth of their side (32 of 256 px).
     pub ceiling: Distance,
+    /// Whether the discriminator knows its training pictures by heart; none without these or without a discriminator.
+    pub overfitting: Option<Overfitting>,
 }
 
 /// Compares `samples` generated pictures with those in `held_out`, and beside them those in `training`.
@@ -43,26 +47,31 @@ pub fn measure(
     training: &[PathBuf],
     samples: usize,
 ) -> Result<Quality> {
-    let (size, crop) = (subject.image_size(), subject.crop());
+    let (size, crop, critic) = (subject.image_size(), subject.crop(), subject.critic()?);
     let cut = |range| Ok(crops(held_out, &crop, HELD_OUT_SEED, range, size));
     let real = pooled(net, "features of held-out pictures", held_out.len(), cut)?;
     let blurred = pooled(net, "features of blurred pictures", held_out.len(), |r| Ok(blur(&cut(r)?)))?;
     let ceiling = compare(FeatureNet::NAME, &blurred, &real)?;
-    let floor = if training.is_empty() {
-        None
-    } else {
+    let latents = subject.sample(samples as i64, SAMPLE_SEED)?;
+    let mut draw =
+        |range: Range<usize>| subject.draw(&narrow(&latents, range.start as i64, range.len() as i64));
+    let (mut floor, mut overfitting) = (None, None);
+    if !training.is_empty() {
         let store = Store::load(training, (size * STORE_FACTOR) as usize)?;
         let n = store.len().min(samples);
-        let trained = pooled(net, "features of training pictures", n, |range| {
-            Ok(crops(&store, &crop, TRAINING_SEED, range, size))
-        })?;
-        Some(compare(FeatureNet::NAME, &trained, &real)?)
-    };
-    let latents = subject.sample(samples as i64, SAMPLE_SEED)?;
-    let generated = pooled(net, "features of generated pictures", samples, |range| {
-        subject.draw(&narrow(&latents, range.start as i64, range.len() as i64))
-    })?;
-    Ok(Quality { generated: compare(FeatureNet::NAME, &generated, &real)?, floor, ceiling })
+        let trained = |range| Ok(crops(&store, &crop, TRAINING_SEED, range, size));
+        floor = Some(compare(
+            FeatureNet::NAME,
+            &pooled(net, "features of training pictures", n, trained)?,
+            &real,
+        )?);
+        if let Some(critic) = critic {
+            overfitting =
+                Some(overfitting::measure(&critic, n.min(held_out.len()), trained, cut, &mut draw)?);
+        }
+    }
+    let generated = pooled(net, "features of generated pictures", samples, draw)?;
+    Ok(Quality { generated: compare(FeatureNet::NAME, &generated, &real)?, floor, ceiling, overfitting })
 }
 
 /// Images `[N, 3, S, S]` blurred by a box of side `S / BLUR`, borders repeated.

@@ -194,6 +194,17 @@ impl Report {
         }
         row("held-out pictures, blurred (ceiling)", &q.ceiling);
         t.push('\n');
+        if let Some(o) = &q.overfitting {
+            let ratio =
+                o.ratio().map_or("there is nothing in between".to_owned(), |r| format!("ratio {r:.2}"));
+            let _ = writeln!(
+                t,
+                "The discriminator (mean logit of {} each): training pictures {:.2}, held-out ones {:.2}, generated ones \
+                 {:.2}; {ratio} (0: held-out pictures are to it like those of the training, 1: like drawn ones, so that \
+                 more pictures, or augmentation, should help).\n",
+                o.n, o.training, o.held_out, o.generated
+            );
+        }
     }
 
     fn write_disentanglement(&self, t: &mut String) {

@@ -13,6 +13,7 @@ use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, Encoder};
 use crate::train::checkpoint::Checkpoint;
+use crate::train::gan::Critic;
 use crate::train::generator::Generator;
 use crate::train::stored::Stored;
 use crate::train::{gan, run::Run};
@@ -52,6 +53,13 @@ pub trait Subject {
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
     fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>>;
+    /// The discriminator that the generator was trained against, where it was kept.
+    ///
+    /// # Errors
+    /// Those of the checkpoint.
+    fn critic(&self) -> Result<Option<Critic>> {
+        Ok(None)
+    }
 }
 
 /// Keypoints `[N, K, 2]` in images of any side.
@@ -157,6 +165,10 @@ impl Subject for Trained {
 
     fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
         Ok(self.encoder.as_ref().map(|e| tch::no_grad(|| e.net.forward(images, Kind::Float))))
+    }
+
+    fn critic(&self) -> Result<Option<Critic>> {
+        Critic::restored(&self.checkpoint, Device::Cpu).map(Some)
     }
 }
 

@@ -106,8 +106,8 @@ pub fn check_detector(checkpoint: &Checkpoint, config: &Config) -> Result<()> {
     checkpoint.check_architecture(&Config { architecture: like, ..config.clone() })
 }
 
-/// Refuses a checkpoint of the detector's stage to hold a generator to, where `generator`, what a run begins with, is not
-/// held to one that stays as it is, or to one of another make.
+/// Refuses a checkpoint of the detector's stage to hold a generator to, where `generator`, what a run begins with if not with
+/// fresh networks, is not held to one that stays as it is, or to one of another make.
 ///
 /// # Errors
 /// [`Error::Usage`], [`Error::Checkpoint`].
@@ -120,11 +120,13 @@ pub fn check_replacement(
     if detector.state.stage != super::detector::STAGE {
         return usage("not the checkpoint of a detector: name a run's detector.safetensors");
     }
-    if !config.keypoints.is_on() || generator.is_none_or(|g| g.state.stage != super::gan::STAGE) {
+    if !config.keypoints.is_on() {
         return usage(
-            "there is no generator that learned from keypoints: it goes with --resume, or --from a generator, and \
-             keypoints.images above 0",
+            "it is for generators held to a detector that stays as it is: set keypoints.images above 0",
         );
+    }
+    if generator.is_some_and(|g| g.state.stage != super::gan::STAGE) {
+        return usage("--from names a detector, too: leave out one of them");
     }
     check_detector(detector, config)
 }

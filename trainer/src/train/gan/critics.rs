@@ -4,7 +4,10 @@ use tch::Device;
 use tch::nn::VarStore;
 
 use crate::config::Config;
+use crate::error::Result;
 use crate::nets::{AppearanceDiscriminator, Discriminator, KeypointDiscriminator};
+use crate::train::checkpoint::Checkpoint;
+use crate::train::parameters;
 
 /// The image discriminator and those of pairs that have a weight.
 pub struct Critics {
@@ -30,5 +33,27 @@ impl Critics {
         let appearance =
             (gan.appearance_weight > 0.0).then(|| AppearanceDiscriminator::new(&root / "appearance", arch));
         Self { store, image, keypoints, appearance }
+    }
+}
+
+/// The image discriminator alone.
+pub struct Critic {
+    /// Its parameters.
+    pub store: VarStore,
+    /// `D(X)`.
+    pub net: Discriminator,
+}
+
+impl Critic {
+    /// That of a `gan` checkpoint, as it was at its last step.
+    ///
+    /// # Errors
+    /// [`crate::Error::Checkpoint`].
+    pub fn restored(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
+        let store = VarStore::new(device);
+        let mut net = Discriminator::new(store.root(), &checkpoint.state.config.architecture);
+        net.group = checkpoint.state.config.gan.norm_group;
+        checkpoint.restore(&mut parameters::prefixed("discriminator", parameters::all(&store)))?;
+        Ok(Self { store, net })
     }
 }

@@ -34,6 +34,7 @@ use crate::nets::{Detector, FeatureNet};
 use crate::sample;
 use crate::share::Share;
 
+pub use critics::Critic;
 use critics::Critics;
 pub use inference::Inference;
 use poses::Poses;
