@@ -174,6 +174,22 @@ fn detector_and_encoder_go_on_from_what_was_trained_along_and_repeat_bit_by_bit(
         .succeeded();
     let text = std::fs::read_to_string(format!("{report}/report.md")).unwrap();
     assert!(text.contains("Real pictures drawn again") && text.contains("dB"), "{text}");
+    // A bundle is without the discriminator; a run tells what it makes of pictures that it never saw.
+    let (report, run) = (tiny.path("run-report"), tiny.path("run"));
+    let quality = |training: &[&str]| {
+        let args = ["eval", "--run", &run, "--samples", "8", "--json", "--force", "--out", &report];
+        let outcome = trainer(&[&args, ["--pictures", &pictures].as_slice(), training].concat());
+        outcome.succeeded();
+        let report: serde_json::Value = serde_json::from_str(outcome.stdout.trim()).unwrap();
+        report["quality"].clone()
+    };
+    assert!(quality(&[])["overfitting"].is_null());
+    let overfitting = &quality(&["--training", &pictures])["overfitting"];
+    assert_eq!(overfitting["n"].as_u64(), Some(8), "{overfitting}");
+    let logit = |of: &str| overfitting[of].as_f64().unwrap();
+    assert_ne!(logit("training"), logit("generated"));
+    let text = std::fs::read_to_string(format!("{report}/report.md")).unwrap();
+    assert!(text.contains(&format!("held-out ones {:.2}", logit("held_out"))), "{text}");
 }
 
 #[test]
