@@ -52,7 +52,8 @@ fn a_bundle_says_what_its_keypoints_mean_and_shows_it() {
     let is_place = |n: &&str| n.split('-').all(|w| words.contains(&w) || w.parse::<u32>().is_ok());
     assert!(names.iter().all(is_place), "{names:?}");
     let card = fs::read_to_string(format!("{real}/MODEL_CARD.md")).unwrap();
-    for stem in ["samples", "keypoints", "edits", "detections", "reconstructions"] {
+    for stem in ["samples", "keypoints", "edits", "detections", "reconstructions", "reenactment", "failures"]
+    {
         let file = m.files.keys().find(|f| f.starts_with(stem)).unwrap_or_else(|| panic!("no {stem}"));
         let content = bundle.read(file).unwrap();
         assert!(content.len() <= 600_000 && image::load_from_memory(&content).is_ok(), "{file}");

@@ -1,8 +1,10 @@
-//! Pictures for the model card: what the networks draw and see, unselected.
+//! Pictures for the model card: what the networks draw and see, unselected, and where they fail, sought out.
 
 mod edits;
+mod failures;
 mod mean;
 mod real;
+mod reenactment;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, RgbImage};
@@ -104,6 +106,8 @@ impl Scene<'_> {
         if self.observed.real {
             pictures.push(self.detections()?);
             pictures.extend(self.reconstructions()?);
+            pictures.extend(self.reenactment()?);
+            pictures.push(self.failures()?);
         }
         Ok(pictures)
     }

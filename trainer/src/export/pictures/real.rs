@@ -77,7 +77,7 @@ impl Scene<'_> {
 }
 
 /// At most `count` images, spread evenly.
-fn spread(images: &Tensor, count: i64) -> Tensor {
+pub(super) fn spread(images: &Tensor, count: i64) -> Tensor {
     let n = images.size()[0];
     let count = count.min(n);
     let places: Vec<i64> = (0..count).map(|i| i * n / count).collect();

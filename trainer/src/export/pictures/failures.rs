@@ -1,0 +1,110 @@
+//! What goes wrong, sought out: where the detector contradicts itself, and what is drawn again worst.
+
+use tch::{Kind, Tensor};
+
+use super::{Picture, Scene, Table, tile};
+use crate::error::Result;
+use crate::eval::features::in_batches;
+use crate::eval::subject::{Subject, detect, narrow};
+use crate::meaning::Shape;
+use crate::meaning::mirror::Mirror;
+use crate::nets::keypoint_generator::Latents;
+use crate::nets::resize::resize;
+
+/// Pictures of each kind.
+const COLUMNS: usize = 8;
+/// Side of a picture, in pixels.
+const SIDE: u32 = 144;
+
+impl Scene<'_> {
+    /// Of the real pictures those that come out worst.
+    pub(super) fn failures(&mut self) -> Result<Picture> {
+        let doubts =
+            self_contradictions(&self.observed.points, &self.observed.mirrored, &self.meaning.mirror);
+        let doubtful = largest(&doubts, COLUMNS);
+        let mut headings = vec![""; doubtful.len()];
+        if let Some(first) = headings.first_mut() {
+            *first = "detected";
+        }
+        let again = self.all_drawn_again()?;
+        let mut table = Table::new(&headings, if again.is_some() { 3 } else { 1 }, SIDE)?;
+        for (column, i) in doubtful.iter().enumerate() {
+            let image = self.observed.images.get(*i as i64);
+            let keypoints = detect(self.subject, &image.unsqueeze(0))?;
+            let mut picture = tile(&image, SIDE)?;
+            self.mark(&mut picture, &keypoints.get(0))?;
+            table.put(column, 0, &picture);
+        }
+        let mut caption = format!(
+            "Failures, the worst of {}. Above: keypoints where the detector contradicts itself most between a picture and \
+             its mirror image.",
+            self.observed.source
+        );
+        if let Some(again) = again {
+            let photos = resize(&self.observed.images, again.size()[2]);
+            let error = (&again - &photos).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
+            for (column, i) in largest(&Vec::<f64>::try_from(&error)?, COLUMNS).into_iter().enumerate() {
+                table.put(column, 1, &tile(&photos.get(i as i64), SIDE)?);
+                table.put(column, 2, &tile(&again.get(i as i64), SIDE)?);
+            }
+            caption.push_str(
+                " Below: pictures, and what is drawn again of them, that differ most (mean square).",
+            );
+        }
+        Picture::photo("failures", caption, table.sheet)
+    }
+
+    /// The real pictures drawn again, `[N, 3, S, S]`; none without an encoder.
+    fn all_drawn_again(&mut self) -> Result<Option<Tensor>> {
+        let images = resize(&self.observed.images, self.subject.image_size());
+        let Some(looks) = self.subject.encode(&images)? else { return Ok(None) };
+        let latents = Latents {
+            keypoints: detect(self.subject, &self.observed.images)?,
+            embeddings: looks.embeddings,
+            background: looks.background,
+        };
+        let n = images.size()[0] as usize;
+        let draw =
+            |r: std::ops::Range<usize>| self.subject.draw(&narrow(&latents, r.start as i64, r.len() as i64));
+        in_batches("pictures drawn again", n, draw).map(Some)
+    }
+}
+
+/// For each picture, how far its mirror image's keypoints lie from those that they land on as a rule, on average.
+fn self_contradictions(points: &[Shape], mirrored: &[Shape], mirror: &Mirror) -> Vec<f64> {
+    let apart = |(p, m): (&Shape, &Shape)| {
+        let each = mirror.landings.iter().zip(m).map(|(landing, m)| {
+            let p = p[landing.nearest];
+            (m[0] - p[0]).hypot(m[1] - p[1])
+        });
+        each.sum::<f64>() / mirror.landings.len().max(1) as f64
+    };
+    points.iter().zip(mirrored).map(apart).collect()
+}
+
+/// Places of the `count` largest, the largest first.
+fn largest(values: &[f64], count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|a, b| values[*b].total_cmp(&values[*a]));
+    order.truncate(count);
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_whose_mirror_image_disagrees_comes_first() {
+        let shape = |shift: f64| vec![[-0.4 + shift, 0.0], [0.4 + shift, 0.0], [shift, 0.5]];
+        let points = [shape(0.0), shape(0.1), shape(-0.1)];
+        // Mirrored back, left and right have changed places; the second picture's are off by 0.2.
+        let back = |s: Shape| vec![s[1], s[0], s[2]];
+        let mirrored = [back(shape(0.0)), back(shape(0.3)), back(shape(-0.1))];
+        let mirror = Mirror::test(&points, &mirrored, &shape(0.0));
+        let doubts = self_contradictions(&points, &mirrored, &mirror);
+        assert!((doubts[1] - 0.2).abs() < 1e-9 && doubts[0] < 1e-9 && doubts[2] < 1e-9, "{doubts:?}");
+        assert_eq!(largest(&doubts, 2)[0], 1);
+        assert_eq!(largest(&[1.0, 3.0, 2.0], 9), [1, 2, 0]);
+    }
+}

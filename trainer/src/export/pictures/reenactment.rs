@@ -1,0 +1,57 @@
+//! A strip of re-enactment: real pictures drawn with the poses of others.
+
+use tch::Tensor;
+
+use super::real::spread;
+use super::{Picture, Scene, Table, tile};
+use crate::error::Result;
+use crate::eval::subject::{Subject, detect};
+use crate::nets::heatmap::Pose;
+use crate::nets::resize::resize;
+
+/// Pictures whose poses are taken.
+const DRIVERS: i64 = 7;
+/// Pictures that are drawn with them.
+const SOURCES: i64 = 3;
+/// Side of a picture, in pixels.
+const SIDE: u32 = 144;
+
+impl Scene<'_> {
+    /// Each of a few real pictures with the poses of others; none without an encoder.
+    pub(super) fn reenactment(&mut self) -> Result<Option<Picture>> {
+        let all = spread(&self.observed.images, DRIVERS + SOURCES);
+        let drivers = (all.size()[0] - SOURCES).max(1);
+        let sources = all.size()[0] - drivers;
+        let (driving, source) = (all.narrow(0, 0, drivers), all.narrow(0, drivers, sources));
+        let poses = detect(self.subject, &driving)?;
+        let Some(looks) = self.subject.encode(&resize(&source, self.subject.image_size()))? else {
+            return Ok(None);
+        };
+        let mut headings = vec![""; drivers as usize + 1];
+        headings[1] = "poses of";
+        let mut table = Table::new(&headings, sources as usize + 1, SIDE)?;
+        for d in 0..drivers {
+            let mut picture = tile(&driving.get(d), SIDE)?;
+            self.mark(&mut picture, &poses.get(d))?;
+            table.put(d as usize + 1, 0, &picture);
+        }
+        for s in 0..sources {
+            let row = s as usize + 1;
+            table.put(0, row, &tile(&source.get(s), SIDE)?);
+            let repeat = |t: &Tensor| t.narrow(0, s, 1).repeat_interleave_self_int(drivers, 0, None);
+            let drawn = self.subject.draw_posed(
+                &Pose::natural(poses.shallow_clone()),
+                &repeat(&looks.embeddings),
+                &repeat(&looks.background),
+            );
+            for d in 0..drivers {
+                table.put(d as usize + 1, row, &tile(&drawn.get(d), SIDE)?);
+            }
+        }
+        let caption = format!(
+            "Re-enactment: {sources} of {} (left), unselected, drawn with the keypoints of {drivers} others (top).",
+            self.observed.source
+        );
+        Picture::photo("reenactment", caption, table.sheet).map(Some)
+    }
+}
