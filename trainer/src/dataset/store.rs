@@ -19,6 +19,8 @@ pub struct Store {
     parts: Vec<Part>,
     /// Pictures that could not be used, with the reason.
     pub broken: Vec<(String, String)>,
+    /// Pictures of files that were smaller than [`Store::side`] and had to be enlarged.
+    pub enlarged: usize,
 }
 
 /// Pictures from one source.
@@ -98,7 +100,7 @@ impl Store {
             .iter()
             .map(|path| if Pack::is_at(path) { Pack::open(path).map(Some) } else { Ok(None) })
             .collect::<Result<Vec<_>>>()?;
-        let mut store = Self { side: common_side(&packs, side)?, parts: vec![], broken: vec![] };
+        let mut store = Self { side: common_side(&packs, side)?, parts: vec![], broken: vec![], enlarged: 0 };
         for (path, pack) in paths.iter().zip(packs) {
             let (count, pixels) = match pack {
                 Some(pack) => map(&pack, store.side, which)?,
@@ -121,6 +123,14 @@ impl Store {
         if store.broken.len() > NAMED_FAILURES {
             eprintln!("warning: {} more pictures left out", store.broken.len() - NAMED_FAILURES);
         }
+        if store.enlarged > 0 {
+            eprintln!(
+                "warning: {} of {} pictures are smaller than {} px and were enlarged: what is cut out of them is blurred",
+                store.enlarged,
+                store.len(),
+                store.side
+            );
+        }
         if store.is_empty() {
             return Err(Error::Usage("no training pictures named".into()));
         }
@@ -135,7 +145,10 @@ impl Store {
         let mut pixels = Vec::with_capacity(items.len() * self.bytes_each());
         scan::scan("reading pictures", &items, &plan, |i, scanned| {
             match scanned {
-                Ok(scanned) => pixels.extend_from_slice(scanned.squares[0].as_raw()),
+                Ok(scanned) => {
+                    self.enlarged += usize::from((scanned.area.width as usize) < self.side);
+                    pixels.extend_from_slice(scanned.squares[0].as_raw());
+                }
                 Err(Skip::Broken(reason) | Skip::Filtered(reason)) => {
                     self.broken.push((items[i].entry.name(), reason));
                 }
@@ -255,6 +268,9 @@ mod tests {
 
         let store = Store::load(&[dir.path().to_owned()], 8).unwrap();
         assert_eq!((store.len(), store.side(), store.broken.len()), (2, 8, 1));
+        assert_eq!(store.enlarged, 0);
+        // The one of 20 x 10 px has a square of 10.
+        assert_eq!(Store::load(&[dir.path().to_owned()], 10).unwrap().enlarged, 1);
         assert!(store.broken[0].0.ends_with("broken.png"));
         assert_eq!(&store.picture(0)[..3], [255, 0, 0]);
         assert_eq!(&store.picture(1)[..3], [0, 255, 0]);
