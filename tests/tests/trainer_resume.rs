@@ -292,6 +292,41 @@ fn the_shipped_weights_go_on_at_128_px() {
     shipped_weights_go_on("faces128", "[30000, 203600, 146416]", (380_016, 128));
 }
 
+/// A generator that reads all parts' looks alike goes on with a reader for each part, and begins by drawing the same.
+#[test]
+fn looks_come_to_be_read_part_by_part() {
+    let tiny = Tiny::new();
+    run(&[tiny.train("run"), vec!["--config".into(), tiny.path("tiny.toml")]].concat());
+    let gan = tiny.path("run") + "/gan.safetensors";
+    let go_on = |run: &str, style: &str, rate: &str| {
+        let settings = [&format!("architecture.style_map='{style}'"), "gan.images=[24, 72]", rate];
+        let mut args = [tiny.train(run), vec!["--from".into(), gan.clone()]].concat();
+        args.extend(settings.iter().flat_map(|s| ["--set".to_owned(), (*s).to_owned()]));
+        let outcome = trainer(&args.iter().map(String::as_str).collect::<Vec<_>>());
+        outcome.succeeded();
+        outcome.stderr.contains("read by weights of its own")
+    };
+    // Too slow to learn anything.
+    let [still, fast] = ["gan.generator_rate=1e-12", "gan.generator_rate=1e-2"];
+    assert!(!go_on("shared", "sum", still));
+    assert!(go_on("split", "concat", still) && go_on("moved", "concat", fast));
+    let sheet = |run: &str| {
+        let out = tiny.path(run) + ".png";
+        trainer(&["sample", "--run", &tiny.path(run), "--out", &out, "--threads", "1"]).succeeded();
+        image::open(&out).unwrap().into_rgb8()
+    };
+    let (before, split, moved) = (sheet("shared"), sheet("split"), sheet("moved"));
+    let apart = |other: &image::RgbImage| {
+        let sum: u64 = before.iter().zip(other.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        sum as f64 / before.len() as f64
+    };
+    assert!(apart(&split) < 0.05 && apart(&moved) > 0.5, "{} {}", apart(&split), apart(&moved));
+    // There is no way back: what the parts have learned apart fits no shared reader.
+    let back = [tiny.train("back"), vec!["--from".into(), tiny.path("split") + "/gan.safetensors"]].concat();
+    let back = back.iter().map(String::as_str).chain(["--set", "architecture.style_map='sum'"]);
+    trainer(&back.collect::<Vec<_>>()).refused("style_map \"concat\" instead of \"sum\"");
+}
+
 /// The keypoints that are shipped steer a generator from its first step.
 #[test]
 fn a_generator_begins_with_the_shipped_keypoints() {

@@ -90,17 +90,20 @@ impl Architecture {
         self.discriminator_channels[level(size)]
     }
 
-    /// Whether its networks are those of `smaller` with further image sizes on top.
+    /// Whether its networks are those of `smaller` with further image sizes on top, or with a reader of looks for each part in
+    /// the place of one that reads all of them, or both.
     pub fn grows_from(&self, smaller: &Self) -> bool {
+        let splits = self.style_map == StyleMap::Concat && smaller.style_map == StyleMap::Sum;
         let levels = smaller.generator_channels.len();
         let below = |widths: &[i64]| widths.iter().copied().take(levels).collect();
         let shrunk = Self {
             image_size: smaller.image_size,
             generator_channels: below(&self.generator_channels),
             discriminator_channels: below(&self.discriminator_channels),
+            style_map: if splits { StyleMap::Sum } else { self.style_map },
             ..self.clone()
         };
-        self.image_size > smaller.image_size && shrunk == *smaller
+        (splits || self.image_size > smaller.image_size) && shrunk == *smaller
     }
 
     /// Checks that the networks can be built.

@@ -228,8 +228,8 @@ impl Checkpoint {
         Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?)
     }
 
-    /// Copies the checkpoint's tensors into `tensors`, which must have the same names and shapes, and kinds but for float16.
-    /// Nothing is copied unless all fit.
+    /// Copies the checkpoint's tensors into `tensors`, which must have the same names and shapes, and kinds but for float16. Of
+    /// what reads the looks of all parts, readers of one part each may be made: they begin alike. Nothing is copied unless all fit.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming the first tensor that is missing or does not fit.
@@ -243,7 +243,7 @@ impl Checkpoint {
                 .map_err(|_| fail(format!("a checkpoint of another architecture: it lacks {name}")))?;
             let copy = self.tensor(name, &view)?;
             let fits = copy.kind() == target.kind() || copy.kind() == Kind::Half;
-            if copy.size() != target.size() || !fits {
+            if !becomes(name, &copy.size(), &target.size()) || !fits {
                 return Err(fail(format!(
                     "a checkpoint of another architecture: {name} is {:?}, needed is {:?}",
                     copy.size(),
@@ -260,21 +260,22 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Leaves in `tensors` those that the checkpoint has under the same name in the same shape.
+    /// Leaves in `tensors` those that [`Checkpoint::restore`] can copy: the checkpoint has them under the same name in a shape that
+    /// fits.
     ///
     /// # Errors
     /// [`Error::Checkpoint`].
     pub fn retain_fitting(&self, tensors: &mut Vec<(String, Tensor)>) -> Result<()> {
         let file = self.file()?;
         tensors.retain(|(name, target)| {
-            let shape = target.size();
-            file.tensor(name).is_ok_and(|view| view.shape().iter().map(|d| *d as i64).eq(shape))
+            let shape = |view: TensorView| view.shape().iter().map(|d| *d as i64).collect::<Vec<_>>();
+            file.tensor(name).is_ok_and(|view| becomes(name, &shape(view), &target.size()))
         });
         Ok(())
     }
 
-    /// Whether its networks have to grow to be those of `config`; refuses one whose networks neither are those nor the same up
-    /// to a smaller image size, and one whose keypoints were learned first where `config` has none.
+    /// Whether its networks have to grow to be those of `config`; refuses one whose networks neither are those nor grow to be
+    /// ([`crate::config::Architecture::grows_from`]), and one whose keypoints were learned first where `config` has none.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming what differs.
@@ -328,6 +329,13 @@ impl Checkpoint {
             reason: format!("a checkpoint of another architecture: {}", differing.join(", ")),
         })
     }
+}
+
+/// Whether a tensor of the shape `have` can become one of the shape `want`: the same, or what reads the looks of all parts
+/// ([`crate::nets::image_generator::modulation::Style`]) once for each part, which then draws the same.
+fn becomes(name: &str, have: &[i64], want: &[i64]) -> bool {
+    let split = |a: &[i64], b: &[i64]| a.len() == 3 && b.len() == 3 && a[0] == 1 && a[1..] == b[1..];
+    have == want || (name.ends_with(".style") && split(have, want))
 }
 
 #[cfg(test)]
@@ -392,5 +400,27 @@ mod tests {
         into[1].1 = Tensor::zeros([4], (Kind::Double, Device::Cpu));
         assert!(checkpoint.restore(&mut into).is_err());
         assert_eq!(into[0].1, tensors(0.0)[0].1);
+    }
+    #[test]
+    fn a_reader_of_all_looks_becomes_one_for_each_part() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.safetensors");
+        let shared = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([1, 2, 3]);
+        let named = |t: &Tensor| vec![("generator/x.style".to_owned(), t.shallow_clone())];
+        save(&path, &named(&shared), &State::new("gan", &Config::default(), 1)).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let mut into = named(&Tensor::zeros([4, 2, 3], (Kind::Float, Device::Cpu)));
+        checkpoint.retain_fitting(&mut into).unwrap();
+        checkpoint.restore(&mut into).unwrap();
+        assert!((0..4).all(|k| into[0].1.get(k) == shared.get(0)), "{:?}", into[0].1);
+        // Not the other way round, and nothing else.
+        assert!(!becomes("x.style", &[4, 2, 3], &[1, 2, 3]) && !becomes("x.bias", &[1, 2, 3], &[4, 2, 3]));
+
+        let mut config = Config::default();
+        assert!(!checkpoint.check_grows(&config).unwrap());
+        config.architecture.style_map = crate::config::StyleMap::Concat;
+        assert!(checkpoint.check_grows(&config).unwrap());
+        config.architecture.embedding += 1;
+        assert!(checkpoint.check_grows(&config).is_err());
     }
 }

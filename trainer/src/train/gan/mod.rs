@@ -139,8 +139,8 @@ impl Gan {
         Ok(())
     }
 
-    /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same, or the same with
-    /// further image sizes on top. What the checkpoint was trained without starts afresh, and networks that `config` has no
+    /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same or grow from it
+    /// ([`crate::config::Architecture::grows_from`]). What the checkpoint was trained without starts afresh, and networks that `config` has no
     /// use for are dropped.
     ///
     /// # Errors
@@ -164,7 +164,16 @@ impl Gan {
             tensors.retain(|(name, _)| !name.contains("_adam/"));
         }
         if grows {
-            eprintln!("what the checkpoint lacks for {} px starts afresh", config.architecture.image_size);
+            let (before, now) = (&checkpoint.state.config.architecture, &config.architecture);
+            if before.image_size < now.image_size {
+                eprintln!("what the checkpoint lacks for {} px starts afresh", now.image_size);
+            }
+            if before.style_map != now.style_map {
+                eprintln!("from here on each part's looks are read by weights of its own");
+                // Their gradients are not those of the shared ones.
+                tensors
+                    .retain(|(name, _)| !(name.starts_with("generator_adam/") && name.contains(".style/")));
+            }
             checkpoint.retain_fitting(&mut tensors)?;
         }
         checkpoint.restore(&mut tensors)?;
