@@ -168,7 +168,10 @@ impl Subject for Trained {
     }
 
     fn critic(&self) -> Result<Option<Critic>> {
-        Critic::restored(&self.checkpoint, Device::Cpu).map(Some)
+        let mut critic = Critic::restored(&self.checkpoint, Device::Cpu)?;
+        // As it judged in training.
+        critic.net.group = self.checkpoint.state.config.gan.norm_group;
+        Ok(Some(critic))
     }
 }
 

@@ -59,6 +59,12 @@ impl Observed {
             source: format!("{n} {source}"),
         })
     }
+
+    /// The keypoints of all pictures, `[N, K, 2]`, float32.
+    pub fn keypoints(&self) -> Tensor {
+        let flat: Vec<f32> = self.points.iter().flatten().flatten().map(|v| *v as f32).collect();
+        Tensor::from_slice(&flat).view([self.points.len() as i64, -1, 2])
+    }
 }
 
 fn generated(subject: &mut dyn Subject) -> Result<Tensor> {

@@ -401,6 +401,7 @@ mod tests {
         assert!(checkpoint.restore(&mut into).is_err());
         assert_eq!(into[0].1, tensors(0.0)[0].1);
     }
+
     #[test]
     fn a_reader_of_all_looks_becomes_one_for_each_part() {
         let dir = tempfile::tempdir().unwrap();

@@ -4,7 +4,6 @@
 use std::path::PathBuf;
 
 use serde::Serialize;
-use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::config::{Config, Perceptual};
@@ -16,12 +15,13 @@ use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
-use crate::nets::{Detector, Discriminator, Encoder, FeatureNet};
+use crate::nets::{Detector, Encoder, FeatureNet};
 use crate::sample;
 use crate::share::Share;
 use crate::train::adam::Adam;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::elastic::Elastic;
+use crate::train::gan::Critic;
 use crate::train::generator::Generator;
 use crate::train::learner::Learner;
 use crate::train::parameters;
@@ -79,8 +79,7 @@ pub struct EncoderTraining {
     config: Config,
     generator: Generator,
     detector: Stored<Detector>,
-    critic: Discriminator,
-    critic_store: VarStore,
+    critic: Critic,
     critic_adam: Adam,
     features: Option<FeatureNet>,
     learner: Learner<Encoder>,
@@ -115,20 +114,17 @@ impl EncoderTraining {
         let detector = Stored::averaged(detector, device)?;
         let start = Stored::trained_along(generator, device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
-        let critic_store = VarStore::new(device);
-        let critic = Discriminator::new(critic_store.root(), &config.architecture);
-        generator.restore(&mut parameters::prefixed("discriminator", parameters::all(&critic_store)))?;
+        let critic = Critic::restored(generator, device)?;
         let learner = Learner::new(config, start.as_ref(), BETAS, dataset_size, device);
         let mut generator = Generator::finished(generator, device)?;
         // Only what they say of a picture is wanted, not how they would have to change.
         generator.store.freeze();
         Ok(Self {
-            critic_adam: Adam::new(&critic_store, config.gan.betas),
+            critic_adam: Adam::new(&critic.store, config.gan.betas),
             config: config.clone(),
             generator,
             detector,
             critic,
-            critic_store,
             features,
             learner,
             device,
@@ -165,12 +161,12 @@ impl EncoderTraining {
     /// One update of the discriminator, on real pictures and those drawn again; its loss.
     fn judge(&mut self, real: &Tensor, again: &Tensor) -> f64 {
         let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
-        let logits = |x: &Tensor| self.critic.forward(x, 1.0, kind);
+        let logits = |x: &Tensor| self.critic.net.forward(x, 1.0, kind);
         let loss = losses::discriminator(&logits(real), &logits(&again.detach()));
         let penalty = due(gan.r1_weight, gan.r1_every, self.learner.state.step + 1).map(|weight| {
             let images = real.detach().set_requires_grad(true);
             // Second derivatives lose too much in bfloat16.
-            let logits = self.critic.forward(&images, 1.0, Kind::Float);
+            let logits = self.critic.net.forward(&images, 1.0, Kind::Float);
             losses::r1(&[&images], &logits) * weight
         });
         let total = penalty.map_or_else(|| loss.shallow_clone(), |penalty| &loss + penalty);
@@ -195,7 +191,7 @@ impl Stage for EncoderTraining {
 
     fn tensors(&self) -> Vec<(String, Tensor)> {
         let mut tensors = self.learner.tensors();
-        tensors.extend(parameters::prefixed("discriminator", parameters::all(&self.critic_store)));
+        tensors.extend(parameters::prefixed("discriminator", parameters::all(&self.critic.store)));
         tensors.extend(parameters::prefixed("discriminator_adam", self.critic_adam.state()));
         tensors
     }
@@ -258,18 +254,18 @@ impl Stage for EncoderTraining {
                 image = add(config.image_weight, losses::cycle::image(&again, &images));
             }
             // The critic judges what it has learned so far, and learns from the same pictures after that.
-            self.critic_store.freeze();
+            self.critic.store.freeze();
             if config.perceptual_weight > 0.0 {
                 let maps = |x: &Tensor| match (config.perceptual, &self.features) {
                     (Perceptual::OpenNsfw, Some(net)) => net.layers(x),
-                    _ => self.critic.maps(x, 1.0, kind),
+                    _ => self.critic.net.maps(x, 1.0, kind),
                 };
                 let wanted = tch::no_grad(|| maps(&images));
                 perceptual =
                     add(config.perceptual_weight, losses::features::perceptual(&maps(&again), &wanted));
             }
             if config.adversarial_weight > 0.0 {
-                let loss = losses::generator(&self.critic.forward(&again, 1.0, kind));
+                let loss = losses::generator(&self.critic.net.forward(&again, 1.0, kind));
                 adversarial = add(config.adversarial_weight, loss);
                 judged = Some((images, again));
             }
@@ -277,7 +273,7 @@ impl Stage for EncoderTraining {
         let total = terms.iter().fold(Tensor::from(0f32).to_device(self.device), |sum, (w, t)| sum + t * *w);
         let rate = config.rate * rate;
         self.learner.learn(&total, rate, n, config.ema_half_life);
-        self.critic_store.unfreeze();
+        self.critic.store.unfreeze();
         if let Some((images, again)) = judged {
             discriminator = Some(self.judge(&images, &again));
         }

@@ -2,10 +2,10 @@
 
 use tch::{Kind, Tensor};
 
-use super::{Picture, Scene, Table, tile};
+use super::{Picture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
 use crate::eval::features::in_batches;
-use crate::eval::subject::{Subject, detect, narrow};
+use crate::eval::subject::{Subject, narrow};
 use crate::meaning::Shape;
 use crate::meaning::mirror::Mirror;
 use crate::nets::keypoint_generator::Latents;
@@ -13,8 +13,6 @@ use crate::nets::resize::resize;
 
 /// Pictures of each kind.
 const COLUMNS: usize = 8;
-/// Side of a picture, in pixels.
-const SIDE: u32 = 144;
 
 impl Scene<'_> {
     /// Of the real pictures those that come out worst.
@@ -26,13 +24,13 @@ impl Scene<'_> {
         if let Some(first) = headings.first_mut() {
             *first = "detected";
         }
-        let again = self.all_drawn_again()?;
-        let mut table = Table::new(&headings, if again.is_some() { 3 } else { 1 }, SIDE)?;
+        let keypoints = self.observed.keypoints();
+        let again = self.all_drawn_again(&keypoints)?;
+        let mut table = Table::new(&headings, if again.is_some() { 3 } else { 1 }, REAL_SIDE)?;
         for (column, i) in doubtful.iter().enumerate() {
             let image = self.observed.images.get(*i as i64);
-            let keypoints = detect(self.subject, &image.unsqueeze(0))?;
-            let mut picture = tile(&image, SIDE)?;
-            self.mark(&mut picture, &keypoints.get(0))?;
+            let mut picture = tile(&image, REAL_SIDE)?;
+            self.mark(&mut picture, &keypoints.get(*i as i64))?;
             table.put(column, 0, &picture);
         }
         let mut caption = format!(
@@ -44,8 +42,8 @@ impl Scene<'_> {
             let photos = resize(&self.observed.images, again.size()[2]);
             let error = (&again - &photos).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
             for (column, i) in largest(&Vec::<f64>::try_from(&error)?, COLUMNS).into_iter().enumerate() {
-                table.put(column, 1, &tile(&photos.get(i as i64), SIDE)?);
-                table.put(column, 2, &tile(&again.get(i as i64), SIDE)?);
+                table.put(column, 1, &tile(&photos.get(i as i64), REAL_SIDE)?);
+                table.put(column, 2, &tile(&again.get(i as i64), REAL_SIDE)?);
             }
             caption.push_str(
                 " Below: pictures, and what is drawn again of them, that differ most (mean square).",
@@ -54,12 +52,12 @@ impl Scene<'_> {
         Picture::photo("failures", caption, table.sheet)
     }
 
-    /// The real pictures drawn again, `[N, 3, S, S]`; none without an encoder.
-    fn all_drawn_again(&mut self) -> Result<Option<Tensor>> {
+    /// The real pictures drawn again from `keypoints` `[N, K, 2]`, `[N, 3, S, S]`; none without an encoder.
+    fn all_drawn_again(&mut self, keypoints: &Tensor) -> Result<Option<Tensor>> {
         let images = resize(&self.observed.images, self.subject.image_size());
         let Some(looks) = self.subject.encode(&images)? else { return Ok(None) };
         let latents = Latents {
-            keypoints: detect(self.subject, &self.observed.images)?,
+            keypoints: keypoints.shallow_clone(),
             embeddings: looks.embeddings,
             background: looks.background,
         };

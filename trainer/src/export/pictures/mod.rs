@@ -32,6 +32,8 @@ const SAMPLES: i64 = 64;
 const COLUMNS: i64 = 16;
 /// Seed of the samples.
 const SAMPLE_SEED: i64 = 0;
+/// Side of a real picture, in pixels.
+const REAL_SIDE: u32 = 144;
 /// Height of a column's name, in pixels.
 const LABEL: u32 = 26;
 /// Gap between pictures, in pixels.

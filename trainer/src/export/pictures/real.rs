@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::{GAP, Picture, Scene, Table, swap, tile};
+use super::{GAP, Picture, REAL_SIDE, Scene, Table, swap, tile};
 use crate::error::Result;
 use crate::eval::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
@@ -13,8 +13,6 @@ use crate::plot;
 const DETECTIONS: (i64, u32) = (24, 8);
 /// Pictures drawn again.
 const AGAIN: i64 = 6;
-/// Side of a picture, in pixels.
-const SIDE: u32 = 144;
 
 impl Scene<'_> {
     /// Keypoints found in real pictures.
@@ -23,10 +21,10 @@ impl Scene<'_> {
         let images = spread(&self.observed.images, most);
         let keypoints = detect(self.subject, &images)?;
         let n = images.size()[0];
-        let step = SIDE + GAP;
+        let step = REAL_SIDE + GAP;
         let mut sheet = plot::blank(step * columns, step * (n as u32).div_ceil(columns));
         for i in 0..n {
-            let mut picture = tile(&images.get(i), SIDE)?;
+            let mut picture = tile(&images.get(i), REAL_SIDE)?;
             self.mark(&mut picture, &keypoints.get(i))?;
             let (x, y) = (i as u32 % columns * step, i as u32 / columns * step);
             image::imageops::replace(&mut sheet, &picture, i64::from(x), i64::from(y));
@@ -61,10 +59,10 @@ impl Scene<'_> {
             ("its look of one part", draw(&keypoints, &swapped, background)),
             ("its background", draw(&keypoints, own, &next(background))),
         ];
-        let mut table = Table::new(&columns.each_ref().map(|c| c.0), n as usize, SIDE)?;
+        let mut table = Table::new(&columns.each_ref().map(|c| c.0), n as usize, REAL_SIDE)?;
         for (c, (_, images)) in columns.iter().enumerate() {
             for i in 0..n {
-                table.put(c, i as usize, &tile(&images.get(i), SIDE)?);
+                table.put(c, i as usize, &tile(&images.get(i), REAL_SIDE)?);
             }
         }
         let caption = format!(

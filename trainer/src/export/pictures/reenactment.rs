@@ -3,7 +3,7 @@
 use tch::Tensor;
 
 use super::real::spread;
-use super::{Picture, Scene, Table, tile};
+use super::{Picture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
 use crate::eval::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
@@ -13,8 +13,6 @@ use crate::nets::resize::resize;
 const DRIVERS: i64 = 7;
 /// Pictures that are drawn with them.
 const SOURCES: i64 = 3;
-/// Side of a picture, in pixels.
-const SIDE: u32 = 144;
 
 impl Scene<'_> {
     /// Each of a few real pictures with the poses of others; none without an encoder.
@@ -29,15 +27,15 @@ impl Scene<'_> {
         };
         let mut headings = vec![""; drivers as usize + 1];
         headings[1] = "poses of";
-        let mut table = Table::new(&headings, sources as usize + 1, SIDE)?;
+        let mut table = Table::new(&headings, sources as usize + 1, REAL_SIDE)?;
         for d in 0..drivers {
-            let mut picture = tile(&driving.get(d), SIDE)?;
+            let mut picture = tile(&driving.get(d), REAL_SIDE)?;
             self.mark(&mut picture, &poses.get(d))?;
             table.put(d as usize + 1, 0, &picture);
         }
         for s in 0..sources {
             let row = s as usize + 1;
-            table.put(0, row, &tile(&source.get(s), SIDE)?);
+            table.put(0, row, &tile(&source.get(s), REAL_SIDE)?);
             let repeat = |t: &Tensor| t.narrow(0, s, 1).repeat_interleave_self_int(drivers, 0, None);
             let drawn = self.subject.draw_posed(
                 &Pose::natural(poses.shallow_clone()),
@@ -45,7 +43,7 @@ impl Scene<'_> {
                 &repeat(&looks.background),
             );
             for d in 0..drivers {
-                table.put(d as usize + 1, row, &tile(&drawn.get(d), SIDE)?);
+                table.put(d as usize + 1, row, &tile(&drawn.get(d), REAL_SIDE)?);
             }
         }
         let caption = format!(

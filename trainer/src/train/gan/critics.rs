@@ -51,8 +51,7 @@ impl Critic {
     /// [`crate::Error::Checkpoint`].
     pub fn restored(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
         let store = VarStore::new(device);
-        let mut net = Discriminator::new(store.root(), &checkpoint.state.config.architecture);
-        net.group = checkpoint.state.config.gan.norm_group;
+        let net = Discriminator::new(store.root(), &checkpoint.state.config.architecture);
         checkpoint.restore(&mut parameters::prefixed("discriminator", parameters::all(&store)))?;
         Ok(Self { store, net })
     }

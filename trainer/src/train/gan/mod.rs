@@ -140,8 +140,8 @@ impl Gan {
     }
 
     /// The networks of a checkpoint, to be trained on with `config`, whose architecture must be the same or grow from it
-    /// ([`crate::config::Architecture::grows_from`]). What the checkpoint was trained without starts afresh, and networks that `config` has no
-    /// use for are dropped.
+    /// ([`crate::config::Architecture::grows_from`]). What the checkpoint was trained without starts afresh, and networks that
+    /// `config` has no use for are dropped.
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`], and those of [`Gan::new`].
