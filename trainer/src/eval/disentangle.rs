@@ -143,8 +143,8 @@ fn pose(latents: &Latents) -> Pose {
     Pose::natural(latents.keypoints.shallow_clone())
 }
 
-/// Unit vectors `[N, 2]`.
-fn directions(n: i64) -> Tensor {
+/// Where to move keypoints by [`STEP`], the same in every run: unit vectors `[N, 2]`, on the CPU.
+pub(super) fn directions(n: i64) -> Tensor {
     tch::manual_seed(DIRECTIONS);
     let angle = Tensor::rand([n], (Kind::Float, Device::Cpu)) * std::f64::consts::TAU;
     Tensor::stack(&[angle.cos(), angle.sin()], 1)

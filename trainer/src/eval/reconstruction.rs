@@ -28,8 +28,6 @@ const INTERVENTIONS: i64 = 60;
 /// Standard deviation of the bend that shows the detector what a moved part looks like, normalised coordinates: half of the
 /// way between the eyes of a large face.
 const BENT: f64 = 0.25;
-/// Seed of the directions in which photos are bent.
-const DIRECTIONS: i64 = 104;
 
 /// Nearness of pictures to others, averaged over pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -61,7 +59,7 @@ pub struct Report {
     pub leakage: Option<f64>,
     /// How far the detector sees a part go that really went: the photo itself bent about its keypoint by the same step. What is
     /// above is to be read against it.
-    pub bent: Option<f64>,
+    pub bent: f64,
 }
 
 /// Draws up to `most` of the pictures in `held_out` again; none without an encoder and a detector.
@@ -136,7 +134,7 @@ pub fn measure(
         moved: moved as usize,
         own: steered.own,
         leakage: steered.leakage,
-        bent: Some(bent),
+        bent,
     }))
 }
 
@@ -147,13 +145,11 @@ fn bent(
     keypoints: &Tensor,
     mut detect: impl FnMut(&Tensor) -> Result<Tensor>,
 ) -> Result<f64> {
-    tch::manual_seed(DIRECTIONS);
     let (n, k) = (photos.size()[0], keypoints.size()[1]);
+    let step = disentangle::directions(n).to_device(photos.device()) * disentangle::STEP;
     let mut seen = 0.0;
     for part in 0..k {
         interrupt::check()?;
-        let angle = Tensor::rand([n], (Kind::Float, photos.device())) * (2.0 * std::f64::consts::PI);
-        let step = Tensor::stack(&[angle.cos(), angle.sin()], -1) * disentangle::STEP;
         let at = keypoints.select(1, part);
         let step = kept_inside(&at, &step);
         let after = detect(&Bend::of(&at, &step, BENT).images(photos))?;
@@ -230,9 +226,7 @@ impl Report {
             "the photo itself bent about each keypoint by the same step (Gaussian of deviation {BENT}): what the detector \
              sees of a part that really went"
         );
-        metrics.extend(
-            self.bent.map(|v| metric("photo's part, really moved", v, "of the step", self.moved, &protocol)),
-        );
+        metrics.push(metric("photo's part, really moved", self.bent, "of the step", self.moved, &protocol));
         metrics
     }
 
@@ -265,14 +259,12 @@ impl Report {
                 leakage * 100.0
             );
         }
-        if let Some(bent) = self.bent {
-            let _ = writeln!(
-                t,
-                "Where the photo itself is bent about the keypoint by that (a Gaussian of deviation {BENT}), the detector \
-                 sees {:.0} %: what it can see of a part that really went.",
-                bent * 100.0
-            );
-        }
+        let _ = writeln!(
+            t,
+            "Where the photo itself is bent about the keypoint by that (a Gaussian of deviation {BENT}), the detector \
+             sees {:.0} %: what it can see of a part that really went.",
+            self.bent * 100.0
+        );
         t.push('\n');
         t
     }

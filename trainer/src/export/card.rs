@@ -68,7 +68,7 @@ pub fn write(f: &Facts) -> String {
         card.push_str("| what | value | n | how |\n|---|---|---|---|\n");
         for m in f.metrics {
             // A KID is a few hundredths.
-            let digits = if m.value.abs() < 0.1 { 3 } else { 2 };
+            let digits = if m.value.abs() < 0.1 && !m.unit.starts_with('%') { 3 } else { 2 };
             let value = format!("{:.digits$} {}", m.value, m.unit);
             card.push_str(&format!("| {} | {} | {} | {} |\n", m.name, value.trim_end(), m.n, m.protocol));
         }
@@ -132,10 +132,17 @@ mod tests {
             Metric { name: "error".into(), value: 12.345, unit: "%".into(), n: 300, protocol: "p".into() };
         let small =
             Metric { name: "KID".into(), value: 0.0394, unit: String::new(), n: 9, protocol: "q".into() };
+        let none = Metric {
+            name: "lost".into(),
+            value: 0.0,
+            unit: "% of pictures".into(),
+            n: 7,
+            protocol: "r".into(),
+        };
         let card = write(&Facts {
             name: "tiny",
             description: "d",
-            metrics: &[metric, small],
+            metrics: &[metric, small, none],
             provenance: &Provenance::default(),
             licence: "L",
             gan: &state,
@@ -153,6 +160,7 @@ mod tests {
             "normalisation (linear, parts added up). Keypoints: a network",
             "| error | 12.35 % | 300 | p |",
             "| KID | 0.039 | 9 | q |",
+            "| lost | 0.00 % of pictures | 7 | r |",
             "generator 1.5 h",
             "## Keypoints",
             "- skeleton: a - b\n",

@@ -18,9 +18,9 @@ impl Scene<'_> {
     /// Each of a few real pictures with the poses of others; none without an encoder.
     pub(super) fn reenactment(&mut self) -> Result<Option<Picture>> {
         let all = spread(&self.observed.images, DRIVERS + SOURCES);
-        let drivers = (all.size()[0] - SOURCES).max(1);
-        let sources = all.size()[0] - drivers;
-        let (driving, source) = (all.narrow(0, 0, drivers), all.narrow(0, drivers, sources));
+        let n = all.size()[0];
+        let (drivers, sources) = shares(n);
+        let (driving, source) = (all.narrow(0, 0, drivers), all.narrow(0, n - sources, sources));
         let poses = detect(self.subject, &driving)?;
         let Some(looks) = self.subject.encode(&resize(&source, self.subject.image_size()))? else {
             return Ok(None);
@@ -51,5 +51,21 @@ impl Scene<'_> {
             self.observed.source
         );
         Picture::photo("reenactment", caption, table.sheet).map(Some)
+    }
+}
+
+/// How many of `n` pictures, the first ones, are drivers, and how many, the last ones, sources. A picture that is alone is both.
+fn shares(n: i64) -> (i64, i64) {
+    let drivers = (n - SOURCES).max(1);
+    (drivers, (n - drivers).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_pictures_have_drivers_and_sources_too() {
+        assert_eq!([1, 2, 4, 10].map(shares), [(1, 1), (1, 1), (1, 3), (7, 3)]);
     }
 }
