@@ -29,7 +29,7 @@ const ROUNDS: usize = 9;
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    let dir = std::env::args().nth(1).unwrap_or_else(|| "models/faces64".to_owned());
+    let dir = std::env::args().nth(1).unwrap_or_else(|| "models/faces64-edge".to_owned());
     let bundle = Bundle::open(dir)?;
     let options = EngineOptions { provider: Provider::Cpu, threads: Some(1), ..EngineOptions::default() };
     let square = ArrayD::from_elem(vec![SIDE, SIDE], 0.5f32);

@@ -40,7 +40,7 @@ fn portraits(bundle: &Bundle) -> Vec<Portrait> {
 /// Faces of less than a third of the frame's height used to be missed, and clutter used to be followed.
 #[test]
 fn faces_are_found_small_and_large_and_clutter_is_not() {
-    let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")).unwrap();
+    let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
     let portraits = portraits(&bundle);
     let tracker =
         |options| FaceTracker::new(Detector::load(&bundle, &EngineOptions::default()).unwrap(), options);

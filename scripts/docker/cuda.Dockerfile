@@ -27,7 +27,7 @@ RUN mkdir -p trainer/src tests/src tests/camera-vm/virtual-camera \
     && cargo build --release --locked -p runtime
 RUN mkdir -p /out/models \
     && cp target/release/runtime .cache/onnxruntime/lib/libonnxruntime* /out/ \
-    && cp -r models/faces64 /out/models/faces64
+    && cp -r models/faces64-edge /out/models/faces64-edge
 
 FROM ${BASE}
 # What a window would need is left out: there is none in a container.

@@ -35,7 +35,7 @@ RUN mkdir -p trainer/src tests/src tests/camera-vm/virtual-camera \
     && touch trainer/src/lib.rs trainer/src/main.rs tests/src/lib.rs tests/camera-vm/virtual-camera/main.rs \
     && cargo build --release --locked -p runtime \
     && cp target/release/runtime /out/ \
-    && cp -r models/faces64 /out/models/faces64
+    && cp -r models/faces64-edge /out/models/faces64-edge
 
 FROM ${BASE}
 COPY --from=build /out /usr/lib/latentkeypoint

@@ -52,5 +52,5 @@ find_runtime() {
 
 # Programs of a checkout find the bundle by themselves only from within it.
 bundle() {
-  if [[ -z ${LKG_BUNDLE:-} && -f $ROOT/models/faces64/manifest.json ]]; then export LKG_BUNDLE="$ROOT/models/faces64"; fi
+  if [[ -z ${LKG_BUNDLE:-} && -f $ROOT/models/faces64-edge/manifest.json ]]; then export LKG_BUNDLE="$ROOT/models/faces64-edge"; fi
 }

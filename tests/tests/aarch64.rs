@@ -26,7 +26,7 @@ fn arm(args: &[&str]) -> Option<Outcome> {
 }
 
 fn bundle() -> String {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models/faces64");
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge");
     root.to_string_lossy().into_owned()
 }
 

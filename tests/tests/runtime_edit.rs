@@ -25,7 +25,7 @@ impl Place {
     }
 
     fn run(&self, args: &[&str]) -> Outcome {
-        let shelf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64");
+        let shelf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge");
         runtime(&[&["--provider", "cpu", "--bundle", shelf.to_str().unwrap()], args].concat())
     }
 
@@ -167,7 +167,7 @@ fn what_cannot_be_edited_is_refused_on_one_line_and_leaves_nothing() {
     fs::create_dir(&tiny).unwrap();
     write_tiny_bundle(Path::new(&tiny)).unwrap();
     runtime(&["edit", "--bundle", &tiny, "seed:1", "--background", &saved, "--out", &out])
-        .refused("made with another bundle (faces64");
+        .refused("made with another bundle (faces64-edge");
     runtime(&["edit", "--bundle", &tiny, &blank, "--out", &out]).refused("has no encoder");
     place.edit(&["seed:1", "--save", &saved]).refused("--force");
 }

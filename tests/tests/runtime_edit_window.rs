@@ -59,7 +59,7 @@ fn a_point_dragged_with_the_mouse_is_moved_and_saved() {
         let number = display.trim_start_matches(':');
         Path::new(&format!("/tmp/.X11-unix/X{number}")).exists().then_some(())
     });
-    let shelf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64").canonicalize().unwrap();
+    let shelf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge").canonicalize().unwrap();
     let runtime = Command::new(program("runtime"))
         .args(["--provider", "cpu", "--bundle", shelf.to_str().unwrap(), "edit", "seed:1"])
         .current_dir(dir.path())

@@ -13,7 +13,7 @@ use workspace_tests::{program, runtime};
 const MAX_BYTES: u64 = 25 << 20;
 
 fn shelf() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")
 }
 
 /// All that are shipped.

@@ -27,7 +27,7 @@ struct Arguments {
     /// [0, 1]
     set: PathBuf,
     /// The bundle
-    #[arg(long, default_value = "models/faces64")]
+    #[arg(long, default_value = "models/faces64-edge")]
     bundle: PathBuf,
     /// Faces of each size, and frames without a face
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=10_000))]

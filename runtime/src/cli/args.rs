@@ -27,7 +27,8 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Common {
-    /// The model bundle [default: models/faces64 beside the working folder, the program, or a folder above them]
+    /// The model bundle [default: models/faces128, else models/faces64-edge, beside the working folder, the program, or a
+    /// folder above them]
     #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE")]
     pub bundle: Option<PathBuf>,
     /// Where to compute: auto (the first of tensorrt, cuda and cpu that works), cpu, cuda or tensorrt

@@ -9,8 +9,8 @@ use super::args::Common;
 use super::remark;
 use crate::error::{Error, Result};
 
-/// Where the shipped bundle lies below the project's folder.
-const DEFAULT: &str = "models/faces64";
+/// Where the shipped bundles of faces lie below the project's folder; the first that is there is taken.
+const SHIPPED: [&str; 2] = ["models/faces128", "models/faces64-edge"];
 
 /// Opens the bundle that was asked for, else the shipped one.
 ///
@@ -36,14 +36,16 @@ pub fn find(common: &Common) -> Result<PathBuf> {
     let places = [std::env::current_dir().ok(), executable.and_then(|p| p.parent().map(Path::to_owned))];
     search(places.iter().flatten().map(PathBuf::as_path)).ok_or_else(|| {
         Error::Usage(format!(
-            "no model bundle: there is no {DEFAULT} beside the working folder or the program; name one with \
-             --bundle DIR or in LKG_BUNDLE"
+            "no model bundle: there is no {} beside the working folder or the program; name one with \
+             --bundle DIR or in LKG_BUNDLE",
+            SHIPPED.join(" or ")
         ))
     })
 }
 
 fn search<'p>(places: impl Iterator<Item = &'p Path>) -> Option<PathBuf> {
-    places.flat_map(Path::ancestors).map(|dir| dir.join(DEFAULT)).find(|dir| dir.join(MANIFEST).is_file())
+    let in_folder = |dir: &'p Path| SHIPPED.map(|bundle| dir.join(bundle));
+    places.flat_map(Path::ancestors).flat_map(in_folder).find(|dir| dir.join(MANIFEST).is_file())
 }
 
 #[cfg(test)]
@@ -51,14 +53,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shipped_bundle_is_found_from_below() {
+    fn a_shipped_bundle_is_found_from_below_the_larger_one_first() {
         let dir = tempfile::tempdir().unwrap();
         let deep = dir.path().join("target/release");
         std::fs::create_dir_all(&deep).unwrap();
         assert_eq!(search([deep.as_path()].into_iter()), None);
-        let bundle = dir.path().join(DEFAULT);
-        std::fs::create_dir_all(&bundle).unwrap();
-        std::fs::write(bundle.join(MANIFEST), "{}").unwrap();
-        assert_eq!(search([deep.as_path()].into_iter()), Some(bundle));
+        let [large, small] = SHIPPED.map(|bundle| dir.path().join(bundle));
+        for bundle in [small, large] {
+            std::fs::create_dir_all(&bundle).unwrap();
+            std::fs::write(bundle.join(MANIFEST), "{}").unwrap();
+            assert_eq!(search([deep.as_path()].into_iter()), Some(bundle));
+        }
     }
 }

@@ -358,7 +358,8 @@ mod tests {
 
     #[test]
     fn a_dragged_point_moves_its_part_by_one_edit_that_can_be_undone() {
-        let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")).unwrap();
+        let bundle =
+            Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
         let mut studio = Studio::new(bundle, EngineOptions::default());
         let opened = studio.open("seed:1").unwrap();
         let before = opened.session.face().clone();

@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn variants_are_chosen_by_name_and_the_first_bundle_s_are_what_is_left_out() {
-        let text = include_str!("../../../models/faces64/train.toml");
+        let text = include_str!("../../../models/faces64-edge/train.toml");
         let a = toml::from_str::<Config>(text).unwrap().architecture;
         assert_eq!((a.image_generator, a.keypoint_generator), (ImageFamily::Spade, KeypointFamily::Product));
         assert_eq!((a.style_map, a.modulation, a.shortcut), (StyleMap::Sum, ModulationForm::Linear, false));

@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn presets_are_what_the_shipped_models_were_trained_with() {
         let shipped = [
-            ("faces64-edge", include_str!("../../../models/faces64/train.toml")),
+            ("faces64-edge", include_str!("../../../models/faces64-edge/train.toml")),
             ("faces128", include_str!("../../../models/faces128/train.toml")),
         ];
         for (name, text) in shipped {

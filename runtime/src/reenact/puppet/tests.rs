@@ -13,7 +13,7 @@ use crate::vision::track::Tracked;
 const SIZE: (u32, u32) = (64, 48);
 
 fn studio() -> Studio {
-    let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")).unwrap();
+    let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
     Studio::new(bundle, EngineOptions::default())
 }
 

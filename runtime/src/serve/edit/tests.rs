@@ -34,7 +34,8 @@ struct Page(Server);
 
 impl Page {
     fn new(token: Option<&str>) -> Self {
-        let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64")).unwrap();
+        let bundle =
+            Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
         let mut studio = Studio::new(bundle, options);
         let opened = studio.open("seed:1").unwrap();
