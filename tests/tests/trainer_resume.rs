@@ -292,39 +292,59 @@ fn the_shipped_weights_go_on_at_128_px() {
     shipped_weights_go_on("faces128", "[30000, 203600, 201248]", (434_848, 128));
 }
 
-/// A generator that reads all parts' looks alike goes on with a reader for each part, and begins by drawing the same.
+/// A generator goes on with a reader of looks for each part, or with more channels, and begins by drawing the same.
 #[test]
-fn looks_come_to_be_read_part_by_part() {
+fn a_generator_grows_and_draws_the_same_at_first() {
     let tiny = Tiny::new();
     run(&[tiny.train("run"), vec!["--config".into(), tiny.path("tiny.toml")]].concat());
     let gan = tiny.path("run") + "/gan.safetensors";
-    let go_on = |run: &str, style: &str, rate: &str| {
-        let settings = [&format!("architecture.style_map='{style}'"), "gan.images=[24, 72]", rate];
+    let go_on = |run: &str, change: &str, rate: &str| {
+        let settings = [change, "gan.images=[24, 72]", rate];
         let mut args = [tiny.train(run), vec!["--from".into(), gan.clone()]].concat();
         args.extend(settings.iter().flat_map(|s| ["--set".to_owned(), (*s).to_owned()]));
         let outcome = trainer(&args.iter().map(String::as_str).collect::<Vec<_>>());
         outcome.succeeded();
-        outcome.stderr.contains("read by weights of its own")
+        ["read by weights of its own", "generator is wider"].map(|said| outcome.stderr.contains(said))
     };
     // Too slow to learn anything.
     let [still, fast] = ["gan.generator_rate=1e-12", "gan.generator_rate=1e-2"];
-    assert!(!go_on("shared", "sum", still));
-    assert!(go_on("split", "concat", still) && go_on("moved", "concat", fast));
+    let [none, concat, wide] = [
+        "precision='fp32'",
+        "architecture.style_map='concat'",
+        "architecture.generator_channels=[10, 12, 9]",
+    ];
+    assert_eq!(go_on("shared", none, still), [false, false]);
+    for (kind, change, said) in [("split", concat, [true, false]), ("wide", wide, [false, true])] {
+        assert_eq!(go_on(kind, change, still), said);
+        assert_eq!(go_on(&format!("{kind}-moved"), change, fast), said);
+    }
     let sheet = |run: &str| {
         let out = tiny.path(run) + ".png";
         trainer(&["sample", "--run", &tiny.path(run), "--out", &out, "--threads", "1"]).succeeded();
         image::open(&out).unwrap().into_rgb8()
     };
-    let (before, split, moved) = (sheet("shared"), sheet("split"), sheet("moved"));
-    let apart = |other: &image::RgbImage| {
-        let sum: u64 = before.iter().zip(other.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    let before = sheet("shared");
+    let apart = |run: &str| {
+        let sum: u64 = before.iter().zip(sheet(run).iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         sum as f64 / before.len() as f64
     };
-    assert!(apart(&split) < 0.05 && apart(&moved) > 0.5, "{} {}", apart(&split), apart(&moved));
-    // There is no way back: what the parts have learned apart fits no shared reader.
-    let back = [tiny.train("back"), vec!["--from".into(), tiny.path("split") + "/gan.safetensors"]].concat();
-    let back = back.iter().map(String::as_str).chain(["--set", "architecture.style_map='sum'"]);
-    trainer(&back.collect::<Vec<_>>()).refused("style_map \"concat\" instead of \"sum\"");
+    for kind in ["split", "wide"] {
+        let (still, moved) = (apart(kind), apart(&format!("{kind}-moved")));
+        assert!(still < 0.05 && moved > 0.5, "{kind}: {still} {moved}");
+    }
+    // There is no way back: what the parts have learned apart fits no shared reader, and nothing says which channels may go.
+    for (kind, change, said) in [
+        ("split", "architecture.style_map='sum'", "style_map \"concat\" instead of \"sum\""),
+        (
+            "wide",
+            "architecture.generator_channels=[8, 8, 8]",
+            "generator_channels [10,12,9] instead of [8,8,8]",
+        ),
+    ] {
+        let back = [tiny.train("back"), vec!["--from".into(), tiny.path(kind) + "/gan.safetensors"]].concat();
+        let back = back.iter().map(String::as_str).chain(["--set", change]);
+        trainer(&back.collect::<Vec<_>>()).refused(said);
+    }
 }
 
 /// The keypoints that are shipped steer a generator from its first step.

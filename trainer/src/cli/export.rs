@@ -9,7 +9,7 @@ use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::eval::subject;
 use crate::export::card::{self, Facts};
-use crate::export::pictures::{Picture, Scene};
+use crate::export::pictures::{Picture, Scene, progress};
 use crate::export::split::split_bundle;
 use crate::export::{self, ExportRequest, NetworkReport, TrainedNets, check_bundle, export_bundle};
 use crate::machine;
@@ -83,8 +83,8 @@ pub struct Export {
 struct Trained {
     subject: subject::Trained,
     detector_checkpoint: Checkpoint,
-    /// That it was trained on.
-    machines: String,
+    /// Where they were trained.
+    run: Run,
 }
 
 /// What the trained networks tell of themselves.
@@ -100,7 +100,7 @@ impl Trained {
         let (run, _) = Run::open(run)?;
         let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
         let subject = subject::Trained::open(&run, checkpoint)?;
-        Ok(Self { subject, detector_checkpoint, machines: run.sessions()?.machines().join("; ") })
+        Ok(Self { subject, detector_checkpoint, run })
     }
 
     fn architecture(&self) -> &Architecture {
@@ -206,7 +206,8 @@ impl Export {
         let names = self.keypoint_names.clone().unwrap_or_else(|| meaning.names.clone());
         let mut scene =
             Scene { subject, observed: &observed, aligned: &aligned, meaning: &meaning, names: &names };
-        let pictures = scene.draw()?;
+        let mut pictures = scene.draw()?;
+        pictures.extend(progress(&trained.run)?);
         let mut lines = vec![format!("keypoints: {}", names.join(", "))];
         lines.extend(meaning.lines(&names));
         lines.iter().for_each(|line| println!("{line}"));
@@ -230,7 +231,7 @@ impl Export {
             detector_images_seen: detector.images_seen,
             commit: machine::REVISION.into(),
             config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
-            machine: trained.machines.clone(),
+            machine: trained.run.sessions()?.machines().join("; "),
             date: time::OffsetDateTime::now_utc().date().to_string(),
         };
         let card = card::write(&Facts {

@@ -90,20 +90,26 @@ impl Architecture {
         self.discriminator_channels[level(size)]
     }
 
-    /// Whether its networks are those of `smaller` with further image sizes on top, or with a reader of looks for each part in
-    /// the place of one that reads all of them, or both.
+    /// Whether its networks are those of `smaller` with further image sizes on top, with a reader of looks for each part in the
+    /// place of one that reads all of them, with more channels in the image generator ([`ImageFamily::Spade`]), or several of
+    /// these.
     pub fn grows_from(&self, smaller: &Self) -> bool {
         let splits = self.style_map == StyleMap::Concat && smaller.style_map == StyleMap::Sum;
         let levels = smaller.generator_channels.len();
-        let below = |widths: &[i64]| widths.iter().copied().take(levels).collect();
+        let below = |widths: &[i64]| widths.iter().copied().take(levels).collect::<Vec<_>>();
+        let (had, have) = (&smaller.generator_channels, below(&self.generator_channels));
+        let widens = self.image_generator == ImageFamily::Spade
+            && have != *had
+            && have.len() == levels
+            && had.iter().zip(&have).all(|(before, now)| before <= now);
         let shrunk = Self {
             image_size: smaller.image_size,
-            generator_channels: below(&self.generator_channels),
+            generator_channels: if widens { had.clone() } else { have },
             discriminator_channels: below(&self.discriminator_channels),
             style_map: if splits { StyleMap::Sum } else { self.style_map },
             ..self.clone()
         };
-        (splits || self.image_size > smaller.image_size) && shrunk == *smaller
+        (splits || widens || self.image_size > smaller.image_size) && shrunk == *smaller
     }
 
     /// Checks that the networks can be built.

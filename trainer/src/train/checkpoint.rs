@@ -2,7 +2,7 @@
 //! whole or not at all, so that a kill at any moment leaves the one before.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use tch::{Kind, Tensor};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::train::parameters;
+use crate::train::{growth, parameters};
 
 /// Version of the layout.
 const FORMAT: u32 = 1;
@@ -228,8 +228,8 @@ impl Checkpoint {
         Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?)
     }
 
-    /// Copies the checkpoint's tensors into `tensors`, which must have the same names and shapes, and kinds but for float16. Of
-    /// what reads the looks of all parts, readers of one part each may be made: they begin alike. Nothing is copied unless all fit.
+    /// Copies the checkpoint's tensors into `tensors`, which must have the same names, shapes that they fit ([`growth::fits`])
+    /// and the same kinds but for float16. Nothing is copied unless all fit.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] naming the first tensor that is missing or does not fit.
@@ -243,7 +243,7 @@ impl Checkpoint {
                 .map_err(|_| fail(format!("a checkpoint of another architecture: it lacks {name}")))?;
             let copy = self.tensor(name, &view)?;
             let fits = copy.kind() == target.kind() || copy.kind() == Kind::Half;
-            if !becomes(name, &copy.size(), &target.size()) || !fits {
+            if !growth::fits(name, &copy.size(), &target.size()) || !fits {
                 return Err(fail(format!(
                     "a checkpoint of another architecture: {name} is {:?}, needed is {:?}",
                     copy.size(),
@@ -253,24 +253,29 @@ impl Checkpoint {
             copies.push(copy);
         }
         tch::no_grad(|| {
-            for ((_, target), copy) in tensors.iter_mut().zip(copies) {
-                target.copy_(&copy);
+            for ((name, target), copy) in tensors.iter_mut().zip(copies) {
+                growth::copy(name, &copy, target);
             }
         });
         Ok(())
     }
 
     /// Leaves in `tensors` those that [`Checkpoint::restore`] can copy: the checkpoint has them under the same name in a shape that
-    /// fits.
+    /// fits. What optimisers know of a parameter stays whole or not at all.
     ///
     /// # Errors
     /// [`Error::Checkpoint`].
     pub fn retain_fitting(&self, tensors: &mut Vec<(String, Tensor)>) -> Result<()> {
         let file = self.file()?;
-        tensors.retain(|(name, target)| {
+        let fits = |name: &str, target: &Tensor| {
             let shape = |view: TensorView| view.shape().iter().map(|d| *d as i64).collect::<Vec<_>>();
-            file.tensor(name).is_ok_and(|view| becomes(name, &shape(view), &target.size()))
-        });
+            file.tensor(name).is_ok_and(|view| growth::fits(name, &shape(view), &target.size()))
+        };
+        let known =
+            |name: &str| name.rsplit_once('/').map(|(of, _)| of.to_owned()).filter(|_| is_optimisers(name));
+        let lost: HashSet<String> =
+            tensors.iter().filter(|(name, t)| !fits(name, t)).filter_map(|(name, _)| known(name)).collect();
+        tensors.retain(|(name, t)| fits(name, t) && known(name).is_none_or(|of| !lost.contains(&of)));
         Ok(())
     }
 
@@ -329,13 +334,6 @@ impl Checkpoint {
             reason: format!("a checkpoint of another architecture: {}", differing.join(", ")),
         })
     }
-}
-
-/// Whether a tensor of the shape `have` can become one of the shape `want`: the same, or what reads the looks of all parts
-/// ([`crate::nets::image_generator::modulation::Style`]) once for each part, which then draws the same.
-fn becomes(name: &str, have: &[i64], want: &[i64]) -> bool {
-    let split = |a: &[i64], b: &[i64]| a.len() == 3 && b.len() == 3 && a[0] == 1 && a[1..] == b[1..];
-    have == want || (name.ends_with(".style") && split(have, want))
 }
 
 #[cfg(test)]
@@ -403,25 +401,43 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_of_all_looks_becomes_one_for_each_part() {
+    fn what_fits_is_kept_and_optimisers_forget_a_parameter_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.safetensors");
-        let shared = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([1, 2, 3]);
-        let named = |t: &Tensor| vec![("generator/x.style".to_owned(), t.shallow_clone())];
-        save(&path, &named(&shared), &State::new("gan", &Config::default(), 1)).unwrap();
+        let zeros = |shape: &[i64]| Tensor::zeros(shape, (Kind::Float, Device::Cpu));
+        let named = |width: i64| {
+            vec![
+                ("generator/images.x.weight".to_owned(), zeros(&[width, 2, 1, 1])),
+                ("generator_adam/images.x.weight/mean".to_owned(), zeros(&[width, 2, 1, 1])),
+                ("generator_adam/images.x.weight/steps".to_owned(), zeros(&[])),
+                ("generator_adam/images.y.bias/steps".to_owned(), zeros(&[])),
+            ]
+        };
+        save(&path, &named(3), &State::new("gan", &Config::default(), 1)).unwrap();
         let checkpoint = Checkpoint::open(&path).unwrap();
-        let mut into = named(&Tensor::zeros([4, 2, 3], (Kind::Float, Device::Cpu)));
-        checkpoint.retain_fitting(&mut into).unwrap();
-        checkpoint.restore(&mut into).unwrap();
-        assert!((0..4).all(|k| into[0].1.get(k) == shared.get(0)), "{:?}", into[0].1);
-        // Not the other way round, and nothing else.
-        assert!(!becomes("x.style", &[4, 2, 3], &[1, 2, 3]) && !becomes("x.bias", &[1, 2, 3], &[4, 2, 3]));
+        let mut wider = named(4);
+        checkpoint.retain_fitting(&mut wider).unwrap();
+        let names: Vec<&str> = wider.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["generator/images.x.weight", "generator_adam/images.y.bias/steps"]);
+        checkpoint.restore(&mut wider).unwrap();
+    }
 
-        let mut config = Config::default();
-        assert!(!checkpoint.check_grows(&config).unwrap());
-        config.architecture.style_map = crate::config::StyleMap::Concat;
-        assert!(checkpoint.check_grows(&config).unwrap());
-        config.architecture.embedding += 1;
-        assert!(checkpoint.check_grows(&config).is_err());
+    #[test]
+    fn what_grows_is_told_from_what_is_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.safetensors");
+        save(&path, &tensors(1.0), &State::new("gan", &Config::default(), 1)).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let grows = |change: fn(&mut crate::config::Architecture)| {
+            let mut config = Config::default();
+            change(&mut config.architecture);
+            checkpoint.check_grows(&config).ok()
+        };
+        assert_eq!(grows(|_| {}), Some(false));
+        assert_eq!(grows(|a| a.style_map = crate::config::StyleMap::Concat), Some(true));
+        assert_eq!(grows(|a| a.generator_channels[2] += 8), Some(true));
+        assert_eq!(grows(|a| a.generator_channels[2] -= 8), None);
+        assert_eq!(grows(|a| a.discriminator_channels[2] += 8), None);
+        assert_eq!(grows(|a| a.embedding += 1), None);
     }
 }

@@ -10,6 +10,7 @@ pub mod encoder;
 pub mod gan;
 pub mod generator;
 pub mod groups;
+mod growth;
 pub mod interrupt;
 pub mod judge;
 pub mod keep;

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use image::RgbImage;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -110,13 +111,21 @@ impl Recorder {
     /// # Errors
     /// [`Error::Io`], [`Error::Plot`].
     pub fn draw_curves(&self) -> Result<()> {
-        let Ok(text) = fs::read_to_string(&self.lines) else { return Ok(()) };
+        self.picture()?.map_or(Ok(()), |picture| write_png(&self.curves, &picture))
+    }
+
+    /// The curves of all lines so far; none of fewer than two.
+    ///
+    /// # Errors
+    /// [`Error::Plot`].
+    pub fn picture(&self) -> Result<Option<RgbImage>> {
+        let Ok(text) = fs::read_to_string(&self.lines) else { return Ok(None) };
         let lines: Vec<Value> = text.lines().filter_map(|l| serde_json::from_str(l).ok()).collect();
         let charts = charts(&lines);
         if lines.len() < 2 || charts.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        write_png(&self.curves, &plot::panels(&charts, 2)?)
+        plot::panels(&charts, 2).map(Some)
     }
 }
 

@@ -120,6 +120,27 @@ impl Run {
         self.dir.join("samples").join(format!("{stage}-{images:09}.png"))
     }
 
+    /// The sample sheets of a stage with the images seen until then, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn samples(&self, stage: &str) -> Result<Vec<(u64, PathBuf)>> {
+        let dir = self.dir.join("samples");
+        if !dir.is_dir() {
+            return Ok(vec![]);
+        }
+        let mut sheets = vec![];
+        for entry in fs::read_dir(&dir).map_err(Error::io(&dir))? {
+            let path = entry.map_err(Error::io(&dir))?.path();
+            let images = path
+                .file_stem()
+                .and_then(|s| s.to_str()?.strip_prefix(stage)?.strip_prefix('-')?.parse().ok());
+            sheets.extend(images.map(|n| (n, path)));
+        }
+        sheets.sort();
+        Ok(sheets)
+    }
+
     /// Keeps `keep` checkpoints a stage, the latest included, and the best by `judge`.
     pub fn keeping(self, keep: usize, judge: Option<Judge>) -> Self {
         Self { keep, judge, ..self }

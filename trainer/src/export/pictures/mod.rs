@@ -3,6 +3,7 @@
 mod edits;
 mod failures;
 mod mean;
+mod progress;
 mod real;
 mod reenactment;
 
@@ -11,6 +12,8 @@ use image::{DynamicImage, ImageFormat, RgbImage};
 use models::conventions::to_pixels;
 use models::manifest::KEYPOINT_COLOURS;
 use tch::{Device, Kind, Tensor};
+
+pub use progress::progress;
 
 use crate::error::{Error, Result};
 use crate::eval::subject::{Subject, Trained, narrow};

@@ -31,7 +31,7 @@ use crate::dataset::{Loader, Store};
 use crate::error::Result;
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, FeatureNet};
-use crate::sample;
+use crate::sample::{self, Sheet};
 use crate::share::Share;
 
 pub use critics::Critic;
@@ -43,6 +43,9 @@ use terms::Watch;
 
 /// The stage's name in files.
 pub const STAGE: &str = "gan";
+
+/// The sheet of samples that is drawn now and then.
+pub const SHEET: Sheet = Sheet { columns: 10, rows: 6, seed: 0, keypoints: true };
 
 /// Real pictures whose poses are known.
 const POSES: usize = 2048;
@@ -170,9 +173,9 @@ impl Gan {
             }
             if before.style_map != now.style_map {
                 eprintln!("from here on each part's looks are read by weights of its own");
-                // Their gradients are not those of the shared ones.
-                tensors
-                    .retain(|(name, _)| !(name.starts_with("generator_adam/") && name.contains(".style/")));
+            }
+            if before.generator_channels.iter().zip(&now.generator_channels).any(|(had, has)| had < has) {
+                eprintln!("the image generator is wider: what is new begins unheard");
             }
             checkpoint.retain_fitting(&mut tensors)?;
         }
@@ -364,8 +367,7 @@ impl Gan {
             self.config.precision.kind(self.device),
         );
         let path = run.sample(STAGE, self.state.images_seen);
-        let sheet = sample::Sheet { columns: 10, rows: 6, seed: 0, keypoints: true };
-        sample::write_sheet(&path, &self.average, &sheet, size, alpha)?;
+        sample::write_sheet(&path, &self.average, &SHEET, size, alpha)?;
         run.sheet(STAGE, self.state.step, &path)?;
         run.judge(STAGE, &self.average, (size, alpha), &self.state, || self.tensors())?;
         Ok(path)
