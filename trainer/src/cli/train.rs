@@ -39,7 +39,7 @@ pub struct Train {
     resume: bool,
     /// Begin a new run with the networks of a checkpoint: another run's, or weights that `trainer export --weights` wrote, as
     /// `models` has them. Its configuration holds where none is named; one that names a larger image with the same networks
-    /// up to its side grows from there. Of a run's keypoints.safetensors, its detector: the generator begins at once.
+    /// up to its side, or more channels in the image generator, grows from there. Of a run's keypoints.safetensors, its detector: the generator begins at once.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
     from: Option<PathBuf>,
     /// Hold the generator to the detector of this checkpoint, a run's detector.safetensors, from here on: in the place of the one
