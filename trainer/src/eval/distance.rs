@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
+use super::coverage::{self, Coverage};
 use crate::error::{Error, Result};
 
 /// Subsets that KID is averaged over (the usual number).
@@ -32,6 +33,9 @@ pub struct Distance {
     pub kid_subset: usize,
     /// Fréchet distance. Biased upwards where there are few pictures: compare only equal numbers of them.
     pub fid: f64,
+    /// Fidelity and diversity apart, which the two above tell as one.
+    #[serde(flatten)]
+    pub coverage: Coverage,
 }
 
 /// Compares features `[N, D]` with those of a reference `[M, D]`, made by the network `name`.
@@ -61,6 +65,7 @@ pub fn compare(name: &str, x: &Tensor, y: &Tensor) -> Result<Distance> {
         kid_std: variance.sqrt(),
         kid_subset: size,
         fid: frechet(&x, &y)?,
+        coverage: coverage::measure(&x, &y),
     })
 }
 

@@ -1,6 +1,7 @@
 //! Measurements by the field's protocols: `measure` runs them all on a `subject` and writes a `report`.
 
 pub mod bootstrap;
+pub mod coverage;
 pub mod disentangle;
 pub mod distance;
 pub mod faces;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use models::manifest::Metric;
 use serde::Serialize;
 
+use super::coverage::{Coverage, NEIGHBOURS};
 use super::distance::Distance;
 use super::quality::Quality;
 use super::{bootstrap, disentangle, health, landmarks, reconstruction};
@@ -81,7 +82,10 @@ impl Report {
                  {:.4}, FID {:.1}",
                 d.n, d.reference, q.ceiling.kid, q.ceiling.fid
             );
-            for (name, value) in [("KID", d.kid), ("FID", d.fid)] {
+            let Coverage { density, coverage } = d.coverage;
+            for (name, value) in
+                [("KID", d.kid), ("FID", d.fid), ("density", density), ("coverage", coverage)]
+            {
                 metrics.push(Metric {
                     name: format!("{name} ({})", d.features),
                     value,
@@ -177,15 +181,17 @@ impl Report {
             t,
             "## Image quality\n\nDistance from held-out pictures, each cropped once as in training, in features of \
              {f}: not comparable with numbers of other features, such as the usual FID. KID: mean and standard \
-             deviation over subsets of {} pictures. FID rises as pictures get fewer.\n\n\
-             | pictures | KID ({f}) | FID ({f}) | n | held-out |\n|---|---|---|---|---|",
+             deviation over subsets of {} pictures. FID rises as pictures get fewer. Density: whether each is like held-out \
+             ones (about 1 for pictures of the same distribution); coverage: the share of held-out ones that some are like \
+             ({NEIGHBOURS} neighbours).\n\n\
+             | pictures | KID ({f}) | FID ({f}) | density | coverage | n | held-out |\n|---|---|---|---|---|---|---|",
             q.generated.kid_subset
         );
         let mut row = |what: &str, d: &Distance| {
             let _ = writeln!(
                 t,
-                "| {what} | {:.4} +/- {:.4} | {:.1} | {} | {} |",
-                d.kid, d.kid_std, d.fid, d.n, d.reference
+                "| {what} | {:.4} +/- {:.4} | {:.1} | {:.2} | {:.2} | {} | {} |",
+                d.kid, d.kid_std, d.fid, d.coverage.density, d.coverage.coverage, d.n, d.reference
             );
         };
         row("**generated**", &q.generated);
