@@ -373,9 +373,10 @@ def compare(args, size):
 
 # What a preset has and the PyTorch side has not: compared is the plain step, adversarial, R1 and background losses.
 OFF = [
-    "augment_translation", "augment_cutout", "keypoint_weight", "appearance_weight", "cycle_keypoints_weight",
-    "cycle_embeddings_weight", "cycle_image_weight", "perceptual_weight", "feature_matching_weight", "diversity_weight",
-    "equivariance_weight", "generator_equivariance_weight", "move_weight", "move_rest_weight",
+    "augment_translation", "augment_cutout", "keypoint_weight", "appearance_weight", "feature_discriminator_weight",
+    "cycle_keypoints_weight", "cycle_embeddings_weight", "cycle_image_weight", "perceptual_weight",
+    "feature_matching_weight", "diversity_weight", "equivariance_weight", "generator_equivariance_weight",
+    "move_weight", "move_rest_weight",
 ]
 BARE = [*(f"gan.{key}=0.0" for key in OFF), "gan.norm_group=0", "keypoints.images=0"]
 

@@ -103,7 +103,7 @@ fn ctrl_c_saves_and_says_so() {
 /// Lines that switch every loss on.
 const EVERY_LOSS: &str = "keypoint_weight = 0.3\nappearance_weight = 0.3\ncycle_keypoints_weight = 1\n\
     cycle_embeddings_weight = 0.5\ncycle_image_weight = 1\nperceptual_weight = 1\nperceptual = 'open-nsfw'\n\
-    feature_matching_weight = 1\ndiversity_weight = 0.5\n";
+    feature_matching_weight = 1\ndiversity_weight = 0.5\nfeature_discriminator_weight = 0.5\n";
 
 #[test]
 fn a_training_with_every_loss_can_be_stopped_carried_on_and_told_apart() {
@@ -117,7 +117,9 @@ fn a_training_with_every_loss_can_be_stopped_carried_on_and_told_apart() {
     run(&[tiny.train("stopped"), vec!["--resume".into()]].concat());
     let whole = log_lines(tiny.path("whole"), "gan");
     assert_eq!(log_lines(tiny.path("stopped"), "gan"), whole);
-    for term in ["keypoints", "appearance", "cycle_image", "perceptual", "feature_matching", "diversity"] {
+    for term in
+        ["keypoints", "appearance", "cycle_image", "perceptual", "feature_matching", "diversity", "features"]
+    {
         let named = format!("\"{term}\":");
         assert!(whole.iter().any(|line| line.contains(&named)), "{term}");
     }

@@ -40,7 +40,7 @@ type Change = fn(&mut GanConfig);
 
 /// Each loss beyond the first version's: the term that it shows as, how it is switched on, and whose parameters
 /// its gradients reach: the generator, the critics, the detector and the encoder.
-const LOSSES: [(&str, Change, &[&str]); 12] = [
+const LOSSES: [(&str, Change, &[&str]); 13] = [
     (
         "keypoints",
         |g| g.keypoint_weight = 0.5,
@@ -51,6 +51,7 @@ const LOSSES: [(&str, Change, &[&str]); 12] = [
         |g| g.appearance_weight = 0.5,
         &["generator/", "discriminator/appearance.", "inference/encoder."],
     ),
+    ("features", |g| g.feature_discriminator_weight = 0.5, &["generator/", "discriminator/features."]),
     ("cycle_keypoints", |g| g.cycle_keypoints_weight = 0.5, &["generator/", "inference/detector."]),
     ("cycle_embeddings", |g| g.cycle_embeddings_weight = 0.5, &["generator/", "inference/encoder."]),
     (
@@ -175,6 +176,7 @@ fn each_loss_is_reported_and_reaches_the_networks_it_should() {
         for network in [
             "discriminator/keypoints.",
             "discriminator/appearance.",
+            "discriminator/features.",
             "inference/detector.",
             "inference/encoder.",
         ] {

@@ -63,6 +63,7 @@ fn config() -> Config {
         background_every: 1,
         keypoint_weight: 0.5,
         appearance_weight: 0.5,
+        feature_discriminator_weight: 0.5,
         cycle_keypoints_weight: 1.0,
         cycle_embeddings_weight: 1.0,
         cycle_image_weight: 1.0,
@@ -86,7 +87,7 @@ fn one_step(real: &Tensor, config: &Config, ranks: Rc<dyn Ranks>) -> (Tensors, T
     gan.join(ranks.clone()).unwrap();
     let measured = gan.step(&ranks.share().of(real), 16, 0.5).unwrap();
     assert_eq!(measured.images, 8);
-    assert_eq!(measured.terms.len(), 16, "{:?}", measured.terms);
+    assert_eq!(measured.terms.len(), 19, "{:?}", measured.terms);
     let mut statistics = gan.tensors();
     statistics.retain(|(name, _)| name.contains("running_") && !name.starts_with("average"));
     (gan.gradients(), statistics)
@@ -116,7 +117,8 @@ fn the_mean_of_two_halves_gradients_is_the_gradient_of_the_whole() {
         let largest = whole.iter().filter(|(n, _)| network(n) == network(name)).map(|(_, g)| most(g));
         let largest = largest.fold(0.0, f64::max);
         let off = most(&((&a + &b) / 2.0 - gradient));
-        assert!(off <= 1e-5 * largest, "{name}: {off} of {largest}");
+        // Through the pretrained network's 40 layers rounding adds up to 4e-5.
+        assert!(off <= 1e-4 * largest, "{name}: {off} of {largest}");
         told_apart += usize::from(most(&(a - gradient)) > 1e-3 * largest);
     }
     assert!(told_apart > 50, "each half alone should be something else: {told_apart}");

@@ -77,6 +77,9 @@ pub struct GanConfig {
     pub keypoint_weight: f64,
     /// Weight of the appearance discriminator, which does the same with embeddings. Trains an encoder along.
     pub appearance_weight: f64,
+    /// Weight of the discriminator that sees images through the pretrained [`crate::nets::FeatureNet`], which
+    /// `scripts/setup features` fetches.
+    pub feature_discriminator_weight: f64,
     /// Weight of the energy distance between drawn poses and those of real pictures, where keypoints had a training of
     /// their own and these are known.
     pub pose_weight: f64,
@@ -149,6 +152,7 @@ impl Default for GanConfig {
             move_reach: 0.2,
             keypoint_weight: 0.0,
             appearance_weight: 0.0,
+            feature_discriminator_weight: 0.0,
             pose_weight: 1.0,
             cycle_keypoints_weight: 0.0,
             cycle_disguise: 0.0,
@@ -228,6 +232,7 @@ impl GanConfig {
                 ("move_rest_weight", self.move_rest_weight),
                 ("keypoint_weight", self.keypoint_weight),
                 ("appearance_weight", self.appearance_weight),
+                ("feature_discriminator_weight", self.feature_discriminator_weight),
                 ("pose_weight", self.pose_weight),
                 ("cycle_keypoints_weight", self.cycle_keypoints_weight),
                 ("cycle_embeddings_weight", self.cycle_embeddings_weight),
@@ -284,7 +289,8 @@ impl GanConfig {
 
     /// Whether the pretrained feature network is needed.
     pub fn needs_features(&self) -> bool {
-        self.perceptual_weight > 0.0 && self.perceptual == Perceptual::OpenNsfw
+        let perceptual = self.perceptual_weight > 0.0 && self.perceptual == Perceptual::OpenNsfw;
+        perceptual || self.feature_discriminator_weight > 0.0
     }
 
     /// Turns `epochs` over a set of `pictures` into a number of images.

@@ -142,7 +142,7 @@ impl Discriminator {
 
 /// Mean standard deviation over groups of consecutive images as one more channel, so that lack of variety shows
 /// (Karras et al., "Progressive Growing of GANs", 2018). No group reaches over a multiple of `within` images.
-fn minibatch_deviation(x: &Tensor, within: i64) -> Tensor {
+pub(super) fn minibatch_deviation(x: &Tensor, within: i64) -> Tensor {
     let size = x.size();
     let (n, c, h, w) = (size[0], size[1], size[2], size[3]);
     let batch = if within > 0 && n % within == 0 { within } else { n };

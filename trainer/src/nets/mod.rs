@@ -5,6 +5,7 @@
 pub mod detector;
 pub mod discriminator;
 pub mod encoder;
+pub mod feature_discriminator;
 pub mod features;
 pub mod heatmap;
 pub mod image_generator;
@@ -18,6 +19,7 @@ pub mod resize;
 pub use detector::Detector;
 pub use discriminator::Discriminator;
 pub use encoder::Encoder;
+pub use feature_discriminator::FeatureDiscriminator;
 pub use features::FeatureNet;
 pub use image_generator::ImageGenerator;
 pub use keypoint_generator::KeypointGenerator;

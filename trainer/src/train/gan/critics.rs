@@ -5,11 +5,11 @@ use tch::nn::VarStore;
 
 use crate::config::Config;
 use crate::error::Result;
-use crate::nets::{AppearanceDiscriminator, Discriminator, KeypointDiscriminator};
+use crate::nets::{AppearanceDiscriminator, Discriminator, FeatureDiscriminator, KeypointDiscriminator};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::parameters;
 
-/// The image discriminator and those of pairs that have a weight.
+/// The image discriminator and those others that have a weight.
 pub struct Critics {
     /// The parameters of all.
     pub store: VarStore,
@@ -19,6 +19,8 @@ pub struct Critics {
     pub keypoints: Option<KeypointDiscriminator>,
     /// `D_e(X, E)`.
     pub appearance: Option<AppearanceDiscriminator>,
+    /// `D(F(X))` of a pretrained network's features.
+    pub features: Option<FeatureDiscriminator>,
 }
 
 impl Critics {
@@ -32,7 +34,12 @@ impl Critics {
             (gan.keypoint_weight > 0.0).then(|| KeypointDiscriminator::new(&root / "keypoints", arch));
         let appearance =
             (gan.appearance_weight > 0.0).then(|| AppearanceDiscriminator::new(&root / "appearance", arch));
-        Self { store, image, keypoints, appearance }
+        let features = (gan.feature_discriminator_weight > 0.0).then(|| {
+            let mut net = FeatureDiscriminator::new(&root / "features");
+            net.group = gan.norm_group;
+            net
+        });
+        Self { store, image, keypoints, appearance, features }
     }
 }
 

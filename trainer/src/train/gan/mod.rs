@@ -8,6 +8,7 @@ mod poses;
 mod probe;
 mod report;
 mod revisit;
+mod seen_features;
 mod step;
 mod terms;
 
@@ -79,7 +80,7 @@ pub struct Gan {
     generator_adam: Adam,
     critics_adam: Adam,
     inference_adam: Adam,
-    /// The pretrained network of the perceptual loss, not trained and not saved.
+    /// The pretrained network of the perceptual loss and of the feature discriminator, not trained and not saved.
     features: Option<FeatureNet>,
     /// Those of real pictures, where a fixed detector tells them.
     poses: Option<Poses>,

@@ -14,7 +14,7 @@ pub struct Network {
     needed: fn(&GanConfig) -> bool,
 }
 
-const NETWORKS: [Network; 4] = [
+const NETWORKS: [Network; 5] = [
     Network {
         title: "keypoint discriminator",
         store: "discriminator",
@@ -26,6 +26,12 @@ const NETWORKS: [Network; 4] = [
         store: "discriminator",
         path: "appearance.",
         needed: |gan| gan.appearance_weight > 0.0,
+    },
+    Network {
+        title: "feature discriminator",
+        store: "discriminator",
+        path: "features.",
+        needed: |gan| gan.feature_discriminator_weight > 0.0,
     },
     Network { title: "detector", store: "inference", path: "detector.", needed: GanConfig::trains_detector },
     Network { title: "encoder", store: "inference", path: "encoder.", needed: GanConfig::trains_encoder },

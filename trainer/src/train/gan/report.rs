@@ -158,11 +158,14 @@ fn mend(term: &str) -> &'static str {
     match term {
         // What spoils it may as well have spoiled the discriminator that it is judged by.
         "generator" => "discriminator_rate or generator_rate",
-        "discriminator" | "keypoint_discriminator" | "appearance_discriminator" => "discriminator_rate",
-        "r1" | "r1_keypoints" | "r1_appearance" => "r1_weight",
+        "discriminator" | "keypoint_discriminator" | "appearance_discriminator" | "feature_discriminator" => {
+            "discriminator_rate"
+        }
+        "r1" | "r1_keypoints" | "r1_appearance" | "r1_features" => "r1_weight",
         "background" => "background_weight",
         "keypoints" => "keypoint_weight",
         "appearance" => "appearance_weight",
+        "features" => "feature_discriminator_weight",
         "poses" => "pose_weight",
         "cycle_keypoints" => "cycle_keypoints_weight",
         "cycle_embeddings" => "cycle_embeddings_weight",

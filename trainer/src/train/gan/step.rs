@@ -62,14 +62,18 @@ impl Gan {
 
         let drawn = self.draw_batch(real.size()[0], step, frame);
         let shown = self.look_at(real, step, frame);
+        let features = self.see_features(real, &drawn.images, frame);
 
-        let judging = self.judging_terms(&shown, &drawn, step, frame);
+        let mut judging = self.judging_terms(&shown, &drawn, step, frame);
+        let r1 = due(gan.r1_weight, gan.r1_every, step);
+        self.add_features_judging(&mut judging, features.as_ref(), r1, frame);
         let adams = &mut [(&mut self.critics_adam, gan.discriminator_rate)];
         update(adams, &judging, &*self.ranks, &[&self.critics.store])?;
 
         // The critics' own gradients are not wanted here, and cost a third of their backward pass.
         self.critics.store.freeze();
-        let judged = self.judged_terms(&shown, &drawn, step, frame);
+        let mut judged = self.judged_terms(&shown, &drawn, step, frame);
+        self.add_features_judged(&mut judged, features.as_ref(), frame);
         let adams = &mut [
             (&mut self.generator_adam, gan.generator_rate),
             (&mut self.inference_adam, gan.inference_rate),
