@@ -123,6 +123,11 @@ fn a_training_with_every_loss_can_be_stopped_carried_on_and_told_apart() {
         let named = format!("\"{term}\":");
         assert!(whole.iter().any(|line| line.contains(&named)), "{term}");
     }
+    // Features that taught are not to measure without a word.
+    let (of, pictures, report) = (tiny.path("whole"), tiny.path("pictures"), tiny.path("report"));
+    trainer(&["eval", "--run", &of, "--samples", "8", "--pictures", &pictures, "--out", &report]).succeeded();
+    let metrics = std::fs::read_to_string(format!("{report}/metrics.json")).unwrap();
+    assert!(metrics.contains("the generator was trained against the same features"), "{metrics}");
 
     // A loss can be switched on for the rest of a run, and the networks that it needs begin then.
     run(&[
@@ -185,7 +190,9 @@ fn detector_and_encoder_go_on_from_what_was_trained_along_and_repeat_bit_by_bit(
         let report: serde_json::Value = serde_json::from_str(outcome.stdout.trim()).unwrap();
         report["quality"].clone()
     };
-    assert!(quality(&[])["overfitting"].is_null());
+    let plain = quality(&[]);
+    assert!(plain["overfitting"].is_null());
+    assert_eq!(plain["taught"], false);
     let overfitting = &quality(&["--training", &pictures])["overfitting"];
     assert_eq!(overfitting["n"].as_u64(), Some(8), "{overfitting}");
     let logit = |of: &str| overfitting[of].as_f64().unwrap();

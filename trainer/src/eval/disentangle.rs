@@ -278,7 +278,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::CropConfig;
+    use crate::config::{CropConfig, GanConfig};
     use crate::nets::encoder::Looks;
     use crate::nets::heatmap::pixel_centres;
     use crate::nets::keypoint_generator::Noise;
@@ -309,6 +309,9 @@ mod tests {
         }
         fn crop(&self) -> CropConfig {
             CropConfig::default()
+        }
+        fn gan(&self) -> GanConfig {
+            GanConfig::default()
         }
         fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
             tch::manual_seed(seed);

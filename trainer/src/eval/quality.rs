@@ -32,6 +32,8 @@ pub struct Quality {
     pub floor: Option<Distance>,
     /// The held-out crops themselves, blurred by a box of an eighth of their side (32 of 256 px).
     pub ceiling: Distance,
+    /// Whether the generator was trained against a discriminator that sees the same features: then they flatter it.
+    pub taught: bool,
     /// Whether the discriminator knows its training pictures by heart; none without these or without a discriminator.
     pub overfitting: Option<Overfitting>,
 }
@@ -71,7 +73,14 @@ pub fn measure(
         }
     }
     let generated = pooled(net, "features of generated pictures", samples, draw)?;
-    Ok(Quality { generated: compare(FeatureNet::NAME, &generated, &real)?, floor, ceiling, overfitting })
+    let taught = subject.gan().feature_discriminator_weight > 0.0;
+    Ok(Quality {
+        generated: compare(FeatureNet::NAME, &generated, &real)?,
+        floor,
+        ceiling,
+        taught,
+        overfitting,
+    })
 }
 
 /// Images `[N, 3, S, S]` blurred by a box of side `S / BLUR`, borders repeated.

@@ -79,8 +79,12 @@ impl Report {
             let d = &q.generated;
             let protocol = format!(
                 "{} generated pictures against {} held-out ones cropped as in training; held-out ones blurred: KID \
-                 {:.4}, FID {:.1}",
-                d.n, d.reference, q.ceiling.kid, q.ceiling.fid
+                 {:.4}, FID {:.1}{}",
+                d.n,
+                d.reference,
+                q.ceiling.kid,
+                q.ceiling.fid,
+                if q.taught { "; the generator was trained against the same features" } else { "" }
             );
             let Coverage { density, coverage } = d.coverage;
             for (name, value) in
@@ -200,6 +204,13 @@ impl Report {
         }
         row("held-out pictures, blurred (ceiling)", &q.ceiling);
         t.push('\n');
+        if q.taught {
+            let _ = writeln!(
+                t,
+                "The generator was trained against a discriminator that sees the same features \
+                 (`feature_discriminator_weight`), and these numbers flatter it: those of another network tell more.\n"
+            );
+        }
         if let Some(o) = &q.overfitting {
             let ratio =
                 o.ratio().map_or("there is nothing in between".to_owned(), |r| format!("ratio {r:.2}"));

@@ -1,9 +1,10 @@
 //! What is measured: generator and detector, run by libtorch or by ONNX Runtime.
 
 use models::{Bundle, Network};
+use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
-use crate::config::CropConfig;
+use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};
 use crate::export::session::Session;
 use crate::nets::encoder::Looks;
@@ -32,6 +33,8 @@ pub trait Subject {
     fn tau(&self) -> f64;
     /// How training cut its pictures.
     fn crop(&self) -> CropConfig;
+    /// How the generator was trained.
+    fn gan(&self) -> GanConfig;
     /// Keypoints and embeddings of `n` samples of libtorch's noise: a function of the seed.
     ///
     /// # Errors
@@ -149,6 +152,10 @@ impl Subject for Trained {
         self.checkpoint.state.config.crop.clone()
     }
 
+    fn gan(&self) -> GanConfig {
+        self.checkpoint.state.config.gan.clone()
+    }
+
     fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
         tch::manual_seed(seed);
         Ok(tch::no_grad(|| self.generator.sample_latents(n)))
@@ -197,6 +204,11 @@ impl Exported {
         let encoder = bundle.has(Network::Encoder).then(|| session(Network::Encoder)).transpose()?;
         Ok(Self { keypoint_generator, image_generator, detector, encoder, bundle })
     }
+
+    /// A table of the configuration that its networks were trained with; a bundle that another trainer wrote may lack it.
+    fn trained_with<T: DeserializeOwned + Default>(&self, table: &str) -> T {
+        serde_json::from_value(self.bundle.manifest().provenance.config[table].clone()).unwrap_or_default()
+    }
 }
 
 impl Subject for Exported {
@@ -222,9 +234,11 @@ impl Subject for Exported {
     }
 
     fn crop(&self) -> CropConfig {
-        // A bundle that another trainer wrote may lack it.
-        let config = &self.bundle.manifest().provenance.config["crop"];
-        serde_json::from_value(config.clone()).unwrap_or_default()
+        self.trained_with("crop")
+    }
+
+    fn gan(&self) -> GanConfig {
+        self.trained_with("gan")
     }
 
     fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
