@@ -298,7 +298,7 @@ fn the_shipped_weights_go_on_at_64_px() {
 
 #[test]
 fn the_shipped_weights_go_on_at_128_px() {
-    shipped_weights_go_on("faces128", "[30000, 203600, 276592]", (510_192, 128));
+    shipped_weights_go_on("faces128", "[30000, 203600, 337760]", (571_360, 128));
 }
 
 /// A generator goes on with a reader of looks for each part, or with more channels, and begins by drawing the same.
