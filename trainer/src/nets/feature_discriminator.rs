@@ -4,6 +4,7 @@
 //! Faster", 2021).
 
 use std::borrow::Borrow;
+use std::ops::Range;
 
 use tch::nn::Path;
 use tch::{Kind, Tensor};
@@ -14,8 +15,9 @@ use super::layers::{Conv, channels_last, leaky};
 
 /// Side that images are brought to: a quarter of it and less is the side of the maps.
 const SIDE: i64 = 128;
-/// Depths of [`FeatureNet::layers`] that are looked at: width and stride of their maps. The first, the stem's, is large
-/// and knows little.
+/// Depths of [`FeatureNet::layers`] that are looked at. The first, the stem's, is large and knows little.
+const LOOKED_AT: Range<usize> = 1..4;
+/// Width and stride of their maps.
 const DEPTHS: [(i64, i64); 3] = [(128, 4), (256, 8), (512, 16)];
 /// Channels within the heads.
 const WIDTH: i64 = 64;
@@ -68,13 +70,8 @@ impl FeatureDiscriminator {
     /// What `net` sees in `images` `[N, 3, S, S]` in [-1, 1]: maps `[N, 128, 32, 32]` to `[N, 512, 8, 8]`, float32, each
     /// pixel's channels scaled to a mean square of 1.
     pub fn look(net: &FeatureNet, images: &Tensor, kind: Kind) -> Vec<Tensor> {
-        let maps = net.layers_at(images, SIDE, kind);
-        let skipped = maps.len().saturating_sub(DEPTHS.len());
-        maps.iter()
-            .skip(skipped)
-            .zip(DEPTHS)
-            .map(|(map, (channels, _))| map * (channels as f64).sqrt())
-            .collect()
+        let maps = net.layers_at(images, LOOKED_AT, SIDE, kind);
+        maps.iter().zip(DEPTHS).map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
     }
 
     /// [`FeatureDiscriminator::look`]'s maps to logits `[N, P]`, float32, one for each of 16 patches at each depth; positive
@@ -97,17 +94,20 @@ mod tests {
 
     use super::*;
 
+    /// Maps of four images as [`FeatureDiscriminator::look`] shapes them.
+    fn maps() -> Vec<Tensor> {
+        let map = |(c, stride): &(i64, i64)| {
+            Tensor::randn([4, *c, SIDE / stride, SIDE / stride], (Kind::Float, Device::Cpu))
+        };
+        DEPTHS.iter().map(map).collect()
+    }
+
     #[test]
     fn every_depth_has_a_say_on_each_patch_and_every_weight_learns() {
         tch::manual_seed(5);
         let store = VarStore::new(Device::Cpu);
         let net = FeatureDiscriminator::new(store.root());
-        let maps: Vec<Tensor> = DEPTHS
-            .iter()
-            .map(|(c, stride)| {
-                Tensor::randn([4, *c, SIDE / stride, SIDE / stride], (Kind::Float, Device::Cpu))
-            })
-            .collect();
+        let maps = maps();
         let logits = net.forward(&maps, Kind::Float);
         assert_eq!(logits.size(), [4, 16 * DEPTHS.len() as i64]);
         for depth in 0..DEPTHS.len() {
@@ -130,10 +130,7 @@ mod tests {
         tch::manual_seed(6);
         let store = VarStore::new(Device::Cpu);
         let net = FeatureDiscriminator::new(store.root());
-        let map = |(c, stride): &(i64, i64)| {
-            Tensor::randn([4, *c, SIDE / stride, SIDE / stride], (Kind::Float, Device::Cpu))
-        };
-        let maps: Vec<Tensor> = DEPTHS.iter().map(map).collect();
+        let maps = maps();
         // The first image among others, and among copies of itself.
         let copies: Vec<Tensor> =
             maps.iter().map(|m| m.narrow(0, 0, 1).expand([4, -1, -1, -1], false)).collect();

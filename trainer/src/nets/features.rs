@@ -3,6 +3,7 @@
 //! open-nsfw (Mahadeokar and Pesavento, Yahoo, 2016) is a thin ResNet-50 with batch norms folded in. It was trained
 //! to classify photos, and it is the one such network that a package registry carries as a plain ONNX file.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use models::files::sha256_hex;
@@ -41,6 +42,8 @@ pub struct FeatureNet {
 impl FeatureNet {
     /// The network's name, to be told with every number that it made.
     pub const NAME: &str = "open-nsfw";
+    /// All depths that [`FeatureNet::layers`] knows.
+    pub const DEPTHS: Range<usize> = 0..LAYERS.len();
 
     /// The file in the cache.
     ///
@@ -77,12 +80,12 @@ impl FeatureNet {
     /// pixel's channels scaled to length 1 as LPIPS does (Zhang et al., "The Unreasonable Effectiveness of Deep
     /// Features as a Perceptual Metric", 2018), so that no depth outweighs the others.
     pub fn layers(&self, images: &Tensor) -> Vec<Tensor> {
-        self.layers_at(images, LAYERS_SIDE, Kind::Float)
+        self.layers_at(images, Self::DEPTHS, LAYERS_SIDE, Kind::Float)
     }
 
-    /// The same with images brought to `side`, computed in `kind`.
-    pub fn layers_at(&self, images: &Tensor, side: i64, kind: Kind) -> Vec<Tensor> {
-        let maps = self.graph.run(&prepared(images, side).to_kind(kind), &LAYERS);
+    /// The same at `depths` of the four alone, with images brought to `side`, computed in `kind`.
+    pub fn layers_at(&self, images: &Tensor, depths: Range<usize>, side: i64, kind: Kind) -> Vec<Tensor> {
+        let maps = self.graph.run(&prepared(images, side).to_kind(kind), &LAYERS[depths]);
         maps.iter().map(|map| unit_channels(&map.to_kind(Kind::Float))).collect()
     }
 

@@ -239,7 +239,7 @@ impl Stage for KeypointsTraining {
         let mut loss = &image * config.image_weight;
         let mut perceptual = None;
         if let Some(net) = self.features.as_ref().filter(|_| config.perceptual_weight > 0.0) {
-            let maps = |images: &Tensor| net.layers_at(images, FEATURES_SIDE, kind);
+            let maps = |images: &Tensor| net.layers_at(images, FeatureNet::DEPTHS, FEATURES_SIDE, kind);
             let wanted = tch::no_grad(|| maps(&masked.images));
             let distance = losses::features::perceptual(&maps(&again), &wanted);
             loss += &distance * config.perceptual_weight;

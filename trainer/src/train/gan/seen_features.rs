@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::Gan;
-use super::step::Frame;
+use super::step::{Frame, input};
 use super::terms::Terms;
 use crate::losses::{self, augment::augment};
 use crate::nets::FeatureDiscriminator;
@@ -19,7 +19,7 @@ pub(super) struct SeenFeatures {
 impl Gan {
     /// The maps of real and drawn images `[N, 3, S, S]`, if there is a feature discriminator.
     pub(super) fn see_features(&self, real: &Tensor, drawn: &Tensor, frame: Frame) -> Option<SeenFeatures> {
-        let (net, _) = self.features.as_ref().zip(self.critics.features.as_ref())?;
+        let net = self.features.as_ref().filter(|_| self.critics.features.is_some())?;
         let gan = &self.config.gan;
         let look =
             |images: &Tensor| FeatureDiscriminator::look(net, &augment(images, gan, frame.share), frame.kind);
@@ -40,7 +40,7 @@ impl Gan {
         terms.add("feature_discriminator", 1.0, losses::discriminator(&real, &fake));
         if let Some(weight) = r1 {
             // By features, not by pixels: the network between them is not what must be kept from being too sharp.
-            let maps: Vec<Tensor> = seen.real.iter().map(|m| m.detach().set_requires_grad(true)).collect();
+            let maps: Vec<Tensor> = seen.real.iter().map(input).collect();
             let logits = net.forward(&maps, Kind::Float);
             // The mean over patches of each one's squared gradient, as far as they see different places.
             let patches = logits.size()[1] as f64;

@@ -8,6 +8,7 @@ use super::draw::{Drawn, Others};
 use super::poses::Poses;
 use super::report::Measured;
 use super::revisit::Shown;
+use super::seen_features::SeenFeatures;
 use super::terms::Terms;
 use crate::config::GanConfig;
 use crate::error::Result;
@@ -64,16 +65,13 @@ impl Gan {
         let shown = self.look_at(real, step, frame);
         let features = self.see_features(real, &drawn.images, frame);
 
-        let mut judging = self.judging_terms(&shown, &drawn, step, frame);
-        let r1 = due(gan.r1_weight, gan.r1_every, step);
-        self.add_features_judging(&mut judging, features.as_ref(), r1, frame);
+        let judging = self.judging_terms(&shown, &drawn, features.as_ref(), step, frame);
         let adams = &mut [(&mut self.critics_adam, gan.discriminator_rate)];
         update(adams, &judging, &*self.ranks, &[&self.critics.store])?;
 
         // The critics' own gradients are not wanted here, and cost a third of their backward pass.
         self.critics.store.freeze();
-        let mut judged = self.judged_terms(&shown, &drawn, step, frame);
-        self.add_features_judged(&mut judged, features.as_ref(), frame);
+        let judged = self.judged_terms(&shown, &drawn, features.as_ref(), step, frame);
         let adams = &mut [
             (&mut self.generator_adam, gan.generator_rate),
             (&mut self.inference_adam, gan.inference_rate),
@@ -94,7 +92,14 @@ impl Gan {
     }
 
     /// What the critics minimise.
-    fn judging_terms(&self, shown: &Shown, drawn: &Drawn, step: u64, frame: Frame) -> Terms {
+    fn judging_terms(
+        &self,
+        shown: &Shown,
+        drawn: &Drawn,
+        features: Option<&SeenFeatures>,
+        step: u64,
+        frame: Frame,
+    ) -> Terms {
         let Shown { images: real, seen, .. } = shown;
         let gan = &self.config.gan;
         let Frame { alpha, kind, .. } = frame;
@@ -146,11 +151,19 @@ impl Gan {
                 terms.add("r1_appearance", weight, losses::r1(&[&images, &parts, &background], &logits));
             }
         }
+        self.add_features_judging(&mut terms, features, r1, frame);
         terms
     }
 
     /// What the generator, the detector and the encoder minimise. The critics are frozen.
-    fn judged_terms(&self, shown: &Shown, drawn: &Drawn, step: u64, frame: Frame) -> Terms {
+    fn judged_terms(
+        &self,
+        shown: &Shown,
+        drawn: &Drawn,
+        features: Option<&SeenFeatures>,
+        step: u64,
+        frame: Frame,
+    ) -> Terms {
         let Shown { images: real, seen, .. } = shown;
         let gan = &self.config.gan;
         let Frame { alpha, kind, .. } = frame;
@@ -215,6 +228,7 @@ impl Gan {
         self.add_cycles(&mut terms, drawn, frame);
         self.add_part_moves(&mut terms, drawn, step, frame);
         self.add_revisits(&mut terms, shown, step, frame);
+        self.add_features_judged(&mut terms, features, frame);
         terms
     }
 
@@ -287,7 +301,7 @@ impl Gan {
 }
 
 /// A copy to take the gradient at.
-fn input(x: &Tensor) -> Tensor {
+pub(super) fn input(x: &Tensor) -> Tensor {
     x.detach().set_requires_grad(true)
 }
 
