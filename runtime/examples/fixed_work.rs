@@ -5,14 +5,14 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use image::{Rgb, RgbImage};
-use models::testing::write_tiny_bundle;
-use models::{Bundle, Manifest};
-use runtime::frame::{DetectedKeypoint, Face};
-use runtime::media::jpeg;
-use runtime::vision::crop::Crop;
-use runtime::vision::overlay;
-use runtime::vision::preprocess::Preprocessor;
-use runtime::vision::smooth::{KeypointSmoother, OneEuroOptions};
+use lkg_bundle::testing::write_tiny_bundle;
+use lkg_bundle::{Bundle, Manifest};
+use lkg_runtime::frame::{DetectedKeypoint, Face};
+use lkg_runtime::media::jpeg;
+use lkg_runtime::vision::crop::Crop;
+use lkg_runtime::vision::overlay;
+use lkg_runtime::vision::preprocess::Preprocessor;
+use lkg_runtime::vision::smooth::{KeypointSmoother, OneEuroOptions};
 
 const PARTS: [&str; 5] = ["crop", "filter", "overlay", "decode", "encode"];
 
@@ -100,7 +100,7 @@ fn manifest() -> Result<Manifest, Failure> {
     let mut manifest = Bundle::open(dir.path())?.manifest().clone();
     let first = manifest.keypoints[0].clone();
     manifest.keypoints =
-        (0..10).map(|k| models::manifest::Keypoint { name: format!("point{k}"), ..first.clone() }).collect();
+        (0..10).map(|k| lkg_bundle::manifest::Keypoint { name: format!("point{k}"), ..first.clone() }).collect();
     manifest.skeleton = (1..10).map(|k| [k - 1, k]).collect();
     Ok(manifest)
 }

@@ -12,12 +12,12 @@
 
 use std::path::Path;
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 use ndarray::{Array3, Axis};
-use runtime::edit::paste::sample;
-use runtime::edit::{Face, Operation, Parts, Paste, Studio, Workbench};
-use runtime::engine::{Detector, EngineOptions, Provider};
-use runtime::media::mark;
+use lkg_runtime::edit::paste::sample;
+use lkg_runtime::edit::{Face, Operation, Parts, Paste, Studio, Workbench};
+use lkg_runtime::engine::{Detector, EngineOptions, Provider};
+use lkg_runtime::media::mark;
 
 /// How far keypoints are moved, in normalised coordinates.
 const STEP: f32 = 0.15;
@@ -106,7 +106,7 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn bench(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Workbench, runtime::Error> {
+fn bench(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Workbench, lkg_runtime::Error> {
     let mut studio = Studio::new(bundle.clone(), options.clone());
     let opened = studio.open(name)?;
     Workbench::new(studio, opened, Paste::Warp, &[], 16)
@@ -228,7 +228,7 @@ fn heat(face: &Face, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
 /// Tells `take` of every pixel where it is and how much it changes between two pictures, in steps of 255.
 fn each(a: &Array3<f32>, b: &Array3<f32>, mut take: impl FnMut([f32; 2], f32)) {
     let size = a.dim().1;
-    let centre = |i: usize| models::conventions::pixel_centre(i, size);
+    let centre = |i: usize| lkg_bundle::conventions::pixel_centre(i, size);
     for y in 0..size {
         for x in 0..size {
             let change = (0..3).map(|c| (a[[c, y, x]] - b[[c, y, x]]).abs() * 127.5).sum::<f32>() / 3.0;

@@ -12,14 +12,14 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use models::onnx::{
+use lkg_bundle::onnx::{
     Dimension, DimensionValue, FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorProto,
     TensorShape, TensorType, TypeProto, ValueInfo,
 };
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use ndarray::ArrayD;
 use prost::Message;
-use runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Latent, Provider, kernels, silence};
+use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Latent, Provider, kernels, silence};
 
 /// Side of the matrices.
 const SIDE: usize = 512;

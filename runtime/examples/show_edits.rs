@@ -4,13 +4,13 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage, imageops};
-use models::Bundle;
-use runtime::edit::paste::sample;
-use runtime::edit::{Operation, Paste, Studio, Workbench};
-use runtime::engine::{EngineOptions, Provider};
-use runtime::media::picture::{from_network, write_picture};
-use runtime::vision::crop::Crop;
-use runtime::vision::text;
+use lkg_bundle::Bundle;
+use lkg_runtime::edit::paste::sample;
+use lkg_runtime::edit::{Operation, Paste, Studio, Workbench};
+use lkg_runtime::engine::{EngineOptions, Provider};
+use lkg_runtime::media::picture::{from_network, write_picture};
+use lkg_runtime::vision::crop::Crop;
+use lkg_runtime::vision::text;
 
 /// Side of a tile, in pixels.
 const TILE: u32 = 200;

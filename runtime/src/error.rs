@@ -7,7 +7,7 @@ use std::path::PathBuf;
 pub enum Error {
     /// A bundle or one of its files is missing, damaged or breaks the contract.
     #[error(transparent)]
-    Bundle(#[from] models::Error),
+    Bundle(#[from] lkg_bundle::Error),
     /// ONNX Runtime's library was not found or does not load.
     #[error("{0}; run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH")]
     Library(String),

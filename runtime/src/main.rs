@@ -3,6 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    runtime::engine::library::disable_telemetry();
-    runtime::cli::main()
+    lkg_runtime::engine::library::disable_telemetry();
+    lkg_runtime::cli::main()
 }

@@ -11,19 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::conventions::pixel_centre;
-use models::testing::{DIMS, write_tiny_bundle};
-use models::{Bundle, Manifest};
+use lkg_bundle::conventions::pixel_centre;
+use lkg_bundle::testing::{DIMS, write_tiny_bundle};
+use lkg_bundle::{Bundle, Manifest};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
-use runtime::Result;
-use runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
-use runtime::frame::Frame;
-use runtime::live::{LiveLoop, LoopOptions, Opener, Overlay, Screen, ScreenOpener, Supply};
-use runtime::media::control::{Switch, Wish};
-use runtime::media::keypoints::KeypointsSink;
-use runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-use runtime::media::{self, Captured, Next, Source, SourceOptions};
-use runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_runtime::Result;
+use lkg_runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
+use lkg_runtime::frame::Frame;
+use lkg_runtime::live::{LiveLoop, LoopOptions, Opener, Overlay, Screen, ScreenOpener, Supply};
+use lkg_runtime::media::control::{Switch, Wish};
+use lkg_runtime::media::keypoints::KeypointsSink;
+use lkg_runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
+use lkg_runtime::media::{self, Captured, Next, Source, SourceOptions};
+use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
 
 /// Counts what is asked for, by whichever thread.
 struct Counting;

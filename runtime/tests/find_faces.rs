@@ -11,11 +11,11 @@ mod scene;
 
 use std::path::Path;
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 use ndarray::Array2;
-use runtime::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
-use runtime::media::picture;
-use runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_runtime::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
+use lkg_runtime::media::picture;
+use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
 use scene::{Portrait, Square};
 
 /// Faces of each size, and frames without one.

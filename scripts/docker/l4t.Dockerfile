@@ -33,7 +33,7 @@ COPY trainer/Cargo.toml trainer/
 COPY tests/Cargo.toml tests/
 RUN mkdir -p trainer/src tests/src tests/camera-vm/virtual-camera \
     && touch trainer/src/lib.rs trainer/src/main.rs tests/src/lib.rs tests/camera-vm/virtual-camera/main.rs \
-    && cargo build --release --locked -p runtime \
+    && cargo build --release --locked -p lkg-runtime \
     && cp target/release/runtime /out/ \
     && cp -r models/faces64-edge /out/models/faces64-edge
 

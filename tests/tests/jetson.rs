@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use models::testing::write_tiny_bundle;
+use lkg_bundle::testing::write_tiny_bundle;
 use workspace_tests::{Outcome, program};
 
 /// What NVIDIA writes on JetPack 6.2.

@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use models::testing::{tiny_network, write_manifest, write_tiny_bundle};
-use models::{Network, bundle};
+use lkg_bundle::testing::{tiny_network, write_manifest, write_tiny_bundle};
+use lkg_bundle::{Network, bundle};
 use workspace_tests::runtime;
 
 /// A 1 x 1 PNG picture.
@@ -163,11 +163,11 @@ fn verify_tells_which_file_is_damaged() {
     assert_eq!(named[0], "image_generator.onnx");
 }
 
-fn bundle_manifest(place: &Place) -> models::Manifest {
+fn bundle_manifest(place: &Place) -> lkg_bundle::Manifest {
     let path = place.bundle.join(bundle::MANIFEST);
-    models::Manifest::parse(&fs::read_to_string(&path).unwrap(), &path).unwrap()
+    lkg_bundle::Manifest::parse(&fs::read_to_string(&path).unwrap(), &path).unwrap()
 }
 
-fn encode(model: &models::onnx::ModelProto) -> Vec<u8> {
+fn encode(model: &lkg_bundle::onnx::ModelProto) -> Vec<u8> {
     prost::Message::encode_to_vec(model)
 }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
-use models::testing::write_tiny_bundle;
+use lkg_bundle::testing::write_tiny_bundle;
 use serde_json::Value;
 use workspace_tests::{Outcome, runtime};
 

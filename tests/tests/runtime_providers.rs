@@ -6,8 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use models::Manifest;
-use models::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
+use lkg_bundle::Manifest;
+use lkg_bundle::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
 use serde_json::Value;
 use workspace_tests::{Outcome, program, runtime};
 
@@ -24,7 +24,7 @@ impl Place {
         Self::with(write_tiny_bundle)
     }
 
-    fn with(write: fn(&Path) -> models::Result<Manifest>) -> Self {
+    fn with(write: fn(&Path) -> lkg_bundle::Result<Manifest>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path()).unwrap();
         let picture = dir.path().join("grey.png");

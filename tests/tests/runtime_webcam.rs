@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use models::testing::write_tiny_bundle;
+use lkg_bundle::testing::write_tiny_bundle;
 use serde_json::Value;
 use workspace_tests::{Outcome, program, runtime};
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use serde_json::Value;
 use workspace_tests::{program, runtime};
 

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use models::manifest::Metric;
-use models::testing::write_tiny_bundle;
+use lkg_bundle::manifest::Metric;
+use lkg_bundle::testing::write_tiny_bundle;
 use workspace_tests::{runtime, trainer};
 
 const HARDER: [&str; 5] = ["half", "dark", "blurred", "noisy", "covered"];

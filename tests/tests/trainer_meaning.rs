@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use workspace_tests::tiny::{CONFIG, Tiny};
 use workspace_tests::{runtime, trainer};
 

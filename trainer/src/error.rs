@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{path}: {}", models::files::reason(source))]
+    #[error("{path}: {}", lkg_bundle::files::reason(source))]
     Io {
         /// The file concerned.
         path: PathBuf,
@@ -41,7 +41,7 @@ pub enum Error {
     Export(String),
     /// A bundle is wrong.
     #[error(transparent)]
-    Bundle(#[from] models::Error),
+    Bundle(#[from] lkg_bundle::Error),
     /// libtorch failed.
     #[error("libtorch: {}", first_line(.0))]
     Torch(#[from] tch::TchError),

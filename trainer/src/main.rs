@@ -21,5 +21,5 @@ fn main() -> ExitCode {
         // Returns only where it could not start: then it is as well to go on.
         let _ = Command::new(program).args(std::env::args_os().skip(1)).env(POLICY, "passive").exec();
     }
-    trainer::cli::main()
+    lkg_trainer::cli::main()
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use models::conventions::{colour_to_byte, to_pixels};
-use models::manifest::KEYPOINT_COLOURS;
+use lkg_bundle::conventions::{colour_to_byte, to_pixels};
+use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
@@ -102,5 +102,5 @@ pub fn write_png(path: &Path, picture: &RgbImage) -> Result<()> {
     picture
         .write_to(&mut bytes, image::ImageFormat::Png)
         .map_err(|e| Error::Data { path: path.to_owned(), reason: e.to_string() })?;
-    Ok(models::files::write_atomically(path, &bytes.into_inner())?)
+    Ok(lkg_bundle::files::write_atomically(path, &bytes.into_inner())?)
 }

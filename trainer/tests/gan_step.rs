@@ -6,11 +6,11 @@
 mod common;
 
 use tch::{Device, Kind, Tensor};
-use trainer::config::{Config, GanConfig, Perceptual};
-use trainer::train::checkpoint::Checkpoint;
-use trainer::train::gan::{Gan, Inference, STAGE, StepReport};
-use trainer::train::parameters;
-use trainer::train::run::Run;
+use lkg_trainer::config::{Config, GanConfig, Perceptual};
+use lkg_trainer::train::checkpoint::Checkpoint;
+use lkg_trainer::train::gan::{Gan, Inference, STAGE, StepReport};
+use lkg_trainer::train::parameters;
+use lkg_trainer::train::run::Run;
 
 use common::alone;
 

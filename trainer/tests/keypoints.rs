@@ -6,14 +6,14 @@
 mod common;
 
 use tch::{Device, Kind, Tensor};
-use trainer::config::Config;
-use trainer::nets::layers::Norm;
-use trainer::train::checkpoint::{self, Checkpoint};
-use trainer::train::gan::{Gan, Inference};
-use trainer::train::keypoints::{self, KeypointsTraining};
-use trainer::train::parameters;
-use trainer::train::stage::{self, Stage};
-use trainer::train::stored::Stored;
+use lkg_trainer::config::Config;
+use lkg_trainer::nets::layers::Norm;
+use lkg_trainer::train::checkpoint::{self, Checkpoint};
+use lkg_trainer::train::gan::{Gan, Inference};
+use lkg_trainer::train::keypoints::{self, KeypointsTraining};
+use lkg_trainer::train::parameters;
+use lkg_trainer::train::stage::{self, Stage};
+use lkg_trainer::train::stored::Stored;
 
 use common::alone;
 
@@ -142,14 +142,14 @@ fn the_generator_learns_from_a_detector_that_stays_as_it_is() {
     checkpoint::save(&saved, &gan.tensors(), gan.state()).unwrap();
     let checkpoint = Checkpoint::open(&saved).unwrap();
     assert!(Inference::averaged(&checkpoint, Device::Cpu).unwrap().detector_is_fixed);
-    let along = Stored::<trainer::nets::Detector>::trained_along(&checkpoint, Device::Cpu).unwrap().unwrap();
+    let along = Stored::<lkg_trainer::nets::Detector>::trained_along(&checkpoint, Device::Cpu).unwrap().unwrap();
     assert_eq!(parameters::all(&along.store), kept);
 }
 
 #[test]
 fn keypoints_that_nothing_would_use_are_refused() {
     let mut config = config();
-    config.gan = trainer::config::GanConfig { images: vec![24, 56], ..Default::default() };
+    config.gan = lkg_trainer::config::GanConfig { images: vec![24, 56], ..Default::default() };
     let refusal = config.check().unwrap_err().to_string();
     assert!(refusal.contains("keypoints.images") && refusal.contains("cycle_keypoints_weight"), "{refusal}");
     // libtorch used to say that sizes did not fit, once training had begun.

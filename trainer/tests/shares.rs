@@ -7,12 +7,12 @@ mod common;
 use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
-use trainer::Result;
-use trainer::config::{Architecture, Config, GanConfig, Precision};
-use trainer::losses::augment::augment;
-use trainer::share::Share;
-use trainer::train::gan::Gan;
-use trainer::train::ranks::{Ranks, Single};
+use lkg_trainer::Result;
+use lkg_trainer::config::{Architecture, Config, GanConfig, Precision};
+use lkg_trainer::losses::augment::augment;
+use lkg_trainer::share::Share;
+use lkg_trainer::train::gan::Gan;
+use lkg_trainer::train::ranks::{Ranks, Single};
 
 use common::alone;
 

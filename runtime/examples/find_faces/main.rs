@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use image::RgbImage;
-use models::Bundle;
-use runtime::engine::{Detector, EngineOptions};
-use runtime::media::picture;
-use runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_bundle::Bundle;
+use lkg_runtime::engine::{Detector, EngineOptions};
+use lkg_runtime::media::picture;
+use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
 use scene::Portrait;
 
 type Failure = Box<dyn std::error::Error>;

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage, imageops};
-use runtime::Result;
-use runtime::frame::Face;
-use runtime::vision::track::FaceTracker;
+use lkg_runtime::Result;
+use lkg_runtime::frame::Face;
+use lkg_runtime::vision::track::FaceTracker;
 use serde::Serialize;
 
 use crate::scene::{self, Chance, Portrait, Square};

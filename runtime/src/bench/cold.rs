@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 use serde::{Deserialize, Serialize};
 
 use super::executor::ms;
@@ -175,7 +175,7 @@ fn summary(starts: &[Start]) -> Option<Cold> {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use lkg_bundle::testing::write_tiny_bundle;
 
     use super::super::executor::tests::Looks;
     use super::*;

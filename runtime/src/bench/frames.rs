@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
-use models::Bundle;
-use models::files::sha256_hex;
+use lkg_bundle::Bundle;
+use lkg_bundle::files::sha256_hex;
 use ndarray::Array2;
 
 use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
@@ -219,7 +219,7 @@ impl Source for Jpegs {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use lkg_bundle::testing::write_tiny_bundle;
 
     use super::*;
     use crate::engine::Provider;

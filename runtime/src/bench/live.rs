@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::Bundle;
+use lkg_bundle::Bundle;
 
 use super::frames::Material;
 use super::report::{Frames, Live, LiveRow};
@@ -109,7 +109,7 @@ fn row(row: &StageRow) -> LiveRow {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use lkg_bundle::testing::write_tiny_bundle;
 
     use super::*;
     use crate::engine::Provider;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use models::onnx::ModelProto;
-use models::{Bundle, Network};
+use lkg_bundle::onnx::ModelProto;
+use lkg_bundle::{Bundle, Network};
 use prost::Message;
 
 use super::executor::{Executor, Series};
@@ -193,7 +193,7 @@ fn weights(model: &[u8]) -> BTreeMap<String, u64> {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
+    use lkg_bundle::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
 
     use super::*;
     use crate::engine::Provider;

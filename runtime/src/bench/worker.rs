@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use serde::Serialize;
 
 use super::executor::ms;
@@ -195,7 +195,7 @@ fn bare(bundle: &Bundle, options: &EngineOptions, picture: &RgbImage) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use lkg_bundle::testing::write_tiny_bundle;
 
     use super::*;
     use crate::engine::Provider;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::{Bundle, Manifest, Network};
+use lkg_bundle::{Bundle, Manifest, Network};
 use ndarray::{Array2, Array4, ArrayD};
 
 use super::executor::{Executor, Lap, Scope, Setting};
@@ -309,7 +309,7 @@ impl Executor for Pipeline {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use lkg_bundle::testing::write_tiny_bundle;
 
     use super::super::executor::{Bounds, measure, tests::Looks};
     use super::super::report::{Measurement, Overhead};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 
 use super::args::{BenchArgs, Common};
 use super::output::Output;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::RgbImage;
-use models::{Bundle, Manifest};
+use lkg_bundle::{Bundle, Manifest};
 use rayon::prelude::*;
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! `runtime doctor`: what of this machine is ready, what is not, and how to mend it.
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 use serde::Serialize;
 
 use super::args::{Common, DoctorArgs};

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use models::files::read_at_most;
+use lkg_bundle::files::read_at_most;
 
 use super::args::Common;
 use super::edit_args::EditArgs;

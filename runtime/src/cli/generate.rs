@@ -1,8 +1,8 @@
 //! `runtime generate`: pictures from seeded noise.
 
 use image::{RgbImage, imageops};
-use models::Manifest;
-use models::conventions::to_pixels;
+use lkg_bundle::Manifest;
+use lkg_bundle::conventions::to_pixels;
 use ndarray::{Array2, ArrayView2};
 use serde::Serialize;
 

@@ -3,7 +3,7 @@
 use std::f32::consts::FRAC_PI_2;
 
 use image::RgbImage;
-use models::Bundle;
+use lkg_bundle::Bundle;
 use ndarray::Array2;
 use serde::Serialize;
 
@@ -113,7 +113,7 @@ fn between(a: &Latent, b: &Latent, t: f32) -> Latent {
 
 #[cfg(test)]
 mod tests {
-    use models::BundleDims;
+    use lkg_bundle::BundleDims;
 
     use super::*;
 

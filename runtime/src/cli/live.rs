@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use models::{Bundle, Manifest, Network};
+use lkg_bundle::{Bundle, Manifest, Network};
 
 use super::args::{Common, LiveArgs};
 use super::output::Output;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use models::Bundle;
-use models::bundle::MANIFEST;
+use lkg_bundle::Bundle;
+use lkg_bundle::bundle::MANIFEST;
 
 use super::args::Common;
 use super::remark;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 
 use super::args::{Common, ReenactArgs};
 use super::{live, open_bundle, remark, service};

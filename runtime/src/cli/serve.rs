@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::args::LiveArgs;
 use super::remark;

@@ -1,6 +1,6 @@
 //! `runtime verify`: is a bundle whole, and does this machine compute what its golden tensors say?
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 use serde::Serialize;
 
 use super::args::{Common, VerifyArgs};
@@ -67,7 +67,7 @@ pub fn run(common: &Common, args: &VerifyArgs) -> Result<u8> {
 /// Checks everything about a bundle that can be checked here.
 pub fn verify(common: &Common, bundle: &Bundle) -> Verdict {
     let mut files = Vec::new();
-    let mut check = |file: String, outcome: models::Result<()>| {
+    let mut check = |file: String, outcome: lkg_bundle::Result<()>| {
         let problem = outcome.err().map(|e| one_line(&e.to_string()));
         files.push(FileCheck { file, problem });
     };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use models::Network;
+use lkg_bundle::Network;
 
 use super::args::{Common, WebcamArgs};
 use super::{live, open_bundle, remark, service};

@@ -1,6 +1,6 @@
 //! What an operation works on, and what it refuses.
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::face::REACH;
 use super::{Face, Parts};

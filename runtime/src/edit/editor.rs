@@ -341,7 +341,7 @@ fn whole(bench: &Workbench) -> Crop {
 mod tests {
     use std::path::Path;
 
-    use models::Bundle;
+    use lkg_bundle::Bundle;
 
     use super::*;
     use crate::edit::{Paste, Studio};

@@ -1,4 +1,4 @@
-use models::BundleDims;
+use lkg_bundle::BundleDims;
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use models::Bundle;
-use models::files::{read_at_most, sha256_hex};
+use lkg_bundle::Bundle;
+use lkg_bundle::files::{read_at_most, sha256_hex};
 use serde::{Deserialize, Serialize};
 
 use super::{Face, Session, Transaction};
@@ -164,7 +164,7 @@ fn short(hash: &str) -> &str {
 mod tests {
     use std::fs;
 
-    use models::testing::{write_manifest, write_tiny_bundle};
+    use lkg_bundle::testing::{write_manifest, write_tiny_bundle};
 
     use super::*;
     use crate::edit::Donors;

@@ -1,6 +1,6 @@
 //! What can be done to a face, as files and flags say it.
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 use serde::{Deserialize, Serialize};
 
 use super::Parts;

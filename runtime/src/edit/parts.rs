@@ -1,6 +1,6 @@
 //! Parts by index, name or group.
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 use serde::{Deserialize, Serialize};
 
 /// Groups of parts, each with the words that its parts' names begin with or contain. A bundle names its keypoints as

@@ -199,7 +199,7 @@ pub struct Colours {
 /// Weighted mean and standard deviation of each channel of `image`, what fades out counting less.
 fn statistics(image: ArrayView3<'_, f32>) -> [[f32; 2]; 3] {
     let (_, height, width) = image.dim();
-    let fourth = |i: usize, n: usize| models::conventions::pixel_centre(i, n).powi(4);
+    let fourth = |i: usize, n: usize| lkg_bundle::conventions::pixel_centre(i, n).powi(4);
     std::array::from_fn(|c| {
         let (mut weight, mut sum, mut square) = (1e-6, 0.0, 0.0);
         for y in 0..height {
@@ -284,7 +284,7 @@ mod tests {
     fn enlarging_and_shrinking_keep_a_ramp_where_it_is() {
         for (size, side) in [(16, 128), (64, 32), (32, 32)] {
             let ramp = Array3::from_shape_fn((3, size, size), |(_, _, x)| {
-                models::conventions::pixel_centre(x, size)
+                lkg_bundle::conventions::pixel_centre(x, size)
             });
             let mut picture = RgbImage::new(side + 10, side);
             Paster::whole(size, side, (10, 0)).replace(&mut picture, ramp.view());

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::desk::{Desk, Fault};
 use super::operation::Operation;

@@ -1,9 +1,9 @@
 use std::path::Path;
 
 use image::{RgbImage, imageops};
-use models::conventions::pixel_centre;
-use models::files::sha256_hex;
-use models::{Bundle, Manifest};
+use lkg_bundle::conventions::pixel_centre;
+use lkg_bundle::files::sha256_hex;
+use lkg_bundle::{Bundle, Manifest};
 use ndarray::{Array2, Array3, Axis};
 
 use super::face::REACH;
@@ -307,7 +307,7 @@ pub(super) fn changed_region(before: &Face, after: &Face, tau: f32, size: usize)
     })
 }
 
-/// Height of a part's heat map at a point, see [`models::conventions`].
+/// Height of a part's heat map at a point, see [`lkg_bundle::conventions`].
 pub(crate) fn heat(face: &Face, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
     let ([kx, ky], scale) = (face.keypoints[part], face.scales[part]);
     face.visible[part] * (-((x - kx).powi(2) + (y - ky).powi(2)) / (tau * scale * scale)).exp()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use models::{Bundle, BundleDims, Network};
+use lkg_bundle::{Bundle, BundleDims, Network};
 use ndarray::ArrayD;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, Tensor};
@@ -95,7 +95,7 @@ impl BareRun {
 
 /// Inputs of `network` for a batch of `batch`, every value 0.
 pub fn silence(network: Network, dims: &BundleDims, batch: usize) -> Vec<(String, ArrayD<f32>)> {
-    let zeros = |spec: models::TensorSpec| (spec.name.to_owned(), ArrayD::zeros(spec.with_batch(batch)));
+    let zeros = |spec: lkg_bundle::TensorSpec| (spec.name.to_owned(), ArrayD::zeros(spec.with_batch(batch)));
     network.inputs(dims).into_iter().map(zeros).collect()
 }
 
@@ -149,7 +149,7 @@ fn read_kernels(profile: &str) -> serde_json::Result<Vec<Kernel>> {
 
 #[cfg(test)]
 mod tests {
-    use models::testing::{DIMS, write_tiny_bundle};
+    use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 
     use super::*;
     use crate::engine::Provider;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use models::{BundleDims, Network, TensorSpec};
+use lkg_bundle::{BundleDims, Network, TensorSpec};
 use ndarray::{ArrayD, ArrayViewD, ArrayViewMutD};
 use ort::memory::{AllocationDevice, Allocator, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{IoBinding, NoSelectedOutputs, RunOptions, Session};
@@ -198,8 +198,8 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
-    use models::Bundle;
-    use models::testing::{DIMS, write_tiny_bundle};
+    use lkg_bundle::Bundle;
+    use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 
     use super::*;
     use crate::engine::runner::session;

@@ -11,7 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use models::files::sha256_hex;
+use lkg_bundle::files::sha256_hex;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The encoder: what lies at the keypoints of a picture.
 
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use ndarray::{Array2, Array3, ArrayView4, Ix2, Ix3};
 
 use super::EngineOptions;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use models::golden::{Case, Tensor};
-use models::{Bundle, Network};
+use lkg_bundle::golden::{Case, Tensor};
+use lkg_bundle::{Bundle, Network};
 use ndarray::{ArrayD, ArrayViewD};
 use ort::session::Session;
 
@@ -163,7 +163,7 @@ fn view<'t>(network: Network, name: &str, tensor: &'t Tensor) -> Result<ArrayVie
 
 #[cfg(test)]
 mod tests {
-    use models::testing::write_tiny_bundle;
+    use lkg_bundle::testing::write_tiny_bundle;
 
     use super::*;
 
@@ -184,10 +184,10 @@ mod tests {
         let mut cases = bundle.read_golden().unwrap();
         let detector = cases.get_mut(&Network::Detector).unwrap();
         detector.outputs.get_mut("confidence").unwrap().data[1] += 0.25;
-        let file = models::golden::FILE_NAME.to_owned();
-        models::golden::write(&dir.path().join(&file), &cases).unwrap();
-        manifest.files.extend(models::bundle::describe_files(dir.path(), &[file]).unwrap());
-        models::testing::write_manifest(dir.path(), &manifest).unwrap();
+        let file = lkg_bundle::golden::FILE_NAME.to_owned();
+        lkg_bundle::golden::write(&dir.path().join(&file), &cases).unwrap();
+        manifest.files.extend(lkg_bundle::bundle::describe_files(dir.path(), &[file]).unwrap());
+        lkg_bundle::testing::write_manifest(dir.path(), &manifest).unwrap();
 
         let bundle = Bundle::open(dir.path()).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };

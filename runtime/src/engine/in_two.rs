@@ -1,6 +1,6 @@
 //! An image generator in two files: what the appearance decides is computed once a face, the rest every frame.
 
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use ndarray::{ArrayD, ArrayViewD};
 
 use super::EngineOptions;
@@ -79,7 +79,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use models::testing::{DIMS, write_tiny_bundle, write_tiny_bundle_in_two};
+    use lkg_bundle::testing::{DIMS, write_tiny_bundle, write_tiny_bundle_in_two};
     use ndarray::{Array2, Array3};
 
     use super::*;
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn two_files_draw_what_one_draws() {
         let options = EngineOptions::default();
-        let draw = |write: fn(&std::path::Path) -> models::Result<models::Manifest>| {
+        let draw = |write: fn(&std::path::Path) -> lkg_bundle::Result<lkg_bundle::Manifest>| {
             let dir = tempfile::tempdir().unwrap();
             write(dir.path()).unwrap();
             let bundle = Bundle::open(dir.path()).unwrap();

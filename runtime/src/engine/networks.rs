@@ -1,6 +1,6 @@
 //! The networks of a bundle with typed inputs and outputs.
 
-use models::{Bundle, BundleDims, Network};
+use lkg_bundle::{Bundle, BundleDims, Network};
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView3, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 
 use super::EngineOptions;
@@ -234,7 +234,7 @@ pub(super) fn typed<D: Dimension>(output: Option<ArrayD<f32>>, name: &str) -> Re
 
 #[cfg(test)]
 mod tests {
-    use models::testing::{DIMS, write_tiny_bundle};
+    use lkg_bundle::testing::{DIMS, write_tiny_bundle};
     use ndarray::array;
 
     use super::*;

@@ -1,6 +1,6 @@
 //! Seeded noise for the generators.
 
-use models::BundleDims;
+use lkg_bundle::BundleDims;
 use ndarray::Array2;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Once;
 
-use models::onnx::{
+use lkg_bundle::onnx::{
     Dimension, DimensionValue, FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorShape,
     TensorType, TypeProto, ValueInfo,
 };
-use models::{BundleDims, Network};
+use lkg_bundle::{BundleDims, Network};
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::Session;
 use prost::Message;

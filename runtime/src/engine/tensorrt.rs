@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use models::files::sha256_hex;
-use models::{BundleDims, Network};
+use lkg_bundle::files::sha256_hex;
+use lkg_bundle::{BundleDims, Network};
 use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider};
 
 use super::cache::{EngineCache, Entry, Key};
@@ -26,7 +26,7 @@ const LIBRARIES: [&str; 4] = ["libnvinfer.so.11", "libnvinfer.so.10", "libnvinfe
 /// The shapes of a network's inputs for `batch` images, as TensorRT's options want them.
 pub(super) fn shapes(network: Network, dims: &BundleDims, batch: usize) -> String {
     let inputs = network.inputs(dims);
-    let shape = |s: &models::TensorSpec| {
+    let shape = |s: &lkg_bundle::TensorSpec| {
         let lengths: Vec<_> = s.with_batch(batch).iter().map(usize::to_string).collect();
         format!("{}:{}", s.name, lengths.join("x"))
     };
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn shapes_are_written_as_the_provider_reads_them() {
-        let dims = models::testing::DIMS;
+        let dims = lkg_bundle::testing::DIMS;
         let s = dims.detector_size;
         assert_eq!(shapes(Network::Detector, &dims, 8), format!("image:8x3x{s}x{s}"));
         let k = dims.keypoints;
@@ -177,12 +177,12 @@ mod tests {
     #[test]
     fn settings_bound_memory_fix_shapes_and_keep_engines() {
         let gpu = super::super::cuda::Gpu { memory_mib: 256, graph: true };
-        let network = Some((Network::Detector, models::testing::DIMS));
+        let network = Some((Network::Detector, lkg_bundle::testing::DIMS));
         let options = SessionOptions { precision: Precision::Fp16, gpu, network, ..Default::default() };
         let text = |options: &SessionOptions<'_>, folder| {
             settings(options, folder).iter().map(|(key, value)| format!("{key}={value} ")).collect::<String>()
         };
-        let s = models::testing::DIMS.detector_size;
+        let s = lkg_bundle::testing::DIMS.detector_size;
         assert_eq!(
             text(&options, Some("/c")),
             format!(
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn without_tensorrt_nothing_is_kept_and_work_is_done_all_the_same() {
         let options = SessionOptions {
-            network: Some((Network::Detector, models::testing::DIMS)),
+            network: Some((Network::Detector, lkg_bundle::testing::DIMS)),
             ..Default::default()
         };
         if let Ok(false) = ep::TensorRT::is_available() {

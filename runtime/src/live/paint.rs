@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use image::RgbImage;
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::view::{Marks, View};
 use crate::error::Result;

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use image::{RgbImage, imageops};
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::clock::Clock;
 use crate::frame::{DetectedKeypoint, Face};

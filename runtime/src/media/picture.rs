@@ -6,8 +6,8 @@ use std::path::Path;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage};
-use models::conventions::colour_to_byte;
-use models::files::{read_at_most, write_atomically};
+use lkg_bundle::conventions::colour_to_byte;
+use lkg_bundle::files::{read_at_most, write_atomically};
 use ndarray::ArrayView3;
 
 use super::mark::{self, Origin};
@@ -185,7 +185,7 @@ pub fn write_marked(path: &Path, picture: &RgbImage, origin: Option<Origin>) -> 
         None => return Err(failure(path, "the name must end in .png, .jpg or .jpeg")),
     };
     write_atomically(path, &content).map_err(|e| match e {
-        models::Error::Io { source, .. } => failure(path, source.to_string()),
+        lkg_bundle::Error::Io { source, .. } => failure(path, source.to_string()),
         other => Error::Bundle(other),
     })
 }

@@ -1,6 +1,6 @@
 //! Motion of a face: that of the head, and what its parts do besides.
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use crate::edit::{Parts, group};
 use crate::vision::similarity::fit;

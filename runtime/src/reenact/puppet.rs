@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use image::{RgbImage, imageops};
-use models::Manifest;
+use lkg_bundle::Manifest;
 use ndarray::{Array3, s};
 
 use super::calibrate::{Calibration, Neutral};

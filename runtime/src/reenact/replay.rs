@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::Manifest;
-use models::files::read_at_most;
+use lkg_bundle::Manifest;
+use lkg_bundle::files::read_at_most;
 use serde::Deserialize;
 use serde_json::json;
 

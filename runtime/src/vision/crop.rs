@@ -1,6 +1,6 @@
 //! The square of a picture that a network looks at.
 
-use models::conventions::{from_pixels, to_pixels};
+use lkg_bundle::conventions::{from_pixels, to_pixels};
 
 /// A square in a picture's pixel coordinates, where 0 and width (or height) are the outer edges. It may reach
 /// beyond the picture.

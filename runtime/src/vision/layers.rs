@@ -1,7 +1,7 @@
 //! What can be drawn beside the keypoints: where the network looked, and the heat maps that its generator draws from.
 
 use image::RgbImage;
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::crop::Crop;
 use super::overlay::blend;

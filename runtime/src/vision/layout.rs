@@ -1,6 +1,6 @@
 //! Where the keypoints of a face lie relative to each other, and the square that frames them.
 
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::crop::Crop;
 use super::similarity::{Similarity, centre_and_square, fit};

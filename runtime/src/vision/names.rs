@@ -1,7 +1,7 @@
 //! Names of keypoints in a column on either side of the face, so that they hide neither it nor each other.
 
 use image::RgbImage;
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::text;
 use crate::frame::DetectedKeypoint;

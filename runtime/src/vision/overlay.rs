@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use image::RgbImage;
-use models::Manifest;
+use lkg_bundle::Manifest;
 
 use super::names::Labels;
 use super::text;
@@ -225,8 +225,8 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use image::Rgb;
-    use models::BundleDims;
-    use models::manifest::{KEYPOINT_COLOURS, Keypoint, Provenance, SCHEMA_VERSION};
+    use lkg_bundle::BundleDims;
+    use lkg_bundle::manifest::{KEYPOINT_COLOURS, Keypoint, Provenance, SCHEMA_VERSION};
 
     use super::*;
 

@@ -6,7 +6,7 @@
 //! a flat colour, adds no edge.
 
 use image::RgbImage;
-use models::conventions::pixel_centre;
+use lkg_bundle::conventions::pixel_centre;
 
 use super::crop::Crop;
 
@@ -230,7 +230,7 @@ fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use image::Rgb;
-    use models::conventions::colour_to_unit;
+    use lkg_bundle::conventions::colour_to_unit;
 
     use super::*;
 

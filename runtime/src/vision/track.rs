@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::Manifest;
+use lkg_bundle::Manifest;
 use ndarray::Array4;
 
 use super::crop::Crop;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-use models::testing::write_tiny_bundle;
+use lkg_bundle::testing::write_tiny_bundle;
 use serde_json::Value;
 
 /// A folder with a bundle that costs no time.

@@ -53,7 +53,7 @@ fn run(args: &[&str]) -> Result<()> {
         ["disconnect", device] => nodes::disconnect(Path::new(device)),
         ["bundle", folder] => {
             std::fs::create_dir_all(folder)?;
-            models::testing::write_tiny_bundle(Path::new(folder))?;
+            lkg_bundle::testing::write_tiny_bundle(Path::new(folder))?;
             Ok(())
         }
         ["codes", folder, least] => codes::check(Path::new(folder), least.parse()?),

@@ -4,8 +4,8 @@ mod robustness;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use models::Bundle;
-use models::manifest::Metric;
+use lkg_bundle::Bundle;
+use lkg_bundle::manifest::Metric;
 
 use crate::error::{Error, Result};
 use crate::eval::landmarks::{self, Split};
@@ -207,7 +207,7 @@ fn add_metrics(path: &Path, metrics: Vec<Metric>) -> Result<()> {
     all.retain(|m| metrics.iter().all(|new| new.name != m.name));
     all.extend(metrics);
     let text = serde_json::to_string_pretty(&all).map_err(|e| Error::Usage(e.to_string()))?;
-    Ok(models::files::write_atomically(path, text.as_bytes())?)
+    Ok(lkg_bundle::files::write_atomically(path, text.as_bytes())?)
 }
 
 /// Reads a list of metrics.

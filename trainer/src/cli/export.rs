@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use models::Network;
-use models::manifest::Provenance;
+use lkg_bundle::Network;
+use lkg_bundle::manifest::Provenance;
 
 use super::eval::read_metrics;
 use crate::config::Architecture;

@@ -147,7 +147,7 @@ impl Train {
             }
         }
         if let Some(keypoints) = keypoints {
-            models::files::write_atomically(&run.checkpoint(keypoints::STAGE), keypoints.content())?;
+            lkg_bundle::files::write_atomically(&run.checkpoint(keypoints::STAGE), keypoints.content())?;
         }
         let detector = match detector {
             Some(detector) => Some(Stored::averaged(&detector, device)?),

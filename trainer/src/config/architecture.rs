@@ -184,8 +184,8 @@ impl Architecture {
     }
 
     /// The sizes that the bundle contract needs.
-    pub fn bundle_dims(&self) -> models::BundleDims {
-        models::BundleDims {
+    pub fn bundle_dims(&self) -> lkg_bundle::BundleDims {
+        lkg_bundle::BundleDims {
             keypoints: self.keypoints as usize,
             latent: self.latent as usize,
             embedding: self.embedding as usize,

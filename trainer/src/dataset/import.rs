@@ -125,7 +125,7 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     content.levels = writers.into_iter().map(Writer::finish).collect::<Result<_>>()?;
     let manifest = Manifest::new(content)?;
     let text = serde_json::to_vec(&manifest).map_err(|e| Error::Usage(format!("pack manifest: {e}")))?;
-    models::files::write_atomically(&staged.dir.join(MANIFEST), &text)?;
+    lkg_bundle::files::write_atomically(&staged.dir.join(MANIFEST), &text)?;
     staged.publish(out)?;
     Ok(manifest)
 }
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(content.duplicates[1].reason, "same pixels as 04.png");
         let third = &content.pictures[3];
         assert_eq!((third.name.as_str(), third.size), ("03.png", [40, 30]));
-        assert_eq!(third.sha256, models::files::sha256_hex(&whole));
+        assert_eq!(third.sha256, lkg_bundle::files::sha256_hex(&whole));
         assert_eq!(<[u32; 4]>::from(third.crop), [5, 0, 30, 30]);
 
         let pack = Pack::open(&out).unwrap();

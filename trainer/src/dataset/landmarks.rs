@@ -115,7 +115,7 @@ pub fn write(request: &Landmarks) -> Result<Written> {
         });
     }
     for (folder, table) in folders.iter().zip(&tables) {
-        models::files::write_atomically(&folder.join(ANNOTATIONS), table.as_bytes())?;
+        lkg_bundle::files::write_atomically(&folder.join(ANNOTATIONS), table.as_bytes())?;
     }
     staged.publish(out)?;
     Ok(written)

@@ -106,7 +106,7 @@ fn one(content: &[u8], item: &Item, plan: &Plan) -> std::result::Result<Scanned,
     pixels.update(picture.as_raw());
     let area = item.cut.area(width, height);
     Ok(Scanned {
-        sha256: models::files::sha256_hex(content),
+        sha256: lkg_bundle::files::sha256_hex(content),
         pixels: pixels.finalize().into(),
         size: [width, height],
         area,

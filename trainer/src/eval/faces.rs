@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use image::imageops::FilterType;
-use models::conventions::colour_to_unit;
+use lkg_bundle::conventions::colour_to_unit;
 use rayon::prelude::*;
 use tch::Tensor;
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use models::manifest::Metric;
+use lkg_bundle::manifest::Metric;
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 

@@ -115,7 +115,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         report.plots = pictures::draw(out, subject, &report, &sets)?;
     }
     let write = |file: &str, text: String| {
-        models::files::write_atomically(&out.join(file), text.as_bytes()).map_err(Error::from)
+        lkg_bundle::files::write_atomically(&out.join(file), text.as_bytes()).map_err(Error::from)
     };
     let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Usage(e.to_string()));
     write("metrics.json", json(serde_json::to_string_pretty(&report.metrics()))? + "\n")?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use image::{Rgb, RgbImage};
-use models::conventions::to_pixels;
-use models::manifest::KEYPOINT_COLOURS;
+use lkg_bundle::conventions::to_pixels;
+use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Kind, Tensor};
 
 use super::disentangle::{STEP, with_background, with_move, with_part};

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use models::manifest::Metric;
+use lkg_bundle::manifest::Metric;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use models::manifest::Metric;
+use lkg_bundle::manifest::Metric;
 use serde::Serialize;
 
 use super::coverage::{Coverage, NEIGHBOURS};

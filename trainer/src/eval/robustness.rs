@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use models::manifest::Metric;
+use lkg_bundle::manifest::Metric;
 use serde::Deserialize;
 
 use super::landmarks::{self, Split, annotations};

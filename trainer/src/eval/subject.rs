@@ -1,6 +1,6 @@
 //! What is measured: generator and detector, run by libtorch or by ONNX Runtime.
 
-use models::{Bundle, Network};
+use lkg_bundle::{Bundle, Network};
 use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
@@ -284,9 +284,9 @@ impl Subject for Exported {
 
 /// Runs a session on libtorch's tensors.
 fn run(session: &mut Session, inputs: &[(&str, &Tensor)]) -> Result<crate::export::Tensors> {
-    let convert = |t: &Tensor| -> Result<models::golden::Tensor> {
+    let convert = |t: &Tensor| -> Result<lkg_bundle::golden::Tensor> {
         let shape = t.size().iter().map(|d| *d as usize).collect();
-        Ok(models::golden::Tensor { shape, data: Vec::<f32>::try_from(&t.contiguous().flatten(0, -1))? })
+        Ok(lkg_bundle::golden::Tensor { shape, data: Vec::<f32>::try_from(&t.contiguous().flatten(0, -1))? })
     };
     let inputs =
         inputs.iter().map(|(name, t)| Ok(((*name).to_owned(), convert(t)?))).collect::<Result<_>>()?;

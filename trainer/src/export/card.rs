@@ -1,6 +1,6 @@
 //! The model card: what people should know before they use a bundle.
 
-use models::manifest::{Metric, Provenance};
+use lkg_bundle::manifest::{Metric, Provenance};
 
 use super::pictures::Picture;
 use crate::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};

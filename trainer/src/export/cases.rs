@@ -2,8 +2,8 @@
 
 use std::f32::consts::PI;
 
-use models::golden::Tensor;
-use models::{BundleDims, Network, TensorSpec};
+use lkg_bundle::golden::Tensor;
+use lkg_bundle::{BundleDims, Network, TensorSpec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use models::{Bundle, BundleDims, Network};
+use lkg_bundle::{Bundle, BundleDims, Network};
 
 use super::TrainedNets;
 use super::parity::{self, Differences};

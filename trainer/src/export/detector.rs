@@ -1,7 +1,7 @@
 //! The detector as an ONNX graph, every batch norm folded into the convolution before it.
 
-use models::Network;
-use models::conventions::pixel_centre;
+use lkg_bundle::Network;
+use lkg_bundle::conventions::pixel_centre;
 
 use super::fold::{Affine, Kernel};
 use super::graph::{Exported, Graph, Value};

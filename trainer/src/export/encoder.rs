@@ -1,6 +1,6 @@
 //! The encoder as an ONNX graph.
 
-use models::Network;
+use lkg_bundle::Network;
 
 use super::fold::Kernel;
 use super::graph::{Exported, Graph};

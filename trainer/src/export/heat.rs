@@ -1,7 +1,7 @@
-//! Heat maps in a graph, see [`models::conventions`] for the formula: outer products of one exponential a row and one a
+//! Heat maps in a graph, see [`lkg_bundle::conventions`] for the formula: outer products of one exponential a row and one a
 //! column, all sizes in one go.
 
-use models::conventions::pixel_centre;
+use lkg_bundle::conventions::pixel_centre;
 
 use super::graph::{Graph, Value};
 use crate::error::Result;

@@ -1,6 +1,6 @@
 //! Stage 2 as an ONNX graph: the feature map is the family's, the head the same for all.
 
-use models::Network;
+use lkg_bundle::Network;
 
 use super::fold::Kernel;
 use super::graph::{Exported, Graph};

@@ -1,6 +1,6 @@
 //! Stage 1 as an ONNX graph.
 
-use models::Network;
+use lkg_bundle::Network;
 use tch::Kind;
 
 use super::fold::Affine;

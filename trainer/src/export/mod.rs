@@ -24,13 +24,13 @@ mod warp;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use models::bundle::{MANIFEST, describe_files};
-use models::files::write_atomically;
-use models::golden::{self, Case, Cases};
-use models::manifest::{
+use lkg_bundle::bundle::{MANIFEST, describe_files};
+use lkg_bundle::files::write_atomically;
+use lkg_bundle::golden::{self, Case, Cases};
+use lkg_bundle::manifest::{
     KEYPOINT_COLOURS, Keypoint, Manifest, Metric, NetworkInfo, Provenance, SCHEMA_VERSION,
 };
-use models::{BundleDims, Network, onnx};
+use lkg_bundle::{BundleDims, Network, onnx};
 use prost::Message;
 
 use crate::config::Architecture;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use models::Network;
+use lkg_bundle::Network;
 
 use super::session::Session;
 use super::{Tensors, TrainedNets, cases, reference};

@@ -1,7 +1,7 @@
 //! What libtorch makes of the contract's inputs: the truth that graphs are held against.
 
-use models::Network;
-use models::golden;
+use lkg_bundle::Network;
+use lkg_bundle::golden;
 use tch::{Device, Kind, Tensor};
 
 use super::graph::elements;

@@ -4,8 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use models::golden::Tensor;
-use models::{Bundle, Network};
+use lkg_bundle::golden::Tensor;
+use lkg_bundle::{Bundle, Network};
 use ort::environment::Environment;
 use ort::session::SessionInputValue;
 use ort::value::TensorRef;

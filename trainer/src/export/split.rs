@@ -4,11 +4,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use models::bundle::{MANIFEST, describe_files};
-use models::files::write_atomically;
-use models::manifest::{Manifest, NetworkInfo};
-use models::onnx::{self, FLOAT, GraphProto, ModelProto, NodeProto, TensorProto};
-use models::{Bundle, BundleDims, Network};
+use lkg_bundle::bundle::{MANIFEST, describe_files};
+use lkg_bundle::files::write_atomically;
+use lkg_bundle::manifest::{Manifest, NetworkInfo};
+use lkg_bundle::onnx::{self, FLOAT, GraphProto, ModelProto, NodeProto, TensorProto};
+use lkg_bundle::{Bundle, BundleDims, Network};
 use prost::Message;
 
 use super::graph::value_info;

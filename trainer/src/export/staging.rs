@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use models::bundle::MANIFEST;
+use lkg_bundle::bundle::MANIFEST;
 
 use crate::error::{Error, Result};
 

@@ -6,7 +6,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use models::files::sha256_hex;
+use lkg_bundle::files::sha256_hex;
 use tch::{Device, Kind, Tensor};
 
 use super::interpreter::Interpreter;

@@ -1,4 +1,4 @@
-//! Gaussian heat maps of keypoints, see [`models::conventions`] for the formula.
+//! Gaussian heat maps of keypoints, see [`lkg_bundle::conventions`] for the formula.
 
 use tch::{Device, Kind, Tensor};
 
@@ -29,7 +29,7 @@ const FLOOR: f64 = -30.0;
 /// Normalised coordinates of `size` pixel centres, `[size]`.
 pub fn pixel_centres(size: i64, device: Device) -> Tensor {
     let centres: Vec<f32> =
-        (0..size as usize).map(|i| models::conventions::pixel_centre(i, size as usize)).collect();
+        (0..size as usize).map(|i| lkg_bundle::conventions::pixel_centre(i, size as usize)).collect();
     Tensor::from_slice(&centres).to_device(device)
 }
 
@@ -81,7 +81,7 @@ mod tests {
             for y in 0..size {
                 for x in 0..size {
                     let centre =
-                        |i: i64| f64::from(models::conventions::pixel_centre(i as usize, size as usize));
+                        |i: i64| f64::from(lkg_bundle::conventions::pixel_centre(i as usize, size as usize));
                     let d2 = (centre(x) - kx).powi(2) + (centre(y) - ky).powi(2);
                     let want = visible * (-d2 / (tau * scale * scale)).exp();
                     assert!((h.double_value(&[0, k as i64, y, x]) - want).abs() < 1e-6);

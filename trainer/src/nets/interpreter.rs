@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use models::onnx::{AttributeProto, FLOAT, INT64, ModelProto, NodeProto, TensorProto};
+use lkg_bundle::onnx::{AttributeProto, FLOAT, INT64, ModelProto, NodeProto, TensorProto};
 use prost::Message;
 use tch::{Device, Kind, Tensor};
 

@@ -96,7 +96,7 @@ mod tests {
         for i in 0..16 {
             for k in 0..3 {
                 let peak = i64::try_from(bent.get(i).get(k).argmax(None, false)).unwrap();
-                let centre = |p: i64| f64::from(models::conventions::pixel_centre(p as usize, 96));
+                let centre = |p: i64| f64::from(lkg_bundle::conventions::pixel_centre(p as usize, 96));
                 let at = |c: i64| moved.double_value(&[i, k, c]);
                 let off = (centre(peak % 96) - at(0)).hypot(centre(peak / 96) - at(1));
                 assert!(off < 0.03, "{off} at {i} {k}");

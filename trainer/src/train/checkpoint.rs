@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use models::files::{is_full, write_atomically};
+use lkg_bundle::files::{is_full, write_atomically};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
@@ -103,7 +103,7 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)], state: &State) -> Result<
     let header = HashMap::from([("state".to_owned(), state)]);
     let content = safetensors::serialize(views, Some(header)).map_err(|e| fail(e.to_string()))?;
     write_atomically(path, &content).map_err(|e| match e {
-        models::Error::Io { source, .. } if is_full(&source) => fail(format!(
+        lkg_bundle::Error::Io { source, .. } if is_full(&source) => fail(format!(
             "{source}; make room on its disk, then carry on with --resume: the checkpoint before this one is whole"
         )),
         e => e.into(),

@@ -83,7 +83,7 @@ mod tests {
                     continue;
                 }
                 let peak = i64::try_from(map.argmax(None, false)).unwrap();
-                let centre = |p: i64| models::conventions::pixel_centre(p as usize, 64);
+                let centre = |p: i64| lkg_bundle::conventions::pixel_centre(p as usize, 64);
                 let at = Tensor::from_slice(&[centre(peak % 64), centre(peak / 64)]);
                 let (sources, inside) = elastic.sources(&at.view([1, 1, 2]).repeat([8, 1, 1]));
                 let from = sources.get(i).get(0);

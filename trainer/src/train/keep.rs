@@ -86,7 +86,7 @@ fn name(file: &Path, also: &Path) -> Result<()> {
     }
     if fs::hard_link(file, also).is_err() {
         let content = fs::read(file).map_err(Error::io(file))?;
-        models::files::write_atomically(also, &content)?;
+        lkg_bundle::files::write_atomically(also, &content)?;
     }
     Ok(())
 }

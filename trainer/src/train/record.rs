@@ -103,7 +103,7 @@ impl Recorder {
                 parsed.and_then(|v| v["step"].as_u64()).is_some_and(|s| s <= step) && line.ends_with('\n')
             })
             .collect();
-        Ok(models::files::write_atomically(&self.lines, kept.as_bytes())?)
+        Ok(lkg_bundle::files::write_atomically(&self.lines, kept.as_bytes())?)
     }
 
     /// Draws the curves of all lines so far; nothing if there are fewer than two.

@@ -64,7 +64,7 @@ impl Run {
     /// [`Error::Io`].
     pub fn write_config(&self, config: &Config) -> Result<()> {
         let text = toml::to_string_pretty(config).map_err(|e| Error::Config(e.to_string()))?;
-        Ok(models::files::write_atomically(&self.config_path(), text.as_bytes())?)
+        Ok(lkg_bundle::files::write_atomically(&self.config_path(), text.as_bytes())?)
     }
 
     /// Names the directory of a run that another process makes.
@@ -253,7 +253,7 @@ impl Run {
         checkpoint::save(&self.best(stage), &tensors(), state)?;
         let best = Best { by, score, images: state.images_seen };
         let text = serde_json::to_string(&best).map_err(|e| Error::Usage(e.to_string()))? + "\n";
-        Ok(models::files::write_atomically(&record, text.as_bytes())?)
+        Ok(lkg_bundle::files::write_atomically(&record, text.as_bytes())?)
     }
 }
 

@@ -92,7 +92,7 @@ impl Session {
         all.sessions.push(self);
         let fail = |e: serde_json::Error| Error::Data { path: path.to_owned(), reason: e.to_string() };
         let text = serde_json::to_string_pretty(&all).map_err(fail)? + "\n";
-        Ok(models::files::write_atomically(path, text.as_bytes())?)
+        Ok(lkg_bundle::files::write_atomically(path, text.as_bytes())?)
     }
 }
 

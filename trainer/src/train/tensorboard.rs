@@ -136,7 +136,7 @@ impl EventFile {
         if kept.len() == content.len() {
             return Ok(());
         }
-        Ok(models::files::write_atomically(&self.path, &kept)?)
+        Ok(lkg_bundle::files::write_atomically(&self.path, &kept)?)
     }
 }
 

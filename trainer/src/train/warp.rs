@@ -169,7 +169,7 @@ mod tests {
                     continue;
                 }
                 let peak = i64::try_from(warped.get(i).get(k).argmax(None, false)).unwrap();
-                let centre = |p: i64| f64::from(models::conventions::pixel_centre(p as usize, 96));
+                let centre = |p: i64| f64::from(lkg_bundle::conventions::pixel_centre(p as usize, 96));
                 assert!((centre(peak % 96) - at(0)).abs() < 0.03, "x of {i} {k}");
                 assert!((centre(peak / 96) - at(1)).abs() < 0.03, "y of {i} {k}");
             }

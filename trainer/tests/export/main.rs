@@ -7,11 +7,11 @@ mod split;
 
 use std::fs;
 
-use models::onnx::ModelProto;
-use models::{Bundle, Network};
+use lkg_bundle::onnx::ModelProto;
+use lkg_bundle::{Bundle, Network};
 use prost::Message;
-use trainer::config::{Architecture, ImageFamily, ModulationForm, StyleMap};
-use trainer::export::{self, ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
+use lkg_trainer::config::{Architecture, ImageFamily, ModulationForm, StyleMap};
+use lkg_trainer::export::{self, ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
 
 use nets::{Nets, content, entries, kinds, request, small};
 
@@ -21,7 +21,7 @@ fn graphs_compute_what_libtorch_computes() {
         let nets = Nets::random(&arch, seed);
         for network in nets.view().networks() {
             let content = content(&nets, &arch, network);
-            models::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
+            lkg_bundle::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
             let worst = parity::check(&nets.view(), &arch, network, &content).unwrap();
             println!("{network} at {} px: {worst:?}", arch.image_size);
             assert_eq!(worst.len(), network.outputs(&arch.bundle_dims()).len());
@@ -39,7 +39,7 @@ fn an_operator_that_a_provider_lacks_is_refused_with_its_node() {
     node.op_type = "HardSwish".to_owned();
     let name = node.name.clone();
     let content = model.encode_to_vec();
-    let error = models::onnx::check_model(&content, Network::Detector, &arch.bundle_dims()).unwrap_err();
+    let error = lkg_bundle::onnx::check_model(&content, Network::Detector, &arch.bundle_dims()).unwrap_err();
     let error = error.to_string();
     let parts = ["detector.onnx", &name, "operator HardSwish", "CUDA", "TensorRT 8.5"];
     assert!(parts.iter().all(|p| error.contains(p)), "{error}");
@@ -53,7 +53,7 @@ fn graphs_of_every_kind_of_generator_compute_what_libtorch_computes() {
         let nets = Nets::random(&arch, seed);
         for network in [Network::KeypointGenerator, Network::ImageGenerator] {
             let content = content(&nets, &arch, network);
-            models::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
+            lkg_bundle::onnx::check_model(&content, network, &arch.bundle_dims()).unwrap();
             let worst = parity::check(&nets.view(), &arch, network, &content).unwrap();
             println!(
                 "{network} {:?} {:?} {:?} {}: {worst:?}",
@@ -69,7 +69,7 @@ fn the_cheap_form_costs_two_products_and_a_convolution_a_layer() {
     let nets = Nets::random(&arch, 30);
     let operators = |arch: &Architecture, nets: &Nets| {
         let content = content(nets, arch, Network::ImageGenerator);
-        models::onnx::check_model(&content, Network::ImageGenerator, &arch.bundle_dims()).unwrap().operators
+        lkg_bundle::onnx::check_model(&content, Network::ImageGenerator, &arch.bundle_dims()).unwrap().operators
     };
     let count = operators(&arch, &nets);
     // Four doublings with two layers each; one more product for all tables, one more convolution for the head.
@@ -230,9 +230,9 @@ fn golden_tensors_that_the_graph_does_not_reproduce_fail_the_check() {
     let mut manifest = export_bundle(&nets.view(), &arch, &request(), &out, false).unwrap();
     let mut cases = Bundle::open(&out).unwrap().read_golden().unwrap();
     cases.get_mut(&Network::ImageGenerator).unwrap().outputs.get_mut("image").unwrap().data[0] += 1e-3;
-    models::golden::write(&out.join(models::golden::FILE_NAME), &cases).unwrap();
+    lkg_bundle::golden::write(&out.join(lkg_bundle::golden::FILE_NAME), &cases).unwrap();
     let files: Vec<String> = manifest.files.keys().cloned().collect();
-    manifest.files = models::bundle::describe_files(&out, &files).unwrap();
+    manifest.files = lkg_bundle::bundle::describe_files(&out, &files).unwrap();
     let path = out.join("manifest.json");
     fs::write(&path, manifest.to_json(&path).unwrap()).unwrap();
     let error = check_bundle(&out, None).unwrap_err().to_string();

@@ -5,18 +5,18 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
-use models::Network;
-use models::manifest::Provenance;
+use lkg_bundle::Network;
+use lkg_bundle::manifest::Provenance;
 use prost::Message;
 use tch::nn::VarStore;
 use tch::{Device, Tensor};
-use trainer::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
-use trainer::export::{ExportRequest, TrainedNets};
-use trainer::nets::heatmap::Pose;
-use trainer::nets::image_generator::Mode;
-use trainer::nets::keypoint_generator::Noise;
-use trainer::nets::layers::Norm;
-use trainer::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
+use lkg_trainer::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
+use lkg_trainer::export::{ExportRequest, TrainedNets};
+use lkg_trainer::nets::heatmap::Pose;
+use lkg_trainer::nets::image_generator::Mode;
+use lkg_trainer::nets::keypoint_generator::Noise;
+use lkg_trainer::nets::layers::Norm;
+use lkg_trainer::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
 
 pub struct Nets {
     pub store: VarStore,

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use models::bundle::{MANIFEST, describe_files};
-use models::manifest::NetworkInfo;
-use models::onnx::ModelProto;
-use models::{Bundle, Network};
+use lkg_bundle::bundle::{MANIFEST, describe_files};
+use lkg_bundle::manifest::NetworkInfo;
+use lkg_bundle::onnx::ModelProto;
+use lkg_bundle::{Bundle, Network};
 use prost::Message;
-use trainer::config::{Architecture, ImageFamily, ModulationForm};
-use trainer::export::split::{cut, split_bundle};
-use trainer::export::{TrainedNets, check_bundle, export_bundle, parity_of};
+use lkg_trainer::config::{Architecture, ImageFamily, ModulationForm};
+use lkg_trainer::export::split::{cut, split_bundle};
+use lkg_trainer::export::{TrainedNets, check_bundle, export_bundle, parity_of};
 
 use super::nets::{Nets, content, entries, kinds, request, small};
 
@@ -28,7 +28,7 @@ fn linear_modulations_are_cut_and_draw_what_libtorch_draws() {
         // Gamma and beta of every channel that a layer reads: a product of that row with each look.
         let [rows, columns] = halves.dims.tables.unwrap();
         assert_eq!(columns, 3 + 2);
-        let looks = if arch.style_map == trainer::config::StyleMap::Sum { columns } else { 3 + 1 };
+        let looks = if arch.style_map == lkg_trainer::config::StyleMap::Sum { columns } else { 3 + 1 };
         assert_eq!(halves.style_macs, (rows * 8 * looks) as u64);
         let weights = |m: &ModelProto| m.graph.as_ref().unwrap().initializer.len();
         assert!(weights(&halves.style) + weights(&halves.render) <= weights(&whole.model) + 1);
@@ -38,7 +38,7 @@ fn linear_modulations_are_cut_and_draw_what_libtorch_draws() {
 /// Heat far from a keypoint once was a denormal number, and products with it took thirty times as long.
 #[test]
 fn no_exponential_is_small_enough_to_be_slow() {
-    let least = trainer::export::heat::FLOOR.exp();
+    let least = lkg_trainer::export::heat::FLOOR.exp();
     assert!(least * least >= f32::MIN_POSITIVE && least < 1e-15);
     for arch in kinds(&Architecture { modulation_hidden: 10, ..small() }) {
         let nets = Nets::random(&arch, 70);
@@ -99,7 +99,7 @@ fn an_earlier_bundle_is_brought_into_the_form_that_exports_have() {
     let (split, worst) = split_bundle(&out, &other, false).unwrap();
     assert!(worst < 1e-6, "{worst}");
     check_bundle(&other, Some((&nets.view(), &arch))).unwrap();
-    let numbers = |m: &models::Manifest| {
+    let numbers = |m: &lkg_bundle::Manifest| {
         let of = |n: Network| (m.networks[&n].macs, m.networks[&n].parameters);
         (m.dims, of(Network::Style), of(Network::Render).0)
     };

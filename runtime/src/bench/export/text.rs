@@ -7,7 +7,7 @@ pub fn headline(report: &Report) -> Vec<String> {
     let (host, engine) = (&report.host, &report.runtime);
     let mut lines = vec![format!(
         "{} {} ({}), {}, {}",
-        env!("CARGO_PKG_NAME"),
+        "runtime",
         report.tool.version,
         report.tool.git.as_deref().unwrap_or("no commit"),
         report.tool.profile,

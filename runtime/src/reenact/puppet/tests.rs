@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use models::Bundle;
+use lkg_bundle::Bundle;
 
 use super::*;
 use crate::engine::EngineOptions;

@@ -7,7 +7,7 @@ pub(super) fn state(bench: &Workbench) -> Value {
     let opened = bench.opened();
     let manifest = bench.studio().manifest();
     let (face, original) = (opened.session.face(), opened.session.original());
-    let part = |(i, keypoint): (usize, &models::manifest::Keypoint)| {
+    let part = |(i, keypoint): (usize, &lkg_bundle::manifest::Keypoint)| {
         let changed = face.keypoints[i] != original.keypoints[i]
             || face.scales[i] != original.scales[i]
             || face.visible[i] != original.visible[i]

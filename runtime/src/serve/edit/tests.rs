@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use models::Bundle;
+use lkg_bundle::Bundle;
 use serde_json::{Value, json};
 
 use super::{EditPages, Hands};

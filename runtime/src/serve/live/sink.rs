@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use image::RgbImage;
-use models::Manifest;
+use lkg_bundle::Manifest;
 use serde_json::{Value, json};
 
 use super::hub::Hub;

@@ -1,9 +1,9 @@
 use std::sync::{Arc, Mutex};
 
 use image::Rgb;
-use models::Bundle;
-use models::conventions::pixel_centre;
-use models::testing::{DIMS, write_tiny_bundle};
+use lkg_bundle::Bundle;
+use lkg_bundle::conventions::pixel_centre;
+use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use super::*;

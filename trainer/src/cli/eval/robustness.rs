@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use models::Bundle;
-use models::manifest::Metric;
+use lkg_bundle::Bundle;
+use lkg_bundle::manifest::Metric;
 
 use super::add_metrics;
 use crate::error::{Error, Result};

@@ -67,7 +67,7 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
     disk::check_room(out, BYTES_EACH * todo.len() as u64, disk::free(out)?, "")?;
     let notice = out.join("SOURCE.txt");
     if !notice.exists() {
-        models::files::write_atomically(&notice, NOTICE.as_bytes())?;
+        lkg_bundle::files::write_atomically(&notice, NOTICE.as_bytes())?;
     }
 
     let mean = mean_style(&mut networks.painter()?)?;
@@ -148,7 +148,7 @@ fn face(painter: &mut Painter, mean: &[f32], seed: u32, out: &Path) -> Result<()
     picture
         .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
         .map_err(|e| Error::Data { path: path.clone(), reason: e.to_string() })?;
-    Ok(models::files::write_atomically(&path, &jpeg)?)
+    Ok(lkg_bundle::files::write_atomically(&path, &jpeg)?)
 }
 
 /// How far from the mean a seed's style lies, and its noise.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use models::conventions::colour_to_byte;
+use lkg_bundle::conventions::colour_to_byte;
 use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPropertyKey, Shape, Tensor};
 
 use crate::cache;

@@ -102,7 +102,7 @@ pub fn harden(request: &Harden) -> Result<Written> {
         before = picture;
     }
     for (folder, table) in folders.iter().zip(&tables) {
-        models::files::write_atomically(&folder.join("test").join(ANNOTATIONS), table.as_bytes())?;
+        lkg_bundle::files::write_atomically(&folder.join("test").join(ANNOTATIONS), table.as_bytes())?;
     }
     progress.finish("");
     staged.publish(out)?;

@@ -27,7 +27,7 @@ impl Table {
     /// # Errors
     /// [`Error::Io`], or [`Error::Data`] with the line that is wrong.
     pub fn read(path: &Path, columns: usize) -> Result<Self> {
-        let text = models::files::read_at_most(path, MAX_BYTES)?;
+        let text = lkg_bundle::files::read_at_most(path, MAX_BYTES)?;
         let text = String::from_utf8_lossy(&text);
         let mut table = Self { path: path.to_owned(), rows: HashMap::new(), names: vec![], heading: vec![] };
         for (i, line) in text.lines().enumerate() {

@@ -3,11 +3,11 @@
 
 mod ops;
 
-use models::onnx::{
+use lkg_bundle::onnx::{
     AttributeProto, Dimension, DimensionValue, FLOAT, GraphProto, INT64, ModelProto, NodeProto,
     OperatorSetId, TensorProto, TensorShape, TensorType, TypeProto, ValueInfo,
 };
-use models::{BundleDims, Dim, Network, TensorSpec};
+use lkg_bundle::{BundleDims, Dim, Network, TensorSpec};
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};

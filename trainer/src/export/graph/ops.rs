@@ -1,7 +1,7 @@
 //! The operators that graphs are made of.
 
-use models::Dim;
-use models::onnx::AttributeProto;
+use lkg_bundle::Dim;
+use lkg_bundle::onnx::AttributeProto;
 use tch::Tensor;
 
 use super::{Graph, Value, per_image};

@@ -1,7 +1,7 @@
 //! Every kind of edit on a few generated pictures.
 
-use models::conventions::to_pixels;
-use models::manifest::KEYPOINT_COLOURS;
+use lkg_bundle::conventions::to_pixels;
+use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::Tensor;
 
 use super::{Picture, Scene, Table, tile, with_pose, without_part};

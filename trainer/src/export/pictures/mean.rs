@@ -1,8 +1,8 @@
 //! The keypoints on the mean of pictures laid over each other by them.
 
 use image::RgbImage;
-use models::conventions::to_pixels;
-use models::manifest::KEYPOINT_COLOURS;
+use lkg_bundle::conventions::to_pixels;
+use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Device, Kind, Tensor};
 
 use super::{Picture, Scene};

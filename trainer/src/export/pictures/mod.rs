@@ -9,8 +9,8 @@ mod reenactment;
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, ImageFormat, RgbImage};
-use models::conventions::to_pixels;
-use models::manifest::KEYPOINT_COLOURS;
+use lkg_bundle::conventions::to_pixels;
+use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Device, Kind, Tensor};
 
 pub use progress::progress;
