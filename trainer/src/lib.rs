@@ -1,9 +1,11 @@
 //! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
 //!
 //! Folders may use those before them: `support` (interrupts, progress, devices), `config`, `dataset` (reads pictures),
-//! `nets` (the networks), `losses` (what they minimise), `train` (the loops with their checkpoints), `eval` (measures),
+//! `nets` (the networks), `losses` (what they minimise), `augment`
+//! (random changes of pictures), `train` (the loops with their checkpoints), `eval` (measures),
 //! `export` (writes bundles), `cli`, which alone knows of a command line. `plot` and `sample` draw.
 
+pub mod augment;
 pub mod cli;
 pub mod config;
 pub mod dataset;
