@@ -1,4 +1,4 @@
-//! Stage 2: keypoints and embeddings to an image. What a size adds depends on the family; growing from size to size,
+//! Block 2: keypoints and embeddings to an image. What a size adds depends on the family; growing from size to size,
 //! the heads to RGB and blending a new size in are the same for all.
 
 use std::borrow::Borrow;
@@ -21,7 +21,7 @@ pub use warp::Warp;
 /// Side of the smallest feature map.
 pub const START_SIZE: i64 = 4;
 
-/// How an image is drawn.
+/// How an image is generated.
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
     /// Side of the image.
@@ -41,9 +41,9 @@ impl Mode {
     }
 }
 
-/// What is drawn.
+/// What an image is generated from.
 #[derive(Clone, Copy, Debug)]
-pub struct Latent<'a> {
+pub struct Conditioning<'a> {
     /// Where the parts are.
     pub pose: &'a Pose,
     /// `[N, K, E]`, float32.
@@ -53,12 +53,12 @@ pub struct Latent<'a> {
 }
 
 /// A family of image generators: feature maps from [`START_SIZE`] up, `[N, C, size, size]` in channels-last order.
-pub trait Stages {
-    /// What of the latent the stages up to a size need, made once for an image.
+pub trait Blocks {
+    /// What of the conditioning the blocks up to a size need, made once for an image.
     type Scene;
 
     /// Prepares for drawing.
-    fn scene(&self, latent: Latent, mode: Mode) -> Self::Scene;
+    fn scene(&self, latent: Conditioning, mode: Mode) -> Self::Scene;
 
     /// The feature map of side [`START_SIZE`].
     fn start(&self, scene: &Self::Scene) -> Tensor;
@@ -108,14 +108,14 @@ impl ImageGenerator {
 
     /// The image `[N, 3, size, size]` in [-1, 1], float32.
     pub fn forward(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor, mode: Mode) -> Tensor {
-        let latent = Latent { pose, embeddings, background };
+        let latent = Conditioning { pose, embeddings, background };
         match &self.family {
             Family::Spade(net) => self.draw(net, latent, mode),
             Family::Warp(net) => self.draw(net, latent, mode),
         }
     }
 
-    fn draw<F: Stages>(&self, family: &F, latent: Latent, mode: Mode) -> Tensor {
+    fn draw<F: Blocks>(&self, family: &F, latent: Conditioning, mode: Mode) -> Tensor {
         let scene = family.scene(latent, mode);
         let mut x = family.start(&scene);
         let mut smaller = None;
