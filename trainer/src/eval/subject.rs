@@ -162,7 +162,7 @@ impl Subject for Trained {
     }
 
     fn draw(&mut self, latents: &Latents) -> Result<Tensor> {
-        Ok(tch::no_grad(|| self.generator.draw(latents, self.image_size(), 1.0, Kind::Float)))
+        Ok(tch::no_grad(|| self.generator.render(latents, self.image_size(), 1.0, Kind::Float)))
     }
 
     fn detect(&mut self, images: &Tensor) -> Result<Tensor> {

@@ -50,13 +50,13 @@ mod tests {
 
     #[test]
     fn embeddings_of_parts_and_background_count_alike() {
-        let (found, drawn) = (
+        let (found, given) = (
             Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]).view([1, 2, 2]),
             Tensor::from_slice(&[1f32, 1.0, 1.0, 1.0]).view([1, 2, 2]),
         );
         let (back, behind) =
             (Tensor::from_slice(&[0f32, 0.0]).view([1, 2]), Tensor::from_slice(&[-3f32, 3.0]).view([1, 2]));
-        let loss = embeddings((&found, &drawn), (&back, &behind)).double_value(&[]);
+        let loss = embeddings((&found, &given), (&back, &behind)).double_value(&[]);
         assert!((loss - (0.0 + 1.0 + 2.0 + 3.0 + 3.0 + 3.0) / 6.0).abs() < 1e-6);
     }
 

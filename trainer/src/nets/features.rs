@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn features_are_those_of_onnxruntime() {
         let net = net();
-        // By onnxruntime 1.32.0 in Python; no resizing is in play, the picture is drawn at the network's own side.
+        // By onnxruntime 1.32.0 in Python; no resizing is in play, the picture is made at the network's own side.
         let pooled = net.pooled(&pictures(SIDE));
         assert_eq!(pooled.size(), [1, 1024]);
         let want = [0.0273047, 0.1525583, 0.0817398, 0.8373627, 1.3919231, 0.2037949, 0.2124157, 0.304141];

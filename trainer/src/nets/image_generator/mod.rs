@@ -108,15 +108,15 @@ impl ImageGenerator {
 
     /// The image `[N, 3, size, size]` in [-1, 1], float32.
     pub fn forward(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor, mode: Mode) -> Tensor {
-        let latent = Conditioning { pose, embeddings, background };
+        let conditioning = Conditioning { pose, embeddings, background };
         match &self.family {
-            Family::Spade(net) => self.draw(net, latent, mode),
-            Family::Warp(net) => self.draw(net, latent, mode),
+            Family::Spade(net) => self.generate(net, conditioning, mode),
+            Family::Warp(net) => self.generate(net, conditioning, mode),
         }
     }
 
-    fn draw<F: Blocks>(&self, family: &F, latent: Conditioning, mode: Mode) -> Tensor {
-        let scene = family.scene(latent, mode);
+    fn generate<F: Blocks>(&self, family: &F, conditioning: Conditioning, mode: Mode) -> Tensor {
+        let scene = family.scene(conditioning, mode);
         let mut x = family.start(&scene);
         let mut smaller = None;
         let steps = doublings(mode.size);
@@ -170,15 +170,15 @@ mod tests {
             let randn = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
             let pose = Pose::natural(randn(&[2, 3, 2]).tanh());
             let (embeddings, background) = (randn(&[2, 3, 5]), randn(&[2, 5]));
-            let draw = |size: i64, alpha: f64| {
+            let generate = |size: i64, alpha: f64| {
                 let mode = Mode { size, alpha, ..Mode::exported(&arch) };
                 net.forward(&pose, &embeddings, &background, mode)
             };
-            let (small, large) = (upsample(&draw(8, 1.0)), draw(16, 1.0));
+            let (small, large) = (upsample(&generate(8, 1.0)), generate(16, 1.0));
             assert_eq!(large.size(), [2, 3, 16, 16]);
             assert!((&small - &large).abs().max().double_value(&[]) > 0.1);
             let want = small * 0.75 + large * 0.25;
-            assert!((draw(16, 0.25) - want).abs().max().double_value(&[]) < 1e-5, "{image_generator:?}");
+            assert!((generate(16, 0.25) - want).abs().max().double_value(&[]) < 1e-5, "{image_generator:?}");
         }
     }
 

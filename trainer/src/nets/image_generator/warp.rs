@@ -95,7 +95,7 @@ pub struct Warp {
     pub tau: f64,
 }
 
-/// What each size draws.
+/// What each size is generated from.
 #[derive(Debug)]
 pub struct Scene {
     embeddings: Tensor,
@@ -129,7 +129,7 @@ impl Warp {
         Self { blocks: arch.generator_channels.iter().enumerate().map(block).collect(), tau: arch.tau }
     }
 
-    /// What the parts and the background draw at one size, `[N, C, size, size]`.
+    /// What the parts and the background add at one size, `[N, C, size, size]`.
     fn layer(&self, i: usize, scene: &Scene) -> Tensor {
         let (block, (weights, shows)) = (&self.blocks[i], &scene.placed[i]);
         let parts = sampling::sample(&block.parts.forward(&scene.embeddings.to_kind(scene.kind)), weights);
@@ -277,7 +277,7 @@ mod tests {
         let (embeddings, background) = (Tensor::randn([1, 3, 6], OPTIONS), Tensor::randn([1, 6], OPTIONS));
         let other = embeddings.copy();
         let _ = other.narrow(1, 2, 1).fill_(3.0);
-        let draw = |keypoints, scales, visible, embeddings: &Tensor| {
+        let generate = |keypoints, scales, visible, embeddings: &Tensor| {
             let pose = pose(keypoints, scales, visible);
             let scene = net.scene(Conditioning { pose: &pose, embeddings, background: &background }, mode);
             (0..3).fold(net.start(&scene), |x, i| net.grow(i, &x, &scene))
@@ -285,11 +285,11 @@ mod tests {
         let here = [0.1, 0.2, -0.4, 0.3, 0.5, -0.5];
         let there = [0.1, 0.2, -0.4, 0.3, -0.5, 0.0];
         for (visible, seen) in [([1.0, 1.0, 0.0], false), ([1.0; 3], true)] {
-            let first = draw(here, [1.0; 3], visible, &embeddings);
+            let first = generate(here, [1.0; 3], visible, &embeddings);
             for changed in [
-                draw(there, [1.0; 3], visible, &embeddings),
-                draw(here, [1.0, 1.0, 1.6], visible, &embeddings),
-                draw(here, [1.0; 3], visible, &other),
+                generate(there, [1.0; 3], visible, &embeddings),
+                generate(here, [1.0, 1.0, 1.6], visible, &embeddings),
+                generate(here, [1.0; 3], visible, &other),
             ] {
                 assert_eq!((&first - changed).abs().max().double_value(&[]) > 1e-3, seen);
             }

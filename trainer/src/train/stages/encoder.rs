@@ -162,7 +162,7 @@ impl EncoderTraining {
         let (size, kind) = (self.config.architecture.image_size, self.config.precision.kind(self.device));
         tch::no_grad(|| {
             let latents = self.generator.sample_latents(n);
-            let images = self.generator.draw(&latents, size, 1.0, kind);
+            let images = self.generator.render(&latents, size, 1.0, kind);
             (latents, images)
         })
     }

@@ -111,7 +111,7 @@ impl DetectorTraining {
         let (config, size) = (&self.config, self.config.architecture.image_size);
         let latents = self.generator.sample_latents(n);
         let latents = some_moved(latents, config.detector.part_move.fraction, config.gan.part_move.reach);
-        let images = self.generator.draw(&latents, size, 1.0, config.precision.kind(self.device));
+        let images = self.generator.render(&latents, size, 1.0, config.precision.kind(self.device));
         match self.teacher.as_ref().filter(|_| config.keypoints.is_on()) {
             Some(teacher) => {
                 let seen = self.detect(&teacher.detector.net, &images.to_kind(Kind::Float));
@@ -168,7 +168,7 @@ impl DetectorTraining {
     }
 
     /// `n` lit pictures without a face, made of `others`: of a larger number, those in which the averaged detector is
-    /// most confident of one. Most of what is no face it tells at once, and learns nothing from.
+    /// most confident of one. Most of what is no face it recognises at once, and learns nothing from.
     fn faceless(&self, others: &Tensor, n: i64) -> Tensor {
         let among = Tensor::arange(n * self.config.detector.negatives.among, (Kind::Int64, self.device));
         let others = self.shown(others).index_select(0, &among.remainder(others.size()[0]));

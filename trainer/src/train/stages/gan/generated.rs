@@ -65,16 +65,16 @@ pub(super) fn generate(context: &Context, n: i64) -> Generated {
             background,
         ]);
     }
-    let again = due(gan.generator_equivariance.weight, gan.generator_equivariance.every, step)
+    let deformed = due(gan.generator_equivariance.weight, gan.generator_equivariance.every, step)
         .map_or(0, |_| groups.part(gan.generator_equivariance.fraction));
-    let elastic = (again > 0).then(|| Elastic::random(again, size, gan.deformation, share, device));
+    let elastic = (deformed > 0).then(|| Elastic::random(deformed, size, gan.deformation, share, device));
     if let Some(elastic) = &elastic {
         // Where the keypoints are is not this loss's to choose: all in one place would be the cheapest.
-        let keypoints = groups.firsts(&latents.keypoints, again).detach();
+        let keypoints = groups.firsts(&latents.keypoints, deformed).detach();
         parts.push([
             elastic.sources(&keypoints).0,
-            groups.firsts(&latents.embeddings, again),
-            groups.firsts(&latents.background, again),
+            groups.firsts(&latents.embeddings, deformed),
+            groups.firsts(&latents.background, deformed),
         ]);
     }
     let moves = &gan.part_move;

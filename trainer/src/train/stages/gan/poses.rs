@@ -72,9 +72,9 @@ mod tests {
             &rest + normal(n, 0.3) + own
         };
         let poses = Poses::new(&faces(2000).flatten(1, 2));
-        let bent = Tensor::from_slice(&[0.0f32, 0.08, 0.0, -0.08, 0.0, 0.0]).view([1, 3, 2]);
+        let changed = Tensor::from_slice(&[0.0f32, 0.08, 0.0, -0.08, 0.0, 0.0]).view([1, 3, 2]);
         let same = poses.distance(&faces(300)).double_value(&[]);
-        let other = poses.distance(&(faces(300) + &bent)).double_value(&[]);
+        let other = poses.distance(&(faces(300) + &changed)).double_value(&[]);
         assert!(same < 0.1 && other > 0.5, "{same} {other}");
     }
 }
