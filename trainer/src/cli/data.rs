@@ -2,12 +2,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::harden::HardenArguments;
+use super::corrupt::CorruptArguments;
 use crate::dataset::disk;
 use crate::dataset::faces::{self, Faces};
 use crate::dataset::import::{HoldOut, Import, import};
 use crate::dataset::inspect::{Report, inspect, sheet};
-use crate::dataset::landmarks::{self, Landmarks};
+use crate::dataset::landmark_set::{self, LandmarkSet};
 use crate::dataset::layout::{Fit, Layout, Options};
 use crate::dataset::pack::{Left, Manifest};
 use crate::error::{Error, Result};
@@ -27,10 +27,11 @@ enum What {
     Import(ImportArguments),
     /// Count pictures, find broken and repeated ones, measure colours, draw a contact sheet.
     Inspect(Inspect),
-    /// Write a set with landmarks in the form that `trainer evaluate landmarks` reads.
+    /// Write a set with landmarks in the form that `trainer eval landmarks` reads.
     Landmarks(LandmarksArguments),
-    /// Write harder versions of a set with landmarks: small, dark, blurred, noisy and half hidden faces to test on.
-    Harden(HardenArguments),
+    /// Write corrupted versions of a set with landmarks to test on: small, dark, blurred, noisy and occluded faces.
+    #[command(alias = "harden")]
+    Corrupt(CorruptArguments),
     /// Render faces of people who do not exist, to train on (`scripts/setup faces` fetches what draws them).
     Faces(FacesArguments),
 }
@@ -192,7 +193,7 @@ impl Data {
             What::Import(arguments) => arguments.run(),
             What::Inspect(arguments) => arguments.run(),
             What::Landmarks(arguments) => arguments.run(),
-            What::Harden(arguments) => arguments.run(),
+            What::Corrupt(arguments) => arguments.run(),
             What::Faces(arguments) => arguments.run(),
         }
     }
@@ -328,7 +329,7 @@ fn print(r: &Report) {
 impl LandmarksArguments {
     fn run(self) -> Result<()> {
         let out = self.out.clone();
-        let written = landmarks::write(&Landmarks {
+        let written = landmark_set::write(&LandmarkSet {
             source: self.source,
             out: self.out,
             options: self.collect.options(),

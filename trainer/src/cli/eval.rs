@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::eval::landmarks::{self, Split};
 use crate::eval::measure::{Request, measure};
 use crate::eval::report::Report;
-use crate::eval::subject::{Exported, Subject, Trained};
+use crate::subject::{Exported, Subject, Trained};
 use crate::train::run::Run;
 
 #[derive(Debug, Args)]
@@ -163,9 +163,9 @@ fn summarise(report: &Report) {
             d.n
         );
     }
-    if let Some(meaning) = &report.meaning {
-        println!("names that export would give: {}", meaning.names.join(", "));
-        meaning.lines(&report.keypoints).iter().for_each(|line| println!("{line}"));
+    if let Some(semantics) = &report.semantics {
+        println!("names that export would give: {}", semantics.names.join(", "));
+        semantics.lines(&report.keypoints).iter().for_each(|line| println!("{line}"));
     }
     report.verdicts.iter().for_each(|line| println!("{line}"));
     report.left_out.iter().for_each(|line| println!("left out: {line}"));

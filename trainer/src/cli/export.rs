@@ -7,15 +7,15 @@ use lkg_bundle::manifest::Provenance;
 use super::eval::read_metrics;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
-use crate::eval::subject;
+use crate::subject;
 use crate::export::card::{self, Facts};
 use crate::export::pictures::{Picture, Scene, progress};
 use crate::export::split::split_bundle;
 use crate::export::{self, ExportRequest, NetworkReport, TrainedNets, check_bundle, export_bundle};
 use crate::machine;
-use crate::meaning::Meaning;
-use crate::meaning::align::Aligned;
-use crate::meaning::observed::Observed;
+use crate::semantics::Semantics;
+use crate::semantics::align::Aligned;
+use crate::semantics::observed::Observed;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector;
 use crate::train::gan;
@@ -89,7 +89,7 @@ struct Trained {
 
 /// What the trained networks tell of themselves.
 struct Found {
-    meaning: Meaning,
+    semantics: Semantics,
     names: Vec<String>,
     lines: Vec<String>,
     pictures: Vec<Picture>,
@@ -202,16 +202,16 @@ impl Export {
         let subject = &mut trained.subject;
         let observed = Observed::look(subject, &self.pictures)?;
         let aligned = Aligned::of(&observed.points);
-        let meaning = Meaning::find(subject, &observed, &aligned, self.landmarks.as_deref())?;
-        let names = self.keypoint_names.clone().unwrap_or_else(|| meaning.names.clone());
+        let semantics = Semantics::find(subject, &observed, &aligned, self.landmarks.as_deref())?;
+        let names = self.keypoint_names.clone().unwrap_or_else(|| semantics.names.clone());
         let mut scene =
-            Scene { subject, observed: &observed, aligned: &aligned, meaning: &meaning, names: &names };
+            Scene { subject, observed: &observed, aligned: &aligned, semantics: &semantics, names: &names };
         let mut pictures = scene.draw()?;
         pictures.extend(progress(&trained.run)?);
         let mut lines = vec![format!("keypoints: {}", names.join(", "))];
-        lines.extend(meaning.lines(&names));
+        lines.extend(semantics.lines(&names));
         lines.iter().for_each(|line| println!("{line}"));
-        Ok(Found { meaning, names, lines, pictures })
+        Ok(Found { semantics, names, lines, pictures })
     }
 
     fn request(&self, dir: &std::path::Path, trained: &Trained, found: Found) -> Result<ExportRequest> {
@@ -250,8 +250,8 @@ impl Export {
             name,
             description: self.description.clone(),
             keypoint_names: Some(found.names),
-            symmetric_pairs: found.meaning.mirror.pairs,
-            skeleton: found.meaning.skeleton,
+            symmetric_pairs: found.semantics.mirror.pairs,
+            skeleton: found.semantics.skeleton,
             metrics,
             provenance,
             licence: self.licence.clone(),

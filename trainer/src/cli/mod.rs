@@ -2,13 +2,13 @@
 
 mod bench;
 mod choice;
+mod corrupt;
 mod data;
 mod detector;
 mod dry_run;
 mod encoder;
 mod eval;
 mod export;
-mod harden;
 mod keep;
 mod minutes;
 mod presets;

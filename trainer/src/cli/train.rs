@@ -14,6 +14,7 @@ use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
+use crate::fingerprint::fingerprint;
 use crate::nets::Detector;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
@@ -296,7 +297,7 @@ impl Train {
         ranks::together(ranks, checked)?;
         let text = toml::to_string(&config).map_err(|e| Error::Config(e.to_string()))?;
         let mend = "start all with the same --config and flags";
-        let print = ranks::fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
+        let print = fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
         ranks::check_same(ranks, "another configuration", mend, print)?;
         Ok(Start { run, config, checkpoint, detector })
     }

@@ -11,8 +11,8 @@ use super::disk;
 use super::layout::{self, Options, Split};
 use super::pack::{Content, Left, Level, MANIFEST, Manifest, Picture, hex, level_sides};
 use super::scan::{self, Plan, Scanned, Skip};
-use super::staged::Staged;
 use crate::error::{Error, Result};
+use crate::staged::StagedFolder;
 
 /// What else helps where the disk is full.
 const SMALLER: &str = ", or take a smaller --size";
@@ -84,8 +84,8 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     disk::check_room(out, each * collection.items.len() as u64, free(parent)?, SMALLER)?;
 
-    let staged = Staged::create(out)?;
-    let mut writers = sides.iter().map(|s| Writer::create(&staged.dir, *s)).collect::<Result<Vec<_>>>()?;
+    let staged = StagedFolder::create(out)?;
+    let mut writers = sides.iter().map(|s| Writer::create(staged.dir(), *s)).collect::<Result<Vec<_>>>()?;
     let mut content = Content {
         sources: request.sources.iter().map(|s| s.display().to_string()).collect(),
         layout: collection.layout.name().to_owned(),
@@ -125,8 +125,8 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     content.levels = writers.into_iter().map(Writer::finish).collect::<Result<_>>()?;
     let manifest = Manifest::new(content)?;
     let text = serde_json::to_vec(&manifest).map_err(|e| Error::Usage(format!("pack manifest: {e}")))?;
-    lkg_bundle::files::write_atomically(&staged.dir.join(MANIFEST), &text)?;
-    staged.publish(out)?;
+    lkg_bundle::files::write_atomically(&staged.dir().join(MANIFEST), &text)?;
+    staged.publish()?;
     Ok(manifest)
 }
 
@@ -224,7 +224,7 @@ impl Writer {
 mod tests {
     use image::ImageFormat;
 
-    use super::super::decode::tests::{encode, png, scene};
+    use super::super::fixtures::{encode, png, scene};
     use super::super::pack::Pack;
     use super::*;
 

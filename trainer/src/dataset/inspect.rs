@@ -230,7 +230,7 @@ mod tests {
 
     use image::ImageFormat;
 
-    use super::super::decode::tests::{encode, png, scene};
+    use super::super::fixtures::{encode, png, scene};
     use super::super::import::{HoldOut, Import, import};
     use super::*;
 

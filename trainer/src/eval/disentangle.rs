@@ -8,10 +8,10 @@
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
-use super::subject::{Subject, detect, narrow};
 use crate::error::Result;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Latents;
+use crate::subject::{Subject, detect, narrow};
 use crate::train::interrupt;
 use crate::train::part_move::kept_inside;
 use crate::train::progress::Progress;

@@ -12,13 +12,8 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use super::bootstrap;
+use crate::dataset::annotations::{LANDMARKS, Landmarks, annotations};
 use crate::error::{Error, Result};
-
-/// Landmarks a picture.
-pub const LANDMARKS: usize = 5;
-
-/// The file beside the pictures of a split: `file`, then x, y of each landmark in [0, 1].
-pub const ANNOTATIONS: &str = "landmarks.csv";
 
 /// A split: matching rows of keypoints and landmarks, [0, 1] of the picture.
 #[derive(Debug, Default)]
@@ -26,7 +21,7 @@ pub struct Split {
     /// `2 K` numbers a picture.
     pub keypoints: Vec<Vec<f64>>,
     /// Ten numbers a picture.
-    pub landmarks: Vec<[f64; 2 * LANDMARKS]>,
+    pub landmarks: Vec<Landmarks>,
 }
 
 /// What the protocol found.
@@ -86,7 +81,7 @@ impl Split {
     /// # Errors
     /// [`Error::Data`] if nothing was found for an annotated picture.
     pub fn join(
-        annotated: Vec<(String, [f64; 2 * LANDMARKS])>,
+        annotated: Vec<(String, Landmarks)>,
         found: &BTreeMap<String, Vec<f64>>,
         source: &Path,
     ) -> Result<Self> {
@@ -114,33 +109,13 @@ impl Split {
     }
 }
 
-/// Names and landmarks of the pictures in the folder `split`.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::Data`] naming the line that does not parse.
-pub fn annotations(split: &Path) -> Result<Vec<(String, [f64; 2 * LANDMARKS])>> {
-    let path = split.join(ANNOTATIONS);
-    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let parse = |(i, line): (usize, &str)| {
-        let mut fields = line.split(',').map(str::trim);
-        let name = fields.next().unwrap_or_default().to_owned();
-        let numbers: Vec<f64> = fields.map_while(|f| f.parse().ok()).collect();
-        let landmarks = <[f64; 2 * LANDMARKS]>::try_from(numbers).map_err(|_| Error::Data {
-            path: path.clone(),
-            reason: format!("line {}: not a name and ten numbers", i + 1),
-        })?;
-        Ok((name, landmarks))
-    };
-    text.lines().enumerate().skip(1).map(parse).collect()
-}
-
 /// The report with what it was made from, a row a test picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The numbers.
     pub report: Report,
     /// Predicted landmarks, [0, 1] of the picture.
-    pub predictions: Vec<[f64; 2 * LANDMARKS]>,
+    pub predictions: Vec<Landmarks>,
     /// Mean error over landmarks, percent.
     pub errors: Vec<f64>,
 }
@@ -261,7 +236,7 @@ mod tests {
     fn files_are_joined_by_name_and_gaps_are_errors() {
         let dir = tempfile::tempdir().unwrap();
         let csv = "file,a\nx.png,.1,.2,.3,.4,.5,.6,.7,.8,.9,1\n";
-        std::fs::write(dir.path().join(ANNOTATIONS), csv).unwrap();
+        std::fs::write(dir.path().join("landmarks.csv"), csv).unwrap();
         let detections = dir.path().join("d.jsonl");
         let line = r#"{"file":"some/x.png","width":100,"height":50,"faces":[{"keypoints":[[20,40,0.9]]}]}"#;
         std::fs::write(&detections, line).unwrap();

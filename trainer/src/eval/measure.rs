@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 
 use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
-use super::subject::Subject;
-use super::{disentangle, faces, health, pictures, quality, reconstruction};
+use super::{disentangle, health, landmark_sets, pictures, quality, reconstruction};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::machine;
-use crate::meaning::Meaning;
-use crate::meaning::align::Aligned;
-use crate::meaning::observed::Observed;
 use crate::nets::features::FeatureNet;
+use crate::semantics::Semantics;
+use crate::semantics::align::Aligned;
+use crate::semantics::observed::Observed;
+use crate::subject::Subject;
 
 /// Most samples that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: usize = 200;
@@ -47,7 +47,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     let mut left_out = vec![];
     let mut sets = vec![];
     for set in &request.landmarks {
-        sets.push(faces::regress(subject, set)?);
+        sets.push(landmark_sets::regress(subject, set)?);
     }
     if sets.is_empty() {
         left_out.push("landmark regression: no set named (`--landmarks SET`)".to_owned());
@@ -79,10 +79,10 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     if subject.detector_size().is_none() {
         left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());
     }
-    let meaning = if subject.detector_size().is_some() {
+    let semantics = if subject.detector_size().is_some() {
         let observed = Observed::look(subject, &request.held_out)?;
         let aligned = Aligned::of(&observed.points);
-        Some(Meaning::find(subject, &observed, &aligned, request.landmarks.first().map(PathBuf::as_path))?)
+        Some(Semantics::find(subject, &observed, &aligned, request.landmarks.first().map(PathBuf::as_path))?)
     } else {
         left_out.push("what keypoints mean: no detector yet (`trainer detector`)".to_owned());
         None
@@ -104,7 +104,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         reconstruction,
         disentanglement,
         verdicts,
-        meaning,
+        semantics,
         health,
         keypoints: names,
         left_out,

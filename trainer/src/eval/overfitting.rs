@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::features::in_batches;
+use crate::dataset::batches::in_batches;
 use crate::error::Result;
 use crate::train::gan::Critic;
 

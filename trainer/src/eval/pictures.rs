@@ -8,13 +8,14 @@ use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Kind, Tensor};
 
 use super::disentangle::{STEP, with_background, with_move, with_part};
-use super::faces::Set;
+use super::landmark_sets::Set;
 use super::report::{Plot, Report};
-use super::subject::{Subject, narrow};
+use crate::dataset::annotations::Landmarks;
 use crate::error::Result;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
 use crate::sample::{to_picture, write_png};
+use crate::subject::{Subject, narrow};
 
 /// Pictures are enlarged to at least this many pixels.
 const TILE: u32 = 144;
@@ -207,7 +208,7 @@ fn predictions(set: &Set) -> Result<RgbImage> {
     for (i, (picture, truth, predicted)) in set.shown.iter().enumerate() {
         let mut face = plot::magnify(picture, side / picture.width());
         let s = side as f32;
-        let places = |l: &[f64; 10]| l.as_chunks::<2>().0.to_vec();
+        let places = |l: &Landmarks| l.as_chunks::<2>().0.to_vec();
         for (j, ([tx, ty], [px, py])) in places(truth).into_iter().zip(places(predicted)).enumerate() {
             plot::ring(&mut face, (tx as f32 * s, ty as f32 * s), 6.0, [255; 3]);
             plot::disc(&mut face, (px as f32 * s, py as f32 * s), 3.5, colour(j));

@@ -7,12 +7,13 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::distance::{Distance, compare};
-use super::features::{crops, pooled};
+use super::features::pooled;
 use super::overfitting::{self, Overfitting};
-use super::subject::{Subject, narrow};
+use crate::dataset::batches::crops;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
+use crate::subject::{Subject, narrow};
 
 /// Seed of the generated pictures.
 const SAMPLE_SEED: i64 = 301;

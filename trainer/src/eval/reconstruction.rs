@@ -7,16 +7,16 @@ use lkg_bundle::manifest::Metric;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::features::{BATCH, crops};
 use super::quality::{HELD_OUT_SEED, blur};
-use super::subject::{Subject, detect, narrow};
 use super::{bootstrap, disentangle};
 use crate::dataset::Store;
+use crate::dataset::batches::{BATCH, crops};
 use crate::error::Result;
 use crate::losses::features::perceptual;
 use crate::nets::encoder::Looks;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
+use crate::subject::{Subject, detect, narrow};
 use crate::train::bend::Bend;
 use crate::train::interrupt;
 use crate::train::part_move::kept_inside;

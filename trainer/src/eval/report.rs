@@ -9,7 +9,7 @@ use super::coverage::{Coverage, NEIGHBOURS};
 use super::distance::Distance;
 use super::quality::Quality;
 use super::{bootstrap, disentangle, health, landmarks, reconstruction};
-use crate::meaning::Meaning;
+use crate::semantics::Semantics;
 
 /// Version of `report.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -48,7 +48,8 @@ pub struct Report {
     /// Whether each keypoint steers its part alone.
     pub disentanglement: disentangle::Report,
     /// What the keypoints mean; none without a detector.
-    pub meaning: Option<Meaning>,
+    #[serde(rename = "meaning")]
+    pub semantics: Option<Semantics>,
     /// Whether keypoints do anything.
     pub health: health::Report,
     /// Keypoints in words: their health, and those that steer little.
@@ -131,12 +132,12 @@ impl Report {
         }
         self.write_disentanglement(&mut t);
         self.write_health(&mut t);
-        if let Some(meaning) = &self.meaning {
+        if let Some(semantics) = &self.semantics {
             t.push_str("## Meaning of the keypoints\n\n");
-            meaning.lines(&self.keypoints).iter().for_each(|line| {
+            semantics.lines(&self.keypoints).iter().for_each(|line| {
                 let _ = writeln!(t, "- {line}");
             });
-            let _ = writeln!(t, "- names that `trainer export` would give: {}\n", meaning.names.join(", "));
+            let _ = writeln!(t, "- names that `trainer export` would give: {}\n", semantics.names.join(", "));
         }
         if !self.left_out.is_empty() {
             t.push_str("## Left out\n\n");

@@ -7,7 +7,8 @@ use std::path::Path;
 use lkg_bundle::manifest::Metric;
 use serde::Deserialize;
 
-use super::landmarks::{self, Split, annotations};
+use super::landmarks::{self, Split};
+use crate::dataset::annotations::annotations;
 use crate::error::{Error, Result};
 
 /// What was found on one set.

@@ -6,9 +6,9 @@ use lkg_bundle::{Bundle, BundleDims, Network};
 
 use super::TrainedNets;
 use super::parity::{self, Differences};
-use super::session::Session;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
+use crate::onnx_runtime::OnnxSession;
 
 /// What [`check_bundle`] found of a network that passed.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,7 +43,7 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
     let cases = bundle.read_golden()?;
     let mut reports = Vec::new();
     for (network, case) in &cases {
-        let mut session = Session::of_bundle(&bundle, *network)?;
+        let mut session = OnnxSession::of_bundle(&bundle, *network)?;
         let found = session.run(&case.inputs)?;
         let golden = parity::differences(&case.outputs, &found);
         parity::require(*network, &golden, manifest.tolerance)?;

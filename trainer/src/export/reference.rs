@@ -1,17 +1,16 @@
 //! What libtorch makes of the contract's inputs: the truth that graphs are held against.
 
 use lkg_bundle::Network;
-use lkg_bundle::golden;
 use tch::{Device, Kind, Tensor};
 
-use super::graph::elements;
-use super::{Tensors, TrainedNets};
+use super::TrainedNets;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::Norm;
+use crate::onnx_runtime::{Tensors, from_torch, to_torch};
 
 /// Outputs of `network` for `inputs`, both named and shaped as the contract says; inference mode, float32, on the
 /// CPU.
@@ -33,8 +32,7 @@ pub fn outputs(
         let tensor = inputs
             .get(name)
             .ok_or_else(|| Error::Export(format!("{network}: no value for the input {name:?}")))?;
-        let shape: Vec<i64> = tensor.shape.iter().map(|d| *d as i64).collect();
-        Ok(Tensor::from_slice(&tensor.data).view(&*shape))
+        to_torch(tensor)
     };
     let _no_grad = tch::no_grad_guard();
     let named = match network {
@@ -72,11 +70,5 @@ pub fn outputs(
             vec![("embeddings", looks.embeddings), ("background", looks.background)]
         }
     };
-    named
-        .into_iter()
-        .map(|(name, tensor)| {
-            let shape = tensor.size().iter().map(|d| *d as usize).collect();
-            Ok((name.to_owned(), golden::Tensor { shape, data: elements(&tensor)? }))
-        })
-        .collect()
+    named.into_iter().map(|(name, tensor)| Ok((name.to_owned(), from_torch(&tensor)?))).collect()
 }

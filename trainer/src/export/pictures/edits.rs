@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::{Picture, Scene, Table, tile, with_pose, without_part};
 use crate::error::Result;
 use crate::eval::disentangle::{with_background, with_move, with_part};
-use crate::eval::subject::Subject;
+use crate::subject::Subject;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
 

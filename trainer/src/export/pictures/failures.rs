@@ -4,10 +4,10 @@ use tch::{Kind, Tensor};
 
 use super::{Picture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
-use crate::eval::features::in_batches;
-use crate::eval::subject::{Subject, narrow};
-use crate::meaning::Shape;
-use crate::meaning::mirror::Mirror;
+use crate::dataset::batches::in_batches;
+use crate::subject::{Subject, narrow};
+use crate::semantics::Shape;
+use crate::semantics::mirror::Mirror;
 use crate::nets::keypoint_generator::Latents;
 use crate::nets::resize::resize;
 
@@ -18,7 +18,7 @@ impl Scene<'_> {
     /// Of the real pictures those that come out worst.
     pub(super) fn failures(&mut self) -> Result<Picture> {
         let doubts =
-            self_contradictions(&self.observed.points, &self.observed.mirrored, &self.meaning.mirror);
+            self_contradictions(&self.observed.points, &self.observed.mirrored, &self.semantics.mirror);
         let doubtful = largest(&doubts, COLUMNS);
         let mut headings = vec![""; doubtful.len()];
         if let Some(first) = headings.first_mut() {

@@ -16,10 +16,10 @@ use tch::{Device, Kind, Tensor};
 pub use progress::progress;
 
 use crate::error::{Error, Result};
-use crate::eval::subject::{Subject, Trained, narrow};
-use crate::meaning::Meaning;
-use crate::meaning::align::Aligned;
-use crate::meaning::observed::Observed;
+use crate::subject::{Subject, Trained, narrow};
+use crate::semantics::Semantics;
+use crate::semantics::align::Aligned;
+use crate::semantics::observed::Observed;
 use crate::nets::heatmap::Pose;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
@@ -95,7 +95,7 @@ pub struct Scene<'a> {
     /// Their keypoints laid over each other.
     pub aligned: &'a Aligned,
     /// What the keypoints mean.
-    pub meaning: &'a Meaning,
+    pub semantics: &'a Semantics,
     /// Names of the keypoints.
     pub names: &'a [String],
 }
@@ -136,7 +136,7 @@ impl Scene<'_> {
         let flat = Vec::<f32>::try_from(&keypoints.to_kind(Kind::Float).contiguous().flatten(0, 1))?;
         let points: Vec<(f32, f32)> =
             flat.as_chunks::<2>().0.iter().map(|p| (to_pixels(p[0], side), to_pixels(p[1], side))).collect();
-        plot::figure(picture, &points, &KEYPOINT_COLOURS, &self.meaning.skeleton, (side / 48.0).max(2.0));
+        plot::figure(picture, &points, &KEYPOINT_COLOURS, &self.semantics.skeleton, (side / 48.0).max(2.0));
         Ok(())
     }
 

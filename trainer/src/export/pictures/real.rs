@@ -4,7 +4,7 @@ use tch::Tensor;
 
 use super::{GAP, Picture, REAL_SIDE, Scene, Table, swap, tile};
 use crate::error::Result;
-use crate::eval::subject::{Subject, detect};
+use crate::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
 use crate::plot;

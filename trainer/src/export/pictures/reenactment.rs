@@ -5,7 +5,7 @@ use tch::Tensor;
 use super::real::spread;
 use super::{Picture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
-use crate::eval::subject::{Subject, detect};
+use crate::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
 

@@ -1,4 +1,4 @@
-//! What keypoints mean, found rather than told: which are each other's mirror image, which to join by lines, what to
+//! What keypoints stand for, found without labels: which are each other's mirror image, which to join by lines, what to
 //! call them. Nothing here knows what the pictures show.
 
 pub mod align;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::eval::subject::Subject;
+use crate::subject::Subject;
 use align::Aligned;
 use annotated::Landmarks;
 use mirror::Mirror;
@@ -25,7 +25,7 @@ pub type Shape = Vec<[f64; 2]>;
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Meaning {
+pub struct Semantics {
     /// A name for each keypoint, no two alike.
     pub names: Vec<String>,
     /// Partners and what lies on the axis.
@@ -40,7 +40,7 @@ pub struct Meaning {
     pub landmarks: Option<Landmarks>,
 }
 
-impl Meaning {
+impl Semantics {
     /// Finds it in `observed` pictures, names with the help of the annotated `set` if there is one.
     ///
     /// # Errors

@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use super::Shape;
 use super::align::{Similarity, centre};
+use crate::dataset::annotations::ANNOTATIONS;
+use crate::dataset::batches::in_batches;
+use crate::dataset::tensors::{load, tensor};
 use crate::error::{Error, Result};
-use crate::eval::faces;
-use crate::eval::features::in_batches;
-use crate::eval::landmarks::ANNOTATIONS;
-use crate::eval::subject::Subject;
+use crate::subject::Subject;
 
 /// Pictures looked at, spread over the set.
 const PICTURES: usize = 300;
@@ -52,9 +52,9 @@ impl Landmarks {
         let seen = in_batches("annotated pictures", rows.len(), |range| {
             let pictures = rows[range]
                 .iter()
-                .map(|(file, _)| faces::load(&folder.join(file), side as u32))
+                .map(|(file, _)| load(&folder.join(file), side as u32))
                 .collect::<Result<Vec<_>>>()?;
-            subject.detect(&faces::tensor(&pictures, side))
+            subject.detect(&tensor(&pictures, side))
         })?;
         let shapes = super::shapes(&seen)?;
         let landmarks: Vec<Shape> = rows.into_iter().map(|(_, landmarks)| landmarks).collect();

@@ -1,25 +1,23 @@
-//! A set with landmarks in the form that `trainer evaluate landmarks` reads: train/ and test/, each with pictures and
+//! A set with landmarks in the form that `trainer eval landmarks` reads: train/ and test/, each with pictures and
 //! [`ANNOTATIONS`], from the published lists of CelebA and MAFL.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
+use super::annotations::{ANNOTATIONS, HEADING, LANDMARKS};
 use super::disk;
 use super::layout::{self, Options, Split};
 use super::scan::{self, Plan, Skip};
-use super::staged::Staged;
 use crate::error::{Error, Result};
-use crate::eval::landmarks::{ANNOTATIONS, LANDMARKS};
+use crate::staged::StagedFolder;
 
-pub(super) const HEADING: &str =
-    "file,eye_l_x,eye_l_y,eye_r_x,eye_r_y,nose_x,nose_y,mouth_l_x,mouth_l_y,mouth_r_x,mouth_r_y\n";
 /// What else helps where the disk is full.
 const SMALLER: &str = ", or take a smaller --size";
 
 /// What to write.
 #[derive(Clone, Debug)]
-pub struct Landmarks {
+pub struct LandmarkSet {
     /// The folder of the set.
     pub source: PathBuf,
     /// The folder to write.
@@ -32,7 +30,7 @@ pub struct Landmarks {
 
 /// What was written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenSet {
     /// Pictures in train/.
     pub train: usize,
     /// Pictures in test/.
@@ -47,7 +45,7 @@ pub struct Written {
 ///
 /// # Errors
 /// [`Error::Usage`], [`Error::Data`], [`Error::Io`] or [`Error::Interrupted`], after which nothing is left.
-pub fn write(request: &Landmarks) -> Result<Written> {
+pub fn write(request: &LandmarkSet) -> Result<WrittenSet> {
     let out = &request.out;
     let fail = |reason: &str| Err(Error::Data { path: out.clone(), reason: reason.into() });
     if out.exists() {
@@ -63,16 +61,16 @@ pub fn write(request: &Landmarks) -> Result<Written> {
         );
         return Err(Error::Data { path, reason });
     }
-    let staged = Staged::create(out)?;
+    let staged = StagedFolder::create(out)?;
     // A PNG takes at most about what its pixels do.
     let bytes = u64::from(request.side).pow(2) * 3 * collection.items.len() as u64;
-    disk::check_room(out, bytes, disk::free(&staged.dir)?, SMALLER)?;
-    let folders = ["train", "test"].map(|name| staged.dir.join(name));
+    disk::check_room(out, bytes, disk::free(staged.dir())?, SMALLER)?;
+    let folders = ["train", "test"].map(|name| staged.dir().join(name));
     for folder in &folders {
         fs::create_dir(folder).map_err(Error::io(folder))?;
     }
     let mut tables = [HEADING.to_owned(), HEADING.to_owned()];
-    let mut written = Written::default();
+    let mut written = WrittenSet::default();
     let plan = Plan { sides: vec![request.side], least_cover: request.options.least_cover };
     scan::scan("landmarks", &collection.items, &plan, |i, scanned| {
         let item = &collection.items[i];
@@ -117,6 +115,6 @@ pub fn write(request: &Landmarks) -> Result<Written> {
     for (folder, table) in folders.iter().zip(&tables) {
         lkg_bundle::files::write_atomically(&folder.join(ANNOTATIONS), table.as_bytes())?;
     }
-    staged.publish(out)?;
+    staged.publish()?;
     Ok(written)
 }

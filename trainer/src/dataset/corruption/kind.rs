@@ -1,15 +1,14 @@
-//! What makes a picture hard, each a function of the picture and of random numbers.
+//! Kinds of corruption, each a function of the picture and of random numbers.
 
 use image::{Rgb, RgbImage, imageops};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// A picture with landmarks in [0, 1] of it.
-pub type Landmarks = [f64; 2 * crate::eval::landmarks::LANDMARKS];
+use crate::dataset::annotations::Landmarks;
 
-/// A way to make a picture harder.
+/// A way to make a picture harder to see a face in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hardship {
+pub enum Corruption {
     /// In a frame of twice its side, at a random place, so that it is seen at half scale. Around it: blocks of a
     /// sixteenth of the frame of other pictures, blurred (standard deviation of a 128th of the frame) and shuffled.
     Half,
@@ -20,21 +19,21 @@ pub enum Hardship {
     Blurred,
     /// Normal noise, standard deviation of 0.1 to 0.2 of white, each pixel and channel on its own.
     Noisy,
-    /// A third of the face's box under a rectangle at a random place in it, of one colour or of stripes of two. The box
+    /// A third of the face's box occluded by a rectangle at a random place in it, of one colour or of stripes of two. The box
     /// is the square around the landmarks of [`FACE`] eye distances.
-    Covered,
+    Occluded,
 }
 
 /// Side of a face's box in distances between the eyes: from chin to hairline, from ear to ear.
 const FACE: f64 = 2.5;
-/// Share of the box that is covered.
-const COVER: f64 = 1.0 / 3.0;
+/// Share of the box that is occluded.
+const OCCLUDED: f64 = 1.0 / 3.0;
 /// Blocks along a side of the frame around a picture at half scale.
 const BLOCKS: u32 = 16;
 
-impl Hardship {
+impl Corruption {
     /// All of them, in the order of tables.
-    pub const ALL: [Self; 5] = [Self::Half, Self::Dark, Self::Blurred, Self::Noisy, Self::Covered];
+    pub const ALL: [Self; 5] = [Self::Half, Self::Dark, Self::Blurred, Self::Noisy, Self::Occluded];
 
     /// Name of the folder.
     pub fn name(self) -> &'static str {
@@ -43,7 +42,7 @@ impl Hardship {
             Self::Dark => "dark",
             Self::Blurred => "blurred",
             Self::Noisy => "noisy",
-            Self::Covered => "covered",
+            Self::Occluded => "occluded",
         }
     }
 
@@ -75,7 +74,7 @@ impl Hardship {
                 let level = rng.random_range(0.1..0.2);
                 noise(&mut out, level, rng);
             }
-            Self::Covered => cover(&mut out, landmarks, rng),
+            Self::Occluded => occlude(&mut out, landmarks, rng),
         }
         (out, *landmarks)
     }
@@ -134,11 +133,11 @@ fn face_box(picture: &RgbImage, landmarks: &Landmarks) -> (f64, f64, f64) {
     (x - side / 2.0, y - side / 2.0, side)
 }
 
-fn cover(picture: &mut RgbImage, landmarks: &Landmarks, rng: &mut ChaCha8Rng) {
+fn occlude(picture: &mut RgbImage, landmarks: &Landmarks, rng: &mut ChaCha8Rng) {
     let (left, top, side) = face_box(picture, landmarks);
     // A third of the box: from a third of its height at full width to the other way round.
-    let wide: f64 = COVER.powf(rng.random_range(0.0..1.0));
-    let (w, h) = (wide * side, COVER / wide * side);
+    let wide: f64 = OCCLUDED.powf(rng.random_range(0.0..1.0));
+    let (w, h) = (wide * side, OCCLUDED / wide * side);
     let mut along = |from: f64, length: f64| from + rng.random_range(0.0..=1.0) * (side - length);
     let (x, y) = (along(left, w), along(top, h));
     let mut colour = || Rgb([0; 3].map(|_: u8| rng.random::<u8>()));
@@ -167,8 +166,8 @@ mod tests {
         RgbImage::from_fn(64, 64, |x, y| Rgb([(x * 3 + seed) as u8, (y * 4) as u8, 120 + (x ^ y) as u8 / 2]))
     }
 
-    fn apply(hardship: Hardship, seed: u64) -> (RgbImage, Landmarks) {
-        hardship.apply(&picture(0), &LANDMARKS, &picture(90), &mut ChaCha8Rng::seed_from_u64(seed))
+    fn apply(corruption: Corruption, seed: u64) -> (RgbImage, Landmarks) {
+        corruption.apply(&picture(0), &LANDMARKS, &picture(90), &mut ChaCha8Rng::seed_from_u64(seed))
     }
 
     fn mean(picture: &RgbImage) -> f64 {
@@ -189,9 +188,9 @@ mod tests {
 
     #[test]
     fn a_seed_gives_one_picture_and_another_seed_another() {
-        for hardship in Hardship::ALL {
-            assert_eq!(apply(hardship, 1), apply(hardship, 1), "{hardship:?}");
-            assert_ne!(apply(hardship, 1).0, apply(hardship, 2).0, "{hardship:?}");
+        for corruption in Corruption::ALL {
+            assert_eq!(apply(corruption, 1), apply(corruption, 1), "{corruption:?}");
+            assert_ne!(apply(corruption, 1).0, apply(corruption, 2).0, "{corruption:?}");
         }
     }
 
@@ -199,7 +198,7 @@ mod tests {
     fn at_half_scale_the_landmarks_go_with_the_picture() {
         let mut places = std::collections::BTreeSet::new();
         for seed in 0..8 {
-            let (frame, moved) = apply(Hardship::Half, seed);
+            let (frame, moved) = apply(Corruption::Half, seed);
             assert_eq!(frame.dimensions(), (128, 128));
             // The pixel at the nose, and one in a corner of the picture.
             let (x, y) = ((moved[4] * 128.0).round() as u32, (moved[5] * 128.0).round() as u32);
@@ -215,18 +214,18 @@ mod tests {
     fn dark_is_dark_blurred_is_smooth_and_noisy_is_rough() {
         let plain = picture(0);
         for seed in 0..4 {
-            let dark = mean(&apply(Hardship::Dark, seed).0) / mean(&plain);
+            let dark = mean(&apply(Corruption::Dark, seed).0) / mean(&plain);
             assert!((0.05..0.45).contains(&dark), "{dark}");
-            assert!(roughness(&apply(Hardship::Blurred, seed).0) < 0.8 * roughness(&plain));
-            assert!(roughness(&apply(Hardship::Noisy, seed).0) > 2.0 * roughness(&plain));
+            assert!(roughness(&apply(Corruption::Blurred, seed).0) < 0.8 * roughness(&plain));
+            assert!(roughness(&apply(Corruption::Noisy, seed).0) > 2.0 * roughness(&plain));
         }
     }
 
     #[test]
-    fn a_third_of_the_face_is_covered_and_nothing_else() {
+    fn a_third_of_the_face_is_occluded_and_nothing_else() {
         // The eyes are 12.8 pixels apart, the box is 32 wide, and a third of it is 341 pixels.
         for seed in 0..8 {
-            let (out, landmarks) = apply(Hardship::Covered, seed);
+            let (out, landmarks) = apply(Corruption::Occluded, seed);
             let changed: Vec<_> =
                 out.enumerate_pixels().filter(|(x, y, p)| *p != picture(0).get_pixel(*x, *y)).collect();
             assert!((280..400).contains(&changed.len()), "{}", changed.len());

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use tch::{Kind, Tensor};
 
 use super::Shape;
+use crate::dataset::batches::{crops, in_batches};
 use crate::dataset::pack::Pack;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
-use crate::eval::features::{crops, in_batches};
-use crate::eval::subject::{Subject, detect, narrow};
+use crate::subject::{Subject, detect, narrow};
 
 /// Pictures looked at.
 const PICTURES: usize = 400;

@@ -2,31 +2,31 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::dataset::harden::{Harden, Hardship, harden};
+use crate::dataset::corruption::{CorruptedSets, Corruption, corrupt};
 use crate::error::Result;
 
 #[derive(Debug, Args)]
-pub struct HardenArguments {
+pub struct CorruptArguments {
     /// Folder with train/ and test/, each with pictures and a landmarks.csv.
     set: PathBuf,
-    /// The folder to write: half, dark, blurred, noisy and covered in it, each a set with the same train/.
+    /// The folder to write: half, dark, blurred, noisy and occluded in it, each a set with the same train/.
     out: PathBuf,
     /// Seed: the same one gives the same pictures.
     #[arg(long, default_value_t = 1, value_name = "N")]
     seed: u64,
 }
 
-impl HardenArguments {
+impl CorruptArguments {
     pub fn run(self) -> Result<()> {
-        let written = harden(&Harden { set: self.set, out: self.out.clone(), seed: self.seed })?;
+        let written = corrupt(&CorruptedSets { set: self.set, out: self.out.clone(), seed: self.seed })?;
         eprintln!(
             "{} sets of {} pictures to fit on and {} to test on",
-            Hardship::ALL.len(),
+            Corruption::ALL.len(),
             written.train,
             written.test
         );
-        for hardship in Hardship::ALL {
-            println!("{}", self.out.join(hardship.name()).display());
+        for corruption in Corruption::ALL {
+            println!("{}", self.out.join(corruption.name()).display());
         }
         Ok(())
     }

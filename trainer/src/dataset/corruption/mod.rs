@@ -1,9 +1,9 @@
-//! Harder versions of a set with landmarks: what a detector is worth away from the pictures it was made for.
+//! Corrupted versions of a set with landmarks: what a detector is worth away from the pictures it was made for.
 //!
-//! Each hardship gets a set of its own. Its test pictures are changed, its training pictures are those of the set, so
-//! that the regression of [`crate::eval::landmarks`] is the same for all.
+//! Each corruption gets a set of its own. Its test pictures are changed, its training pictures are those of the set, so
+//! that the landmark regression is the same for all.
 
-mod change;
+mod kind;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,22 +14,21 @@ use image::{ImageFormat, RgbImage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-pub use change::Hardship;
+pub use kind::Corruption;
 
-use super::landmarks::HEADING;
-use super::staged::Staged;
+use super::annotations::{ANNOTATIONS, HEADING, annotations};
 use super::{decode, disk};
 use crate::error::{Error, Result};
-use crate::eval::landmarks::{ANNOTATIONS, annotations};
+use crate::staged::StagedFolder;
 use crate::train::interrupt;
 use crate::train::progress::Progress;
 
 /// What to write.
 #[derive(Clone, Debug)]
-pub struct Harden {
+pub struct CorruptedSets {
     /// Folder with train/ and test/, each with pictures and a landmarks.csv.
     pub set: PathBuf,
-    /// The folder to write, one set a hardship in it.
+    /// The folder to write, one set a corruption in it.
     pub out: PathBuf,
     /// Seed: the same one gives the same pictures.
     pub seed: u64,
@@ -37,7 +36,7 @@ pub struct Harden {
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Written {
+pub struct WrittenSets {
     /// Training pictures of each set.
     pub train: usize,
     /// Test pictures of each set.
@@ -48,8 +47,8 @@ pub struct Written {
 ///
 /// # Errors
 /// [`Error::Data`], [`Error::Io`] or [`Error::Interrupted`], after which nothing is left.
-pub fn harden(request: &Harden) -> Result<Written> {
-    let Harden { set, out, seed } = request;
+pub fn corrupt(request: &CorruptedSets) -> Result<WrittenSets> {
+    let CorruptedSets { set, out, seed } = request;
     if out.exists() {
         return Err(Error::Data { path: out.clone(), reason: "exists: name another place".into() });
     }
@@ -63,13 +62,13 @@ pub fn harden(request: &Harden) -> Result<Written> {
     }
     let first = test.join(&tested[0].0);
     let pixels = image::image_dimensions(&first).map_or(0, |(w, h)| u64::from(w) * u64::from(h));
-    let staged = Staged::create(out)?;
+    let staged = StagedFolder::create(out)?;
     // A PNG takes at most about what its pixels do; at half scale there are four times as many.
-    let changed = pixels * 3 * tested.len() as u64 * (Hardship::ALL.len() as u64 + 3);
-    disk::check_room(out, changed, disk::free(&staged.dir)?, "")?;
-    let mut tables = vec![HEADING.to_owned(); Hardship::ALL.len()];
-    let folders = Hardship::ALL.map(|hardship| staged.dir.join(hardship.name()));
-    let mut progress = Progress::new("harden", (fitted.len() + tested.len() * Hardship::ALL.len()) as u64);
+    let changed = pixels * 3 * tested.len() as u64 * (Corruption::ALL.len() as u64 + 3);
+    disk::check_room(out, changed, disk::free(staged.dir())?, "")?;
+    let mut tables = vec![HEADING.to_owned(); Corruption::ALL.len()];
+    let folders = Corruption::ALL.map(|corruption| staged.dir().join(corruption.name()));
+    let mut progress = Progress::new("corrupting", (fitted.len() + tested.len() * Corruption::ALL.len()) as u64);
     for folder in &folders {
         fs::create_dir_all(folder.join("test")).map_err(Error::io(folder))?;
         fs::create_dir_all(folder.join("train")).map_err(Error::io(folder))?;
@@ -85,13 +84,13 @@ pub fn harden(request: &Harden) -> Result<Written> {
     for (i, (name, landmarks)) in (0..).zip(&tested) {
         let picture = read(&test.join(name))?;
         let written = Path::new(plain(name)?).with_extension("png");
-        for (h, hardship) in Hardship::ALL.into_iter().enumerate() {
+        for (h, corruption) in Corruption::ALL.into_iter().enumerate() {
             interrupt::check()?;
-            // A stream of its own for each picture and hardship: none depends on what else is in the set.
+            // A stream of its own for each picture and corruption: none depends on what else is in the set.
             let mut rng = ChaCha8Rng::seed_from_u64(*seed);
             rng.set_stream(i << 8 | h as u64);
-            let (harder, landmarks) = hardship.apply(&picture, landmarks, &before, &mut rng);
-            write_png(&folders[h].join("test").join(&written), &harder)?;
+            let (corrupted, landmarks) = corruption.apply(&picture, landmarks, &before, &mut rng);
+            write_png(&folders[h].join("test").join(&written), &corrupted)?;
             let _ = write!(tables[h], "{}", written.display());
             for value in landmarks {
                 let _ = write!(tables[h], ",{value:.5}");
@@ -105,8 +104,8 @@ pub fn harden(request: &Harden) -> Result<Written> {
         lkg_bundle::files::write_atomically(&folder.join("test").join(ANNOTATIONS), table.as_bytes())?;
     }
     progress.finish("");
-    staged.publish(out)?;
-    Ok(Written { train: fitted.len(), test: tested.len() })
+    staged.publish()?;
+    Ok(WrittenSets { train: fitted.len(), test: tested.len() })
 }
 
 /// The name of a file without folders, so that nothing is written elsewhere.
