@@ -1,28 +1,24 @@
 //! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
 //!
-//! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
-//! checkpoints, `subject` runs what is measured, by libtorch or by `onnx_runtime`, `semantics` finds what keypoints stand
-//! for, `eval` measures, `export` writes bundles, `plot` draws; `cli` is the only part that knows of a command line.
+//! Folders may use those before them: `support` (interrupts, progress, devices), `config`, `dataset` (reads pictures),
+//! `nets` (the networks), `losses` (what they minimise), `train` (the loops with their checkpoints), `subject` (what is
+//! measured: networks of a run or of a bundle), `semantics` (what keypoints stand for), `eval` (measures), `export`
+//! (writes bundles), `cli`, which alone knows of a command line. `plot` and `sample` draw; `onnx_runtime` runs graphs.
 
-mod cache;
 pub mod cli;
 pub mod config;
 pub mod dataset;
-pub mod device;
 mod error;
 pub mod eval;
 pub mod export;
-mod fingerprint;
 pub mod losses;
-mod machine;
 pub mod nets;
 pub mod onnx_runtime;
 pub mod plot;
 pub mod sample;
 pub mod semantics;
-pub mod share;
-mod staged;
 pub mod subject;
+pub mod support;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -14,8 +14,8 @@ use super::stop::StopAfter;
 use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
-use crate::fingerprint::fingerprint;
 use crate::nets::Detector;
+use crate::support::fingerprint;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::keypoints::{self, KeypointsTraining};
@@ -171,7 +171,7 @@ impl Train {
                 eprintln!("carrying on at step {}, {} images seen", state.step, state.images_seen);
                 run.trim_log(gan::STAGE, state.step)?;
             }
-            run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
+            run = self.keep.apply(run, self.keep_best.evaluator(&store, &config, device)?);
             run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size, device))?;
             eprintln!("run in {}", run.dir().display());
         }

@@ -11,8 +11,8 @@ use super::crop::Crop;
 use super::store::Store;
 use crate::config::CropConfig;
 use crate::error::Result;
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// Pictures a batch.
 pub const BATCH: usize = 32;

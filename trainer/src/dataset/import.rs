@@ -12,7 +12,7 @@ use super::layout::{self, Options, Split};
 use super::pack::{Content, Left, Level, MANIFEST, Manifest, Picture, hex, level_sides};
 use super::scan::{self, Plan, Scanned, Skip};
 use crate::error::{Error, Result};
-use crate::staged::StagedFolder;
+use crate::support::staged::StagedFolder;
 
 /// What else helps where the disk is full.
 const SMALLER: &str = ", or take a smaller --size";

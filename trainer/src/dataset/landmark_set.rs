@@ -10,7 +10,7 @@ use super::disk;
 use super::layout::{self, Options, Split};
 use super::scan::{self, Plan, Skip};
 use crate::error::{Error, Result};
-use crate::staged::StagedFolder;
+use crate::support::staged::StagedFolder;
 
 /// What else helps where the disk is full.
 const SMALLER: &str = ", or take a smaller --size";

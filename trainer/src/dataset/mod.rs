@@ -3,13 +3,13 @@
 
 pub mod annotations;
 pub mod batches;
+pub mod corruption;
 pub mod crop;
 pub mod decode;
 pub mod disk;
 pub mod faces;
 #[cfg(test)]
 mod fixtures;
-pub mod corruption;
 pub mod import;
 pub mod inspect;
 pub mod landmark_set;

@@ -9,12 +9,12 @@ use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
 use super::{disentangle, health, landmark_sets, pictures, quality, reconstruction};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
-use crate::machine;
 use crate::nets::features::FeatureNet;
 use crate::semantics::Semantics;
 use crate::semantics::align::Aligned;
 use crate::semantics::observed::Observed;
 use crate::subject::Subject;
+use crate::support::machine;
 
 /// Most samples that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: usize = 200;

@@ -17,10 +17,10 @@ use crate::nets::encoder::Looks;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
 use crate::subject::{Subject, detect, narrow};
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 use crate::train::bend::Bend;
-use crate::train::interrupt;
 use crate::train::part_move::kept_inside;
-use crate::train::progress::Progress;
 
 /// Most pictures that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: i64 = 60;

@@ -36,7 +36,7 @@ use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
 use crate::onnx_runtime::OnnxSession;
-use crate::staged::StagedFolder;
+use crate::support::staged::StagedFolder;
 
 pub use check::{NetworkReport, check_bundle};
 
@@ -230,7 +230,8 @@ fn build(nets: &TrainedNets, arch: &Architecture, network: Network) -> Result<Bu
         return Ok(Built { parts, dims: None, parity });
     };
     let (style, render) = (halves.style.encode_to_vec(), halves.render.encode_to_vec());
-    let parity = parity::check_session(nets, arch, network, &mut OnnxSession::in_two(&style, &render, &halves.dims)?)?;
+    let parity =
+        parity::check_session(nets, arch, network, &mut OnnxSession::in_two(&style, &render, &halves.dims)?)?;
     let whole = whole(parity.clone());
     let part = |(network, content): (Network, Vec<u8>)| {
         let info = split::info(network, &content, &halves, &whole)?;

@@ -16,7 +16,7 @@ use super::parity::{self, BATCHES, SEEDS};
 use super::{cases, check_bundle, heat, target};
 use crate::error::{Error, Result};
 use crate::onnx_runtime::OnnxSession;
-use crate::staged::StagedFolder;
+use crate::support::staged::StagedFolder;
 
 /// An image generator in two graphs.
 #[derive(Clone, Debug)]

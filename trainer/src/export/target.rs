@@ -34,7 +34,7 @@ pub fn check(target: &Path, force: bool) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::staged::StagedFolder;
+    use crate::support::staged::StagedFolder;
 
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(dir)

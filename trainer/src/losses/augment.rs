@@ -4,7 +4,7 @@
 use tch::{Kind, Tensor};
 
 use crate::config::GanConfig;
-use crate::share::Share;
+use crate::support::share::Share;
 
 /// Applies fresh random augmentations to each of `images` `[N, 3, S, S]` in [-1, 1], float32: `share` of a batch.
 pub fn augment(images: &Tensor, config: &GanConfig, share: Share) -> Tensor {

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use ort::environment::Environment;
 
-use crate::cache;
 use crate::error::{Error, Result};
+use crate::support::cache;
 
 /// Where `scripts/setup` puts the library inside the cache.
 const LIBRARY_DIR: &str = "onnxruntime/lib";

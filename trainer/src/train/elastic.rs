@@ -5,7 +5,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::warp::turns;
-use crate::share::Share;
+use crate::support::share::Share;
 
 /// At strength 1: most change of size, natural logarithm.
 const SCALE: f64 = 0.25;

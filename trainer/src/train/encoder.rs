@@ -17,7 +17,7 @@ use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::nets::{Detector, Encoder, FeatureNet};
 use crate::sample;
-use crate::share::Share;
+use crate::support::share::Share;
 use crate::train::adam::Adam;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::elastic::Elastic;

@@ -13,7 +13,7 @@ use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::nets::{Detector, FeatureNet, MaskedAutoencoder};
 use crate::sample;
-use crate::share::Share;
+use crate::support::share::Share;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::elastic::Elastic;
 use crate::train::learner::Learner;

@@ -200,7 +200,7 @@ pub fn estimate(gan: &mut Gan, config: &Config, device: Device) -> Result<Vec<Si
     let base = Gauge::start(device).start_bytes() + gradients;
     let each = sizes.into_iter().zip(&config.gan.images).map(|(size, images)| {
         eprintln!("measuring a few steps of {batch} images at {size} px");
-        super::interrupt::check()?;
+        crate::support::interrupt::check()?;
         let mut bench = Bench::new(gan, config, size, batch, device);
         let gauge = Gauge::start(device);
         bench.warm_up()?;

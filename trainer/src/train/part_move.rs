@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use crate::nets::heatmap::{self, Pose};
-use crate::share::Share;
+use crate::support::share::Share;
 
 /// Where parts were moved, one an image.
 #[derive(Debug)]

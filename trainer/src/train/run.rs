@@ -7,7 +7,7 @@
 //! | `STAGE.jsonl`, `tensorboard/STAGE/`, `STAGE-curves.png` | what was measured, three times: [`super::record`] |
 //! | `samples/STAGE-IMAGES.png` | sample sheets, the same noise every time |
 //! | `STAGE.safetensors`, `STAGE-IMAGES.safetensors`, `STAGE-best.safetensors` | checkpoints: [`super::keep`] |
-//! | `STAGE-best.json`, `STAGE-scores.jsonl` | by what the best is the best: [`super::judge`] |
+//! | `STAGE-best.json`, `STAGE-scores.jsonl` | by what the best is the best: [`super::best`] |
 
 use std::cell::Cell;
 use std::fs;
@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tch::Tensor;
 
+use super::best::{Best, Evaluator};
 use super::checkpoint::{self, State};
 use super::generator::Generator;
-use super::judge::{Best, Judge};
 use super::keep;
 use super::record::Recorder;
 use super::session::{Session, Sessions};
@@ -29,11 +29,11 @@ use crate::error::{Error, Result};
 pub struct Run {
     dir: PathBuf,
     keep: usize,
-    judge: Option<Judge>,
+    evaluator: Option<Box<dyn Evaluator>>,
     /// Step of the last sheet: a run that ends with one asks twice.
     sheet: Cell<Option<u64>>,
-    /// Step of the last judgement.
-    judged: Cell<Option<u64>>,
+    /// Step of the last evaluation.
+    evaluated: Cell<Option<u64>>,
 }
 
 impl Run {
@@ -41,9 +41,9 @@ impl Run {
         Self {
             dir: dir.to_owned(),
             keep: keep::DEFAULT_KEEP,
-            judge: None,
+            evaluator: None,
             sheet: Cell::new(None),
-            judged: Cell::new(None),
+            evaluated: Cell::new(None),
         }
     }
 
@@ -141,9 +141,9 @@ impl Run {
         Ok(sheets)
     }
 
-    /// Keeps `keep` checkpoints a stage, the latest included, and the best by `judge`.
-    pub fn keeping(self, keep: usize, judge: Option<Judge>) -> Self {
-        Self { keep, judge, ..self }
+    /// Keeps `keep` checkpoints a stage, the latest included, and the best by `evaluator`.
+    pub fn keeping(self, keep: usize, evaluator: Option<Box<dyn Evaluator>>) -> Self {
+        Self { keep, evaluator, ..self }
     }
 
     /// The best checkpoint of a stage by the metric that the run was told to keep the best by.
@@ -226,7 +226,7 @@ impl Run {
     ///
     /// # Errors
     /// Those of the comparison and of saving.
-    pub fn judge(
+    pub fn keep_best(
         &self,
         stage: &str,
         generator: &Generator,
@@ -234,12 +234,12 @@ impl Run {
         state: &State,
         tensors: impl FnOnce() -> Vec<(String, Tensor)>,
     ) -> Result<()> {
-        let Some(judge) = &self.judge else { return Ok(()) };
+        let Some(evaluator) = &self.evaluator else { return Ok(()) };
         let grown = size == state.config.architecture.image_size && alpha >= 1.0;
-        if !grown || self.judged.replace(Some(state.step)) == Some(state.step) {
+        if !grown || self.evaluated.replace(Some(state.step)) == Some(state.step) {
             return Ok(());
         }
-        let (by, score) = (judge.by(), judge.score(generator, size)?);
+        let (by, score) = (evaluator.metric(), evaluator.score(generator, size)?);
         let mut line = serde_json::json!({ "step": state.step, "images": state.images_seen });
         line[by.to_string()] = score.into();
         self.log(&scores(stage), &line)?;
@@ -264,8 +264,26 @@ fn scores(stage: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::judge::BestBy;
+    use super::super::best::BestBy;
     use super::*;
+
+    /// Scores a generator by how little its keypoints vary, as the health of keypoints does.
+    struct Spread;
+
+    impl Evaluator for Spread {
+        fn metric(&self) -> BestBy {
+            BestBy::Health
+        }
+
+        fn score(&self, generator: &Generator, _: i64) -> Result<f64> {
+            tch::manual_seed(5);
+            let keypoints = tch::no_grad(|| generator.sample_latents(100).keypoints);
+            Ok(-keypoints
+                .std_dim(Some([0i64].as_slice()), true, false)
+                .mean(tch::Kind::Float)
+                .double_value(&[]))
+        }
+    }
 
     #[test]
     fn a_run_is_not_overwritten_and_can_be_opened() {
@@ -282,34 +300,26 @@ mod tests {
         let mut config = Config::default();
         config.architecture.generator_channels = vec![4; 5];
         config.architecture.image_size = 64;
-        let store = std::sync::Arc::new(crate::dataset::Store::load(&[picture(dir.path())], 8).unwrap());
-        let judge = Judge::new(BestBy::Health, &store, &config, tch::Device::Cpu).unwrap();
-        let run = Run::create(&dir.path().join("run"), &config).unwrap().keeping(2, Some(judge));
+        let run = Run::create(&dir.path().join("run"), &config).unwrap().keeping(2, Some(Box::new(Spread)));
         let generator = Generator::new(&config.architecture, tch::Device::Cpu);
         // Far enough from the centre to be healthy.
         let mut weight = generator.store.variables()["keypoints.pose.2.weight"].shallow_clone();
         let _ = tch::no_grad(|| weight.g_mul_scalar_(40.0));
         let state = |step: u64| State { step, images_seen: step * 4, ..State::new("gan", &config, 1) };
-        run.judge("gan", &generator, (32, 1.0), &state(1), Vec::new).unwrap();
+        run.keep_best("gan", &generator, (32, 1.0), &state(1), Vec::new).unwrap();
         assert!(!run.best("gan").exists(), "not grown to its size yet");
-        run.judge("gan", &generator, (64, 1.0), &state(2), Vec::new).unwrap();
+        run.keep_best("gan", &generator, (64, 1.0), &state(2), Vec::new).unwrap();
         let images = |p: PathBuf| checkpoint::peek(&p).unwrap().images_seen;
         assert_eq!(images(run.best("gan")), 8);
         // Keypoints that do not move any more are worse: the best stays.
         let _ = tch::no_grad(|| weight.zero_());
-        run.judge("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
-        run.judge("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
+        run.keep_best("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
+        run.keep_best("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
         assert_eq!(images(run.named_checkpoint("gan", "best")), 8);
         assert_eq!(run.named_checkpoint("gan", "latest"), run.checkpoint("gan"));
         let lines = std::fs::read_to_string(run.recorder("gan-scores").lines()).unwrap();
         assert_eq!(lines.lines().count(), 2);
         run.trim_log("gan", 2).unwrap();
         assert_eq!(std::fs::read_to_string(run.recorder("gan-scores").lines()).unwrap().lines().count(), 1);
-    }
-
-    fn picture(dir: &Path) -> PathBuf {
-        let path = dir.join("a.png");
-        image::RgbImage::new(8, 8).save(&path).unwrap();
-        path
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tch::Device;
 
 use crate::error::{Error, Result};
-use crate::machine;
+use crate::support::machine;
 
 /// Version of the layout.
 const SCHEMA_VERSION: u32 = 1;

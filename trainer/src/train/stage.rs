@@ -7,15 +7,15 @@ use serde::Serialize;
 use tch::Tensor;
 
 use super::checkpoint::{Checkpoint, State};
-use super::interrupt;
 use super::learner::Learner;
-use super::progress::Progress;
 use super::run::Run;
 use super::stored::Staged;
 use crate::config::Config;
 use crate::dataset::{Loader, Store};
 use crate::error::{Error, Result};
-use crate::share::Share;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
+use crate::support::share::Share;
 
 /// Part of the training over which the step length rises.
 const WARM_UP: f64 = 0.02;

@@ -19,9 +19,9 @@ pub use kind::Corruption;
 use super::annotations::{ANNOTATIONS, HEADING, annotations};
 use super::{decode, disk};
 use crate::error::{Error, Result};
-use crate::staged::StagedFolder;
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
+use crate::support::staged::StagedFolder;
 
 /// What to write.
 #[derive(Clone, Debug)]
@@ -68,7 +68,8 @@ pub fn corrupt(request: &CorruptedSets) -> Result<WrittenSets> {
     disk::check_room(out, changed, disk::free(staged.dir())?, "")?;
     let mut tables = vec![HEADING.to_owned(); Corruption::ALL.len()];
     let folders = Corruption::ALL.map(|corruption| staged.dir().join(corruption.name()));
-    let mut progress = Progress::new("corrupting", (fitted.len() + tested.len() * Corruption::ALL.len()) as u64);
+    let mut progress =
+        Progress::new("corrupting", (fitted.len() + tested.len() * Corruption::ALL.len()) as u64);
     for folder in &folders {
         fs::create_dir_all(folder.join("test")).map_err(Error::io(folder))?;
         fs::create_dir_all(folder.join("train")).map_err(Error::io(folder))?;

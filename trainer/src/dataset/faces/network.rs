@@ -6,8 +6,8 @@ use image::RgbImage;
 use lkg_bundle::conventions::colour_to_byte;
 use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPropertyKey, Shape, Tensor};
 
-use crate::cache;
 use crate::error::{Error, Result};
+use crate::support::cache;
 
 /// Numbers in a noise vector and in a style.
 pub const NOISE: usize = 512;

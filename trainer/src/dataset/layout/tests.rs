@@ -94,7 +94,8 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
     assert_eq!(held_out(&packed(&root, Options::default()).unwrap()), ["000002.jpg"]);
 
     let out = dir.path().join("mafl");
-    let request = LandmarkSet { source: root.clone(), out: out.clone(), options: Options::default(), side: 64 };
+    let request =
+        LandmarkSet { source: root.clone(), out: out.clone(), options: Options::default(), side: 64 };
     let written = landmark_set::write(&request).unwrap();
     assert_eq!((written.train, written.test), (2, 1));
     let names = |split: &str| {

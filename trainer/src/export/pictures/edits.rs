@@ -7,9 +7,9 @@ use tch::Tensor;
 use super::{Picture, Scene, Table, tile, with_pose, without_part};
 use crate::error::Result;
 use crate::eval::disentangle::{with_background, with_move, with_part};
-use crate::subject::Subject;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
+use crate::subject::Subject;
 
 /// Pictures edited.
 const FACES: i64 = 3;

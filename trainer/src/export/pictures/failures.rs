@@ -3,13 +3,13 @@
 use tch::{Kind, Tensor};
 
 use super::{Picture, REAL_SIDE, Scene, Table, tile};
-use crate::error::Result;
 use crate::dataset::batches::in_batches;
-use crate::subject::{Subject, narrow};
-use crate::semantics::Shape;
-use crate::semantics::mirror::Mirror;
+use crate::error::Result;
 use crate::nets::keypoint_generator::Latents;
 use crate::nets::resize::resize;
+use crate::semantics::Shape;
+use crate::semantics::mirror::Mirror;
+use crate::subject::{Subject, narrow};
 
 /// Pictures of each kind.
 const COLUMNS: usize = 8;

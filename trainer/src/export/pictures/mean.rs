@@ -7,9 +7,9 @@ use tch::{Device, Kind, Tensor};
 
 use super::{Picture, Scene};
 use crate::error::Result;
-use crate::semantics::align::Similarity;
 use crate::plot;
 use crate::sample::to_picture;
+use crate::semantics::align::Similarity;
 
 /// Side of the picture, in pixels.
 const SIDE: u32 = 720;

@@ -16,14 +16,14 @@ use tch::{Device, Kind, Tensor};
 pub use progress::progress;
 
 use crate::error::{Error, Result};
-use crate::subject::{Subject, Trained, narrow};
-use crate::semantics::Semantics;
-use crate::semantics::align::Aligned;
-use crate::semantics::observed::Observed;
 use crate::nets::heatmap::Pose;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
 use crate::sample::{compose, to_picture};
+use crate::semantics::Semantics;
+use crate::semantics::align::Aligned;
+use crate::semantics::observed::Observed;
+use crate::subject::{Subject, Trained, narrow};
 
 /// Largest picture file, in bytes.
 const MOST_BYTES: usize = 600_000;

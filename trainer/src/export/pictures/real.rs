@@ -4,10 +4,10 @@ use tch::Tensor;
 
 use super::{GAP, Picture, REAL_SIDE, Scene, Table, swap, tile};
 use crate::error::Result;
-use crate::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
 use crate::plot;
+use crate::subject::{Subject, detect};
 
 /// Pictures with their keypoints, and how many a row.
 const DETECTIONS: (i64, u32) = (24, 8);

@@ -5,9 +5,9 @@ use tch::Tensor;
 use super::real::spread;
 use super::{Picture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
-use crate::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
+use crate::subject::{Subject, detect};
 
 /// Pictures whose poses are taken.
 const DRIVERS: i64 = 7;

@@ -16,7 +16,7 @@ use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::sample;
-use crate::share::Share;
+use crate::support::share::Share;
 use crate::train::bend::Bend;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::generator::Generator;

@@ -22,18 +22,19 @@ use tch::{Device, Kind, Tensor};
 use super::adam::Adam;
 use super::checkpoint::{Checkpoint, State};
 use super::generator::Generator;
-use super::progress::Progress;
 use super::ranks::{self, Ranks, Single};
 use super::run::Run;
+use super::sheet::{self, Sheet};
 use super::stored::Stored;
-use super::{average, interrupt, parameters};
+use super::{average, parameters};
 use crate::config::Config;
 use crate::dataset::{Loader, Store};
 use crate::error::Result;
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, FeatureNet};
-use crate::sample::{self, Sheet};
-use crate::share::Share;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
+use crate::support::share::Share;
 
 pub use critics::Critic;
 use critics::Critics;
@@ -361,16 +362,11 @@ impl Gan {
     fn draw(&mut self, run: &Run) -> Result<PathBuf> {
         self.check_losses()?;
         let (size, alpha) = self.resolution();
-        self.average.calibrate(
-            sample::SHEET_CALIBRATION,
-            size,
-            alpha,
-            self.config.precision.kind(self.device),
-        );
+        self.average.calibrate(sheet::CALIBRATION, size, alpha, self.config.precision.kind(self.device));
         let path = run.sample(STAGE, self.state.images_seen);
-        sample::write_sheet(&path, &self.average, &SHEET, size, alpha)?;
+        sheet::write(&path, &self.average, &SHEET, size, alpha)?;
         run.sheet(STAGE, self.state.step, &path)?;
-        run.judge(STAGE, &self.average, (size, alpha), &self.state, || self.tensors())?;
+        run.keep_best(STAGE, &self.average, (size, alpha), &self.state, || self.tensors())?;
         Ok(path)
     }
 }

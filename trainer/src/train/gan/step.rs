@@ -17,7 +17,7 @@ use crate::losses::{self, due};
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::{Norm, TRAINING_MOMENTUM};
-use crate::share::Share;
+use crate::support::share::Share;
 use crate::train::adam::Adam;
 use crate::train::groups::Groups;
 use crate::train::ranks::Ranks;

@@ -1,4 +1,4 @@
-//! `trainer data harden` and the table of `trainer eval robustness`, from pictures to Markdown, through both programs.
+//! `trainer data corrupt` and the table of `trainer eval robustness`, from pictures to Markdown, through both programs.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,9 +10,9 @@ use lkg_bundle::manifest::Metric;
 use lkg_bundle::testing::write_tiny_bundle;
 use workspace_tests::{runtime, trainer};
 
-const HARDER: [&str; 5] = ["half", "dark", "blurred", "noisy", "covered"];
+const CORRUPTIONS: [&str; 5] = ["half", "dark", "blurred", "noisy", "occluded"];
 
-/// Pictures whose red and green tell where the face is, which is what the tiny bundle's detector goes by.
+/// Pictures whose red and green say where the face is, which is what the tiny bundle's detector goes by.
 fn landmark_set(dir: &Path) {
     for (split, count) in [("train", 12u32), ("test", 7)] {
         let folder = dir.join(split);
@@ -20,7 +20,7 @@ fn landmark_set(dir: &Path) {
         let mut csv = "file,eye_l_x,eye_l_y\n".to_owned();
         for i in 0..count {
             let (x, y) = (0.35 + 0.06 * f64::from(i % 5), 0.35 + 0.08 * f64::from(i % 4));
-            // Blue is the tiny bundle's confidence: most are sure.
+            // Blue is the tiny bundle's confidence: most are confident.
             let blue = if i == 3 { 0 } else { 230 };
             let colour = Rgb([(255.0 * x) as u8, (255.0 * y) as u8, blue]);
             RgbImage::from_pixel(40, 40, colour).save(folder.join(format!("{i}.png"))).unwrap();
@@ -33,25 +33,25 @@ fn landmark_set(dir: &Path) {
 }
 
 #[test]
-fn a_set_is_hardened_and_all_of_it_is_tabulated() {
+fn a_set_is_corrupted_and_all_of_it_is_tabulated() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
     landmark_set(&dir.path().join("squares"));
     fs::create_dir(dir.path().join("bundle")).unwrap();
     write_tiny_bundle(&dir.path().join("bundle")).unwrap();
     let (set, bundle, hard, found) = (path("squares"), path("bundle"), path("hard"), path("found"));
-    let printed = trainer(&["data", "harden", &set, &hard, "--seed", "4"]);
-    assert_eq!(printed.succeeded().lines().count(), HARDER.len());
+    let printed = trainer(&["data", "corrupt", &set, &hard, "--seed", "4"]);
+    assert_eq!(printed.succeeded().lines().count(), CORRUPTIONS.len());
     trainer(&["data", "harden", &set, &hard]).refused("exists: name another place");
     trainer(&["data", "harden", &path("bundle"), &path("none")]).refused("landmarks.csv");
     assert!(!dir.path().join("none").exists());
 
     fs::create_dir(&found).unwrap();
     let mut rows = vec![("squares".to_owned(), set.clone())];
-    rows.extend(HARDER.map(|name| (format!("squares, {name}"), path(&format!("hard/{name}")))));
+    rows.extend(CORRUPTIONS.map(|name| (format!("squares, {name}"), path(&format!("hard/{name}")))));
     for (name, set) in &rows {
         for split in ["train", "test"] {
-            // The tiny bundle's detector tells the place in whatever it is shown: closer looks would have it elsewhere.
+            // The tiny bundle's detector finds the place in whatever it is shown: refinement crops would have it elsewhere.
             let pictures = format!("{set}/{split}");
             let outcome = runtime(&["--bundle", &bundle, "detect", &pictures, "--once", "--json"]);
             fs::write(format!("{found}/{name}.{split}.jsonl"), outcome.succeeded()).unwrap();
@@ -67,7 +67,7 @@ fn a_set_is_hardened_and_all_of_it_is_tabulated() {
     args.extend(sets.iter().map(String::as_str));
     let table = trainer(&args).succeeded().to_owned();
     assert_eq!(table.lines().count(), 2 + rows.len(), "{table}");
-    // One of seven pictures is unsure; the error is that of colours rounded to bytes.
+    // One of seven pictures is not confident; the error is that of colours rounded to bytes.
     let plain = table.lines().find(|line| line.starts_with("| squares |")).unwrap();
     assert!(plain.starts_with("| squares | 0.") && plain.ends_with("| 14.3 % | 7 |"), "{table}");
     let metrics = path("metrics.json");
@@ -77,8 +77,10 @@ fn a_set_is_hardened_and_all_of_it_is_tabulated() {
     assert_eq!((printed.len(), &printed), (2 * rows.len(), &written));
     let value = |name: &str| written.iter().find(|m| m.name == name).map(|m| (m.value, m.n)).unwrap();
     let (plain, dark) = (value("landmark error (squares)"), value("landmark error (squares, dark)"));
-    assert!(plain.0 < 1.0 && dark.0 > 50.0 && dark.1 == 7, "colours tell the place: {plain:?} {dark:?}");
+    assert!(plain.0 < 1.0 && dark.0 > 50.0 && dark.1 == 7, "colours give the place: {plain:?} {dark:?}");
     assert_eq!(value("faces lost (squares)").1, 7);
+    // The name of before is still understood.
+    trainer(&["data", "harden", &path("none"), &path("gone")]).refused("landmarks.csv");
     // A second time the numbers are replaced, not added.
     trainer(&args).succeeded();
     assert_eq!(serde_json::from_str::<Vec<Metric>>(&fs::read_to_string(&metrics).unwrap()).unwrap(), written);
