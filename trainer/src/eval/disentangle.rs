@@ -8,13 +8,13 @@
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
+use crate::augment::part_move::kept_inside;
 use crate::error::Result;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Latents;
 use crate::subject::{Subject, detect, narrow};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
-use crate::train::part_move::kept_inside;
 
 /// How far a keypoint is moved, normalised coordinates: 7.5 % of the picture's side.
 pub const STEP: f64 = 0.15;

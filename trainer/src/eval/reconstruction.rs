@@ -9,6 +9,8 @@ use tch::{Kind, Tensor};
 
 use super::quality::{HELD_OUT_SEED, blur};
 use super::{bootstrap, disentangle};
+use crate::augment::local_warp::LocalWarp;
+use crate::augment::part_move::kept_inside;
 use crate::dataset::Store;
 use crate::dataset::batches::{BATCH, crops};
 use crate::error::Result;
@@ -19,8 +21,6 @@ use crate::nets::keypoint_generator::Latents;
 use crate::subject::{Subject, detect, narrow};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
-use crate::train::bend::Bend;
-use crate::train::part_move::kept_inside;
 
 /// Most pictures that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: i64 = 60;
@@ -152,7 +152,7 @@ fn bent(
         interrupt::check()?;
         let at = keypoints.select(1, part);
         let step = kept_inside(&at, &step);
-        let after = detect(&Bend::of(&at, &step, BENT).images(photos))?;
+        let after = detect(&LocalWarp::of(&at, &step, BENT).images(photos))?;
         let along = ((after.select(1, part) - at) * step).sum(Kind::Double).double_value(&[]);
         seen += along / (n as f64 * disentangle::STEP * disentangle::STEP);
     }

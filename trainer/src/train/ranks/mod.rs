@@ -5,7 +5,7 @@
 //! optimiser, so that all networks stay equal bit for bit. Rank 0 alone writes: log, samples, checkpoints, progress.
 //!
 //! Which images are whose, and why their random numbers are the same whoever computes them: [`crate::support::share`]. Why
-//! batch statistics are: [`super::groups`].
+//! batch statistics are: [`crate::train::optim::groups`].
 //!
 //! No rank waits for one that is gone. Whether any was asked to stop (Ctrl-C) is agreed upon each step, and all save
 //! and end after the same one. What goes wrong where all look at the same time is an error of all, [`Error::Shared`].
