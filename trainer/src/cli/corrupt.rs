@@ -6,6 +6,7 @@ use crate::dataset::corruption::{CorruptedSets, Corruption, corrupt};
 use crate::error::Result;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer data corrupt landmarks/wild corrupted/wild")]
 pub struct CorruptArguments {
     /// Folder with train/ and test/, each with pictures and a landmarks.csv.
     set: PathBuf,

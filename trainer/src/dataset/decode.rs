@@ -129,7 +129,7 @@ pub fn decode(content: &[u8]) -> Result<RgbImage, String> {
     reader.limits(limits.clone());
     let reader = reader.with_guessed_format().map_err(|e| e.to_string())?;
     let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
-    // Decoding does not hold the picture itself against the limit, so the header is looked at first.
+    // Decoding does not hold the picture itself against the limit, so the header is read first.
     let (w, h) = decoder.dimensions();
     if w == 0 || h == 0 || decoder.total_bytes().max(u64::from(w) * u64::from(h) * 4) > MAX_DECODED_BYTES {
         return Err(format!("{w} x {h} pixels is more than is read"));

@@ -17,7 +17,7 @@ use crate::subject::Subject;
 const SHOWN: usize = 24;
 
 /// What a set of annotated pictures gave.
-pub struct Set {
+pub struct EvaluatedSet {
     /// The folder's name.
     pub name: String,
     /// Numbers and predictions.
@@ -31,28 +31,24 @@ pub struct Set {
 ///
 /// # Errors
 /// [`Error::Data`] or [`Error::Io`] naming the file that is missing or does not parse; those of the detector.
-pub fn regress(subject: &mut dyn Subject, set: &Path) -> Result<Set> {
+pub fn regress(subject: &mut dyn Subject, set: &Path) -> Result<EvaluatedSet> {
     let name = set.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let (train, _) = see(subject, &set.join("train"), &format!("{name}/train"))?;
     let (test, pictures) = see(subject, &set.join("test"), &format!("{name}/test"))?;
     let outcome = landmarks::evaluate(&train, &test)?;
-    // Spread over the set, so that not only its first faces are looked at.
+    // Spread over the set, so that not only its first faces are shown.
     let step = (pictures.len() / SHOWN).max(1);
     let shown = (0..pictures.len())
         .step_by(step)
         .take(SHOWN)
         .map(|i| (pictures[i].clone(), test.landmarks[i], outcome.predictions[i]))
         .collect();
-    Ok(Set { name, outcome, shown })
+    Ok(EvaluatedSet { name, outcome, shown })
 }
 
 /// Keypoints and landmarks of a split in [0, 1] of the picture, with the pictures.
 fn see(subject: &mut dyn Subject, split: &Path, label: &str) -> Result<(Split, Vec<RgbImage>)> {
-    let side = subject.detector_size().ok_or_else(|| {
-        Error::Usage(
-            "landmarks need a detector, and the run has none yet: train it with `trainer detector`".into(),
-        )
-    })?;
+    let side = subject.detector_size().ok_or(Error::NoDetector)?;
     let annotated = annotations(split)?;
     if annotated.is_empty() {
         return Err(Error::Data {

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use lkg_bundle::manifest::Metric;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::bootstrap;
+use super::{bootstrap, detections};
 use crate::dataset::annotations::{LANDMARKS, Landmarks, annotations};
 use crate::error::{Error, Result};
 
@@ -26,7 +26,7 @@ pub struct Split {
 
 /// What the protocol found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct LandmarkReport {
     /// Mean error, percent of the distance between the eyes.
     pub error: f64,
     /// Its 95 % interval over test pictures: [`bootstrap::interval`].
@@ -41,37 +41,17 @@ pub struct Report {
     pub test: usize,
 }
 
-/// One line of `runtime detect --json`.
-#[derive(Deserialize)]
-struct Detected {
-    file: String,
-    width: f64,
-    height: f64,
-    faces: Vec<Face>,
-}
-
-#[derive(Deserialize)]
-struct Face {
-    keypoints: Vec<[f64; 3]>,
-}
-
 impl Split {
     /// Joins the annotations of the folder `split` with what `runtime detect --json` wrote for its pictures.
     ///
     /// # Errors
     /// [`Error::Data`] if either file does not parse, or an annotated picture has no detection.
     pub fn read(split: &Path, detections: &Path) -> Result<Self> {
-        let fail = |path: &Path, reason: String| Error::Data { path: path.to_owned(), reason };
-        let text = std::fs::read_to_string(detections).map_err(Error::io(detections))?;
         let mut found = BTreeMap::new();
-        for (i, line) in text.lines().enumerate() {
-            let d: Detected =
-                serde_json::from_str(line).map_err(|e| fail(detections, format!("line {}: {e}", i + 1)))?;
-            let Some(face) = d.faces.first() else { continue };
-            let flat =
-                face.keypoints.iter().flat_map(|[x, y, _]| [x / d.width, y / d.height]).collect::<Vec<_>>();
-            let name = Path::new(&d.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.insert(name, flat);
+        for detection in detections::read(detections)? {
+            let Some(face) = detection.faces.first() else { continue };
+            let flat = |[x, y, _]: &[f64; 3]| [x / detection.width, y / detection.height];
+            found.insert(detection.name(), face.keypoints.iter().flat_map(flat).collect::<Vec<_>>());
         }
         Self::join(annotations(split)?, &found, detections)
     }
@@ -113,7 +93,7 @@ impl Split {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The numbers.
-    pub report: Report,
+    pub report: LandmarkReport,
     /// Predicted landmarks, [0, 1] of the picture.
     pub predictions: Vec<Landmarks>,
     /// Mean error over landmarks, percent.
@@ -123,10 +103,12 @@ pub struct Outcome {
 /// Fits on `train`, measures on `test`.
 ///
 /// # Errors
-/// [`Error::Usage`] if the splits do not go together, [`Error::Torch`] if the regression fails.
+/// [`Error::Incomparable`] if the splits do not go together, [`Error::Torch`] if the regression fails.
 pub fn evaluate(train: &Split, test: &Split) -> Result<Outcome> {
     if train.keypoints[0].len() != test.keypoints[0].len() {
-        return Err(Error::Usage("training and test pictures have different numbers of keypoints".into()));
+        return Err(Error::Incomparable(
+            "training and test pictures have different numbers of keypoints".into(),
+        ));
     }
     let (x, y) = train.tensors()?;
     let (x_test, y_test) = test.tensors()?;
@@ -138,7 +120,7 @@ pub fn evaluate(train: &Split, test: &Split) -> Result<Outcome> {
     let errors = Vec::<f64>::try_from(distances.mean_dim([1i64].as_slice(), false, Kind::Double))?;
     let n = test.landmarks.len();
     let per_landmark: Vec<f64> = Vec::try_from(distances.mean_dim([0i64].as_slice(), false, Kind::Double))?;
-    let report = Report {
+    let report = LandmarkReport {
         error: errors.iter().sum::<f64>() / n as f64,
         interval: bootstrap::interval(&errors),
         landmarks: std::array::from_fn(|i| per_landmark[i]),
@@ -160,7 +142,7 @@ fn normalised_distances(predicted: &Tensor, truth: &Tensor) -> Tensor {
     norm(p - t) / eyes * 100.0
 }
 
-impl Report {
+impl LandmarkReport {
     /// The number as a bundle's manifest keeps it; `set` names the pictures.
     ///
     /// `way` says how the keypoints were found, `keypoints` how many there are.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
+use super::report::{EvaluationReport, LandmarkSet, REPORT, SCHEMA_VERSION};
 use super::{disentangle, health, landmark_sets, pictures, quality, reconstruction};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ const HEALTH_SEED: i64 = 201;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct EvaluationRequest {
     /// Folders with `train/` and `test/`, each with pictures and a `landmarks.csv`.
     pub landmarks: Vec<PathBuf>,
     /// Pictures that training never saw; none leaves out image quality.
@@ -34,7 +34,7 @@ pub struct Request {
     pub samples: usize,
     /// Whether a missing feature network is an error.
     pub features_required: bool,
-    /// Whether pictures are drawn.
+    /// Whether what was measured is plotted.
     pub plots: bool,
 }
 
@@ -42,7 +42,11 @@ pub struct Request {
 ///
 /// # Errors
 /// Those of the measurements and of writing; [`Error::Interrupted`].
-pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Result<Report> {
+pub fn measure(
+    subject: &mut dyn Subject,
+    request: &EvaluationRequest,
+    out: &Path,
+) -> Result<EvaluationReport> {
     let names = subject.names();
     let mut left_out = vec![];
     let mut sets = vec![];
@@ -71,7 +75,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         }
         reconstruction = reconstruction::measure(subject, net.as_ref(), &held_out, request.samples)?;
         if reconstruction.is_none() {
-            left_out.push("pictures drawn again: no encoder yet (`trainer encoder`)".to_owned());
+            left_out.push("reconstruction of real pictures: no encoder yet (`trainer encoder`)".to_owned());
         }
     }
     let latents = subject.sample(request.samples as i64, HEALTH_SEED)?;
@@ -80,17 +84,17 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());
     }
     let semantics = if subject.detector_size().is_some() {
-        let observed = Observed::look(subject, &request.held_out)?;
+        let observed = Observed::observe(subject, &request.held_out)?;
         let aligned = Aligned::of(&observed.points);
         Some(Semantics::find(subject, &observed, &aligned, request.landmarks.first().map(PathBuf::as_path))?)
     } else {
-        left_out.push("what keypoints mean: no detector yet (`trainer detector`)".to_owned());
+        left_out.push("what keypoints stand for: no detector yet (`trainer detector`)".to_owned());
         None
     };
     let disentanglement = disentangle::measure(subject, request.samples.min(INTERVENTIONS) as i64)?;
     let mut verdicts = health.verdicts(&names);
     verdicts.extend(disentanglement.verdicts(&names));
-    let mut report = Report {
+    let mut report = EvaluationReport {
         schema_version: SCHEMA_VERSION,
         subject: subject.describe(),
         date: machine::now(),
@@ -117,10 +121,10 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     let write = |file: &str, text: String| {
         lkg_bundle::files::write_atomically(&out.join(file), text.as_bytes()).map_err(Error::from)
     };
-    let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Usage(e.to_string()));
+    let json = |value: serde_json::Result<String>| value.map_err(Error::Json);
     write("metrics.json", json(serde_json::to_string_pretty(&report.metrics()))? + "\n")?;
     write("report.md", report.markdown())?;
     // Last: where it lies, the rest is complete.
-    write("report.json", json(serde_json::to_string_pretty(&report))? + "\n")?;
+    write(REPORT, json(serde_json::to_string_pretty(&report))? + "\n")?;
     Ok(report)
 }

@@ -2,11 +2,13 @@
 
 pub mod bootstrap;
 pub mod coverage;
+mod detections;
 pub mod disentangle;
 pub mod distance;
 pub mod evaluator;
 pub mod features;
 pub mod health;
+pub mod interventions;
 pub mod landmark_sets;
 pub mod landmarks;
 pub mod measure;

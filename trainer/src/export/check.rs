@@ -26,7 +26,7 @@ pub struct NetworkReport {
 ///
 /// # Errors
 /// [`Error::Bundle`] if a file is missing, damaged or not as the contract asks, [`Error::Export`] if an output
-/// differs from the golden tensors or from libtorch by more than is allowed, [`Error::Usage`] if the networks have
+/// differs from the golden tensors or from libtorch by more than is allowed, [`Error::OtherSizes`] if the networks have
 /// other sizes than the bundle.
 pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> Result<Vec<NetworkReport>> {
     let bundle = Bundle::open(dir)?;
@@ -35,10 +35,7 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
     // Whether the image generator lies in two files is no matter of the networks.
     let dims = BundleDims { tables: None, ..manifest.dims };
     if nets.is_some_and(|(_, arch)| arch.bundle_dims() != dims) {
-        return Err(Error::Usage(format!(
-            "{}: the bundle has other sizes than the networks; it was exported from others",
-            dir.display()
-        )));
+        return Err(Error::OtherSizes { path: dir.to_owned() });
     }
     let cases = bundle.read_golden()?;
     let mut reports = Vec::new();

@@ -120,7 +120,7 @@ pub struct ExportRequest {
     /// The model card, Markdown.
     pub card: String,
     /// Pictures that the card shows.
-    pub pictures: Vec<pictures::Picture>,
+    pub pictures: Vec<pictures::CardPicture>,
 }
 
 /// Exports `nets` into the bundle `out_dir`.
@@ -130,8 +130,7 @@ pub struct ExportRequest {
 /// way leaves at most a hidden directory ending in `.part` beside it, which the next export there removes.
 ///
 /// # Errors
-/// [`Error::Usage`] if `out_dir` is taken (with `force`: by anything but a bundle) or the request contradicts the
-/// networks, [`Error::Export`] where a graph differs from libtorch, and those of libtorch, ONNX Runtime and the
+/// [`Error::Output`] if `out_dir` is taken (with `force`: by anything but a bundle), [`Error::KeypointNames`], [`Error::Export`] where a graph differs from libtorch, and those of libtorch, ONNX Runtime and the
 /// file system.
 pub fn export_bundle(
     nets: &TrainedNets,
@@ -263,14 +262,14 @@ fn keypoint_names(request: &ExportRequest, count: usize) -> Result<Vec<String>> 
 /// Checks that there is a name of its own for each of `count` keypoints.
 ///
 /// # Errors
-/// [`Error::Usage`].
+/// [`Error::KeypointNames`].
 pub fn check_names(names: &[String], count: usize) -> Result<()> {
     if names.len() != count {
-        return Err(Error::Usage(format!("{} keypoint names for {count} keypoints", names.len())));
+        return Err(Error::KeypointNames(format!("{} keypoint names for {count} keypoints", names.len())));
     }
     for (i, name) in names.iter().enumerate() {
         if name.trim().is_empty() || names[..i].contains(name) {
-            return Err(Error::Usage(format!("keypoint name {name:?} is empty or given twice")));
+            return Err(Error::KeypointNames(format!("keypoint name {name:?} is empty or given twice")));
         }
     }
     Ok(())

@@ -16,8 +16,8 @@ use crate::onnx_runtime::{Tensors, from_torch, to_torch};
 /// CPU.
 ///
 /// # Errors
-/// [`Error::Export`] if an input is missing or `network` is none of `nets`, [`Error::Usage`] if the weights are
-/// not on the CPU.
+/// [`Error::Export`] if an input is missing or `network` is none of `nets`, or the weights are not on the
+/// CPU.
 pub fn outputs(
     nets: &TrainedNets,
     arch: &Architecture,
@@ -26,7 +26,7 @@ pub fn outputs(
 ) -> Result<Tensors> {
     // A GPU may round convolutions to TF32 and would be no reference.
     if nets.image_generator.device() != Device::Cpu {
-        return Err(Error::Usage("export needs the networks on the CPU".to_owned()));
+        return Err(Error::Export("the networks must be on the CPU".to_owned()));
     }
     let input = |name: &str| -> Result<Tensor> {
         let tensor = inputs
@@ -66,8 +66,8 @@ pub fn outputs(
         }
         Network::Encoder => {
             let net = nets.encoder.ok_or_else(|| Error::Export("no encoder is trained".to_owned()))?;
-            let looks = net.forward(&input("image")?, Kind::Float);
-            vec![("embeddings", looks.embeddings), ("background", looks.background)]
+            let appearance = net.forward(&input("image")?, Kind::Float);
+            vec![("embeddings", appearance.embeddings), ("background", appearance.background)]
         }
     };
     named.into_iter().map(|(name, tensor)| Ok((name.to_owned(), from_torch(&tensor)?))).collect()

@@ -153,13 +153,14 @@ fn floor_exponents(model: &mut ModelProto) {
 /// tensors, before it is put in `out`. Returns its manifest and the largest difference between the forms.
 ///
 /// # Errors
-/// [`Error::Usage`] if the bundle has the two files already or `out` is taken, [`Error::Export`] if the graph is of another
+/// [`Error::Output`] if the bundle has the two files already or `out` is taken, [`Error::Export`] if the graph is of another
 /// form or the halves draw something else, and those of ONNX Runtime and the file system.
 pub fn split_bundle(dir: &Path, out: &Path, force: bool) -> Result<(Manifest, f32)> {
     let bundle = Bundle::open(dir)?;
     bundle.verify_files()?;
     if bundle.draws_in_two() {
-        return Err(Error::Usage(format!("{}: its image generator is in two files already", dir.display())));
+        let reason = "its image generator is in two files already".to_owned();
+        return Err(Error::Output { path: dir.to_owned(), reason });
     }
     let network = Network::ImageGenerator;
     let content = bundle.read_network(network)?;

@@ -10,9 +10,9 @@ use crate::error::{Error, Result};
 /// Checks that `target` is free, or empty, or a bundle that `force` allows to replace.
 ///
 /// # Errors
-/// [`Error::Usage`] saying what is there; [`Error::Io`].
+/// [`Error::Output`] saying what is there; [`Error::Io`].
 pub fn check(target: &Path, force: bool) -> Result<()> {
-    let fail = |reason: &str| Err(Error::Usage(format!("{}: {reason}", target.display())));
+    let fail = |reason: &str| Err(Error::Output { path: target.to_owned(), reason: reason.into() });
     if !target.exists() {
         return Ok(());
     }

@@ -12,15 +12,15 @@ use crate::dataset::tensors::{load, tensor};
 use crate::error::{Error, Result};
 use crate::subject::Subject;
 
-/// Pictures looked at, spread over the set.
+/// Most pictures, spread over the set.
 const PICTURES: usize = 300;
 
 /// A picture's file and its landmarks, normalised coordinates.
 type Annotated = (String, Shape);
 
-/// Landmarks seen from the keypoints.
+/// How close keypoints keep to landmarks.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Landmarks {
+pub struct LandmarkDistances {
     /// Names of the landmarks.
     pub names: Vec<String>,
     /// Their mean places in the mean shape's coordinates.
@@ -31,24 +31,19 @@ pub struct Landmarks {
     pub n: usize,
 }
 
-impl Landmarks {
-    /// Looks at the pictures of the training side of `set` (a folder with `train/`, in it pictures and a
+impl LandmarkDistances {
+    /// Finds keypoints in the pictures of the training side of `set` (a folder with `train/`, in it pictures and a
     /// `landmarks.csv`) and lays their keypoints over the mean shape `layout`.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] naming what is missing or does not parse; those of the detector.
-    pub fn see(subject: &mut dyn Subject, set: &Path, layout: &[[f64; 2]]) -> Result<Self> {
+    pub fn measure(subject: &mut dyn Subject, set: &Path, layout: &[[f64; 2]]) -> Result<Self> {
         let folder = set.join("train");
         let path = folder.join(ANNOTATIONS);
         let (names, rows) = parse(&std::fs::read_to_string(&path).map_err(Error::io(&path))?, &path)?;
         let step = rows.len().div_ceil(PICTURES).max(1);
         let rows: Vec<_> = rows.into_iter().step_by(step).collect();
-        let side = subject.detector_size().ok_or_else(|| {
-            Error::Usage(
-                "--landmarks needs a detector, and the run has none yet: train it with `trainer detector`"
-                    .into(),
-            )
-        })?;
+        let side = subject.detector_size().ok_or(Error::NoDetector)?;
         let seen = in_batches("annotated pictures", rows.len(), |range| {
             let pictures = rows[range]
                 .iter()
@@ -158,7 +153,7 @@ mod tests {
         let shapes: Vec<Shape> =
             [0.1, -0.2].map(|s| layout.iter().map(|p| [2.0 * p[0] + s, 2.0 * p[1]]).collect()).to_vec();
         let landmarks: Vec<Shape> = shapes.iter().map(|s| vec![s[2]]).collect();
-        let found = Landmarks::of(vec!["tip".into()], &shapes, &landmarks, &layout);
+        let found = LandmarkDistances::of(vec!["tip".into()], &shapes, &landmarks, &layout);
         assert!(found.distances[2][0] < 1e-9);
         assert!((found.distances[0][0] - 0.5f64.sqrt()).abs() < 1e-9, "{found:?}");
         assert!((found.layout[0][1] - 0.5).abs() < 1e-9 && found.n == 2);

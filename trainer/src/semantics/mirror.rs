@@ -9,7 +9,7 @@ use super::align::{distance, radius};
 /// from its centre).
 const LANDS: f64 = 0.45;
 /// A partner must be nearer than a keypoint is to itself by this many standard errors.
-const SURE: f64 = 3.0;
+const CONFIDENT: f64 = 3.0;
 
 /// Where a keypoint lands in the mirror.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -50,12 +50,17 @@ impl Mirror {
             (0..k).map(|j| (0..k).min_by(|a, b| at(j, *a).total_cmp(&at(j, *b))).unwrap_or(j)).collect();
         let is_partner = |j: usize, i: usize| {
             // `a` is nearer to `b` than to itself.
-            let sure = |a: usize, b: usize| {
+            let confident = |a: usize, b: usize| {
                 let gain: Vec<f64> =
                     distances[a][a].iter().zip(&distances[a][b]).map(|(own, d)| own - d).collect();
                 significant(&gain)
             };
-            i > j && nearest[j] == i && nearest[i] == j && at(j, i) < near && sure(j, i) && sure(i, j)
+            i > j
+                && nearest[j] == i
+                && nearest[i] == j
+                && at(j, i) < near
+                && confident(j, i)
+                && confident(i, j)
         };
         let lands_on_itself = |j: &usize| nearest[*j] == *j && at(*j, *j) < near;
         Self {
@@ -82,11 +87,11 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Whether the mean lies above 0 by [`SURE`] standard errors.
+/// Whether the mean lies above 0 by [`CONFIDENT`] standard errors.
 fn significant(values: &[f64]) -> bool {
     let (n, m) = (values.len() as f64, mean(values));
     let variance = values.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    m > SURE * (variance / n.max(1.0)).sqrt() && m > 0.0
+    m > CONFIDENT * (variance / n.max(1.0)).sqrt() && m > 0.0
 }
 
 #[cfg(test)]

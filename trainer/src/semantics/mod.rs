@@ -16,7 +16,7 @@ use tch::{Kind, Tensor};
 use crate::error::Result;
 use crate::subject::Subject;
 use align::Aligned;
-use annotated::Landmarks;
+use annotated::LandmarkDistances;
 use mirror::Mirror;
 use observed::Observed;
 
@@ -37,7 +37,7 @@ pub struct Semantics {
     /// Pictures that this was found in.
     pub source: String,
     /// How close keypoints keep to landmarks, if pictures with landmarks were given.
-    pub landmarks: Option<Landmarks>,
+    pub landmarks: Option<LandmarkDistances>,
 }
 
 impl Semantics {
@@ -53,7 +53,7 @@ impl Semantics {
     ) -> Result<Self> {
         let layout = aligned.mean.clone();
         let mirror = Mirror::test(&observed.points, &observed.mirrored, &layout);
-        let landmarks = set.map(|set| Landmarks::see(subject, set, &layout)).transpose()?;
+        let landmarks = set.map(|set| LandmarkDistances::measure(subject, set, &layout)).transpose()?;
         Ok(Self {
             names: names::names(&layout, &mirror, landmarks.as_ref()),
             skeleton: skeleton::edges(aligned, &mirror),

@@ -2,7 +2,7 @@
 //! are the picture's.
 
 use super::align::{centre, distance, radius};
-use super::annotated::Landmarks;
+use super::annotated::LandmarkDistances;
 use super::mirror::Mirror;
 
 /// Beyond this share of half the layout's height from the middle begins the next row of names.
@@ -14,7 +14,7 @@ const COLUMN: f64 = 0.2;
 /// A keypoint bears the name of a landmark that is nearer than this many distances between neighbouring landmarks.
 const NEAR: f64 = 0.5;
 
-/// What a keypoint is called before numbers tell it from others.
+/// What a keypoint is called before numbers distinguish it from others.
 #[derive(Clone, Debug, PartialEq)]
 struct Stem {
     name: String,
@@ -24,7 +24,7 @@ struct Stem {
 
 /// A name for each keypoint of the mean shape `layout`, no two alike: `upper-left`, `centre`, `right-2`, or with
 /// `landmarks` annotated names where they fit: `eye-left`.
-pub fn names(layout: &[[f64; 2]], mirror: &Mirror, landmarks: Option<&Landmarks>) -> Vec<String> {
+pub fn names(layout: &[[f64; 2]], mirror: &Mirror, landmarks: Option<&LandmarkDistances>) -> Vec<String> {
     let from_layout = by_place(layout, mirror);
     let from_landmarks =
         landmarks.map_or_else(|| vec![None; layout.len()], |l| by_landmark(l, radius(layout)));
@@ -79,7 +79,7 @@ fn by_place(layout: &[[f64; 2]], mirror: &Mirror) -> Vec<Stem> {
 }
 
 /// The landmark that each keypoint keeps to, if one is near enough; `size` is the layout's.
-fn by_landmark(landmarks: &Landmarks, size: f64) -> Vec<Option<Stem>> {
+fn by_landmark(landmarks: &LandmarkDistances, size: f64) -> Vec<Option<Stem>> {
     let neighbours: Vec<f64> = (0..landmarks.layout.len())
         .map(|a| {
             let others = (0..landmarks.layout.len()).filter(|b| *b != a);
@@ -183,7 +183,7 @@ mod tests {
         let mut distances: Vec<Vec<f64>> =
             FACE.iter().map(|p| layout.iter().map(|l| distance(*p, *l)).collect()).collect();
         distances[1][0] = 0.01;
-        let landmarks = Landmarks {
+        let landmarks = LandmarkDistances {
             names: ["eye-left", "eye-right", "mouth"].map(str::to_owned).to_vec(),
             layout,
             distances,
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn partners_at_one_landmark_are_both_named_after_it() {
-        let landmarks = Landmarks {
+        let landmarks = LandmarkDistances {
             names: vec!["beak".into()],
             layout: vec![[0.0, 0.0]],
             distances: vec![vec![0.1], vec![0.05], vec![2.0]],

@@ -11,7 +11,7 @@ use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::subject::{Subject, detect, narrow};
 
-/// Pictures looked at.
+/// Most pictures.
 const PICTURES: usize = 400;
 /// Seed of generated pictures.
 const SAMPLE_SEED: i64 = 501;
@@ -34,12 +34,12 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Looks at pictures in `real`, cut as in training: of packs that hold some back those, of everything else all.
-    /// Without any, at generated pictures.
+    /// Finds keypoints in the pictures in `real`, cut as in training: of packs that hold some back those, of everything else
+    /// all. Without any, in generated pictures.
     ///
     /// # Errors
     /// Those of reading pictures and of the subject, also that it has no detector; [`crate::Error::Interrupted`].
-    pub fn look(subject: &mut dyn Subject, real: &[PathBuf]) -> Result<Self> {
+    pub fn observe(subject: &mut dyn Subject, real: &[PathBuf]) -> Result<Self> {
         let (images, source) =
             if real.is_empty() { (generated(subject)?, "generated pictures") } else { cut(subject, real)? };
         let n = images.size()[0] as usize;
@@ -70,7 +70,7 @@ impl Observed {
 fn generated(subject: &mut dyn Subject) -> Result<Tensor> {
     let latents = subject.sample(PICTURES as i64, SAMPLE_SEED)?;
     in_batches("generated pictures", PICTURES, |range| {
-        subject.draw(&narrow(&latents, range.start as i64, range.len() as i64))
+        subject.generate(&narrow(&latents, range.start as i64, range.len() as i64))
     })
 }
 

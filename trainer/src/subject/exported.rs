@@ -87,7 +87,7 @@ impl Subject for Exported {
         })
     }
 
-    fn draw(&mut self, latents: &Latents) -> Result<Tensor> {
+    fn generate(&mut self, latents: &Latents) -> Result<Tensor> {
         let ones = Tensor::ones(&latents.keypoints.size()[..2], (Kind::Float, Device::Cpu));
         let inputs = [
             ("keypoints", &latents.keypoints),

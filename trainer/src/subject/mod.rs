@@ -39,14 +39,14 @@ pub trait Subject {
     ///
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
-    fn draw(&mut self, latents: &Latents) -> Result<Tensor>;
+    fn generate(&mut self, latents: &Latents) -> Result<Tensor>;
     /// Images `[N, 3, D, D]` of the detector's size to keypoints `[N, K, 2]`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no detector; those of libtorch or ONNX Runtime.
+    /// [`Error::NoDetector`]; those of libtorch or ONNX Runtime.
     fn detect(&mut self, images: &Tensor) -> Result<Tensor>;
-    /// Images `[N, 3, S, S]` to the embeddings `[N, K, E]` and background `[N, E]` that would draw them; none if there
-    /// is no encoder.
+    /// Images `[N, 3, S, S]` to the embeddings `[N, K, E]` and background `[N, E]` that would reconstruct them; none if
+    /// there is no encoder.
     ///
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
@@ -55,7 +55,7 @@ pub trait Subject {
     ///
     /// # Errors
     /// Those of the checkpoint.
-    fn critic(&self) -> Result<Option<Critic>> {
+    fn discriminator(&self) -> Result<Option<Critic>> {
         Ok(None)
     }
 }
@@ -65,7 +65,7 @@ pub trait Subject {
 /// # Errors
 /// Those of [`Subject::detect`].
 pub fn detect(subject: &mut dyn Subject, images: &Tensor) -> Result<Tensor> {
-    let side = subject.detector_size().ok_or_else(no_detector)?;
+    let side = subject.detector_size().ok_or(Error::NoDetector)?;
     let fits = images.size()[2] == side && images.size()[3] == side;
     let images = if fits {
         images.shallow_clone()
@@ -73,11 +73,6 @@ pub fn detect(subject: &mut dyn Subject, images: &Tensor) -> Result<Tensor> {
         images.f_internal_upsample_bilinear2d_aa([side, side], false, None, None)?
     };
     subject.detect(&images)
-}
-
-/// What to do where a detector is missing.
-pub fn no_detector() -> Error {
-    Error::Usage("the run has no detector yet: train it with `trainer detector`".into())
 }
 
 /// `count` latents from `start` on.

@@ -1,10 +1,12 @@
 //! The networks of a run, by libtorch.
 
+use std::path::Path;
+
 use tch::{Device, Kind, Tensor};
 
-use super::{Subject, no_detector};
+use super::Subject;
 use crate::config::{CropConfig, GanConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nets::encoder::Looks;
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
@@ -12,7 +14,7 @@ use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, Encoder};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::gan::{self, Critic};
+use crate::train::gan::Critic;
 use crate::train::generator::Generator;
 use crate::train::run::Run;
 use crate::train::stored::Stored;
@@ -30,19 +32,19 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// Opens the averaged networks of a run; `which` names the generator's checkpoint.
+    /// Opens the averaged networks of a run; `generator` is the file of the generator's checkpoint.
     ///
     /// # Errors
     /// [`Error::Usage`] or [`Error::Checkpoint`] if there is no generator grown to its full size.
-    pub fn open(run: &Run, which: &str) -> Result<Self> {
-        let checkpoint = Checkpoint::open(&run.named_checkpoint(gan::STAGE, which))?;
+    pub fn open(run: &Run, generator: &Path) -> Result<Self> {
+        let checkpoint = Checkpoint::open(generator)?;
         let detector = Stored::of_run(run, &checkpoint, Device::Cpu)?;
         let encoder = Stored::of_run(run, &checkpoint, Device::Cpu)?;
         Ok(Self { generator: Generator::finished(&checkpoint, Device::Cpu)?, detector, encoder, checkpoint })
     }
 
     /// Images `[N, 3, S, S]` of parts placed by `pose`, which may be of any size or hidden.
-    pub fn draw_posed(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor) -> Tensor {
+    pub fn generate_posed(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor) -> Tensor {
         let mode = Mode::exported(&self.checkpoint.state.config.architecture);
         tch::no_grad(|| self.generator.images.forward(pose, embeddings, background, mode))
     }
@@ -83,12 +85,12 @@ impl Subject for Trained {
         Ok(tch::no_grad(|| self.generator.sample_latents(n)))
     }
 
-    fn draw(&mut self, latents: &Latents) -> Result<Tensor> {
+    fn generate(&mut self, latents: &Latents) -> Result<Tensor> {
         Ok(tch::no_grad(|| self.generator.draw(latents, self.image_size(), 1.0, Kind::Float)))
     }
 
     fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
-        let detector = self.detector.as_ref().ok_or_else(no_detector)?;
+        let detector = self.detector.as_ref().ok_or(Error::NoDetector)?;
         Ok(tch::no_grad(|| detector.net.forward(images, Norm::Running).keypoints))
     }
 
@@ -96,10 +98,10 @@ impl Subject for Trained {
         Ok(self.encoder.as_ref().map(|e| tch::no_grad(|| e.net.forward(images, Kind::Float))))
     }
 
-    fn critic(&self) -> Result<Option<Critic>> {
-        let mut critic = Critic::restored(&self.checkpoint, Device::Cpu)?;
-        // As it judged in training.
-        critic.net.group = self.checkpoint.state.config.gan.norm_group;
-        Ok(Some(critic))
+    fn discriminator(&self) -> Result<Option<Critic>> {
+        let mut discriminator = Critic::restored(&self.checkpoint, Device::Cpu)?;
+        // As in training.
+        discriminator.net.group = self.checkpoint.state.config.gan.norm_group;
+        Ok(Some(discriminator))
     }
 }

@@ -5,7 +5,7 @@ use lkg_bundle::conventions::to_pixels;
 use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Device, Kind, Tensor};
 
-use super::{Picture, Scene};
+use super::{CardPicture, Scene};
 use crate::error::Result;
 use crate::plot;
 use crate::sample::to_picture;
@@ -18,7 +18,7 @@ const BATCH: usize = 50;
 
 impl Scene<'_> {
     /// Names, spread, lines and pairs on the mean picture.
-    pub(super) fn mean(&self) -> Result<Picture> {
+    pub(super) fn mean(&self) -> Result<CardPicture> {
         let mean = mean_image(&self.observed.images, &self.aligned.moves)?;
         let small = to_picture(&mean)?;
         let filter = image::imageops::FilterType::CatmullRom;
@@ -48,7 +48,7 @@ impl Scene<'_> {
                 n => format!("{n} of them found by the mirror test"),
             }
         );
-        Picture::lossless("keypoints", caption, picture)
+        CardPicture::lossless("keypoints", caption, picture)
     }
 }
 

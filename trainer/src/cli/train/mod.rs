@@ -1,3 +1,6 @@
+mod dry_run;
+mod start;
+
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,8 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use self::start::Start;
 use super::choice::Choice;
-use super::dry_run;
 use super::keep::{Keep, KeepBest};
 use super::minutes;
 use super::stop::StopAfter;
@@ -15,7 +18,6 @@ use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::nets::Detector;
-use crate::support::fingerprint;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::keypoints::{self, KeypointsTraining};
@@ -26,6 +28,9 @@ use crate::train::stage::{self, Stage};
 use crate::train::stored::Stored;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: trainer train faces.pack --out runs/faces --preset faces64-edge --stop-after 60"
+)]
 pub struct Train {
     /// Packs, folders, zips or pictures to learn from.
     #[arg(required = true)]
@@ -43,28 +48,28 @@ pub struct Train {
     /// up to its side, or more channels in the image generator, grows from there. Of a run's keypoints.safetensors, its detector: the generator begins at once.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["resume", "dry_run"])]
     from: Option<PathBuf>,
-    /// Hold the generator to the detector of this checkpoint, a run's detector.safetensors, from here on: in the place of the one
-    /// that its keypoints were learned with, or, in a new run, in the place of learning keypoints.
+    /// Hold the generator to the detector of this checkpoint, a run's detector.safetensors, from here on: in the place of the
+    /// one that its keypoints were learned with, or, in a new run, in the place of learning keypoints.
     #[arg(long, value_name = "CHECKPOINT", conflicts_with_all = ["dry_run", "ranks"])]
     detector: Option<PathBuf>,
     /// Stop after this many real images in all, if before the configuration's end.
     #[arg(long, value_name = "N")]
     images: Option<u64>,
     /// Seed of everything random (default: the configuration's).
-    #[arg(long)]
+    #[arg(long, help_heading = "Configuration")]
     seed: Option<u64>,
     /// Arithmetic inside the networks: fp32, bf16 or auto, which is bf16 where the device has it (default: the
     /// configuration's).
-    #[arg(long, value_parser = parse_precision)]
+    #[arg(long, help_heading = "Configuration", value_parser = parse_precision)]
     precision: Option<Precision>,
     /// Minutes between checkpoints.
-    #[arg(long, default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
+    #[arg(long, help_heading = "Checkpoints and records", default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
     save_every: Duration,
     /// Images between sample sheets.
-    #[arg(long, default_value_t = 10_000, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, help_heading = "Checkpoints and records", default_value_t = 10_000, value_name = "IMAGES", value_parser = clap::value_parser!(u64).range(1..))]
     sample_every: u64,
     /// Steps between lines of the log.
-    #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, help_heading = "Checkpoints and records", default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
     #[command(flatten)]
     keep: Keep,
@@ -83,17 +88,8 @@ pub struct Train {
     #[arg(long, conflicts_with = "dry_run")]
     ranks: bool,
     /// Write the last step's gradients into a safetensors file, to compare runs.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Checkpoints and records", value_name = "FILE")]
     dump_gradients: Option<PathBuf>,
-}
-
-/// What a run begins with.
-struct Start {
-    run: Run,
-    config: Config,
-    checkpoint: Option<Checkpoint>,
-    /// That of `--detector`.
-    detector: Option<Checkpoint>,
 }
 
 fn parse_precision(text: &str) -> std::result::Result<Precision, String> {
@@ -109,10 +105,7 @@ impl Train {
     pub fn run(self, device: Device) -> Result<()> {
         self.stop.begin();
         let Some(out) = self.out.as_deref().filter(|_| !self.dry_run) else {
-            let mut config = self.choice.named()?.unwrap_or_default();
-            self.override_config(&mut config)?;
-            let pictures = Store::count(&self.data, config.gan.batch)? as u64;
-            config.gan.resolve_epochs(pictures);
+            let (config, pictures) = self.resolve_alone()?;
             return dry_run::print(&self.choice.name(), &config, pictures, device, self.json);
         };
         let ranks = ranks::join(self.ranks)?;
@@ -120,16 +113,25 @@ impl Train {
         ranks::end(&*ranks, result)
     }
 
+    /// The checked configuration by itself, without a run's or a checkpoint's, with the number of pictures.
+    fn resolve_alone(&self) -> Result<(Config, u64)> {
+        let mut config = self.choice.named()?.unwrap_or_default();
+        self.override_config(&mut config)?;
+        let pictures = Store::count(&self.data, config.gan.batch)? as u64;
+        config.gan.resolve_epochs(pictures);
+        Ok((config, pictures))
+    }
+
     fn train(&self, out: &Path, device: Device, ranks: &Rc<dyn Ranks>) -> Result<()> {
-        let Start { mut run, config, mut checkpoint, detector } = self.start(out, &**ranks)?;
+        let Start { mut run, config, mut checkpoint, detector } = self.resolve(out, &**ranks)?;
         let side = config.architecture.image_size * STORE_FACTOR;
         let store = Store::load(&self.data, side as usize).and_then(|store| {
             store.check_batch(config.gan.batch)?;
             Ok(store)
         });
         let store = Arc::new(ranks::together(&**ranks, store)?);
-        let mend = "give all the same pictures";
-        ranks::check_same(&**ranks, "other pictures", mend, store.fingerprint())?;
+        let fix = "give all the same pictures";
+        ranks::check_same(&**ranks, "other pictures", fix, store.fingerprint())?;
         let size = store.len() as u64;
         let keypoints = checkpoint.take_if(|c| c.state.stage == keypoints::STAGE);
         let learned = checkpoint.as_ref().is_some_and(|c| c.state.config.keypoints.is_on());
@@ -216,90 +218,6 @@ impl Train {
         run.begin(Session::now(keypoints::STAGE, first_step, &self.data, store.len() as u64, device))?;
         stage::train(&mut training, store, run, self.save_every, self.log_every)?;
         keypoints::detector(&Checkpoint::open(&path)?, device)
-    }
-
-    /// Configuration and checkpoint, the same on all ranks. Rank 0 alone looks into the run's folder: other
-    /// machines need not have it.
-    fn start(&self, out: &Path, ranks: &dyn Ranks) -> Result<Start> {
-        let given = ranks::together(ranks, self.choice.named())?;
-        let found = match self.resume && ranks.leads() {
-            true => Run::open(out).and_then(|(run, stored)| {
-                let path = run.checkpoint(gan::STAGE);
-                // Stopped while it learned its keypoints, a run has no generator yet.
-                let begun = path.exists() || !run.checkpoint(keypoints::STAGE).exists();
-                let checkpoint = begun.then(|| Checkpoint::open(&path)).transpose()?;
-                Ok((run, Some(stored), checkpoint))
-            }),
-            // Refused now rather than when all is read and trained.
-            false if ranks.leads() && self.dump_gradients.as_ref().is_some_and(|p| p.exists()) => {
-                Err(Error::Usage("the file of --dump-gradients exists: name another".into()))
-            }
-            false if ranks.leads() => Run::planned(out).and_then(|run| match &self.from {
-                Some(path) => {
-                    let checkpoint = Checkpoint::open(path)?;
-                    Ok((run, Some(checkpoint.state.config.clone()), Some(checkpoint)))
-                }
-                None => Ok((run, None, None)),
-            }),
-            false => Ok((Run::elsewhere(out), None, None)),
-        };
-        let (run, mut stored, mut checkpoint) = ranks::together(ranks, found)?;
-        if (self.resume || self.from.is_some()) && ranks.size() > 1 {
-            let content = checkpoint.as_ref().map(|c| c.content().to_vec()).unwrap_or_default();
-            let content = ranks::from_first(ranks, content);
-            let text = stored.as_ref().map(toml::to_string).transpose();
-            let text = text.map_err(|e| Error::Config(e.to_string()))?.unwrap_or_default();
-            let text = ranks::from_first(ranks, text.into_bytes());
-            if !ranks.leads() {
-                checkpoint = Some(Checkpoint::parse(&run.checkpoint(gan::STAGE), content)?);
-                stored = Some(
-                    toml::from_str(&String::from_utf8_lossy(&text))
-                        .map_err(|e| Error::Config(e.to_string()))?,
-                );
-            }
-        }
-        let mut config = given.or(stored).unwrap_or_default();
-        let detector = self.detector.as_ref().map(|path| Checkpoint::open(path)).transpose();
-        let detector = ranks::together(ranks, detector)?;
-        let checked = self.override_config(&mut config).and_then(|()| {
-            config.gan.share(ranks.size())?;
-            if let Some(checkpoint) = checkpoint.as_ref().filter(|c| c.state.stage == keypoints::STAGE) {
-                keypoints::check_detector(checkpoint, &config)?;
-                // Taken as they are, however many pictures the configuration would have shown.
-                config.keypoints.images = checkpoint.state.images_seen;
-                config.check()?;
-            } else if let Some(checkpoint) = &checkpoint {
-                checkpoint.check_grows(&config)?;
-                let (planned, seen) = (config.gan.images.iter().sum::<u64>(), checkpoint.state.images_seen);
-                if self.from.is_some() && planned <= seen {
-                    return Err(Error::Usage(format!(
-                        "{}: it has seen {seen} images, and gan.images {:?} ends there: name more with --set \
-                         gan.images=[…]",
-                        self.from.as_deref().unwrap_or(out).display(),
-                        config.gan.images
-                    )));
-                }
-            }
-            if let Some(detector) = &detector {
-                keypoints::check_replacement(detector, checkpoint.as_ref(), &config)?;
-                if checkpoint.is_none() {
-                    // What its keypoints were learned from is what this run's are.
-                    config.keypoints.images = detector.state.config.keypoints.images;
-                    config.check()?;
-                }
-            }
-            // The pictures are looked at before anything is written.
-            let pictures = Store::count(&self.data, config.gan.batch)?;
-            gan::check_requirements(&config)?;
-            config.gan.resolve_epochs(pictures as u64);
-            Ok(())
-        });
-        ranks::together(ranks, checked)?;
-        let text = toml::to_string(&config).map_err(|e| Error::Config(e.to_string()))?;
-        let mend = "start all with the same --config and flags";
-        let print = fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
-        ranks::check_same(ranks, "another configuration", mend, print)?;
-        Ok(Start { run, config, checkpoint, detector })
     }
 
     fn override_config(&self, config: &mut Config) -> Result<()> {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use tch::Device;
 
+use crate::cli::json;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::nets::Detector;
@@ -43,7 +44,7 @@ pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: b
     let mut networks = measure::networks(&gan);
     let detector = Stored::<Detector>::new(&config.architecture, device);
     let count: usize = parameters::trained(&detector.store).iter().map(|(_, t)| t.numel()).sum();
-    networks.push(Network { name: "detector (second stage)".into(), parameters: count as u64 });
+    networks.push(Network { name: "detector (a stage of its own)".into(), parameters: count as u64 });
     let held = measure::held(&gan);
     let sizes = measure::estimate(&mut gan, config, device)?;
     let activations = sizes.iter().map(|s| s.activations).max().unwrap_or_default();
@@ -53,8 +54,7 @@ pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: b
     let device = format!("{device:?}").to_lowercase();
     let plan = Plan { name, device, pictures, config, networks, memory, sizes, total_seconds };
     if json {
-        let text = serde_json::to_string_pretty(&plan).map_err(|e| Error::Usage(e.to_string()))?;
-        println!("{text}");
+        println!("{}", json::pretty(&plan)?);
         return Ok(());
     }
     plan.print()
