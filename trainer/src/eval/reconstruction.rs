@@ -211,7 +211,7 @@ impl ReconstructionReport {
             vec![metric("reconstruction PSNR", self.reconstructed.psnr, "dB", self.n, &protocol)];
         metrics.extend(self.reconstructed.perceptual.map(|value| {
             let protocol = format!(
-                "the same, in features of {}; blurred: {:.3}, the mean picture: {:.3}",
+                "distance of these reconstructions from the pictures in features of {}; blurred pictures: {:.3}, the mean picture: {:.3}",
                 FeatureNet::NAME,
                 self.blurred.perceptual.unwrap_or_default(),
                 self.mean.perceptual.unwrap_or_default()
