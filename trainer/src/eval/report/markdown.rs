@@ -100,7 +100,7 @@ impl EvaluationReport {
             let _ = writeln!(
                 t,
                 "The generator was trained against a discriminator that sees the same features \
-                 (`feature_discriminator_weight`), and these numbers flatter it: those of another network say more.\n"
+                 (`gan.feature_discriminator.weight`), and these numbers flatter it: those of another network say more.\n"
             );
         }
         if let Some(o) = &q.overfitting {
