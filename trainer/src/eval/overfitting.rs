@@ -25,7 +25,7 @@ pub struct Overfitting {
 impl Overfitting {
     /// Where unseen pictures lie between the training pictures (0) and generated ones (1), `r_v` of Karras et al.,
     /// "Training Generative Adversarial Networks with Limited Data", 2020: at 0 more pictures would teach nothing new, at 1
-    /// the discriminator takes an unseen face for a generated one. None where it does not tell real from generated.
+    /// the discriminator takes an unseen face for a generated one. None where it does not separate real from generated.
     pub fn ratio(&self) -> Option<f64> {
         let span = self.training - self.generated;
         (span > 1e-6).then(|| (self.training - self.held_out) / span)

@@ -2,7 +2,6 @@
 
 use lkg_bundle::manifest::Provenance;
 use lkg_bundle::{Bundle, Network};
-use serde::Deserialize;
 use tch::{Device, Kind, Tensor};
 
 use super::Subject;
@@ -112,7 +111,7 @@ impl Subject for Exported {
 
 /// The configuration that a bundle's networks were trained with, in the form that it has now.
 fn trained_with(provenance: &Provenance) -> Config {
-    Config::deserialize(&provenance.config).unwrap_or_default()
+    serde_json::from_value(provenance.config.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]
