@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::disk;
-use super::layout::{self, Options, Split};
+use super::layout::{self, CollectOptions, Split};
 use super::pack::{Content, LeftOut, Level, MANIFEST, Manifest, PackedPicture, hex, level_sides};
 use super::scan::{self, Plan, Scanned, Skip};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub struct Import {
     /// The pack's folder.
     pub out: PathBuf,
     /// What is collected and cut.
-    pub options: Options,
+    pub options: CollectOptions,
     /// Side of the pictures in pixels.
     pub side: u32,
     /// Which are kept from training.
@@ -53,7 +53,7 @@ impl Import {
         Self {
             sources,
             out,
-            options: Options::default(),
+            options: CollectOptions::default(),
             side: 256,
             hold_out: HoldOut::Published,
             force: false,
@@ -361,8 +361,9 @@ mod tests {
         let (dir, pictures, out) = set();
         let csv = dir.path().join("b.csv");
         fs::write(&csv, "file,x,y,width,height\n00.png,4,6,10,8\n01.png,30,20,20,20\n").unwrap();
-        let options = Options { boxes: Some(csv.clone()), margin: Some(1.0), ..Options::default() };
-        let cut = |options: &Options| {
+        let options =
+            CollectOptions { boxes: Some(csv.clone()), margin: Some(1.0), ..CollectOptions::default() };
+        let cut = |options: &CollectOptions| {
             import(&Import { options: options.clone(), force: true, ..request(&pictures, &out) })
                 .unwrap()
                 .content
