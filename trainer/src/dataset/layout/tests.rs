@@ -10,7 +10,7 @@ use crate::dataset::annotations::annotations;
 use crate::dataset::fixtures::{encode, scene};
 use crate::dataset::import::{HoldOut, Import, import};
 use crate::dataset::landmark_set::{self, LandmarkSet};
-use crate::dataset::pack::Content;
+use crate::dataset::pack::PackContent;
 
 fn put(path: PathBuf, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -46,13 +46,13 @@ fn celeba(root: &Path) {
     put(root.join("Eval/list_eval_partition.txt"), &lists[3]);
 }
 
-fn packed(root: &Path, options: CollectOptions) -> Result<Content> {
+fn packed(root: &Path, options: CollectOptions) -> Result<PackContent> {
     let out = tempfile::tempdir().unwrap();
     let request = Import::new(vec![root.to_owned()], out.path().join("pack"));
     Ok(import(&Import { side: 64, options, hold_out: HoldOut::Published, ..request })?.content)
 }
 
-fn held_out(content: &Content) -> Vec<&str> {
+fn held_out(content: &PackContent) -> Vec<&str> {
     content.pictures.iter().filter(|p| p.held_out).map(|p| p.name.as_str()).collect()
 }
 
