@@ -36,7 +36,7 @@ impl Layout {
         }
     }
 
-    /// What the folder `root` looks like.
+    /// The layout of the folder `root`.
     pub fn detect(root: &Path) -> Self {
         if celeba::is_at(root) {
             Self::CelebA
@@ -63,7 +63,7 @@ pub enum Fit {
 
 /// What to collect.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct CollectOptions {
     /// The layout, if it is not to be found out.
     pub layout: Option<Layout>,
     /// CelebA: the pictures in the wild instead of the aligned ones.
@@ -127,7 +127,7 @@ const POINTS_MARGIN: f64 = 2.5;
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Data`] naming what is missing, or [`Error::Usage`].
-pub fn collect(sources: &[PathBuf], options: &Options) -> Result<Collection> {
+pub fn collect(sources: &[PathBuf], options: &CollectOptions) -> Result<Collection> {
     let layout = match (options.layout, sources) {
         (Some(layout), _) => layout,
         (None, [root]) if root.is_dir() => Layout::detect(root),
@@ -201,7 +201,7 @@ fn plain(sources: &[PathBuf]) -> Result<Vec<Item>> {
         items.extend(pictures_at(source)?);
     }
     if items.is_empty() {
-        return Err(Error::Usage("no pictures named".into()));
+        return Err(Error::NoPictures);
     }
     Ok(items)
 }

@@ -8,9 +8,10 @@ use lkg_bundle::onnx::{
     OperatorSetId, TensorProto, TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use lkg_bundle::{BundleDims, Dim, Network, TensorSpec};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::error::{Error, Result};
+use crate::onnx_runtime::elements;
 
 /// Version of the standard operator set that graphs are written in: the newest that a Jetson's older ONNX Runtime
 /// and TensorRT know in full.
@@ -43,7 +44,7 @@ impl Value {
 
 /// A finished network.
 #[derive(Clone, Debug)]
-pub struct Exported {
+pub struct ExportedGraph {
     /// The graph, ready to be encoded.
     pub model: ModelProto,
     /// Multiply-accumulates for one image, convolutions and matrix products only.
@@ -85,7 +86,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Export`] if `outputs` are not those of the contract in name and shape.
-    pub fn finish(mut self, outputs: &[(&str, Value)]) -> Result<Exported> {
+    pub fn finish(mut self, outputs: &[(&str, Value)]) -> Result<ExportedGraph> {
         let specs = self.network.outputs(&self.dims);
         for spec in &specs {
             let value = outputs.iter().find(|(name, _)| *name == spec.name).map(|(_, v)| v);
@@ -115,7 +116,7 @@ impl Graph {
             opset_import: vec![OperatorSetId { domain: String::new(), version: OPSET }],
             functions: vec![],
         };
-        Ok(Exported { model, macs: self.macs })
+        Ok(ExportedGraph { model, macs: self.macs })
     }
 
     /// A float constant of the given shape.
@@ -184,15 +185,6 @@ impl Graph {
     ) -> Value {
         self.nodes(op, inputs, attributes, vec![shape]).swap_remove(0)
     }
-}
-
-/// Elements of a tensor in row-major order, as float32.
-///
-/// # Errors
-/// [`Error::Torch`] if they can't be read.
-pub fn elements(tensor: &Tensor) -> Result<Vec<f32>> {
-    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view([-1]);
-    Ok(Vec::try_from(&flat)?)
 }
 
 /// Product of the axes' lengths, the batch counting as one.
