@@ -14,7 +14,6 @@ use image::RgbImage;
 use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 use lkg_bundle::{Bundle, Manifest};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use lkg_runtime::Result;
 use lkg_runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
 use lkg_runtime::frame::Frame;
@@ -22,8 +21,9 @@ use lkg_runtime::live::{LiveLoop, LoopOptions, Opener, Overlay, Screen, ScreenOp
 use lkg_runtime::media::control::{Switch, Wish};
 use lkg_runtime::media::keypoints::KeypointsSink;
 use lkg_runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-use lkg_runtime::media::{self, Captured, Next, Source, SourceOptions};
+use lkg_runtime::media::{self, Captured, Next, SinkSpec, Source, SourceOptions};
 use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// Counts what is asked for, by whichever thread.
 struct Counting;
@@ -268,7 +268,7 @@ fn a_warm_loop_allocates_nothing() {
     // Drawn on as it is, and enlarged.
     for (i, size) in [(640, 480), (160, 120)].into_iter().enumerate() {
         let keypoints = KeypointsSink::create(place.path(&format!("{i}.jsonl")).as_ref(), false).unwrap();
-        let null = open_output("null", OutputOptions::default()).unwrap();
+        let null = open_output(&SinkSpec::Null, OutputOptions::default()).unwrap();
         let (seen, faces) = run(drawn(size), true, &place.manifest, vec![null, Box::new(keypoints)]);
         assert!(faces < WARM + COUNTED, "it is lost and found");
         assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)), "at {size:?}");
@@ -302,7 +302,7 @@ fn what_a_network_runs_on_allocates_little() {
 fn named(name: String) -> Opener {
     Arc::new(move || {
         let options = SourceOptions { size: Some((160, 120)), ..SourceOptions::default() };
-        media::open(Some(&name), &options)
+        media::open(&name.parse()?, &options)
     })
 }
 
@@ -313,7 +313,7 @@ fn sources_use_their_pictures_again() {
     let mut source = (drawn((160, 120)))().unwrap();
     let mut sinks = ["avi", "mp4"].map(|kind| {
         let path = place.path(&format!("clip.{kind}"));
-        open_output(&path, OutputOptions::default()).unwrap()
+        open_output(&path.parse().unwrap(), OutputOptions::default()).unwrap()
     });
     let mut raw = Vec::new();
     for _ in 0..WARM + COUNTED + 2 {

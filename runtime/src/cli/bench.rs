@@ -36,9 +36,10 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
         cold::child(&dir, &options, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
         return Ok(0);
     }
-    if let (Some(mode), Some(dir)) = (args.worker, &args.source) {
+    if let (Some(mode), Some(source)) = (args.worker, &args.source) {
+        let dir = source.path().ok_or_else(|| Error::Usage(format!("{source}: no folder of frames")))?;
         let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-        worker::run(&open_bundle(common)?, &options, mode, Path::new(dir), &mut input, &mut output)?;
+        worker::run(&open_bundle(common)?, &options, mode, &dir, &mut input, &mut output)?;
         return Ok(0);
     }
     let (outputs, times) = outputs(args)?;
@@ -198,7 +199,7 @@ impl<'a> Run<'a> {
         let combinations = plan::combinations(&args.scan, &args.batch, &self.options)?;
         let size = (args.size.width, args.size.height);
         let material = match &args.source {
-            Some(name) => Material::file(name)?,
+            Some(source) => Material::file(source)?,
             None => Material::synthetic(&self.bundle, &self.options, size, args.seed)?,
         };
         let mut plan = plan::Plan::load(&self.bundle, &combinations, &material, args.seed, !scan)?;

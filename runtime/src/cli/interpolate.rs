@@ -49,7 +49,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
         ));
     }
     let options = OutputOptions { force: args.force, fps: None };
-    let sink = open_output(&args.out.to_string_lossy(), options)?;
+    let sink = open_output(&args.out.to_string_lossy().parse()?, options)?;
     let mut studio = Studio::new(bundle, common.engine());
     let size = studio.size() as u32;
     let side = size * overlay::enlargement(size, size);

@@ -20,5 +20,5 @@ pub use outputs::{Failed, Screen, ScreenOpener};
 pub use paint::{Layers, Overlay, Painter, Scene};
 pub use report::{Ended, Report};
 pub use run::{Finder, LiveLoop, LoopOptions};
-pub use supply::{Chooser, Opener, Supplied, Supply};
+pub use supply::{Choice, Chooser, Opener, Supplied, Supply};
 pub(crate) use view::{Hud, Marks, View};

@@ -10,7 +10,7 @@ use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, stamp};
 use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
 use crate::media::window::Display;
-use crate::media::{self, Error};
+use crate::media::{self, Error, SinkSpec};
 
 /// What shows pictures to a person.
 pub trait Screen {
@@ -207,7 +207,7 @@ impl Outputs {
     pub fn record(&mut self, on: bool, notice: Notice<'_>) {
         if on && self.recording.is_none() {
             let path = free_name("recording", "avi");
-            match open_output(&path.to_string_lossy(), OutputOptions::default()) {
+            match open_output(&SinkSpec::Avi(path.clone()), OutputOptions::default()) {
                 Ok(mut sink) => {
                     if let Some(origin) = self.origin {
                         sink.mark(origin);

@@ -99,10 +99,10 @@ fn another_source_is_gone_over_to() {
         first()
     });
     let others = vec![slow, scripts(true, vec![])];
-    let mut others = others.into_iter().enumerate();
+    let mut others = (0..).zip(others);
     supply.set_chooser(Box::new(move |now| {
-        asked.lock().unwrap().push(now.to_owned());
-        others.next().map(|(i, opener)| (format!("other {i}"), opener))
+        asked.lock().unwrap().push(now);
+        others.next().map(|(i, opener)| Choice { camera: Some(i), name: format!("other {i}"), opener })
     }));
     assert_eq!(frames_until(&mut supply, 2), [0, 1]);
     assert!(supply.change());
@@ -116,7 +116,8 @@ fn another_source_is_gone_over_to() {
         assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert!(!supply.change());
-    assert_eq!(*seen.lock().unwrap(), ["scripted", "scripted", "other 1"]);
+    // A scripted source is no camera of the machine; one that does not open counts as the present one.
+    assert_eq!(*seen.lock().unwrap(), [None, None, Some(1)]);
 }
 
 #[test]

@@ -166,6 +166,10 @@ impl Source for CameraSource {
         format!("{} ({}, {})", self.info.name, self.info.path.display(), self.mode)
     }
 
+    fn camera(&self) -> Option<u32> {
+        Some(self.info.index)
+    }
+
     fn is_live(&self) -> bool {
         true
     }
