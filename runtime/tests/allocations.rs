@@ -17,8 +17,9 @@ use lkg_bundle::{Bundle, Manifest};
 use lkg_runtime::Result;
 use lkg_runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
 use lkg_runtime::frame::Frame;
-use lkg_runtime::live::{LiveLoop, LoopOptions, Opener, Overlay, Screen, ScreenOpener, Supply};
-use lkg_runtime::media::control::{Switch, Wish};
+use lkg_runtime::live::{
+    Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Switch, Viewer, WindowOpener,
+};
 use lkg_runtime::media::keypoints::KeypointsSink;
 use lkg_runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
 use lkg_runtime::media::{self, Captured, Next, SinkSpec, Source, SourceOptions};
@@ -171,22 +172,33 @@ struct Pane {
     seen: Rc<Seen>,
 }
 
-impl Screen for Pane {
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
+impl Pane {
+    fn take(&mut self, picture: &RgbImage) {
         self.pixels.clear();
         self.pixels.extend(picture.pixels().map(|p| u32::from_be_bytes([0, p.0[0], p.0[1], p.0[2]])));
         self.seen.note();
+    }
+}
+
+impl Viewer for Pane {
+    fn name(&self) -> String {
+        "pane".to_owned()
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.take(shown.picture);
         Ok(())
     }
 
-    fn refresh(&mut self) -> media::Result<()> {
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
+        self.take(picture);
         Ok(())
     }
 
-    fn wishes(&mut self) -> Vec<Wish> {
+    fn commands(&mut self) -> Vec<Command> {
         // Mirrored and back again, while it warms up.
         match self.seen.frames.get() {
-            n if n < WARM && n % 25 == 24 => vec![Wish::Set(Switch::Mirror, n % 50 == 24)],
+            n if n < WARM && n % 25 == 24 => vec![Command::Set(Switch::Mirror, n % 50 == 24)],
             _ => Vec::new(),
         }
     }
@@ -198,7 +210,8 @@ impl Sink for Pane {
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {
-        self.show(shown.picture)
+        self.take(shown.picture);
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> media::Result<Vec<Written>> {
@@ -213,19 +226,25 @@ fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn
     let mut tracker = FaceTracker::new(detector, TrackOptions::live(manifest));
     let seen = Rc::new(Seen::default());
     let pane = Pane { pixels: Vec::new(), seen: Rc::clone(&seen) };
-    let mut screen: Option<ScreenOpener> = None;
+    let mut opener: Option<WindowOpener> = None;
     if window {
-        screen = Some(Box::new(|_| Ok(Box::new(pane) as Box<dyn Screen>)));
+        opener = Some(Box::new(|_| Ok(Box::new(pane) as Box<dyn Viewer>)));
     } else {
         sinks.push(Box::new(pane));
     }
     let report = LiveLoop {
-        supply: Supply::open(source, false, None).unwrap(),
+        supply: FrameSupply::open(source, false, None).unwrap(),
         finder: &mut tracker,
         painter: &mut Overlay::new(manifest),
         sinks,
-        screen,
-        options: LoopOptions { numbers: true, max_frames: Some(WARM + COUNTED), ..LoopOptions::default() },
+        viewers: Vec::new(),
+        window: opener,
+        options: LoopOptions {
+            numbers: true,
+            change: window,
+            max_frames: Some(WARM + COUNTED),
+            ..LoopOptions::default()
+        },
         stop: &|| false,
         notice: &mut |_| {},
     }

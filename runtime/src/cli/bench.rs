@@ -16,7 +16,9 @@ use crate::bench::frames::Material;
 use crate::bench::host::{Accelerator, Condition, Host};
 use crate::bench::live::{self, LiveOptions};
 use crate::bench::meter::{self, MachineTime, Meters};
-use crate::bench::report::{Config, Contention, Ends, Measurement, Memory, Report, SCHEMA, Tool, Verdict};
+use crate::bench::report::{
+    BenchReport, Config, Contention, Ends, Measurement, Memory, SCHEMA, Tool, Verdict,
+};
 use crate::bench::verdict::judge;
 use crate::bench::workload::Pipeline;
 use crate::bench::{cold, compare, plan, worker};
@@ -190,7 +192,7 @@ impl<'a> Run<'a> {
     }
 
     /// Measures everything that was asked for, in the order: networks loaded, cold, warm, live.
-    fn all(self, times: Option<String>) -> Result<(Report, Vec<crate::bench::executor::Series>)> {
+    fn all(self, times: Option<String>) -> Result<(BenchReport, Vec<crate::bench::executor::Series>)> {
         let args = self.args;
         let time_utc = iso(&stamp(SystemTime::now()));
         let host = Host::read();
@@ -224,7 +226,7 @@ impl<'a> Run<'a> {
         conditions.end = Condition::read();
         let (rss_end, rss_peak) = meter::memory();
         let find = |name: &str| series.iter().find(|s| s.name == name);
-        let mut report = Report {
+        let mut report = BenchReport {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
             time_utc,

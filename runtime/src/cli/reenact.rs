@@ -10,9 +10,9 @@ use super::live::{self, Files, LiveConfig};
 use super::reenact_args::Driver;
 use super::{open_bundle, remark, service};
 use crate::edit::{BundleId, Studio};
-use crate::engine::Detector;
+use crate::engine::{Detector, EngineSummary};
 use crate::error::{Error, Result};
-use crate::live::{Finder, LiveLoop, Opener};
+use crate::live::{Finder, LiveLoop, LoopOptions, Opener};
 use crate::media::sink::Sink;
 use crate::media::{Source, SourceOptions, SourceSpec};
 use crate::reenact::{Paste, Puppet, PuppetOptions, Recording, recorder};
@@ -116,9 +116,13 @@ impl Motion {
         common: &Common,
         bundle: &Bundle,
         config: &LiveConfig,
-    ) -> Result<(Box<dyn Finder>, String)> {
+    ) -> Result<(Box<dyn Finder>, EngineSummary)> {
         match self {
-            Self::Recorded(recording) => Ok((Box::new(recording.finder()), "recorded motion".to_owned())),
+            Self::Recorded(recording) => {
+                let engine =
+                    EngineSummary { chosen: "recorded motion".to_owned(), ..EngineSummary::default() };
+                Ok((Box::new(recording.finder()), engine))
+            }
             Self::Found(_) => {
                 let detector = Detector::load(bundle, &common.engine())?;
                 let engine = detector.summary();
@@ -159,8 +163,12 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         finder: finder.as_mut(),
         painter: &mut puppet,
         sinks: wiring.sinks,
-        screen: wiring.window.then(|| live::screen(title)),
-        options: config.live.loop_options(engine, origin),
+        viewers: wiring.viewers,
+        window: wiring.window.then(|| live::window(title)),
+        options: LoopOptions {
+            change: config.save_motion.is_some(),
+            ..config.live.loop_options(engine, origin)
+        },
         stop: &service::stop,
         notice: &mut remark,
     }

@@ -9,7 +9,7 @@ use super::live::{self, Files, LiveConfig};
 use super::{open_bundle, remark, service};
 use crate::engine::Detector;
 use crate::error::Result;
-use crate::live::{LiveLoop, Overlay};
+use crate::live::{LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
 use crate::media::keypoints::KeypointsSink;
 use crate::media::sink::Sink;
@@ -63,8 +63,9 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         finder: &mut tracker,
         painter: &mut Overlay::new(bundle.manifest()),
         sinks: wiring.sinks,
-        screen: wiring.window.then(|| live::screen(title)),
-        options: config.live.loop_options(engine, None),
+        viewers: wiring.viewers,
+        window: wiring.window.then(|| live::window(title)),
+        options: LoopOptions { change: config.keypoints.is_some(), ..config.live.loop_options(engine, None) },
         stop: &service::stop,
         notice: &mut remark,
     }

@@ -10,7 +10,9 @@ use super::face::REACH;
 use super::file::{BundleId, PhotoId, SessionFile};
 use super::paste::sample;
 use super::{Face, Session};
-use crate::engine::{Detector, Encoder, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
+use crate::engine::{
+    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Latent,
+};
 use crate::error::{Error, Result};
 use crate::media::picture;
 use crate::vision::crop::Crop;
@@ -269,7 +271,7 @@ impl Studio {
     }
 
     /// What computes, on one line; empty before anything was drawn.
-    pub fn summary(&self) -> String {
+    pub fn summary(&self) -> EngineSummary {
         self.image_generator.as_ref().map(ImageGenerator::summary).unwrap_or_default()
     }
 }

@@ -3,9 +3,9 @@
 pub mod avi;
 pub mod camera;
 pub mod child;
-pub mod control;
 mod error;
 mod ffmpeg;
+pub(crate) mod frame_pool;
 mod frames;
 pub mod jpeg;
 pub mod keypoints;
@@ -24,7 +24,6 @@ pub mod sink;
 pub mod slot;
 pub mod source;
 mod source_spec;
-pub(crate) mod spares;
 mod stdin;
 pub mod window;
 mod y4m_out;
@@ -32,6 +31,7 @@ mod yuv;
 
 pub use child::{CommandLine, RtspAddress};
 pub use error::{Error, Result};
+pub use loopback::LoopbackSink;
 pub use output_spec::{OutputSpec, PAGE_PORT, SinkSpec};
 pub use pattern::Pattern;
 pub use source::{Captured, Next, Source, SourceOptions, open};

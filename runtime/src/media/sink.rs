@@ -6,7 +6,6 @@ use std::time::Duration;
 use image::RgbImage;
 
 use super::avi::AviWriter;
-use super::control::{Standing, Wish};
 use super::error::Result;
 use super::frames::FramesSink;
 use super::loopback::LoopbackSink;
@@ -28,7 +27,7 @@ pub struct Shown<'a> {
     /// The face in pixels of the source's picture.
     pub face: Option<&'a Face>,
     /// Mean absolute difference of the source's picture from the frame before where the face is, in steps of 255;
-    /// `None` for the first frame.
+    /// `None` for the first frame, and where nobody asked for it.
     pub change: Option<f32>,
 }
 
@@ -54,37 +53,6 @@ pub trait Sink {
 
     /// Gives up after [`Sink::write`] failed, and says what of it is whole.
     fn abandon(self: Box<Self>) -> Vec<Written> {
-        Vec::new()
-    }
-
-    /// Whether [`Shown::change`] is looked at.
-    fn wants_change(&self) -> bool {
-        false
-    }
-
-    /// Whether somebody watches, so that a file's frames should come at their own speed.
-    fn is_watched(&self) -> bool {
-        false
-    }
-
-    /// Whether [`Sink::tell`] is worth its time now.
-    fn wants_standing(&self) -> bool {
-        false
-    }
-
-    /// Told how the run goes, before each frame and where none comes.
-    fn tell(&mut self, _standing: Standing) {}
-
-    /// Shows a picture that is no frame: one with a message on it, while frames fail to come.
-    ///
-    /// # Errors
-    /// It cannot be shown.
-    fn hold(&mut self, _picture: &RgbImage) -> Result<()> {
-        Ok(())
-    }
-
-    /// What those who watch asked for since the last call.
-    fn wishes(&mut self) -> Vec<Wish> {
         Vec::new()
     }
 }

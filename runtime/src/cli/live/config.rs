@@ -7,6 +7,7 @@ use lkg_bundle::Manifest;
 
 use super::LiveArgs;
 use crate::cli::serve;
+use crate::engine::EngineSummary;
 use crate::error::{Error, Result};
 use crate::live::LoopOptions;
 use crate::media::mark::Origin;
@@ -158,9 +159,9 @@ impl LiveConfig {
     }
 
     /// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
-    pub fn loop_options(&self, engine: String, origin: Option<Origin>) -> LoopOptions {
+    pub fn loop_options(&self, engine: EngineSummary, origin: Option<Origin>) -> LoopOptions {
         let Self { max_frames, mirror, numbers, .. } = *self;
-        LoopOptions { max_frames, mirror, numbers, engine, origin }
+        LoopOptions { max_frames, mirror, numbers, engine, change: false, origin }
     }
 
     /// Settings of the face tracker.

@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::{REPORTED, remark};
 use crate::engine::{default_threads, nodes_per_provider};
 use crate::error::{Error, Result};
-use crate::live::{Ended, Report};
+use crate::live::{Ended, RunReport};
 use crate::media::SinkSpec;
 
 /// How many nodes of a network run on each provider, as ONNX Runtime itself counts them, and on how many threads.
@@ -21,7 +21,7 @@ pub(in crate::cli) fn where_it_runs(common: &Common, bundle: &Bundle, network: N
 }
 
 /// The exit code that a run of a `live` source or of a file earns.
-pub(in crate::cli) fn exit_code(config: &LiveConfig, report: &Report, live: bool) -> u8 {
+pub(in crate::cli) fn exit_code(config: &LiveConfig, report: &RunReport, live: bool) -> u8 {
     match report.ended {
         _ if !report.failed.is_empty() => REPORTED,
         Ended::CameraLost => REPORTED,
@@ -32,7 +32,7 @@ pub(in crate::cli) fn exit_code(config: &LiveConfig, report: &Report, live: bool
 }
 
 /// Writes what the run did, for people or as JSON: to standard output, or where frames went there, to standard error.
-pub(in crate::cli) fn write_report(config: &LiveConfig, report: &Report) -> Result<()> {
+pub(in crate::cli) fn write_report(config: &LiveConfig, report: &RunReport) -> Result<()> {
     let lines = if config.json { vec![to_json(report)?] } else { summary(report) };
     if config.sinks.contains(&SinkSpec::Stdout) {
         lines.iter().for_each(|line| remark(line));
@@ -45,12 +45,12 @@ pub(in crate::cli) fn write_report(config: &LiveConfig, report: &Report) -> Resu
     output.flush()
 }
 
-fn to_json(report: &Report) -> Result<String> {
+fn to_json(report: &RunReport) -> Result<String> {
     serde_json::to_string(report)
         .map_err(|e| Error::Io { what: "making the report".to_owned(), source: e.into() })
 }
 
-fn summary(report: &Report) -> Vec<String> {
+fn summary(report: &RunReport) -> Vec<String> {
     let mut lines = vec![
         format!(
             "{}: {} frames, {} with a face, {} dropped, {:.1} s, {:.1} fps",
@@ -58,17 +58,17 @@ fn summary(report: &Report) -> Vec<String> {
         ),
         format!("detector: {}", report.engine),
     ];
-    if !report.stages.is_empty() {
+    if !report.steps.is_empty() {
         let head = ["n", "p50", "p90", "p99", "max"];
         lines.push(format!(
             "{:<20}{:>7}{:>9}{:>9}{:>9}{:>9}",
             "latency (ms)", head[0], head[1], head[2], head[3], head[4]
         ));
     }
-    for row in &report.stages {
+    for row in &report.steps {
         lines.push(format!(
             "{:<20}{:>7}{:>9.2}{:>9.2}{:>9.2}{:>9.2}",
-            row.stage, row.n, row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms
+            row.step, row.n, row.p50_ms, row.p90_ms, row.p99_ms, row.max_ms
         ));
     }
     for written in &report.written {

@@ -9,19 +9,20 @@ use lkg_bundle::Manifest;
 use super::config::{LiveConfig, Window};
 use crate::cli::remark;
 use crate::error::Result;
-use crate::live::{Choice, Chooser, Opener, Screen, ScreenOpener, Supply};
+use crate::live::{Choice, Chooser, FrameSupply, Opener, Viewer, WindowOpener};
 use crate::media::camera::{self, Selector};
 use crate::media::output::stamp;
 use crate::media::sheet::SheetSink;
 use crate::media::sink::{Sink, open_output};
 use crate::media::window::Display;
-use crate::media::{self, SinkSpec, SourceOptions, SourceSpec};
-use crate::serve::live::LiveSink;
+use crate::media::{self, LoopbackSink, SinkSpec, SourceOptions, SourceSpec};
+use crate::serve::live::LivePage;
 
 /// Where the frames of a run come from and go to, all of it open.
 pub(in crate::cli) struct Wiring {
-    pub supply: Supply,
+    pub supply: FrameSupply,
     pub sinks: Vec<Box<dyn Sink>>,
+    pub viewers: Vec<Box<dyn Viewer>>,
     /// Whether a window is shown.
     pub window: bool,
 }
@@ -41,35 +42,38 @@ pub(in crate::cli) fn open(
         Window::Always => Display::available().map(|()| None)?,
     };
     let window = config.window != Window::Never && no_window.is_none();
-    let mut sinks = Vec::new();
+    let (mut sinks, mut viewers) = (Vec::new(), Vec::<Box<dyn Viewer>>::new());
     for spec in &config.sinks {
-        sinks.push(open_output(spec, config.output_options)?);
+        match spec {
+            SinkSpec::Device(path) => viewers.push(Box::new(LoopbackSink::open(path)?)),
+            other => sinks.push(open_output(other, config.output_options)?),
+        }
     }
     if let Some(sheet) = &config.sheet {
         sinks.push(Box::new(SheetSink::create(sheet, config.force)?));
     }
     sinks.extend(more);
     let mut unasked = None;
-    if !window && config.page.is_none() && sinks.is_empty() {
+    if !window && config.page.is_none() && sinks.is_empty() && viewers.is_empty() {
         let path = PathBuf::from(format!("{name}-{}.avi", stamp(SystemTime::now())));
         sinks.push(open_output(&SinkSpec::Avi(path.clone()), config.output_options)?);
         unasked = Some(path);
     }
     let watched = window || config.page.is_some();
-    let mut supply = Supply::open(opener, config.looping, config.give_up_after(watched))?;
+    let mut supply = FrameSupply::open(opener, config.looping, config.give_up_after(watched))?;
     if supply.is_live() {
         supply.set_chooser(next_camera(config.source_options.clone()));
     }
     if let Some(page) = &config.page {
-        let sink = LiveSink::start(&page.access, page.viewers, manifest, Vec::new())?;
-        remark(&format!("live page: {}", sink.server().url()));
-        sinks.push(Box::new(sink));
+        let page = LivePage::start(&page.access, page.viewers, manifest, Vec::new())?;
+        remark(&format!("live page: {}", page.server().url()));
+        viewers.push(Box::new(page));
     }
     if let Some(path) = unasked {
         let reason = no_window.map(|e| format!("{e}; ")).unwrap_or_default();
         remark(&format!("{reason}recording to {}", path.display()));
     }
-    Ok(Wiring { supply, sinks, window })
+    Ok(Wiring { supply, sinks, viewers, window })
 }
 
 /// Opens a source.
@@ -94,6 +98,6 @@ fn next_camera(options: SourceOptions) -> Chooser {
 }
 
 /// Opens the window when the first picture shows its size.
-pub(in crate::cli) fn screen(title: String) -> ScreenOpener {
-    Box::new(move |size| Ok(Box::new(Display::open(&title, size)?) as Box<dyn Screen>))
+pub(in crate::cli) fn window(title: String) -> WindowOpener {
+    Box::new(move |size| Ok(Box::new(Display::open(&title, size)?) as Box<dyn Viewer>))
 }

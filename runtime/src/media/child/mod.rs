@@ -13,10 +13,10 @@ use image::RgbImage;
 use self::command::Wanted;
 use self::process::Process;
 use super::error::{Error, Result};
+use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
-use super::spares::Spares;
 use crate::frame::Frame;
 
 pub(super) use self::command::csi_sensor;
@@ -43,7 +43,7 @@ pub(super) struct ChildSource {
     start: Option<Instant>,
     /// Whether the child may end: a camera does not.
     ends: bool,
-    spares: Spares,
+    pool: FramePool,
 }
 
 impl ChildSource {
@@ -93,7 +93,7 @@ impl ChildSource {
         });
         let error = |name: &str, reason| Error::Stream { name: name.to_owned(), reason };
         match opened.recv_timeout(patience) {
-            Ok(Ok((format, spares))) => Ok(Self { name, format, slot, process, start: None, ends, spares }),
+            Ok(Ok((format, pool))) => Ok(Self { name, format, slot, process, start: None, ends, pool }),
             Ok(Err(reason)) => Err(match process.wait(ENDING) {
                 // A program that failed knows better why.
                 Some(status) if !status.success() => error(&name, process.reason(Some(status))),
@@ -138,15 +138,15 @@ impl Drop for ChildSource {
 fn read(
     stdout: ChildStdout,
     hint: RawHint,
-    head: &SyncSender<std::result::Result<(RawFormat, Spares), String>>,
+    head: &SyncSender<std::result::Result<(RawFormat, FramePool), String>>,
     slot: &Slot<std::result::Result<Arrived, String>>,
 ) {
     let mut frames = match RawFrames::open(BufReader::with_capacity(1 << 20, stdout), hint) {
         Ok(frames) => frames,
         Err(e) => return head.send(Err(e)).unwrap_or_default(),
     };
-    let spares = frames.spares();
-    head.send(Ok((frames.format(), spares.clone()))).ok();
+    let pool = frames.pool();
+    head.send(Ok((frames.format(), pool.clone()))).ok();
     for index in 0.. {
         let arrived = match frames.next() {
             Ok(Some(frame)) => Ok(Arrived { frame, index }),
@@ -155,7 +155,7 @@ fn read(
         };
         let failed = arrived.is_err();
         if let Some(Ok(unseen)) = slot.put(arrived) {
-            spares.give(unseen.frame.picture);
+            pool.give(unseen.frame.picture);
         }
         if failed || slot.is_closed() {
             return;
@@ -185,7 +185,7 @@ impl Source for ChildSource {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 

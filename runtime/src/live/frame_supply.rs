@@ -31,7 +31,7 @@ const LOST: Duration = Duration::from_secs(5);
 /// First and longest pause between attempts to open a lost source.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
-/// What a [`Supply`] has at the moment.
+/// What a [`FrameSupply`] has at the moment.
 #[derive(Debug)]
 pub enum Supplied {
     /// A frame; index and time go on across reopening and looping.
@@ -43,7 +43,7 @@ pub enum Supplied {
 }
 
 /// A source that comes back after it was lost, and starts anew at its end if asked to.
-pub struct Supply {
+pub struct FrameSupply {
     opener: Opener,
     chooser: Option<Chooser>,
     state: State,
@@ -77,7 +77,7 @@ enum State {
 struct Lost {
     since: Instant,
     reason: Error,
-    /// What is told meanwhile.
+    /// What is said meanwhile.
     message: String,
     /// Whether somebody asked for another one.
     chosen: bool,
@@ -95,7 +95,7 @@ impl Lost {
     }
 }
 
-impl Supply {
+impl FrameSupply {
     /// Opens the source. `looping` starts a file anew at its end; a lost camera is sought for `give_up_after`, or until
     /// the end of time.
     ///
@@ -124,7 +124,7 @@ impl Supply {
         })
     }
 
-    /// Lets [`Supply::change`] go from source to source.
+    /// Lets [`FrameSupply::change`] go from source to source.
     pub fn set_chooser(&mut self, chooser: Chooser) {
         self.chooser = Some(chooser);
     }
@@ -144,7 +144,7 @@ impl Supply {
         true
     }
 
-    /// What to tell when frames come again.
+    /// What to say when frames come again.
     pub fn welcome(&self) -> String {
         if self.chosen { format!("now: {}", self.description) } else { "the camera is back".to_owned() }
     }
