@@ -7,13 +7,13 @@ use lkg_bundle::{Bundle, Network};
 
 use super::args::{Common, ReenactArgs};
 use super::{live, open_bundle, remark, service};
-use crate::edit::{BundleId, Studio};
+use crate::edit::{BundleId, FaceModel};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::live::{Finder, LiveLoop, Opener};
 use crate::media::Source;
 use crate::media::sink::Sink;
-use crate::reenact::{Paste, Puppet, PuppetOptions, Recording, recorder};
+use crate::reenact::{Recording, ReenactOptions, Reenactor, View, recorder};
 use crate::vision::track::FaceTracker;
 
 /// Runs the command; returns the exit code.
@@ -28,19 +28,19 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         }
         _ => None,
     };
-    let mut studio = Studio::new(bundle.clone(), common.engine());
+    let mut studio = FaceModel::new(bundle.clone(), common.engine());
     studio.anyway = args.anyway;
     let sources = args.faces.iter().map(|face| studio.open(face)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let options = PuppetOptions {
+    let options = ReenactOptions {
         drive: args.drive,
         gains: args.gains(),
         absolute: args.absolute,
-        paste: args.paste,
+        view: args.paste,
         pictures: !recorded,
         visible_mark: args.mark.visible_mark,
     };
-    let mut puppet = Puppet::new(&mut studio, &sources, options)?;
+    let mut puppet = Reenactor::new(&mut studio, &sources, options)?;
     let origin = args.mark.origin(puppet.origin());
     let opener = opener(args, recording.as_ref());
     let wiring = live::open(&args.live, "reenact", bundle.manifest(), sinks(args, &bundle)?, opener)?;
@@ -83,7 +83,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
 /// What can be refused before anything is opened.
 fn check(args: &ReenactArgs, recorded: bool) -> Result<()> {
     let usage = |text: &str| Err(Error::Usage(text.to_owned()));
-    if recorded && args.paste == Paste::Driver {
+    if recorded && args.paste == View::Driver {
         return usage("--paste driver draws over the driver's face, and recorded motion has no picture");
     }
     if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {

@@ -8,7 +8,7 @@ use super::args::{in_range, unit_interval};
 use super::edit_args::{MarkArgs, parse_part};
 use super::live_args::LiveArgs;
 use crate::edit::Parts;
-use crate::reenact::{Drive, Gains, Paste};
+use crate::reenact::{Drive, Gains, View};
 
 /// Arguments of `reenact`.
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub struct ReenactArgs {
     /// Where the driven face is shown: none (a bare square beside the driver), driver (over the driver's face) or source
     /// (in the source's photo, bent as the keypoints move)
     #[arg(long, value_name = "WHERE", default_value = "none")]
-    pub paste: Paste,
+    pub paste: View,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them
     #[arg(long, value_name = "WHICH", default_value = "all")]
     pub drive: Drive,

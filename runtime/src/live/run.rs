@@ -10,7 +10,7 @@ use super::report::{Ended, Report};
 use super::supply::{Supplied, Supply};
 use super::view::Hud;
 use crate::error::Result;
-use crate::frame::{Face, Frame};
+use crate::frame::{DetectedFace, Frame};
 use crate::media::Captured;
 use crate::media::control::{Standing, Switch, Switches, Wish};
 use crate::media::mark::Origin;
@@ -328,7 +328,7 @@ impl LiveLoop<'_> {
         let tracked = self.finder.find(&picture, time)?;
         p.clock.add(Stage::Preprocess, tracked.preprocess);
         p.clock.add(Stage::Network, tracked.network);
-        let face: Option<&Face> = tracked.face.as_ref();
+        let face: Option<&DetectedFace> = tracked.face.as_ref();
         let change = if p.outputs.want_change() { p.change.of(&picture, &tracked.crop) } else { None };
         p.frames += 1;
         p.faces += u64::from(face.is_some());

@@ -4,7 +4,7 @@ use image::{RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::clock::Clock;
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::media::window::KEYS;
 use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
@@ -15,7 +15,7 @@ use crate::vision::overlay::{self, Pen};
 #[derive(Debug, Default)]
 pub(crate) struct Marks<'a> {
     /// A face, and how much of it is seen, 0 to 1.
-    pub face: Option<(&'a Face, f32)>,
+    pub face: Option<(&'a DetectedFace, f32)>,
     /// The square that gives its heat maps their size, if they are drawn.
     pub heat: Option<&'a Crop>,
     /// The square that was looked at, if it is drawn.
@@ -24,7 +24,7 @@ pub(crate) struct Marks<'a> {
 
 impl<'a> Marks<'a> {
     /// A face alone.
-    pub fn face(face: Option<&'a Face>) -> Self {
+    pub fn face(face: Option<&'a DetectedFace>) -> Self {
         Self { face: face.map(|face| (face, 1.0)), ..Self::default() }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::page::LivePages;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::media;
 use crate::media::control::{Standing, Wish};
 use crate::media::sink::{Shown, Sink, Written};
@@ -117,7 +117,7 @@ impl Sink for LiveSink {
 }
 
 /// A face in as many digits as it is worth: pixels of the source's picture, confidence.
-fn describe(face: &Face) -> Value {
+fn describe(face: &DetectedFace) -> Value {
     let rounded = |v: f32, scale: f64| (f64::from(v) * scale).round() / scale;
     let keypoints: Vec<[f64; 3]> = face
         .keypoints
