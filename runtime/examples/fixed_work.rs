@@ -7,7 +7,7 @@ use std::time::Duration;
 use image::{Rgb, RgbImage};
 use lkg_bundle::testing::write_tiny_bundle;
 use lkg_bundle::{Bundle, Manifest};
-use lkg_runtime::frame::{DetectedKeypoint, Face};
+use lkg_runtime::frame::{DetectedFace, DetectedKeypoint};
 use lkg_runtime::media::jpeg;
 use lkg_runtime::vision::crop::Crop;
 use lkg_runtime::vision::overlay;
@@ -84,13 +84,13 @@ fn picture() -> RgbImage {
 }
 
 /// Ten keypoints that move a little with `i`.
-fn face(i: u32) -> Face {
+fn face(i: u32) -> DetectedFace {
     let keypoint = |k: u32| DetectedKeypoint {
         x: 220.0 + 40.0 * (k % 5) as f32 + (i * (k + 1) % 5) as f32,
         y: 180.0 + 60.0 * (k / 5) as f32,
         confidence: 0.5 + 0.05 * k as f32,
     };
-    Face { keypoints: (0..10).map(keypoint).collect() }
+    DetectedFace { keypoints: (0..10).map(keypoint).collect() }
 }
 
 /// A manifest of ten keypoints and their lines.

@@ -304,7 +304,7 @@ fn what_a_network_runs_on_allocates_little() {
     let image = ndarray::Array4::zeros((1, 3, DIMS.detector_size, DIMS.detector_size));
     let mut look = || {
         let before = allocated();
-        detector.look(image.view()).unwrap();
+        detector.detect_view(image.view()).unwrap();
         let after = allocated();
         (after.0 - before.0, after.1 - before.1)
     };

@@ -10,7 +10,7 @@ use lkg_bundle::Bundle;
 use lkg_bundle::files::sha256_hex;
 use ndarray::Array2;
 
-use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
+use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Noise};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::live::Opener;
@@ -118,7 +118,7 @@ fn decode(bytes: &[u8]) -> media::Result<RgbImage> {
 /// Of a few generated faces the one in which the detector is surest of what it sees.
 fn surest_face(bundle: &Bundle, options: &EngineOptions, seed: u64) -> Result<RgbImage> {
     let manifest = bundle.manifest();
-    let latent = Latent::noise(seed, 0..CANDIDATES, &manifest.dims, 0.7);
+    let latent = Noise::seeded(seed, 0..CANDIDATES, &manifest.dims, 0.7);
     let layout = KeypointGenerator::load(bundle, options)?.run(&latent)?;
     let ones = Array2::ones((CANDIDATES as usize, manifest.dims.keypoints));
     let images = ImageGenerator::load(bundle, options)?.run(&layout, ones.view(), ones.view())?;

@@ -9,8 +9,8 @@ use ndarray::{Array2, Array4, ArrayD};
 use super::executor::{Executor, Lap, Scope, Setting};
 use super::frames::Material;
 use crate::engine::{
-    Attempt, BareRun, Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent, Layout,
-    NetworkRunner, OrtRunner, default_threads,
+    Attempt, BareRun, Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latents, NetworkRunner,
+    Noise, OrtRunner, default_threads,
 };
 use crate::error::Result;
 use crate::frame::Frame;
@@ -156,12 +156,12 @@ pub fn generator(
     label: &Label<'_>,
 ) -> Result<Vec<Pair>> {
     let dims = bundle.manifest().dims;
-    let latent = Latent::noise(seed, 0..label.batch as u32, &dims, 1.0);
-    let layout = KeypointGenerator::load(bundle, options)?.run(&latent)?;
+    let noise = Noise::seeded(seed, 0..label.batch as u32, &dims, 1.0);
+    let latents = KeypointGenerator::load(bundle, options)?.run(&noise)?;
     let mut generator = ImageGenerator::load(bundle, options)?;
     let attempts = generator.attempts().to_vec();
     let ones: Array2<f32> = Array2::ones((label.batch, dims.keypoints));
-    let mut inputs = generator_inputs(&layout, &ones);
+    let mut inputs = generator_inputs(&latents, &ones);
     let mut pairs = Vec::new();
     let network = if bundle.draws_in_two() {
         let looks: Vec<_> = inputs.split_off(3);
@@ -187,20 +187,20 @@ pub fn generator(
     let name = label.name(if network == Network::Render { "render" } else { "generator" });
     let setting = setting(network, options, &attempts);
     let bare = label.bare(bundle, network, options, inputs, &name, &setting)?;
-    let run = move || generator.run(&layout, ones.view(), ones.view()).map(drop);
+    let run = move || generator.run(&latents, ones.view(), ones.view()).map(drop);
     let ours = Box::new(Closure { name, batch: label.batch, setting, run });
     pairs.push(Pair { ours, bare, attempts });
     Ok(pairs)
 }
 
 /// The pose, three tensors, then the appearance.
-fn generator_inputs(layout: &Layout, ones: &Array2<f32>) -> Vec<(String, ArrayD<f32>)> {
+fn generator_inputs(latents: &Latents, ones: &Array2<f32>) -> Vec<(String, ArrayD<f32>)> {
     vec![
-        ("keypoints".to_owned(), layout.keypoints.clone().into_dyn()),
+        ("keypoints".to_owned(), latents.keypoints.clone().into_dyn()),
         ("scales".to_owned(), ones.clone().into_dyn()),
         ("visible".to_owned(), ones.clone().into_dyn()),
-        ("embeddings".to_owned(), layout.embeddings.clone().into_dyn()),
-        ("background".to_owned(), layout.background.clone().into_dyn()),
+        ("embeddings".to_owned(), latents.embeddings.clone().into_dyn()),
+        ("background".to_owned(), latents.background.clone().into_dyn()),
     ]
 }
 

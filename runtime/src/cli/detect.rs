@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::{REPORTED, detect_clip, open_bundle, remark, report};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::interrupt;
 use crate::media::picture;
 use crate::vision::overlay::draw_face;
@@ -227,7 +227,7 @@ fn write_result(
     json: bool,
     source: &Path,
     picture: &RgbImage,
-    face: Option<&Face>,
+    face: Option<&DetectedFace>,
     manifest: &Manifest,
 ) -> Result<()> {
     let (width, height) = picture.dimensions();
@@ -251,7 +251,7 @@ fn write_result(
     Ok(())
 }
 
-fn face_report(face: &Face) -> FaceReport {
+fn face_report(face: &DetectedFace) -> FaceReport {
     // A hundredth of a pixel is finer than anything a detector sees.
     let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
     let keypoints = face

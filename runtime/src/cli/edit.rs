@@ -9,8 +9,10 @@ use super::args::Common;
 use super::edit_args::EditArgs;
 use super::output::Output;
 use super::{clip, edit_page, edit_window, open_bundle, remark, serve};
-use crate::edit::paste::Paster;
-use crate::edit::{Composer, Donors, Opened, Operation, SessionFile, Studio, Workbench, editor};
+use crate::edit::blend::PhotoBlender;
+use crate::edit::{
+    Compositor, Donors, FaceModel, OpenedPhoto, Operation, SessionFile, Workspace, window_editor,
+};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::output::check_target;
@@ -43,14 +45,14 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     }
     check(args)?;
     let edits = edits(args)?;
-    let mut studio = Studio::new(open_bundle(common)?, common.engine());
+    let mut studio = FaceModel::new(open_bundle(common)?, common.engine());
     studio.anyway = args.anyway;
     let mut opened = studio.open(&args.face)?;
     opened.notes.drain(..).for_each(|note| remark(&note));
     let done = apply(&mut studio, &mut opened, &edits)?;
     if !writes {
-        let tile = if page.is_some() { edit_page::TILE } else { editor::DONOR };
-        let bench = Workbench::new(studio, opened, args.blend, &args.donors, tile)?;
+        let tile = if page.is_some() { edit_page::TILE } else { window_editor::DONOR };
+        let bench = Workspace::new(studio, opened, args.blend, &args.donors, tile)?;
         match page {
             Some(access) => edit_page::run(bench, &access, args.mark)?,
             None => edit_window::run(bench, args.mark)?,
@@ -61,7 +63,7 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
         let out = args.out.as_deref().unwrap_or(Path::new("clip.avi"));
         return interpolate(&mut studio, &opened, to, args, out);
     }
-    let mut composer = Composer::new(&mut studio, &opened.session, opened.photo.as_ref(), args.blend)?;
+    let mut composer = Compositor::new(&mut studio, &opened.session, opened.photo.as_ref(), args.blend)?;
     let mut picture = composer.compose(&mut studio, opened.session.face())?;
     if common.verbose {
         remark(&format!("generator: {}", studio.summary()));
@@ -144,7 +146,7 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
 }
 
 /// Does the edits; gives back how many changed something.
-fn apply(studio: &mut Studio, opened: &mut Opened, edits: &[(String, Operation)]) -> Result<usize> {
+fn apply(studio: &mut FaceModel, opened: &mut OpenedPhoto, edits: &[(String, Operation)]) -> Result<usize> {
     let manifest = studio.manifest().clone();
     let mut donors = Donors::new(|name| {
         let donor = studio.open(name)?;
@@ -161,13 +163,19 @@ fn apply(studio: &mut Studio, opened: &mut Opened, edits: &[(String, Operation)]
 }
 
 /// Writes the way from the edited face to another as a clip.
-fn interpolate(studio: &mut Studio, opened: &Opened, to: &str, args: &EditArgs, out: &Path) -> Result<u8> {
+fn interpolate(
+    studio: &mut FaceModel,
+    opened: &OpenedPhoto,
+    to: &str,
+    args: &EditArgs,
+    out: &Path,
+) -> Result<u8> {
     let options = OutputOptions { force: args.force, fps: Some(args.fps) };
     let sink = open_output(&out.to_string_lossy().parse()?, options)?;
     let other = studio.open(to)?;
     other.notes.iter().for_each(|note| remark(note));
     let (from, to) = (opened.session.face(), other.session.face());
-    let mut composer = Composer::new(studio, &opened.session, opened.photo.as_ref(), args.blend)?;
+    let mut composer = Compositor::new(studio, &opened.session, opened.photo.as_ref(), args.blend)?;
     let mark = (args.mark, composer.origin());
     let written = clip::write(sink, args.frames, f64::from(args.fps), mark, |i| {
         composer.compose(studio, &from.towards(to, i as f32 / (args.frames - 1) as f32))
@@ -185,17 +193,17 @@ fn interpolate(studio: &mut Studio, opened: &Opened, to: &str, args: &EditArgs, 
 }
 
 /// The stages of an edit side by side: of a photo five pictures, else two.
-fn draw_sheet(studio: &mut Studio, opened: &Opened, composer: &mut Composer) -> Result<RgbImage> {
+fn draw_sheet(studio: &mut FaceModel, opened: &OpenedPhoto, composer: &mut Compositor) -> Result<RgbImage> {
     let after = composer.square(studio, opened.session.face())?;
     let size = studio.size();
     let square = |image: ndarray::ArrayView3<'_, f32>| {
         let mut tile = RgbImage::new(TILE, TILE);
-        Paster::whole(size, TILE, (0, 0)).replace(&mut tile, image);
+        PhotoBlender::whole(size, TILE, (0, 0)).replace(&mut tile, image);
         tile
     };
     let mut tiles = Vec::new();
     if let Some(photo) = &opened.photo {
-        let fine = crate::edit::paste::sample(&photo.picture, &photo.crop, TILE as usize);
+        let fine = crate::edit::blend::sample(&photo.picture, &photo.crop, TILE as usize);
         tiles.push(("photo", fitted(&photo.picture)));
         tiles.push(("crop", picture::from_network(fine.view())));
     }
@@ -206,7 +214,7 @@ fn draw_sheet(studio: &mut Studio, opened: &Opened, composer: &mut Composer) -> 
     tiles.push(("edited", square(after.view())));
     if let Some(photo) = &opened.photo {
         let result = composer.compose(studio, opened.session.face())?;
-        let fine = crate::edit::paste::sample(&result, &photo.crop, TILE as usize);
+        let fine = crate::edit::blend::sample(&result, &photo.crop, TILE as usize);
         tiles.push(("result, crop", picture::from_network(fine.view())));
         tiles.push(("result", fitted(&result)));
     }

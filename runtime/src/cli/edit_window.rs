@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use super::edit_args::MarkArgs;
 use super::remark;
-use crate::edit::Workbench;
-use crate::edit::editor::{Command, Editor, SIZE, ZOOM};
+use crate::edit::Workspace;
+use crate::edit::window_editor::{Command, Editor, SIZE, ZOOM};
 use crate::error::Result;
 use crate::interrupt;
 use crate::media::output::stamp;
@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_millis(15);
 ///
 /// # Errors
 /// The screen went away, a network failed, or a file cannot be written.
-pub fn run(bench: Workbench, mark: MarkArgs) -> Result<()> {
+pub fn run(bench: Workspace, mark: MarkArgs) -> Result<()> {
     let mut display = Display::open(&format!("{} - edit", bench.opened().source), SIZE)?;
     let mut editor = Editor::new(bench);
     loop {
@@ -37,7 +37,7 @@ pub fn run(bench: Workbench, mark: MarkArgs) -> Result<()> {
             match (key, command(key)) {
                 (Key::Q | Key::Escape, _) => return Ok(()),
                 (Key::S, _) => {
-                    let text = save(editor.bench(), mark)?;
+                    let text = save(editor.workspace(), mark)?;
                     remark(&text);
                     editor.say(text);
                 }
@@ -55,8 +55,8 @@ fn command(key: Key) -> Option<Command> {
         return Some(Command::Choose(i));
     }
     Some(match key {
-        Key::E => Command::TakeLook,
-        Key::A => Command::TakeLooks,
+        Key::E => Command::TakeAppearance,
+        Key::A => Command::TakeAllAppearances,
         Key::G => Command::TakeBackground,
         Key::P => Command::TakePose,
         Key::N => Command::OtherFaces,
@@ -81,7 +81,7 @@ fn command(key: Key) -> Option<Command> {
 ///
 /// # Errors
 /// A network failed, or a file cannot be written.
-pub(super) fn save(bench: &mut Workbench, mark: MarkArgs) -> Result<String> {
+pub(super) fn save(bench: &mut Workspace, mark: MarkArgs) -> Result<String> {
     let mut picture = bench.finished()?;
     mark.stamp(bench.origin(), &mut picture);
     let origin = mark.origin(bench.origin());
@@ -95,6 +95,6 @@ pub(super) fn save(bench: &mut Workbench, mark: MarkArgs) -> Result<String> {
         return Ok("not saved: too many files of this second".to_owned());
     };
     write_marked(&png, &picture, origin)?;
-    bench.studio().to_file(bench.opened()).write(&json, false)?;
+    bench.model().to_file(bench.opened()).write(&json, false)?;
     Ok(format!("saved {} and {}", png.display(), json.display()))
 }

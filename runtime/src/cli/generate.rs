@@ -10,9 +10,9 @@ use super::args::{Common, GenerateArgs, Grid};
 use super::interpolate;
 use super::output::Output;
 use super::{open_bundle, remark};
-use crate::engine::{ImageGenerator, KeypointGenerator, Latent};
+use crate::engine::{ImageGenerator, KeypointGenerator, Noise};
 use crate::error::{Error, Result};
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::interrupt;
 use crate::media::mark::Origin;
 use crate::media::picture;
@@ -63,7 +63,7 @@ pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
         let indices = first..count.min(first + BATCH);
         let n = indices.len();
         let layout =
-            keypoint_generator.run(&Latent::noise(args.seed, indices.clone(), &dims, args.truncation))?;
+            keypoint_generator.run(&Noise::seeded(args.seed, indices.clone(), &dims, args.truncation))?;
         let ones = Array2::ones((n, dims.keypoints));
         let images = image_generator.run(&layout, ones.view(), ones.view())?;
         for ((index, image), keypoints) in indices.zip(images.outer_iter()).zip(layout.keypoints.outer_iter())
@@ -130,13 +130,13 @@ fn layout(grid: Option<Option<Grid>>, count: Option<u32>) -> Result<(Grid, u32)>
     }
 }
 
-fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> Face {
+fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> DetectedFace {
     let point = |p: ndarray::ArrayView1<'_, f32>| DetectedKeypoint {
         x: to_pixels(p[0], size as f32),
         y: to_pixels(p[1], size as f32),
         confidence: 1.0,
     };
-    Face { keypoints: keypoints.rows().into_iter().map(point).collect() }
+    DetectedFace { keypoints: keypoints.rows().into_iter().map(point).collect() }
 }
 
 #[cfg(test)]

@@ -10,11 +10,11 @@ use serde::Serialize;
 use super::args::{Common, GenerateArgs};
 use super::clip;
 use super::output::Output;
-use crate::edit::Studio;
-use crate::edit::paste::Paster;
-use crate::engine::Latent;
+use crate::edit::FaceModel;
+use crate::edit::blend::PhotoBlender;
+use crate::engine::Noise;
 use crate::error::{Error, Result};
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::media::mark::Origin;
 use crate::media::sink::{OutputOptions, open_output};
 use crate::vision::overlay;
@@ -26,7 +26,7 @@ const PICTURES: u32 = 4;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct ClipReport<'a> {
+struct Report<'a> {
     file: &'a str,
     seed: u64,
     truncation: f32,
@@ -50,12 +50,12 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
     }
     let options = OutputOptions { force: args.force, fps: None };
     let sink = open_output(&args.out.to_string_lossy().parse()?, options)?;
-    let mut studio = Studio::new(bundle, common.engine());
+    let mut studio = FaceModel::new(bundle, common.engine());
     let size = studio.size() as u32;
     let side = size * overlay::enlargement(size, size);
-    let mut paster = Paster::whole(size as usize, side, (0, 0));
-    let stops: Vec<Latent> = (0..count)
-        .map(|i| Latent::noise(args.seed, i..i + 1, &studio.manifest().dims, args.truncation))
+    let mut paster = PhotoBlender::whole(size as usize, side, (0, 0));
+    let stops: Vec<Noise> = (0..count)
+        .map(|i| Noise::seeded(args.seed, i..i + 1, &studio.manifest().dims, args.truncation))
         .collect();
     let frames = (count - 1) * steps + 1;
     let mut samples = Vec::new();
@@ -65,14 +65,14 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
             Some(next) => between(&stops[stop], next, step as f32 / steps as f32),
             None => stops[stop].clone(),
         };
-        let face = studio.face_of(&latent)?;
-        let image = studio.draw(&face)?;
+        let face = studio.face_from_noise(&latent)?;
+        let image = studio.generate(&face)?;
         let mut picture = RgbImage::new(side, side);
         paster.replace(&mut picture, image.view());
         if args.keypoints {
             let place = |v: f32| (v + 1.0) * 0.5 * side as f32;
             let point = |p: &[f32; 2]| DetectedKeypoint { x: place(p[0]), y: place(p[1]), confidence: 1.0 };
-            let marks = Face { keypoints: face.keypoints.iter().map(point).collect() };
+            let marks = DetectedFace { keypoints: face.keypoints.iter().map(point).collect() };
             overlay::draw_face(&mut picture, &marks, studio.manifest());
         }
         samples.push(face.keypoints);
@@ -80,7 +80,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
     })?;
     let mut output = Output::new();
     if args.json {
-        output.json(&ClipReport {
+        output.json(&Report {
             file: &args.out.to_string_lossy(),
             seed: args.seed,
             truncation: args.truncation,
@@ -101,10 +101,10 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
 
 /// Noise a share `t` of the way from `a` to `b`, on the arc between them: a straight line would go through noise that is
 /// shorter than any the generator has seen.
-fn between(a: &Latent, b: &Latent, t: f32) -> Latent {
+fn between(a: &Noise, b: &Noise, t: f32) -> Noise {
     let (sin, cos) = (t * FRAC_PI_2).sin_cos();
     let mix = |a: &Array2<f32>, b: &Array2<f32>| a * cos + b * sin;
-    Latent {
+    Noise {
         pose: mix(&a.pose, &b.pose),
         appearance: mix(&a.appearance, &b.appearance),
         background: mix(&a.background, &b.background),
@@ -127,7 +127,7 @@ mod tests {
             detector_size: 8,
             tables: None,
         };
-        let noise = |i: u32| Latent::noise(3, i..i + 1, &dims, 1.0);
+        let noise = |i: u32| Noise::seeded(3, i..i + 1, &dims, 1.0);
         let (a, b) = (noise(0), noise(1));
         assert_eq!(between(&a, &b, 0.0).pose, a.pose);
         let middle = between(&a, &b, 0.5).pose;

@@ -4,7 +4,7 @@ use lkg_bundle::Bundle;
 use lkg_bundle::files::{read_at_most, sha256_hex};
 use serde::{Deserialize, Serialize};
 
-use super::{Face, Session, Transaction};
+use super::{FaceLatents, Session, Transaction};
 use crate::error::{Error, Result};
 use crate::media::output::PendingFile;
 
@@ -62,7 +62,7 @@ pub struct SessionFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo: Option<PhotoId>,
     /// The face in the beginning.
-    original: Face,
+    original: FaceLatents,
     /// What was done to it.
     history: Vec<Transaction>,
     /// How many of the history are done.
@@ -128,7 +128,7 @@ impl SessionFile {
         }
         let dims = bundle.manifest().dims;
         file.original.check(&dims).map_err(|e| refuse(format!("original.{e}")))?;
-        let sound = |face: &Face| face.check(&dims).is_ok();
+        let sound = |face: &FaceLatents| face.check(&dims).is_ok();
         let session = Session::restore(file.original.clone(), file.history.clone(), file.done, sound)
             .ok_or_else(|| refuse("its history does not fit its face: damaged or altered".to_owned()))?;
         Ok((file, session))
@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::edit::Donors;
-    use crate::edit::face::tests::face;
+    use crate::edit::latents::tests::face;
 
     #[test]
     fn a_session_survives_the_disk_and_another_bundles_is_refused() {

@@ -1,31 +1,31 @@
 //! Faces that are changed part by part: what a face is, what can be done to it and undone, how it is drawn and how a
 //! photo takes the change. Knows of no window and no command line.
 
+pub mod blend;
 mod change;
-mod compose;
-mod desk;
-pub mod editor;
-mod face;
+mod compositor;
+mod context;
 mod file;
+mod latents;
 mod mix;
+mod model;
 pub mod operation;
 mod parts;
-pub mod paste;
 mod session;
-mod studio;
 mod warp;
-mod workbench;
+pub mod window_editor;
+mod workspace;
 
 pub use change::{Change, Transaction};
-pub use compose::{Composer, Paste};
-pub use desk::Fault;
-pub use face::Face;
+pub use compositor::{Blend, Compositor};
+pub use context::OperationError;
 pub use file::{BundleId, PhotoId, SessionFile};
+pub use latents::FaceLatents;
+pub use model::{FaceModel, OpenedPhoto, Photo};
 pub use operation::Operation;
 pub use parts::{Parts, group, group_names};
 pub use session::{Donors, Session};
-pub use studio::{Opened, Photo, Studio};
-pub use workbench::{Donor, Workbench};
+pub use workspace::{Donor, Workspace};
 
 #[cfg(test)]
 pub(crate) use parts::tests as parts_tests;

@@ -60,7 +60,7 @@ struct Seal {
 
 /// An engine that is kept.
 #[derive(Clone, Debug, Serialize)]
-pub struct Kept {
+pub struct CachedEngine {
     /// Its folder.
     pub path: PathBuf,
     /// What it was built for; `None` if that cannot be told, and so it will not be used.
@@ -126,7 +126,7 @@ impl EngineCache {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn list(&self) -> Result<Vec<Kept>> {
+    pub fn list(&self) -> Result<Vec<CachedEngine>> {
         let Ok(entries) = fs::read_dir(&self.root) else { return Ok(Vec::new()) };
         let mut kept = Vec::new();
         for entry in entries {
@@ -136,7 +136,7 @@ impl EngineCache {
             }
             let key = sealed_key(&path);
             let bytes = file_sizes(&path);
-            kept.push(Kept { path, key, bytes });
+            kept.push(CachedEngine { path, key, bytes });
         }
         kept.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(kept)
@@ -146,7 +146,7 @@ impl EngineCache {
     ///
     /// # Errors
     /// As [`Self::entry`].
-    pub fn clear(&self, waiting: &mut dyn FnMut()) -> Result<Vec<Kept>> {
+    pub fn clear(&self, waiting: &mut dyn FnMut()) -> Result<Vec<CachedEngine>> {
         if fs::symlink_metadata(&self.root).is_err() {
             return Ok(Vec::new());
         }

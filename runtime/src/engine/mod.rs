@@ -6,7 +6,6 @@ pub mod cache;
 mod cuda;
 mod encoder;
 pub mod golden;
-mod in_two;
 pub mod library;
 mod networks;
 mod noise;
@@ -14,14 +13,16 @@ pub mod placement;
 mod precision;
 mod provider;
 mod runner;
+mod split;
 mod tensorrt;
 
-pub use bare::{BareRun, Kernel, kernels, nodes_per_provider, silence};
+pub use bare::{BareRun, Kernel, kernels, nodes_per_provider, zero_inputs};
 pub use cuda::{DEFAULT_MEMORY_MIB, Gpu};
 pub use encoder::Encoder;
 pub use networks::{
-    Detection, DetectionView, Detector, EngineSummary, ImageGenerator, KeypointGenerator, Latent, Layout,
+    Detection, DetectionView, Detector, EngineSummary, ImageGenerator, KeypointGenerator, Latents,
 };
+pub use noise::Noise;
 pub use precision::Precision;
 pub use provider::{Attempt, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};

@@ -6,7 +6,7 @@ use lkg_bundle::Manifest;
 use super::control::Command;
 use super::view::{Marks, View};
 use crate::error::Result;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.
@@ -73,18 +73,18 @@ pub struct Overlay<'a> {
     manifest: &'a Manifest,
     view: View,
     /// The latest face, and when it was seen.
-    held: Face,
+    held: DetectedFace,
     seen: Option<Duration>,
 }
 
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: Face { keypoints: Vec::new() }, seen: None }
+        Self { manifest, view: View::default(), held: DetectedFace { keypoints: Vec::new() }, seen: None }
     }
 
     /// The face that is to be drawn at `time`, and how much of it.
-    fn hold(&mut self, face: Option<&Face>, time: Duration) -> Option<(&Face, f32)> {
+    fn hold(&mut self, face: Option<&DetectedFace>, time: Duration) -> Option<(&DetectedFace, f32)> {
         if let Some(face) = face {
             self.held.keypoints.clear();
             self.held.keypoints.extend_from_slice(&face.keypoints);
@@ -128,7 +128,7 @@ mod tests {
     /// How much of the picture is drawn on, in sums of its bytes.
     fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
-        let face = found.then(|| Face { keypoints: vec![at] });
+        let face = found.then(|| DetectedFace { keypoints: vec![at] });
         let crop = Crop::inside(600, 600);
         let tracked = Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO };
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());

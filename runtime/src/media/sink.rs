@@ -13,7 +13,7 @@ use super::mark::Origin;
 use super::mp4::Mp4Sink;
 use super::output_spec::SinkSpec;
 use super::y4m_out::Y4mSink;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 
 /// A processed frame on its way out.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,7 @@ pub struct Shown<'a> {
     /// The frame's time since the source's start.
     pub time: Duration,
     /// The face in pixels of the source's picture.
-    pub face: Option<&'a Face>,
+    pub face: Option<&'a DetectedFace>,
     /// Mean absolute difference of the source's picture from the frame before where the face is, in steps of 255;
     /// `None` for the first frame, and where nobody asked for it.
     pub change: Option<f32>,

@@ -5,11 +5,11 @@ mod calibrate;
 mod ease;
 mod limit;
 mod motion;
-mod puppet;
+mod reenactor;
 mod replay;
 
 pub use calibrate::{Calibration, Neutral};
 pub use limit::Limit;
 pub use motion::{Drive, Gains, Motion};
-pub use puppet::{Paste, Puppet, PuppetOptions};
+pub use reenactor::{ReenactOptions, Reenactor, View};
 pub use replay::{Recording, Replay, ReplaySource, recorder};

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::edit::BundleId;
 use crate::error::{Error, Result};
-use crate::frame::{DetectedKeypoint, Face, Frame};
+use crate::frame::{DetectedFace, DetectedKeypoint, Frame};
 use crate::live::Finder;
 use crate::media::keypoints::KeypointsSink;
 use crate::media::{self, Captured, Next, Source};
@@ -62,7 +62,7 @@ pub fn recorder(path: &Path, bundle: &BundleId, force: bool) -> media::Result<Ke
 #[derive(Clone, Debug)]
 pub struct Recording {
     path: PathBuf,
-    frames: Vec<(Duration, Option<Face>)>,
+    frames: Vec<(Duration, Option<DetectedFace>)>,
 }
 
 impl Recording {
@@ -97,7 +97,7 @@ impl Recording {
                 "recorded with another bundle ({theirs}), whose keypoints mean nothing to {ours}"
             )));
         }
-        let mut frames: Vec<(Duration, Option<Face>)> = Vec::new();
+        let mut frames: Vec<(Duration, Option<DetectedFace>)> = Vec::new();
         for (i, line) in lines.enumerate() {
             let number = i + 2;
             let line: Line = serde_json::from_str(line).map_err(|e| refuse(format!("line {number}: {e}")))?;
@@ -120,7 +120,7 @@ impl Recording {
                 }
             }
             let point = |[x, y, c]: [f32; 3]| DetectedKeypoint { x, y, confidence: c.clamp(0.0, 1.0) };
-            let face = face.map(|k| Face { keypoints: k.into_iter().map(point).collect() });
+            let face = face.map(|k| DetectedFace { keypoints: k.into_iter().map(point).collect() });
             frames.push((time, face));
         }
         if frames.is_empty() {
@@ -165,7 +165,7 @@ impl Source for ReplaySource {
 
 /// Gives the recorded faces one after the other, and starts anew after the last one.
 pub struct Replay {
-    faces: Vec<Option<Face>>,
+    faces: Vec<Option<DetectedFace>>,
     next: usize,
 }
 
@@ -196,7 +196,7 @@ mod tests {
         let path = dir.path().join("m.jsonl");
         let mut sink = recorder(&path, &id("a"), false).unwrap();
         let at = |x, y| DetectedKeypoint { x, y, confidence: 0.5 };
-        let face = Face { keypoints: vec![at(10.0, 20.0), at(30.5, 20.25)] };
+        let face = DetectedFace { keypoints: vec![at(10.0, 20.0), at(30.5, 20.25)] };
         let picture = RgbImage::new(1, 1);
         for (index, face) in [(0, Some(&face)), (1, None)] {
             let time = Duration::from_millis(40 * index);

@@ -2,8 +2,8 @@
 
 pub mod crop;
 pub mod enlarge;
+pub mod face_layout;
 pub mod layers;
-pub mod layout;
 mod names;
 pub mod overlay;
 pub mod preprocess;

@@ -11,13 +11,13 @@ use lkg_bundle::Manifest;
 use ndarray::Array4;
 
 use super::crop::Crop;
-use super::layout::Layout;
+use super::face_layout::FaceLayout;
 use super::preprocess::Preprocessor;
 use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions};
 use crate::engine::Detector;
 use crate::error::Result;
-use crate::frame::{DetectedKeypoint, Face, mean_confidence};
+use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
 
 /// Settings of a [`FaceTracker`].
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ pub struct TrackOptions {
     /// Side of the square of a closer look, over that in which training pictures frame a face.
     pub closeness: f32,
     /// The mean layout of the keypoints, which tells the square to look at from the keypoints found.
-    pub layout: Layout,
+    pub layout: FaceLayout,
     /// How far the crop moves towards the one that fits the latest keypoints, 0 (never) to 1 (at once).
     pub crop_speed: f32,
     /// Filter of a followed face's keypoints; `None` leaves them as detected.
@@ -56,7 +56,7 @@ impl TrackOptions {
             guess: true,
             several: true,
             closeness: CLOSE,
-            layout: Layout::new(manifest),
+            layout: FaceLayout::new(manifest),
             crop_speed: 1.0,
             smooth: None,
         }
@@ -106,7 +106,7 @@ const SETTLED: f32 = 0.1;
 #[derive(Clone, Debug)]
 pub struct Tracked {
     /// The face, `None` if there is none to be sure of.
-    pub face: Option<Face>,
+    pub face: Option<DetectedFace>,
     /// The square that the detector looked at for this result.
     pub crop: Crop,
     /// Time spent on making network inputs.
@@ -128,7 +128,7 @@ pub struct FaceTracker {
     /// The keypoints of every look at the present picture, one face after the other.
     seen: Vec<DetectedKeypoint>,
     /// A face that nobody needs any more.
-    spare: Option<Face>,
+    spare: Option<DetectedFace>,
 }
 
 /// What a look at a crop showed.
@@ -205,7 +205,7 @@ impl FaceTracker {
     /// Those of [`Detector::detect`].
     pub fn warm_up(&mut self) -> Result<()> {
         for _ in 0..WARM_UP {
-            self.detector.look(self.input.view())?;
+            self.detector.detect_view(self.input.view())?;
         }
         Ok(())
     }
@@ -241,7 +241,7 @@ impl FaceTracker {
         if let Some((crop, of)) = self.following
             && of == size
         {
-            let found = self.look(picture, crop, &mut clock)?;
+            let found = self.detect_crop(picture, crop, &mut clock)?;
             // Of what is left behind where a face was the detector is unsure, and its square wanders.
             let is_there = self.reaches(&found, FIND) || found.drift() < SETTLED;
             kept = (is_there && self.reaches(&found, LOSE)).then_some(found);
@@ -279,9 +279,9 @@ impl FaceTracker {
     /// was found, the best there was.
     fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
-        let mut best = self.look(picture, Crop::inside(size.0, size.1), clock)?;
+        let mut best = self.detect_crop(picture, Crop::inside(size.0, size.1), clock)?;
         if size.0 != size.1 {
-            best = best.or(self.look(picture, Crop::around(size.0, size.1), clock)?);
+            best = best.or(self.detect_crop(picture, Crop::around(size.0, size.1), clock)?);
         }
         if !self.options.refine {
             let is_face = self.reaches(&best, FIND);
@@ -295,7 +295,7 @@ impl FaceTracker {
         let mut candidates: [Option<Found>; CANDIDATES] = [const { None }; CANDIDATES];
         for _ in 0..self.options.tiles.min(self.tiles.count(size)) {
             let Some(tile) = self.tiles.next(size) else { break };
-            let mut found = Some(self.look(picture, tile, clock)?);
+            let mut found = Some(self.detect_crop(picture, tile, clock)?);
             // The surest come first; what is left over in the end is dropped.
             for place in &mut candidates {
                 let confidence = |f: &Option<Found>| f.as_ref().map_or(-1.0, |f| f.confidence);
@@ -322,7 +322,7 @@ impl FaceTracker {
                 break;
             }
             let wanted = found.wanted;
-            found = self.look(picture, wanted, clock)?;
+            found = self.detect_crop(picture, wanted, clock)?;
             if self.reaches(&found, FIND) && found.drift() < SETTLED {
                 return Ok((found, true));
             }
@@ -331,13 +331,13 @@ impl FaceTracker {
     }
 
     /// Runs the detector on one crop.
-    fn look(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
+    fn detect_crop(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
         let start = Instant::now();
         if let Some(input) = self.input.as_slice_mut() {
             self.preprocessor.sample(picture, &crop, input);
         }
         let made = Instant::now();
-        let detection = self.detector.look(self.input.view())?;
+        let detection = self.detector.detect_view(self.input.view())?;
         clock.preprocess += made - start;
         clock.network += made.elapsed();
         let at = self.seen.len();
@@ -352,8 +352,8 @@ impl FaceTracker {
     }
 
     /// The face of a look at the present picture.
-    fn face(&mut self, found: &Found) -> Face {
-        let mut face = self.spare.take().unwrap_or_else(|| Face { keypoints: Vec::new() });
+    fn face(&mut self, found: &Found) -> DetectedFace {
+        let mut face = self.spare.take().unwrap_or_else(|| DetectedFace { keypoints: Vec::new() });
         let keypoints = self.seen[found.at..].iter().take(self.detector.keypoints());
         face.keypoints.clear();
         face.keypoints.extend(keypoints.copied());
@@ -372,10 +372,10 @@ impl FaceTracker {
     }
 }
 
-mod every;
-mod several;
+mod all_faces;
+mod averaging;
 
-pub use every::Sighting;
+pub use all_faces::LocatedFace;
 
 #[cfg(test)]
 mod tests;

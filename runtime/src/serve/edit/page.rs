@@ -4,7 +4,7 @@ use image::{RgbImage, imageops};
 use serde_json::Value;
 
 use super::state::state;
-use crate::edit::{Operation, Workbench};
+use crate::edit::{Operation, Workspace};
 use crate::error::{Error, Result, one_line};
 use crate::media::jpeg;
 use crate::serve::sealed::sealed;
@@ -19,17 +19,17 @@ pub trait Hands: Send + Sync {
     ///
     /// # Errors
     /// A network failed.
-    fn picture(&self, bench: &mut Workbench) -> Result<Vec<u8>>;
+    fn picture(&self, bench: &mut Workspace) -> Result<Vec<u8>>;
 
     /// Saves it on this machine and says where.
     ///
     /// # Errors
     /// A network failed, or it cannot be written.
-    fn save(&self, bench: &mut Workbench) -> Result<String>;
+    fn save(&self, bench: &mut Workspace) -> Result<String>;
 }
 
 struct Desk {
-    bench: Workbench,
+    bench: Workspace,
     /// Grows with everything that changes.
     revision: u64,
 }
@@ -44,7 +44,7 @@ pub struct EditPages {
 
 impl EditPages {
     /// Pages for what lies on the bench.
-    pub fn new(bench: Workbench, hands: Box<dyn Hands>) -> Self {
+    pub fn new(bench: Workspace, hands: Box<dyn Hands>) -> Self {
         let run = Access::new_token().unwrap_or_default();
         Self { desk: Mutex::new(Desk { bench, revision: 1 }), hands, run }
     }
@@ -69,7 +69,7 @@ impl EditPages {
             Err(refused) => return refused,
         };
         let mut desk = self.lock();
-        let label = operation.label(desk.bench.studio().manifest());
+        let label = operation.label(desk.bench.model().manifest());
         match desk.bench.apply(&operation) {
             Ok(true) => {
                 desk.revision += 1;
@@ -144,7 +144,7 @@ impl EditPages {
 
     fn session(&self) -> Response {
         let desk = self.lock();
-        match desk.bench.studio().to_file(desk.bench.opened()).to_json() {
+        match desk.bench.model().to_file(desk.bench.opened()).to_json() {
             Ok(text) => Response::content("application/json", text.into_bytes())
                 .with("Content-Disposition", "attachment; filename=\"face.json\""),
             Err(e) => refusal(&e),

@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
-use crate::edit::{Workbench, group, group_names};
+use crate::edit::{Workspace, group, group_names};
 
 /// Everything that the page shows beside pictures.
-pub(super) fn state(bench: &Workbench) -> Value {
+pub(super) fn state(bench: &Workspace) -> Value {
     let opened = bench.opened();
-    let manifest = bench.studio().manifest();
+    let manifest = bench.model().manifest();
     let (face, original) = (opened.session.face(), opened.session.original());
     let part = |(i, keypoint): (usize, &lkg_bundle::manifest::Keypoint)| {
         let changed = face.keypoints[i] != original.keypoints[i]

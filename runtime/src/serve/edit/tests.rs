@@ -11,7 +11,7 @@ use lkg_bundle::Bundle;
 use serde_json::{Value, json};
 
 use super::{EditPages, Hands};
-use crate::edit::{Paste, Studio, Workbench};
+use crate::edit::{Blend, FaceModel, Workspace};
 use crate::engine::{EngineOptions, Provider};
 use crate::error::{Error, Result};
 use crate::media::jpeg;
@@ -21,11 +21,11 @@ use crate::serve::{Access, Server};
 struct Test;
 
 impl Hands for Test {
-    fn picture(&self, bench: &mut Workbench) -> Result<Vec<u8>> {
+    fn picture(&self, bench: &mut Workspace) -> Result<Vec<u8>> {
         Ok(mark::png(&bench.finished()?, Some(Origin::Edited)).unwrap())
     }
 
-    fn save(&self, _bench: &mut Workbench) -> Result<String> {
+    fn save(&self, _bench: &mut Workspace) -> Result<String> {
         Err(Error::Usage("the disk is full".to_owned()))
     }
 }
@@ -37,10 +37,10 @@ impl Page {
         let bundle =
             Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
-        let mut studio = Studio::new(bundle, options);
+        let mut studio = FaceModel::new(bundle, options);
         let opened = studio.open("seed:1").unwrap();
         let given = ["seed:7:3".to_owned()];
-        let bench = Workbench::new(studio, opened, Paste::Warp, &given, 32).unwrap();
+        let bench = Workspace::new(studio, opened, Blend::Warp, &given, 32).unwrap();
         let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
         let pages = EditPages::new(bench, Box::new(Test));
         Self(Server::start(&access, vec![Arc::new(pages)]).unwrap())

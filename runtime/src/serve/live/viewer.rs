@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::page::LivePages;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::live::{Command, Status, Viewer};
 use crate::media;
 use crate::media::sink::Shown;
@@ -109,7 +109,7 @@ impl Viewer for LivePage {
 }
 
 /// A face in as many digits as it is worth: pixels of the source's picture, confidence.
-fn describe(face: &Face) -> Value {
+fn describe(face: &DetectedFace) -> Value {
     let rounded = |v: f32, scale: f64| (f64::from(v) * scale).round() / scale;
     let keypoints: Vec<[f64; 3]> = face
         .keypoints

@@ -60,7 +60,7 @@ fn blob(width: u32, height: u32, x: u32, y: u32, side: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |u, v| Rgb([if inside(u, x) && inside(v, y) { 255 } else { 0 }; 3]))
 }
 
-fn centre(face: &Face) -> [f32; 2] {
+fn centre(face: &DetectedFace) -> [f32; 2] {
     let k = &face.keypoints;
     [(k[0].x + k[1].x) / 2.0, (k[0].y + k[1].y) / 2.0]
 }
@@ -88,7 +88,7 @@ fn a_square_picture_is_looked_at_whole_and_then_closer_unless_once_is_enough() {
     let picture = blob(96, 96, 70, 30, 12);
     let (mut tracker, runs) = setup(false);
     let tracked = tracker.track(&picture, Duration::ZERO).unwrap();
-    assert_eq!(count(&runs), 2 + several::SEVERAL.len());
+    assert_eq!(count(&runs), 2 + averaging::SEVERAL.len());
     assert!(tracked.crop.side < 48.0, "{:?}", tracked.crop);
     let [x, y] = centre(&tracked.face.unwrap());
     assert!((x - 70.5).abs() < 0.1 && (y - 30.5).abs() < 0.1, "{x} {y}");
@@ -281,7 +281,7 @@ fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_gue
             picture.put_pixel(x, y, *p);
         }
     }
-    let faces = tracker.every_face(&picture).unwrap();
+    let faces = tracker.all_faces(&picture).unwrap();
     let places: Vec<f32> = faces.iter().map(|f| centre(&f.face)[0]).collect();
     assert!(faces.iter().all(|f| f.sure), "{faces:?}");
     assert!(
@@ -289,6 +289,6 @@ fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_gue
         "{places:?}"
     );
 
-    let none = tracker.every_face(&RgbImage::new(320, 240)).unwrap();
+    let none = tracker.all_faces(&RgbImage::new(320, 240)).unwrap();
     assert!(none.len() == 1 && !none[0].sure);
 }

@@ -6,17 +6,17 @@ use lkg_bundle::files::sha256_hex;
 use lkg_bundle::{Bundle, Manifest};
 use ndarray::{Array2, Array3, Axis};
 
-use super::face::REACH;
+use super::blend::sample;
 use super::file::{BundleId, PhotoId, SessionFile};
-use super::paste::sample;
-use super::{Face, Session};
+use super::latents::REACH;
+use super::{FaceLatents, Session};
 use crate::engine::{
-    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Latent,
+    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
 };
 use crate::error::{Error, Result};
 use crate::media::picture;
 use crate::vision::crop::Crop;
-use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, Sighting, TrackOptions};
+use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 
 /// Least side of a photo, in pixels.
 const LEAST_SIDE: u32 = 32;
@@ -70,7 +70,7 @@ impl Photo {
 
 /// A face that was opened, with where it came from.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct OpenedPhoto {
     /// What it was asked for by.
     pub source: String,
     /// The face and what was done to it.
@@ -82,7 +82,7 @@ pub struct Opened {
 }
 
 /// Opens and draws faces with the networks of one bundle, each loaded when it is first needed.
-pub struct Studio {
+pub struct FaceModel {
     bundle: Bundle,
     options: EngineOptions,
     keypoint_generator: Option<KeypointGenerator>,
@@ -102,8 +102,8 @@ fn loaded<T>(place: &mut Option<T>, load: impl FnOnce() -> Result<T>) -> Result<
     Ok(place.insert(network))
 }
 
-impl Studio {
-    /// A studio for `bundle`.
+impl FaceModel {
+    /// A model for `bundle`.
     pub fn new(bundle: Bundle, options: EngineOptions) -> Self {
         Self {
             bundle,
@@ -131,13 +131,13 @@ impl Studio {
     ///
     /// # Errors
     /// There is no such thing, it has no face, or belongs to another bundle.
-    pub fn open(&mut self, name: &str) -> Result<Opened> {
+    pub fn open(&mut self, name: &str) -> Result<OpenedPhoto> {
         if let Some(seed) = name.strip_prefix("seed:") {
             let (seed, index) = parse_seed(seed).ok_or_else(|| {
                 Error::Usage(format!("{name}: give a seed as seed:N or seed:N:I, two whole numbers"))
             })?;
-            let session = Session::new(self.generate(seed, index, 1.0)?);
-            return Ok(Opened { source: name.to_owned(), session, photo: None, notes: Vec::new() });
+            let session = Session::new(self.sample_face(seed, index, 1.0)?);
+            return Ok(OpenedPhoto { source: name.to_owned(), session, photo: None, notes: Vec::new() });
         }
         let path = Path::new(name);
         if SessionFile::has_name(path) {
@@ -145,20 +145,20 @@ impl Studio {
         }
         let picture = picture::read_picture(path)?;
         let (photo, face, notes) = self.find(picture, name)?;
-        Ok(Opened { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
+        Ok(OpenedPhoto { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
     }
 
     /// The face called `name` as it is now, for taking parts of it.
     ///
     /// # Errors
-    /// Those of [`Studio::open`].
-    pub fn face(&mut self, name: &str) -> Result<Face> {
+    /// Those of [`FaceModel::open`].
+    pub fn face(&mut self, name: &str) -> Result<FaceLatents> {
         Ok(self.open(name)?.session.face().clone())
     }
 
-    fn open_saved(&mut self, path: &Path) -> Result<Opened> {
+    fn open_saved(&mut self, path: &Path) -> Result<OpenedPhoto> {
         let (file, session) = SessionFile::read(path, &self.bundle)?;
-        let mut opened = Opened { source: file.source.clone(), session, photo: None, notes: Vec::new() };
+        let mut opened = OpenedPhoto { source: file.source.clone(), session, photo: None, notes: Vec::new() };
         let Some(PhotoId { sha256, crop: [cx, cy, side] }) = file.photo else { return Ok(opened) };
         // Beside the file as well: folders are moved as a whole.
         let beside = Path::new(&file.source).file_name().map(|name| path.with_file_name(name));
@@ -177,7 +177,7 @@ impl Studio {
     }
 
     /// The session of `opened` as a file.
-    pub fn to_file(&self, opened: &Opened) -> SessionFile {
+    pub fn to_file(&self, opened: &OpenedPhoto) -> SessionFile {
         let mut file = SessionFile::new(BundleId::of(&self.bundle), opened.source.clone(), &opened.session);
         file.photo = opened.photo.as_ref().map(|Photo { picture, crop }| PhotoId {
             sha256: sha256_hex(picture.as_raw()),
@@ -190,17 +190,17 @@ impl Studio {
     ///
     /// # Errors
     /// A network failed.
-    pub fn generate(&mut self, seed: u64, index: u32, truncation: f32) -> Result<Face> {
-        let latent = Latent::noise(seed, index..index + 1, &self.manifest().dims, truncation);
-        self.face_of(&latent)
+    pub fn sample_face(&mut self, seed: u64, index: u32, truncation: f32) -> Result<FaceLatents> {
+        let noise = Noise::seeded(seed, index..index + 1, &self.manifest().dims, truncation);
+        self.face_from_noise(&noise)
     }
 
     /// The face that noise of one row gives.
     ///
     /// # Errors
     /// A network failed.
-    pub fn face_of(&mut self, latent: &Latent) -> Result<Face> {
-        Ok(Face::from_layout(&self.keypoint_generator()?.run(latent)?, 0))
+    pub fn face_from_noise(&mut self, noise: &Noise) -> Result<FaceLatents> {
+        Ok(FaceLatents::from_latents(&self.keypoint_generator()?.run(noise)?, 0))
     }
 
     /// The keypoint generator.
@@ -212,7 +212,7 @@ impl Studio {
     }
 
     /// Finds the largest face of `picture`, called `name`, and what lies at its keypoints.
-    fn find(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, Face, Vec<String>)> {
+    fn find(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, FaceLatents, Vec<String>)> {
         let refuse = |reason: String| Error::Picture { path: name.into(), reason };
         let (width, height) = picture.dimensions();
         if width.min(height) < LEAST_SIDE {
@@ -228,8 +228,8 @@ impl Studio {
             let options = TrackOptions { closeness: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
             Ok(FaceTracker::new(detector, options))
         })?;
-        let mut faces = tracker.every_face(&picture)?.into_iter();
-        let Some(Sighting { face, crop, sure }) = faces.next() else {
+        let mut faces = tracker.all_faces(&picture)?.into_iter();
+        let Some(LocatedFace { face, crop, sure }) = faces.next() else {
             return Err(refuse("no face found".to_owned()));
         };
         let confidence = face.confidence();
@@ -254,19 +254,19 @@ impl Studio {
         let place = |v: f32| v.clamp(-REACH, REACH);
         let keypoints = face.keypoints.iter().map(|k| crop.to_network([k.x, k.y]).map(place)).collect();
         let looks = embeddings.index_axis(Axis(0), 0).rows().into_iter().map(|e| e.to_vec()).collect();
-        let found = Face::new(keypoints, looks, background.row(0).to_vec());
+        let found = FaceLatents::new(keypoints, looks, background.row(0).to_vec());
         Ok((Photo { picture, crop: Crop { angle: 0.0, ..crop } }, found, notes))
     }
 
-    /// Draws `face`: `[3, S, S]` in [-1, 1].
+    /// The image of `face`: `[3, S, S]`, RGB in [-1, 1].
     ///
     /// # Errors
     /// A network failed.
-    pub fn draw(&mut self, face: &Face) -> Result<Array3<f32>> {
-        let (layout, scales, visible) = face.to_batch()?;
+    pub fn generate(&mut self, face: &FaceLatents) -> Result<Array3<f32>> {
+        let (latents, scales, visible) = face.to_batch()?;
         let generator =
             loaded(&mut self.image_generator, || ImageGenerator::load(&self.bundle, &self.options))?;
-        let image = generator.run(&layout, scales.view(), visible.view())?;
+        let image = generator.run(&latents, scales.view(), visible.view())?;
         Ok(image.index_axis_move(Axis(0), 0))
     }
 
@@ -277,7 +277,7 @@ impl Studio {
 }
 
 /// Where the locked parts lie: the largest of their heat maps, `[S, S]`.
-pub(super) fn locked_region(face: &Face, locked: &[bool], tau: f32, size: usize) -> Array2<f32> {
+pub(super) fn locked_region(face: &FaceLatents, locked: &[bool], tau: f32, size: usize) -> Array2<f32> {
     Array2::from_shape_fn((size, size), |(y, x)| {
         let at = [pixel_centre(x, size), pixel_centre(y, size)];
         let heats = (0..face.parts()).filter(|i| locked[*i]).map(|i| heat(face, i, at, tau));
@@ -290,8 +290,13 @@ const SURROUNDINGS: f32 = 3.0;
 
 /// Where a change of looks from `before` to `after` belongs, 0 to 1, `[S, S]`: near the parts that changed, and away from
 /// all parts if the background did. The generator's pictures change a little everywhere.
-pub(super) fn changed_region(before: &Face, after: &Face, tau: f32, size: usize) -> Array2<f32> {
-    let [old, new] = [before, after].map(|f| Face { visible: vec![1.0; f.parts()], ..f.clone() });
+pub(super) fn changed_region(
+    before: &FaceLatents,
+    after: &FaceLatents,
+    tau: f32,
+    size: usize,
+) -> Array2<f32> {
+    let [old, new] = [before, after].map(|f| FaceLatents { visible: vec![1.0; f.parts()], ..f.clone() });
     let differs =
         |i: usize| before.embeddings[i] != after.embeddings[i] || before.visible[i] != after.visible[i];
     let changed: Vec<bool> = (0..after.parts()).map(differs).collect();
@@ -310,7 +315,7 @@ pub(super) fn changed_region(before: &Face, after: &Face, tau: f32, size: usize)
 }
 
 /// Height of a part's heat map at a point, see [`lkg_bundle::conventions`].
-pub(crate) fn heat(face: &Face, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
+pub(crate) fn heat(face: &FaceLatents, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
     let ([kx, ky], scale) = (face.keypoints[part], face.scales[part]);
     face.visible[part] * (-((x - kx).powi(2) + (y - ky).powi(2)) / (tau * scale * scale)).exp()
 }
@@ -328,22 +333,23 @@ mod tests {
 
     #[test]
     fn a_changed_look_belongs_to_its_part_and_a_background_to_what_is_no_part() {
-        let before = crate::edit::face::tests::face(0.0);
-        let region = |change: &dyn Fn(&mut Face)| {
+        let before = crate::edit::latents::tests::face(0.0);
+        let region = |change: &dyn Fn(&mut FaceLatents)| {
             let mut after = before.clone();
             change(&mut after);
             changed_region(&before, &after, 0.02, 32)
         };
         // Part 0 is at (-0.5, 0.1), part 1 at (0.5, 0.2).
         let (own, other, corner) = ([17, 8], [19, 24], [0, 0]);
-        for changed in
-            [region(&|f: &mut Face| f.embeddings[0][0] += 1.0), region(&|f: &mut Face| f.visible[0] = 0.0)]
-        {
+        for changed in [
+            region(&|f: &mut FaceLatents| f.embeddings[0][0] += 1.0),
+            region(&|f: &mut FaceLatents| f.visible[0] = 0.0),
+        ] {
             assert!(changed[own] > 0.9 && changed[other] < 0.01 && changed[corner] < 0.01);
         }
-        let background = region(&|f: &mut Face| f.background[0] += 1.0);
+        let background = region(&|f: &mut FaceLatents| f.background[0] += 1.0);
         assert!(background[own] < 0.1 && background[other] < 0.1 && background[corner] > 0.99);
-        assert!(region(&|_: &mut Face| {}).iter().all(|v| *v == 0.0));
+        assert!(region(&|_: &mut FaceLatents| {}).iter().all(|v| *v == 0.0));
     }
 
     #[test]

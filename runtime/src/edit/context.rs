@@ -2,54 +2,54 @@
 
 use lkg_bundle::Manifest;
 
-use super::face::REACH;
-use super::{Face, Parts};
+use super::latents::REACH;
+use super::{FaceLatents, Parts};
 use crate::error::{Error, Result};
 
 /// A value of an operation that cannot be, by its field's name.
 #[derive(Debug)]
-pub enum Fault {
+pub enum OperationError {
     /// The field and what is wrong with it.
     Field(&'static str, String),
     /// Something else failed, for instance reading a donor, given in the field.
     Donor(&'static str, Error),
 }
 
-impl Fault {
+impl OperationError {
     /// The error, with `place` (`edits[3].`) right before the field.
     pub fn at(self, place: &str) -> Error {
         match self {
-            Fault::Field(field, what) => Error::Usage(format!("{place}{field}: {what}")),
-            Fault::Donor(field, e @ (Error::Usage(_) | Error::Picture { .. })) => {
+            OperationError::Field(field, what) => Error::Usage(format!("{place}{field}: {what}")),
+            OperationError::Donor(field, e @ (Error::Usage(_) | Error::Picture { .. })) => {
                 Error::Usage(format!("{place}{field}: {e}"))
             }
-            Fault::Donor(_, e) => e,
+            OperationError::Donor(_, e) => e,
         }
     }
 }
 
 /// What an operation works on.
-pub struct Desk<'a> {
+pub struct OperationContext<'a> {
     /// Names of the parts.
     pub manifest: &'a Manifest,
     /// The face as it was in the beginning.
-    pub original: &'a Face,
+    pub original: &'a FaceLatents,
     /// The face.
-    pub face: Face,
+    pub face: FaceLatents,
     /// Which parts are locked.
     pub locked: Vec<bool>,
     /// Finds another face by its name.
-    pub donors: &'a mut dyn FnMut(&str) -> Result<Face>,
+    pub donors: &'a mut dyn FnMut(&str) -> Result<FaceLatents>,
 }
 
-pub(super) type Outcome<T> = std::result::Result<T, Fault>;
+pub(super) type Outcome<T> = std::result::Result<T, OperationError>;
 
-impl Desk<'_> {
+impl OperationContext<'_> {
     /// The parts meant, without those that are locked.
     ///
     /// A locked part that is named by itself is an error; as one of several it is left out.
     pub(super) fn parts(&self, parts: &Parts) -> Outcome<Vec<usize>> {
-        let fault = |what| Fault::Field("part", what);
+        let fault = |what| OperationError::Field("part", what);
         let mut which = parts.resolve(self.manifest).map_err(fault)?;
         if let [only] = which[..]
             && self.locked[only]
@@ -70,12 +70,15 @@ impl Desk<'_> {
             return Ok(());
         }
         let name = self.name(part);
-        Err(Fault::Field(field, format!("would put {name} at ({x:.2}, {y:.2}), outside -{REACH} to {REACH}")))
+        Err(OperationError::Field(
+            field,
+            format!("would put {name} at ({x:.2}, {y:.2}), outside -{REACH} to {REACH}"),
+        ))
     }
 
     /// The removed part that may stand in for another: the one asked for, else the first that is not locked.
     pub(super) fn spare(&self, into: Option<&Parts>) -> Outcome<usize> {
-        let fault = |what: String| Fault::Field("into", what);
+        let fault = |what: String| OperationError::Field("into", what);
         let Some(into) = into else {
             let free = (0..self.face.parts()).find(|i| self.face.visible[*i] == 0.0 && !self.locked[*i]);
             let n = self.face.parts();
@@ -96,8 +99,8 @@ impl Desk<'_> {
         }
     }
 
-    pub(super) fn donor(&mut self, from: &str) -> Outcome<Face> {
-        (self.donors)(from).map_err(|e| Fault::Donor("from", e))
+    pub(super) fn donor(&mut self, from: &str) -> Outcome<FaceLatents> {
+        (self.donors)(from).map_err(|e| OperationError::Donor("from", e))
     }
 
     /// Points `which` scaled by `scale` and turned by `degrees` about their centre, then moved.

@@ -3,8 +3,8 @@
 
 use image::RgbImage;
 
-use super::paste::{Paster, sample};
-use super::{Composer, Donors, Face, Fault, Opened, Operation, Paste, Studio};
+use super::blend::{PhotoBlender, sample};
+use super::{Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError};
 use crate::error::{Error, Result};
 use crate::media::mark::Origin;
 use crate::media::picture::from_network;
@@ -22,22 +22,22 @@ pub struct Donor {
     /// What operations call it.
     pub name: String,
     /// It.
-    pub face: Face,
+    pub face: FaceLatents,
     /// How it looks, a square.
     pub tile: RgbImage,
 }
 
 /// A face being edited by hand.
-pub struct Workbench {
-    studio: Studio,
-    opened: Opened,
-    composer: Composer,
-    paste: Paste,
+pub struct Workspace {
+    model: FaceModel,
+    opened: OpenedPhoto,
+    compositor: Compositor,
+    paste: Blend,
     /// The square of the view that the face fills, in pixels.
     crop: Crop,
     size: (u32, u32),
     /// Enlarges a picture that is no photo.
-    alone: Option<Paster>,
+    alone: Option<PhotoBlender>,
     given: Vec<String>,
     strip: Vec<Donor>,
     /// Place of the strip's first face among all that could be on it: those given, then the seeds from 1 on.
@@ -45,29 +45,29 @@ pub struct Workbench {
     tile: u32,
 }
 
-impl Workbench {
-    /// A bench for what was opened; the faces `given` come first on the strip, whose tiles are `tile` pixels a side.
+impl Workspace {
+    /// A workspace for what was opened; the faces `given` come first on the strip, whose tiles are `tile` pixels a side.
     ///
     /// # Errors
     /// A network failed, or a face given cannot be opened.
     pub fn new(
-        mut studio: Studio,
-        opened: Opened,
-        paste: Paste,
+        mut model: FaceModel,
+        opened: OpenedPhoto,
+        paste: Blend,
         given: &[String],
         tile: u32,
     ) -> Result<Self> {
         let photo = opened.photo.as_ref().map(|p| p.shrunk(MOST_SIDE));
-        let composer = Composer::new(&mut studio, &opened.session, photo.as_ref(), paste)?;
+        let compositor = Compositor::new(&mut model, &opened.session, photo.as_ref(), paste)?;
         let (crop, size) = match &photo {
             Some(photo) => (photo.crop, photo.picture.dimensions()),
             None => (Crop::inside(ALONE, ALONE), (ALONE, ALONE)),
         };
-        let alone = photo.is_none().then(|| Paster::whole(studio.size(), ALONE, (0, 0)));
-        let mut bench = Self {
-            studio,
+        let alone = photo.is_none().then(|| PhotoBlender::whole(model.size(), ALONE, (0, 0)));
+        let mut workspace = Self {
+            model,
             opened,
-            composer,
+            compositor,
             paste,
             crop,
             size,
@@ -77,23 +77,23 @@ impl Workbench {
             first: 0,
             tile,
         };
-        bench.fill_strip()?;
-        Ok(bench)
+        workspace.fill_strip()?;
+        Ok(workspace)
     }
 
     /// What is being edited.
-    pub fn opened(&self) -> &Opened {
+    pub fn opened(&self) -> &OpenedPhoto {
         &self.opened
     }
 
-    /// The studio that draws.
-    pub fn studio(&self) -> &Studio {
-        &self.studio
+    /// The model that draws.
+    pub fn model(&self) -> &FaceModel {
+        &self.model
     }
 
     /// How the pictures come about.
     pub fn origin(&self) -> Origin {
-        self.composer.origin()
+        self.compositor.origin()
     }
 
     /// Faces to take from.
@@ -139,14 +139,15 @@ impl Workbench {
                 Some(name) => name.clone(),
                 None => format!("seed:{}", i - self.given.len() + 1),
             };
-            let donor = self.studio.open(&name)?;
+            let donor = self.model.open(&name)?;
             let face = donor.session.face().clone();
             let tile = match &donor.photo {
                 Some(photo) => from_network(sample(&photo.picture, &photo.crop, self.tile as usize).view()),
                 None => {
                     let mut tile = RgbImage::new(self.tile, self.tile);
-                    let image = self.studio.draw(&face)?;
-                    Paster::whole(self.studio.size(), self.tile, (0, 0)).replace(&mut tile, image.view());
+                    let image = self.model.generate(&face)?;
+                    PhotoBlender::whole(self.model.size(), self.tile, (0, 0))
+                        .replace(&mut tile, image.view());
                     tile
                 }
             };
@@ -158,32 +159,35 @@ impl Workbench {
     /// Does `operation`, which may take only from faces on the strip. Gives back whether anything changed.
     ///
     /// # Errors
-    /// A [`Fault`] that names the field; nothing is changed then.
-    pub fn apply(&mut self, operation: &Operation) -> std::result::Result<bool, Fault> {
+    /// A [`OperationError`] that names the field; nothing is changed then.
+    pub fn apply(&mut self, operation: &Operation) -> std::result::Result<bool, OperationError> {
         let mut donors = donors(&self.strip);
-        self.opened.session.apply(operation, self.studio.manifest(), &mut donors)
+        self.opened.session.apply(operation, self.model.manifest(), &mut donors)
     }
 
     /// The face and the locks that `operation` would lead to.
     ///
     /// # Errors
-    /// A [`Fault`] that names the field.
-    pub fn preview(&self, operation: &Operation) -> std::result::Result<(Face, Vec<bool>), Fault> {
-        self.opened.session.preview(operation, self.studio.manifest(), &mut donors(&self.strip))
+    /// A [`OperationError`] that names the field.
+    pub fn preview(
+        &self,
+        operation: &Operation,
+    ) -> std::result::Result<(FaceLatents, Vec<bool>), OperationError> {
+        self.opened.session.preview(operation, self.model.manifest(), &mut donors(&self.strip))
     }
 
     /// The view with `face` in it; regions of locked parts are as they were.
     ///
     /// # Errors
     /// A network failed.
-    pub fn draw(&mut self, face: &Face, locked: &[bool]) -> Result<RgbImage> {
-        self.composer.lock(&self.studio, locked);
+    pub fn draw(&mut self, face: &FaceLatents, locked: &[bool]) -> Result<RgbImage> {
+        self.compositor.lock(&self.model, locked);
         match &mut self.alone {
-            None => self.composer.compose(&mut self.studio, face),
-            Some(paster) => {
-                let image = self.composer.square(&mut self.studio, face)?;
+            None => self.compositor.compose(&mut self.model, face),
+            Some(blender) => {
+                let image = self.compositor.square(&mut self.model, face)?;
                 let mut view = RgbImage::new(ALONE, ALONE);
-                paster.replace(&mut view, image.view());
+                blender.replace(&mut view, image.view());
                 Ok(view)
             }
         }
@@ -194,9 +198,9 @@ impl Workbench {
     /// # Errors
     /// A network failed.
     pub fn finished(&mut self) -> Result<RgbImage> {
-        let Opened { session, photo, .. } = &self.opened;
-        let mut composer = Composer::new(&mut self.studio, session, photo.as_ref(), self.paste)?;
-        composer.compose(&mut self.studio, session.face())
+        let OpenedPhoto { session, photo, .. } = &self.opened;
+        let mut compositor = Compositor::new(&mut self.model, session, photo.as_ref(), self.paste)?;
+        compositor.compose(&mut self.model, session.face())
     }
 }
 

@@ -23,7 +23,7 @@ impl FaceTracker {
             let Crop { cx, cy, side, .. } = found.wanted;
             let half = side / 2.0;
             let crop = Crop { cx: cx + dx * half, cy: cy + dy * half, side: side * scale, angle };
-            self.look(picture, crop, clock)?;
+            self.detect_crop(picture, crop, clock)?;
         }
         let keypoints = self.detector.keypoints();
         let share = 1.0 / SEVERAL.len() as f32;

@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use super::{Clock, FaceTracker, Found};
 use crate::error::Result;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
 use crate::vision::search::Tiles;
 
@@ -15,9 +15,9 @@ const LEAST: f32 = 0.25;
 
 /// A face of a picture.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct LocatedFace {
     /// Its keypoints, in pixels of the picture.
-    pub face: Face,
+    pub face: DetectedFace,
     /// The square that frames it as training pictures are framed.
     pub crop: Crop,
     /// Whether it is one to be sure of.
@@ -25,16 +25,16 @@ pub struct Sighting {
 }
 
 impl FaceTracker {
-    fn sighting(&mut self, found: &Found, sure: bool) -> Sighting {
+    fn located(&mut self, found: &Found, sure: bool) -> LocatedFace {
         // The square that was looked at, not the one wanted next: it is the one that the keypoints come from.
-        Sighting { face: self.face(found), crop: found.crop, sure }
+        LocatedFace { face: self.face(found), crop: found.crop, sure }
     }
 
     /// The faces of `picture`, the largest first. Where there is none to be sure of, the best guess alone.
     ///
     /// # Errors
     /// Those of [`crate::engine::Detector::detect`].
-    pub fn every_face(&mut self, picture: &RgbImage) -> Result<Vec<Sighting>> {
+    pub fn all_faces(&mut self, picture: &RgbImage) -> Result<Vec<LocatedFace>> {
         let mut clock = Clock::default();
         let size = picture.dimensions();
         self.seen.clear();
@@ -42,10 +42,10 @@ impl FaceTracker {
         let count = tiles.count(size);
         let whole = [Crop::inside(size.0, size.1), Crop::around(size.0, size.1)];
         let squares = whole.into_iter().chain((0..count).filter_map(|_| tiles.next(size)));
-        let mut faces: Vec<Sighting> = Vec::new();
+        let mut faces: Vec<LocatedFace> = Vec::new();
         let mut guess: Option<Found> = None;
         for square in squares {
-            let first = self.look(picture, square, &mut clock)?;
+            let first = self.detect_crop(picture, square, &mut clock)?;
             let (found, sure) = self.settle(picture, first, &mut clock)?;
             if !sure {
                 guess = Some(match guess {
@@ -54,7 +54,7 @@ impl FaceTracker {
                 });
                 continue;
             }
-            let new = self.sighting(&found, true);
+            let new = self.located(&found, true);
             match faces.iter_mut().find(|known| are_one(&known.crop, &new.crop)) {
                 Some(known) if new.face.confidence() > known.face.confidence() => *known = new,
                 Some(_) => {}
@@ -66,7 +66,7 @@ impl FaceTracker {
             faces.retain(|f| f.crop.side >= LEAST * largest);
             return Ok(faces);
         }
-        Ok(guess.map(|found| self.sighting(&found, false)).into_iter().collect())
+        Ok(guess.map(|found| self.located(&found, false)).into_iter().collect())
     }
 }
 

@@ -3,12 +3,12 @@
 
 use image::{RgbImage, imageops};
 
-use super::face::REACH;
+use super::blend::sample;
+use super::latents::REACH;
 use super::operation::Operation;
-use super::paste::sample;
-use super::{Face, Parts, Workbench};
+use super::{FaceLatents, Parts, Workspace};
 use crate::error::Result;
-use crate::frame::{DetectedKeypoint, Face as Marks};
+use crate::frame::{DetectedFace as Marks, DetectedKeypoint};
 use crate::media::picture::from_network;
 use crate::vision::crop::Crop;
 use crate::vision::{overlay, text};
@@ -63,9 +63,9 @@ pub enum Command {
     /// Chooses a face of the strip, from 0.
     Choose(usize),
     /// Takes the chosen face's look of the selected part.
-    TakeLook,
+    TakeAppearance,
     /// Takes all its looks.
-    TakeLooks,
+    TakeAllAppearances,
     /// Takes its background.
     TakeBackground,
     /// Takes its pose.
@@ -98,8 +98,8 @@ pub enum Command {
 
 /// An editor of one face.
 pub struct Editor {
-    bench: Workbench,
-    /// The square of the bench's view that is shown.
+    workspace: Workspace,
+    /// The square of the workspace's view that is shown.
     shown: Crop,
     zoom: f32,
     selected: usize,
@@ -112,15 +112,15 @@ pub struct Editor {
     weight: usize,
     status: String,
     /// The view of a face that was drawn last.
-    view: Option<(Face, Vec<bool>, Crop, RgbImage)>,
+    view: Option<(FaceLatents, Vec<bool>, Crop, RgbImage)>,
 }
 
 impl Editor {
-    /// An editor for what lies on the bench, whose tiles are [`DONOR`] pixels a side.
-    pub fn new(bench: Workbench) -> Self {
+    /// An editor for what lies on the workspace, whose tiles are [`DONOR`] pixels a side.
+    pub fn new(workspace: Workspace) -> Self {
         Self {
-            shown: whole(&bench),
-            bench,
+            shown: whole(&workspace),
+            workspace,
             zoom: 1.0,
             selected: 0,
             dragged: None,
@@ -135,8 +135,8 @@ impl Editor {
     }
 
     /// What is being edited.
-    pub fn bench(&mut self) -> &mut Workbench {
-        &mut self.bench
+    pub fn workspace(&mut self) -> &mut Workspace {
+        &mut self.workspace
     }
 
     /// Says something on the line below.
@@ -146,8 +146,8 @@ impl Editor {
 
     /// Does `operation` and says so, or why not.
     fn apply(&mut self, operation: &Operation) {
-        let label = operation.label(self.bench.studio().manifest());
-        self.status = match self.bench.apply(operation) {
+        let label = operation.label(self.workspace.model().manifest());
+        self.status = match self.workspace.apply(operation) {
             Ok(true) => label,
             Ok(false) => format!("{label}: nothing changed"),
             Err(fault) => fault.at("").to_string(),
@@ -161,10 +161,10 @@ impl Editor {
     pub fn obey(&mut self, command: Command) -> Result<()> {
         self.before = command == Command::Before && !self.before;
         let part = Parts::Index(self.selected);
-        let from = self.bench.strip().get(self.chosen).map(|d| d.name.clone()).unwrap_or_default();
+        let from = self.workspace.strip().get(self.chosen).map(|d| d.name.clone()).unwrap_or_default();
         let weight = WEIGHTS[self.weight];
         let every = || Parts::Name("all".to_owned());
-        let session = &self.bench.opened().session;
+        let session = &self.workspace.opened().session;
         let locked = session.locked().get(self.selected) == Some(&true);
         let (place, visible) =
             (session.face().keypoints[self.selected], session.face().visible[self.selected]);
@@ -174,11 +174,11 @@ impl Editor {
                 self.weight = (self.weight + 1) % WEIGHTS.len();
                 self.status = format!("{:.0} % of a face is taken", 100.0 * WEIGHTS[self.weight]);
             }
-            Command::TakeLook => self.apply(&Operation::Swap { part, from, weight }),
-            Command::TakeLooks => self.apply(&Operation::Swap { part: every(), from, weight }),
+            Command::TakeAppearance => self.apply(&Operation::Swap { part, from, weight }),
+            Command::TakeAllAppearances => self.apply(&Operation::Swap { part: every(), from, weight }),
             Command::TakeBackground => self.apply(&Operation::Background { from, weight }),
             Command::TakePose => self.apply(&Operation::TakePose { from, weight, part: every() }),
-            Command::OtherFaces => self.bench.other_faces()?,
+            Command::OtherFaces => self.workspace.other_faces()?,
             Command::Scale(by) => self.apply(&Operation::Scale { part, by }),
             Command::Remove if visible == 0.0 => self.apply(&Operation::Add { part, to: None }),
             Command::Remove => self.apply(&Operation::Remove { part }),
@@ -201,17 +201,18 @@ impl Editor {
     }
 
     fn choose(&mut self, i: usize) {
-        self.chosen = i.min(self.bench.strip().len().saturating_sub(1));
-        let name = self.bench.strip().get(self.chosen).map_or("", |d| d.name.as_str());
+        self.chosen = i.min(self.workspace.strip().len().saturating_sub(1));
+        let name = self.workspace.strip().get(self.chosen).map_or("", |d| d.name.as_str());
         self.status = format!("{name}: e part, a all parts, g background, p pose");
     }
 
     /// Shows the surroundings of the selected point `by` times as large, never beyond what is shown in the beginning.
     fn come_nearer(&mut self, by: f32) {
-        let all = whole(&self.bench);
+        let all = whole(&self.workspace);
         self.zoom = (self.zoom * by).clamp(1.0, NEAREST);
         let side = all.side / self.zoom;
-        let point = self.bench.crop().to_picture(self.bench.opened().session.face().keypoints[self.selected]);
+        let point =
+            self.workspace.crop().to_picture(self.workspace.opened().session.face().keypoints[self.selected]);
         let within = |at: f32, centre: f32| {
             let room = (all.side - side) / 2.0;
             at.clamp(centre - room, centre + room)
@@ -222,13 +223,13 @@ impl Editor {
 
     /// Pixels of the view for a point of the face's square.
     fn in_view(&self, point: [f32; 2]) -> [f32; 2] {
-        let [u, v] = self.shown.to_network(self.bench.crop().to_picture(point));
+        let [u, v] = self.shown.to_network(self.workspace.crop().to_picture(point));
         [(u + 1.0) * 0.5 * VIEW as f32, (v + 1.0) * 0.5 * VIEW as f32]
     }
 
     fn in_square(&self, [x, y]: [f32; 2]) -> [f32; 2] {
         let point = [2.0 * x / VIEW as f32 - 1.0, 2.0 * y / VIEW as f32 - 1.0];
-        self.bench.crop().to_network(self.shown.to_picture(point))
+        self.workspace.crop().to_network(self.shown.to_picture(point))
     }
 
     /// Takes in where the mouse is, in pixels of the editor's picture, and whether its button is held.
@@ -251,12 +252,12 @@ impl Editor {
     fn press(&mut self, x: f32, y: f32) {
         if y >= VIEW as f32 + 4.0 && y < (VIEW + 4 + DONOR) as f32 && x >= 0.0 {
             let i = (x / (DONOR + 1) as f32) as usize;
-            if i < self.bench.strip().len() {
+            if i < self.workspace.strip().len() {
                 self.choose(i);
             }
             return;
         }
-        let keypoints = &self.bench.opened().session.face().keypoints;
+        let keypoints = &self.workspace.opened().session.face().keypoints;
         let distance = |i: &usize| {
             let [px, py] = self.in_view(keypoints[*i]);
             (px - x).hypot(py - y)
@@ -264,8 +265,8 @@ impl Editor {
         let nearest = (0..keypoints.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)));
         let Some(part) = nearest.filter(|i| distance(i) < GRAB) else { return };
         self.selected = part;
-        let name = &self.bench.studio().manifest().keypoints[part].name;
-        if self.bench.opened().session.locked()[part] {
+        let name = &self.workspace.model().manifest().keypoints[part].name;
+        if self.workspace.opened().session.locked()[part] {
             self.status = format!("{name} is locked; l unlocks it");
         } else {
             self.status = format!("selected {name}");
@@ -274,11 +275,11 @@ impl Editor {
     }
 
     /// The face as it is shown.
-    fn shown(&self) -> Face {
+    fn shown(&self) -> FaceLatents {
         if self.before {
-            return self.bench.opened().session.original().clone();
+            return self.workspace.opened().session.original().clone();
         }
-        let mut face = self.bench.opened().session.face().clone();
+        let mut face = self.workspace.opened().session.face().clone();
         if let Some(to) = self.dragged {
             face.keypoints[self.selected] = to;
         }
@@ -291,11 +292,11 @@ impl Editor {
     /// A network failed.
     pub fn draw(&mut self) -> Result<RgbImage> {
         let face = self.shown();
-        let locked = self.bench.opened().session.locked().to_vec();
+        let locked = self.workspace.opened().session.locked().to_vec();
         let shown = self.shown;
         let known = self.view.as_ref().is_some_and(|(f, l, s, _)| *f == face && *l == locked && *s == shown);
         if !known {
-            let picture = self.bench.draw(&face, &locked)?;
+            let picture = self.workspace.draw(&face, &locked)?;
             let view = from_network(sample(&picture, &shown, VIEW as usize).view());
             self.view = Some((face.clone(), locked.clone(), shown, view));
         }
@@ -310,17 +311,17 @@ impl Editor {
                 DetectedKeypoint { x, y, confidence: *visible }
             };
             let marks = Marks { keypoints: face.keypoints.iter().zip(&face.visible).map(mark).collect() };
-            overlay::draw_face(&mut view, &marks, self.bench.studio().manifest());
+            overlay::draw_face(&mut view, &marks, self.workspace.model().manifest());
             imageops::replace(&mut canvas, &view, 0, 0);
         }
-        for (i, donor) in self.bench.strip().iter().enumerate() {
+        for (i, donor) in self.workspace.strip().iter().enumerate() {
             let (x, y) = (i as u32 * (DONOR + 1), VIEW + 4);
             imageops::replace(&mut canvas, &donor.tile, i64::from(x), i64::from(y));
             let colour = if i == self.chosen { [255, 214, 90] } else { [235, 240, 245] };
             text::draw(&mut canvas, &format!("{}", i + 1), (x as i32 + 3, y as i32 + 3), 2, colour);
         }
         let lock = if locked[self.selected] { ", locked" } else { "" };
-        let name = &self.bench.studio().manifest().keypoints[self.selected].name;
+        let name = &self.workspace.model().manifest().keypoints[self.selected].name;
         let line = format!("[{name}{lock}] {}", self.status);
         text::draw(&mut canvas, &line, (4, (SIZE.1 - LINE + 4) as i32), 2, [235, 240, 245]);
         if self.help {
@@ -331,9 +332,9 @@ impl Editor {
 }
 
 /// The square of the view that is shown in the beginning: the face's, of a photo with a margin.
-fn whole(bench: &Workbench) -> Crop {
-    let crop = *bench.crop();
-    let margin = if bench.opened().photo.is_some() { MARGIN } else { 1.0 };
+fn whole(workspace: &Workspace) -> Crop {
+    let crop = *workspace.crop();
+    let margin = if workspace.opened().photo.is_some() { MARGIN } else { 1.0 };
     Crop { side: crop.side * margin, ..crop }
 }
 
@@ -344,7 +345,7 @@ mod tests {
     use lkg_bundle::Bundle;
 
     use super::*;
-    use crate::edit::{Paste, Studio};
+    use crate::edit::{Blend, FaceModel};
     use crate::engine::EngineOptions;
 
     fn drag(editor: &mut Editor, from: [f32; 2], by: [f32; 2]) {
@@ -360,36 +361,36 @@ mod tests {
     fn a_dragged_point_moves_its_part_by_one_edit_that_can_be_undone() {
         let bundle =
             Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
-        let mut studio = Studio::new(bundle, EngineOptions::default());
-        let opened = studio.open("seed:1").unwrap();
+        let mut model = FaceModel::new(bundle, EngineOptions::default());
+        let opened = model.open("seed:1").unwrap();
         let before = opened.session.face().clone();
-        let mut editor = Editor::new(Workbench::new(studio, opened, Paste::Warp, &[], DONOR).unwrap());
+        let mut editor = Editor::new(Workspace::new(model, opened, Blend::Warp, &[], DONOR).unwrap());
         let untouched = editor.draw().unwrap();
         assert_eq!(untouched.dimensions(), SIZE);
         let at = editor.in_view(before.keypoints[9]);
         drag(&mut editor, at, [40.0, 0.0]);
-        let session = &editor.bench().opened().session;
+        let session = &editor.workspace().opened().session;
         let moved = session.face().keypoints[9][0] - before.keypoints[9][0];
         assert!((moved - 40.0 / 320.0).abs() < 1e-4 && session.history().1 == 1, "{moved}");
         assert!(editor.draw().unwrap() != untouched);
 
         // A click where nothing is does nothing; keys act on the point selected last and on the face chosen.
         drag(&mut editor, [2.0, 2.0], [50.0, 50.0]);
-        assert_eq!(editor.bench().opened().session.history().1, 1);
-        for command in [Command::Choose(3), Command::TakeLook, Command::Scale(1.2), Command::Remove] {
+        assert_eq!(editor.workspace().opened().session.history().1, 1);
+        for command in [Command::Choose(3), Command::TakeAppearance, Command::Scale(1.2), Command::Remove] {
             editor.obey(command).unwrap();
         }
-        let session = &editor.bench().opened().session;
+        let session = &editor.workspace().opened().session;
         assert_eq!((session.history().1, session.face().visible[9]), (4, 0.0));
         assert_ne!(session.face().embeddings[9], before.embeddings[9]);
         for _ in 0..4 {
             editor.obey(Command::Undo).unwrap();
         }
-        assert_eq!(editor.bench().opened().session.face(), &before);
+        assert_eq!(editor.workspace().opened().session.face(), &before);
 
         // A locked point stays.
         editor.obey(Command::Lock).unwrap();
         drag(&mut editor, at, [40.0, 0.0]);
-        assert_eq!(editor.bench().opened().session.face(), &before);
+        assert_eq!(editor.workspace().opened().session.face(), &before);
     }
 }

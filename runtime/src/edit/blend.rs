@@ -63,7 +63,7 @@ impl Taps {
 
 /// Puts squares of `size` samples into one place of pictures of one size. Keeps its tables.
 #[derive(Clone, Debug)]
-pub struct Paster {
+pub struct PhotoBlender {
     size: usize,
     /// Left, top, right and bottom of the place, in pixels, inside the picture.
     place: [u32; 4],
@@ -77,7 +77,7 @@ pub struct Paster {
     padded: Vec<f32>,
 }
 
-impl Paster {
+impl PhotoBlender {
     /// For squares of `size` samples that go to `crop` (taken as upright) of a picture, fading out towards its edge.
     pub fn new(size: usize, crop: &Crop, picture: (u32, u32)) -> Self {
         let (left, top) = (crop.cx - crop.side / 2.0, crop.cy - crop.side / 2.0);
@@ -108,7 +108,7 @@ impl Paster {
         Self { fades: false, ..Self::new(size, &crop, (x + side, y + side)) }
     }
 
-    /// Whether this is [`Paster::whole`] for the same square.
+    /// Whether this is [`PhotoBlender::whole`] for the same square.
     pub fn fits(&self, side: u32, (x, y): (u32, u32)) -> bool {
         self.place == [x, y, x + side, y + side]
     }
@@ -267,7 +267,8 @@ mod tests {
         let mut picture = before.clone();
         // Reaches beyond the picture's upper edge.
         let crop = Crop { cx: 80.0, cy: 30.0, side: 80.0, angle: 0.0 };
-        Paster::new(16, &crop, (200, 120)).replace(&mut picture, Array3::from_elem((3, 16, 16), 1.0).view());
+        PhotoBlender::new(16, &crop, (200, 120))
+            .replace(&mut picture, Array3::from_elem((3, 16, 16), 1.0).view());
         assert_eq!(picture.get_pixel(80, 30).0, [255; 3]);
         for (x, y, p) in picture.enumerate_pixels() {
             let inside = x.abs_diff(80) <= 40 && y.abs_diff(30) <= 40;
@@ -276,7 +277,7 @@ mod tests {
         let row: Vec<u8> = (80..122).map(|x| picture.get_pixel(x, 30).0[0]).collect();
         assert!(row.windows(2).all(|w| w[0] >= w[1] && w[0] - w[1] < 40), "no step: {row:?}");
         let mut same = before.clone();
-        Paster::new(16, &crop, (200, 120)).add(&mut same, Array3::zeros((3, 16, 16)).view());
+        PhotoBlender::new(16, &crop, (200, 120)).add(&mut same, Array3::zeros((3, 16, 16)).view());
         assert_eq!(same, before);
     }
 
@@ -287,7 +288,7 @@ mod tests {
                 lkg_bundle::conventions::pixel_centre(x, size)
             });
             let mut picture = RgbImage::new(side + 10, side);
-            Paster::whole(size, side, (10, 0)).replace(&mut picture, ramp.view());
+            PhotoBlender::whole(size, side, (10, 0)).replace(&mut picture, ramp.view());
             for x in 5..side - 5 {
                 let want = (2.0 * (x as f32 + 0.5) / side as f32) * 127.5;
                 let have = f32::from(picture.get_pixel(10 + x, side / 2).0[1]);

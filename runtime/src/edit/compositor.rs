@@ -1,17 +1,17 @@
 use image::RgbImage;
 use ndarray::{Array2, Array3, Zip};
 
-use super::paste::{Colours, Paster, sample};
-use super::studio::{changed_region, locked_region};
+use super::blend::{Colours, PhotoBlender, sample};
+use super::model::{changed_region, locked_region};
 use super::warp::warp;
-use super::{Face, Photo, Session, Studio};
+use super::{FaceLatents, FaceModel, Photo, Session};
 use crate::error::Result;
 use crate::media::mark::Origin;
 use crate::media::picture;
 
 /// How an edit gets into its photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Paste {
+pub enum Blend {
     /// Bends the photo as the keypoints moved and the parts grew, then adds what other looks change in the generated square
     /// near their parts. A photo stays as sharp as it is.
     #[default]
@@ -22,14 +22,14 @@ pub enum Paste {
     Square,
 }
 
-impl std::str::FromStr for Paste {
+impl std::str::FromStr for Blend {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text {
-            "warp" => Ok(Paste::Warp),
-            "change" => Ok(Paste::Change),
-            "square" => Ok(Paste::Square),
+            "warp" => Ok(Blend::Warp),
+            "change" => Ok(Blend::Change),
+            "square" => Ok(Blend::Square),
             _ => Err("must be warp, change or square".to_owned()),
         }
     }
@@ -38,43 +38,48 @@ impl std::str::FromStr for Paste {
 /// A photo with what is needed to put a face back into it.
 struct Place {
     photo: Photo,
-    paster: Paster,
+    blender: PhotoBlender,
     colours: Colours,
 }
 
 /// Draws faces and puts them where the first of them came from.
-pub struct Composer {
+pub struct Compositor {
     place: Option<Place>,
-    paste: Paste,
-    original: Face,
+    paste: Blend,
+    original: FaceLatents,
     /// The generated square before any edit.
     before: Array3<f32>,
     /// How much of each pixel stays as it was, `[S, S]`, if parts are locked.
     kept: Option<Array2<f32>>,
 }
 
-impl Composer {
+impl Compositor {
     /// For the faces of a session of `photo`, or of one without.
     ///
     /// # Errors
     /// A network failed.
-    pub fn new(studio: &mut Studio, session: &Session, photo: Option<&Photo>, paste: Paste) -> Result<Self> {
-        let before = studio.draw(session.original())?;
-        let size = studio.size();
+    pub fn new(
+        model: &mut FaceModel,
+        session: &Session,
+        photo: Option<&Photo>,
+        paste: Blend,
+    ) -> Result<Self> {
+        let before = model.generate(session.original())?;
+        let size = model.size();
         let place = photo.map(|photo| Place {
-            paster: Paster::new(size, &photo.crop, photo.picture.dimensions()),
+            blender: PhotoBlender::new(size, &photo.crop, photo.picture.dimensions()),
             colours: Colours::matching(before.view(), sample(&photo.picture, &photo.crop, size).view()),
             photo: photo.clone(),
         });
         let original = session.original().clone();
-        let mut composer = Self { place, paste, original, before, kept: None };
-        composer.lock(studio, session.locked());
-        Ok(composer)
+        let mut compositor = Self { place, paste, original, before, kept: None };
+        compositor.lock(model, session.locked());
+        Ok(compositor)
     }
 
     /// Keeps the regions of `locked` parts as they were from now on, and no others.
-    pub fn lock(&mut self, studio: &Studio, locked: &[bool]) {
-        let region = || locked_region(&self.original, locked, studio.manifest().tau, studio.size());
+    pub fn lock(&mut self, model: &FaceModel, locked: &[bool]) {
+        let region = || locked_region(&self.original, locked, model.manifest().tau, model.size());
         self.kept = locked.contains(&true).then(region);
     }
 
@@ -92,8 +97,8 @@ impl Composer {
     ///
     /// # Errors
     /// A network failed.
-    pub fn square(&self, studio: &mut Studio, face: &Face) -> Result<Array3<f32>> {
-        let mut image = studio.draw(face)?;
+    pub fn square(&self, model: &mut FaceModel, face: &FaceLatents) -> Result<Array3<f32>> {
+        let mut image = model.generate(face)?;
         if let Some(kept) = &self.kept {
             for (mut after, before) in image.outer_iter_mut().zip(self.before.outer_iter()) {
                 Zip::from(&mut after).and(&before).and(kept).for_each(|a, b, k| *a += (b - *a) * k);
@@ -106,36 +111,36 @@ impl Composer {
     ///
     /// # Errors
     /// A network failed.
-    pub fn compose(&mut self, studio: &mut Studio, face: &Face) -> Result<RgbImage> {
+    pub fn compose(&mut self, model: &mut FaceModel, face: &FaceLatents) -> Result<RgbImage> {
         if self.place.is_none() {
-            return Ok(picture::from_network(self.square(studio, face)?.view()));
+            return Ok(picture::from_network(self.square(model, face)?.view()));
         }
         // What the photo shows before looks change.
         let posed = posed(&self.original, face);
         let looks_change = posed != *face;
         let image = match self.paste {
-            Paste::Warp if !looks_change => None,
-            Paste::Warp => {
-                let mut change = self.square(studio, face)? - self.square(studio, &posed)?;
-                let region = changed_region(&posed, face, studio.manifest().tau, studio.size());
+            Blend::Warp if !looks_change => None,
+            Blend::Warp => {
+                let mut change = self.square(model, face)? - self.square(model, &posed)?;
+                let region = changed_region(&posed, face, model.manifest().tau, model.size());
                 change.outer_iter_mut().for_each(|mut channel| channel *= &region);
                 Some(change)
             }
-            Paste::Change => Some(self.square(studio, face)? - &self.before),
-            Paste::Square => Some(self.square(studio, face)?),
+            Blend::Change => Some(self.square(model, face)? - &self.before),
+            Blend::Square => Some(self.square(model, face)?),
         };
-        let Some(Place { photo, paster, colours }) = &mut self.place else {
+        let Some(Place { photo, blender, colours }) = &mut self.place else {
             return Ok(RgbImage::default());
         };
         let mut canvas = match self.paste {
-            Paste::Warp => warp(&photo.picture, &photo.crop, &self.original, &posed),
+            Blend::Warp => warp(&photo.picture, &photo.crop, &self.original, &posed),
             _ => photo.picture.clone(),
         };
         match (self.paste, image) {
             (_, None) => {}
-            (Paste::Square, Some(image)) => paster.replace(&mut canvas, colours.apply(image.view()).view()),
+            (Blend::Square, Some(image)) => blender.replace(&mut canvas, colours.apply(image.view()).view()),
             (_, Some(change)) => {
-                paster.add(&mut canvas, colours.apply_to_difference(change.view()).view());
+                blender.add(&mut canvas, colours.apply_to_difference(change.view()).view());
             }
         }
         Ok(canvas)
@@ -144,7 +149,7 @@ impl Composer {
 
 /// The face as it was, in the pose of `face`. A part that was removed, or that stands in for another, stays where it was:
 /// the photo is not to be bent by it.
-fn posed(original: &Face, face: &Face) -> Face {
+fn posed(original: &FaceLatents, face: &FaceLatents) -> FaceLatents {
     let mut posed = original.clone();
     for i in 0..face.parts() {
         let changed = face.embeddings[i] != original.embeddings[i];
@@ -161,7 +166,7 @@ fn posed(original: &Face, face: &Face) -> Face {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::face::tests::face;
+    use crate::edit::latents::tests::face;
 
     #[test]
     fn what_is_gone_or_stands_in_for_another_does_not_bend_the_photo() {

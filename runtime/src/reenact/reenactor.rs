@@ -9,15 +9,14 @@ use super::calibrate::{Calibration, Neutral};
 use super::ease::Ease;
 use super::limit::Limit;
 use super::motion::{Drive, Gains, Motion};
-use crate::edit::paste::{Colours, Paster, sample};
-use crate::edit::{self, Composer, Face, Opened, Studio};
-use crate::engine::Latent;
+use crate::edit::blend::{Colours, PhotoBlender, sample};
+use crate::edit::{self, Compositor, FaceLatents, FaceModel, OpenedPhoto};
+use crate::engine::Noise;
 use crate::error::{Error, Result};
-use crate::live::Command;
-use crate::live::{Marks, Painter, Scene, View};
+use crate::live::{Command, Marks, Painter, Scene, View as FrameView};
 use crate::media::mark::Origin;
 use crate::vision::crop::Crop;
-use crate::vision::layout::Layout;
+use crate::vision::face_layout::FaceLayout;
 use crate::vision::text;
 
 /// Layouts of the generator that tell how far keypoints may go.
@@ -33,32 +32,32 @@ const COLOUR_SPEED: f32 = 0.1;
 
 /// Where the driven face is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Paste {
+pub enum View {
     /// As a bare square, beside the driver's picture where there is one.
     #[default]
-    None,
+    Beside,
     /// Over the driver's face.
     Driver,
     /// In the source's photo, which bends as the keypoints move.
     Source,
 }
 
-impl std::str::FromStr for Paste {
+impl std::str::FromStr for View {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
         match text {
-            "none" => Ok(Paste::None),
-            "driver" => Ok(Paste::Driver),
-            "source" => Ok(Paste::Source),
-            _ => Err("must be none, driver or source".to_owned()),
+            "beside" | "none" => Ok(View::Beside),
+            "driver" => Ok(View::Driver),
+            "source" => Ok(View::Source),
+            _ => Err("must be beside, driver or source".to_owned()),
         }
     }
 }
 
-/// Settings of a [`Puppet`].
+/// Settings of a [`Reenactor`].
 #[derive(Clone, Debug)]
-pub struct PuppetOptions {
+pub struct ReenactOptions {
     /// Which motion is taken over.
     pub drive: Drive,
     /// By what it is multiplied.
@@ -66,7 +65,7 @@ pub struct PuppetOptions {
     /// Take the driver's keypoints themselves, not their motion against a neutral face.
     pub absolute: bool,
     /// Where the driven face is shown.
-    pub paste: Paste,
+    pub view: View,
     /// Whether the driver has pictures, not keypoints alone.
     pub pictures: bool,
     /// Write into the picture that it is AI-made.
@@ -74,17 +73,17 @@ pub struct PuppetOptions {
 }
 
 /// Draws a source face that moves as the driver does.
-pub struct Puppet<'a> {
-    studio: &'a mut Studio,
-    source: Face,
-    options: PuppetOptions,
+pub struct Reenactor<'a> {
+    model: &'a mut FaceModel,
+    source: FaceLatents,
+    options: ReenactOptions,
     /// Faces that wait to be driven, the next one first.
-    others: VecDeque<(Face, Option<Composer>)>,
+    others: VecDeque<(FaceLatents, Option<Compositor>)>,
     drives_pose: bool,
     /// Gain of each part across and down.
     part_gains: Vec<[f32; 2]>,
     limit: Limit,
-    layout: Layout,
+    layout: FaceLayout,
     /// The square that frames the driver's face.
     crop: Crop,
     calibration: Calibration,
@@ -92,48 +91,48 @@ pub struct Puppet<'a> {
     ease: Ease,
     /// Where the driver took the keypoints last.
     target: Vec<[f32; 2]>,
-    composer: Option<Composer>,
-    square: Option<Paster>,
+    compositor: Option<Compositor>,
+    square: Option<PhotoBlender>,
     colours: Option<Colours>,
-    view: View,
+    frame_view: FrameView,
     /// The driver's picture as it is shown beside the square.
     driver: RgbImage,
 }
 
-impl<'a> Puppet<'a> {
-    /// A puppet with the looks of the first of `sources`, the others at hand.
+impl<'a> Reenactor<'a> {
+    /// A reenactor with the looks of the first of `sources`, the others at hand.
     ///
     /// # Errors
     /// There is no source, one has no photo to draw into, no part is driven, or a network failed.
-    pub fn new(studio: &'a mut Studio, sources: &[Opened], options: PuppetOptions) -> Result<Self> {
-        let (drives_pose, part_gains) = driven(&options, studio.manifest())?;
+    pub fn new(model: &'a mut FaceModel, sources: &[OpenedPhoto], options: ReenactOptions) -> Result<Self> {
+        let (drives_pose, part_gains) = driven(&options, model.manifest())?;
         let mut others = VecDeque::new();
         let mut size = None;
         for source in sources {
-            let composer = match (options.paste, &source.photo) {
-                (Paste::Source, None) => {
+            let compositor = match (options.view, &source.photo) {
+                (View::Source, None) => {
                     return Err(Error::Usage(format!(
                         "--paste source draws into the source's photo, and {} has none",
                         source.source
                     )));
                 }
-                (Paste::Source, Some(photo)) => {
+                (View::Source, Some(photo)) => {
                     let photo = photo.shrunk(MOST_SIDE);
                     // A run's pictures have one size.
                     let photo = photo.within(*size.get_or_insert(photo.picture.dimensions()));
-                    Some(Composer::new(studio, &source.session, Some(&photo), edit::Paste::Warp)?)
+                    Some(Compositor::new(model, &source.session, Some(&photo), edit::Blend::Warp)?)
                 }
                 _ => None,
             };
-            others.push_back((source.session.face().clone(), composer));
+            others.push_back((source.session.face().clone(), compositor));
         }
-        let Some((face, composer)) = others.pop_front() else {
+        let Some((face, compositor)) = others.pop_front() else {
             return Err(Error::Usage("--source names no face".to_owned()));
         };
-        let limit = sampled_limit(studio)?;
-        if composer.is_none() {
+        let limit = sampled_limit(model)?;
+        if compositor.is_none() {
             // The first frame should not wait for what a first run sets up.
-            studio.draw(&face)?;
+            model.generate(&face)?;
         }
         Ok(Self {
             target: face.keypoints.clone(),
@@ -142,17 +141,17 @@ impl<'a> Puppet<'a> {
             drives_pose,
             part_gains,
             limit,
-            layout: Layout::new(studio.manifest()),
+            layout: FaceLayout::new(model.manifest()),
             crop: Crop::inside(1, 1),
             calibration: Calibration::default(),
             neutral: None,
             ease: Ease::default(),
-            composer,
+            compositor,
             square: None,
             colours: None,
-            view: View::default(),
+            frame_view: FrameView::default(),
             driver: RgbImage::default(),
-            studio,
+            model,
             options,
         })
     }
@@ -164,7 +163,7 @@ impl<'a> Puppet<'a> {
 
     /// How its pictures come about.
     pub fn origin(&self) -> Origin {
-        if self.options.paste == Paste::None { Origin::Generated } else { Origin::Edited }
+        if self.options.view == View::Beside { Origin::Generated } else { Origin::Edited }
     }
 
     /// Where the source's keypoints go for what was seen at `time`.
@@ -192,7 +191,7 @@ impl<'a> Puppet<'a> {
             }
             Some(neutral) => {
                 // Seen from a square that follows the head its shift is gone, from the neutral one it is all there.
-                let share = if self.options.paste == Paste::Driver { 0.0 } else { self.options.gains.shift };
+                let share = if self.options.view == View::Driver { 0.0 } else { self.options.gains.shift };
                 seen(&self.crop.towards(&neutral.crop, share))
                     .map(|now| self.moved(&Motion::between(&neutral.keypoints, &now)))
             }
@@ -221,12 +220,12 @@ impl<'a> Puppet<'a> {
 
     /// Draws the driver's picture with the square beside it, or the square alone.
     fn beside(&mut self, scene: Scene<'_>, image: Array3<f32>, canvas: &mut RgbImage) {
-        let size = self.studio.size();
+        let size = self.model.size();
         let image = if scene.mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
         let (mut left, mut side) = (0, ALONE);
         if self.options.pictures {
-            let (marks, manifest) = (Marks::face(scene.tracked.face.as_ref()), self.studio.manifest());
-            self.view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
+            let (marks, manifest) = (Marks::face(scene.tracked.face.as_ref()), self.model.manifest());
+            self.frame_view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
             (left, side) = self.driver.dimensions();
         }
         if canvas.dimensions() != (left + side, side) {
@@ -235,24 +234,24 @@ impl<'a> Puppet<'a> {
         if left > 0 {
             imageops::replace(canvas, &self.driver, 0, 0);
         }
-        let paster = self.square.get_or_insert_with(|| Paster::whole(size, side, (left, 0)));
+        let blender = self.square.get_or_insert_with(|| PhotoBlender::whole(size, side, (left, 0)));
         // Another size of the driver's pictures moves the square.
-        if !paster.fits(side, (left, 0)) {
-            *paster = Paster::whole(size, side, (left, 0));
+        if !blender.fits(side, (left, 0)) {
+            *blender = PhotoBlender::whole(size, side, (left, 0));
         }
-        paster.replace(canvas, image.view());
+        blender.replace(canvas, image.view());
     }
 
     /// Makes the canvas the driver's picture with the square over the face.
     fn over(&mut self, scene: Scene<'_>, image: &Array3<f32>, canvas: &mut RgbImage) {
         std::mem::swap(scene.picture, canvas);
         if scene.tracked.face.is_some() && self.neutral.is_some() | self.options.absolute {
-            let (size, crop) = (self.studio.size(), self.crop);
+            let (size, crop) = (self.model.size(), self.crop);
             let wanted = Colours::matching(image.view(), sample(canvas, &crop, size).view());
             let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
             self.colours = Some(colours);
-            let mut paster = Paster::new(size, &crop, canvas.dimensions());
-            paster.replace(canvas, colours.apply(image.view()).view());
+            let mut blender = PhotoBlender::new(size, &crop, canvas.dimensions());
+            blender.replace(canvas, colours.apply(image.view()).view());
         }
         if scene.mirror {
             imageops::flip_horizontal_in_place(canvas);
@@ -260,21 +259,21 @@ impl<'a> Puppet<'a> {
     }
 }
 
-impl Painter for Puppet<'_> {
+impl Painter for Reenactor<'_> {
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
-        let face = Face { keypoints: self.follow(&scene), ..self.source.clone() };
+        let face = FaceLatents { keypoints: self.follow(&scene), ..self.source.clone() };
         let start = Instant::now();
         let mut generate = None;
-        if let Some(composer) = &mut self.composer {
-            *canvas = composer.compose(self.studio, &face)?;
+        if let Some(compositor) = &mut self.compositor {
+            *canvas = compositor.compose(self.model, &face)?;
             if scene.mirror {
                 imageops::flip_horizontal_in_place(canvas);
             }
         } else {
-            let image = self.studio.draw(&face)?;
+            let image = self.model.generate(&face)?;
             generate = Some(start.elapsed());
-            match self.options.paste {
-                Paste::Driver => self.over(scene, &image, canvas),
+            match self.options.view {
+                View::Driver => self.over(scene, &image, canvas),
                 _ => self.beside(scene, image, canvas),
             }
         }
@@ -314,14 +313,14 @@ impl Painter for Puppet<'_> {
     }
 }
 
-impl Puppet<'_> {
+impl Reenactor<'_> {
     /// Drives the next face, in the same neutral pose of the driver.
     fn next_face(&mut self) -> &'static str {
-        let Some((face, composer)) = self.others.pop_front() else {
+        let Some((face, compositor)) = self.others.pop_front() else {
             return "there is no other face: give --source several times";
         };
         let before =
-            (std::mem::replace(&mut self.source, face), std::mem::replace(&mut self.composer, composer));
+            (std::mem::replace(&mut self.source, face), std::mem::replace(&mut self.compositor, compositor));
         self.others.push_back(before);
         self.target.clone_from(&self.source.keypoints);
         self.colours = None;
@@ -332,7 +331,7 @@ impl Puppet<'_> {
     fn next_drive(&mut self) -> &'static str {
         for _ in 0..4 {
             self.options.drive = self.options.drive.next();
-            if let Ok((pose, gains)) = driven(&self.options, self.studio.manifest()) {
+            if let Ok((pose, gains)) = driven(&self.options, self.model.manifest()) {
                 (self.drives_pose, self.part_gains) = (pose, gains);
                 break;
             }
@@ -342,7 +341,7 @@ impl Puppet<'_> {
 }
 
 /// Whether the head is driven, and by how much each part is, across and down.
-fn driven(options: &PuppetOptions, manifest: &Manifest) -> Result<(bool, Vec<[f32; 2]>)> {
+fn driven(options: &ReenactOptions, manifest: &Manifest) -> Result<(bool, Vec<[f32; 2]>)> {
     let (pose, parts) = options.drive.resolve(manifest);
     if !pose && !parts.contains(&true) {
         return Err(Error::Usage("--drive: no part of this bundle is of that group".to_owned()));
@@ -352,13 +351,13 @@ fn driven(options: &PuppetOptions, manifest: &Manifest) -> Result<(bool, Vec<[f3
 }
 
 /// The limit that the generator's own layouts set.
-fn sampled_limit(studio: &mut Studio) -> Result<Limit> {
-    let dims = studio.manifest().dims;
+fn sampled_limit(model: &mut FaceModel) -> Result<Limit> {
+    let dims = model.manifest().dims;
     let mut samples = Vec::new();
     for first in (0..SAMPLES).step_by(BATCH as usize) {
-        let latent = Latent::noise(0, first..first + BATCH, &dims, 1.0);
-        let layout = studio.keypoint_generator()?.run(&latent)?;
-        for points in layout.keypoints.outer_iter() {
+        let noise = Noise::seeded(0, first..first + BATCH, &dims, 1.0);
+        let latents = model.keypoint_generator()?.run(&noise)?;
+        for points in latents.keypoints.outer_iter() {
             samples.push(points.rows().into_iter().map(|p| [p[0], p[1]]).collect());
         }
     }

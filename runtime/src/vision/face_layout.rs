@@ -15,12 +15,12 @@ const MOST_TILT: f32 = std::f32::consts::FRAC_PI_4;
 
 /// The mean layout of a bundle's keypoints, as its training pictures frame it.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub struct FaceLayout {
     /// Normalised coordinates.
     means: Vec<[f32; 2]>,
 }
 
-impl Layout {
+impl FaceLayout {
     /// That of a bundle.
     pub fn new(manifest: &Manifest) -> Self {
         let means: Vec<[f32; 2]> = manifest.keypoints.iter().map(|k| k.mean).collect();
@@ -58,8 +58,8 @@ mod tests {
 
     const MEANS: [[f32; 2]; 4] = [[-0.5, -0.2], [0.4, -0.3], [0.1, 0.1], [0.0, 0.7]];
 
-    fn layout() -> Layout {
-        Layout { means: MEANS.to_vec() }
+    fn layout() -> FaceLayout {
+        FaceLayout { means: MEANS.to_vec() }
     }
 
     fn seen(crop: &Crop) -> Vec<DetectedKeypoint> {
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn without_usable_means_keypoints_fill_the_middle_half() {
-        let none = Layout { means: Vec::new() };
+        let none = FaceLayout { means: Vec::new() };
         let at = |x: f32, y: f32| DetectedKeypoint { x, y, confidence: 0.5 };
         let found = none.frame(&[at(90.0, 40.0), at(110.0, 40.0)]);
         assert_close(&found, &Crop { cx: 100.0, cy: 40.0, side: 40.0, angle: 0.0 });

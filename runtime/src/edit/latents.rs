@@ -2,7 +2,7 @@ use lkg_bundle::BundleDims;
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Layout;
+use crate::engine::Latents;
 use crate::error::{Error, Result};
 
 /// How far from the picture's middle a keypoint may lie, in normalised coordinates (1 is the edge). The generator has
@@ -14,7 +14,7 @@ pub const SCALES: [f32; 2] = [0.25, 4.0];
 /// A face as the image generator takes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Face {
+pub struct FaceLatents {
     /// K keypoints (x, y), normalised coordinates.
     pub keypoints: Vec<[f32; 2]>,
     /// Width of each part's heat map relative to training, K numbers within [`SCALES`].
@@ -27,7 +27,7 @@ pub struct Face {
     pub background: Vec<f32>,
 }
 
-impl Face {
+impl FaceLatents {
     /// A face of natural parts.
     pub fn new(keypoints: Vec<[f32; 2]>, embeddings: Vec<Vec<f32>>, background: Vec<f32>) -> Self {
         let n = keypoints.len();
@@ -35,13 +35,13 @@ impl Face {
     }
 
     /// The face in `row` of what the keypoint generator drew.
-    pub fn from_layout(layout: &Layout, row: usize) -> Self {
+    pub fn from_latents(latents: &Latents, row: usize) -> Self {
         let list = |v: ArrayView1<'_, f32>| v.to_vec();
-        let points = layout.keypoints.index_axis(Axis(0), row);
+        let points = latents.keypoints.index_axis(Axis(0), row);
         Self::new(
             points.rows().into_iter().map(|p| [p[0], p[1]]).collect(),
-            layout.embeddings.index_axis(Axis(0), row).rows().into_iter().map(list).collect(),
-            list(layout.background.row(row)),
+            latents.embeddings.index_axis(Axis(0), row).rows().into_iter().map(list).collect(),
+            list(latents.background.row(row)),
         )
     }
 
@@ -96,17 +96,17 @@ impl Face {
         Ok(())
     }
 
-    /// The face as a batch of one for the image generator: layout, scales and visible.
+    /// The face as a batch of one for the image generator: latents, scales and visible.
     ///
     /// # Errors
     /// [`Error::Engine`] if its lists have unequal lengths.
-    pub fn to_batch(&self) -> Result<(Layout, Array2<f32>, Array2<f32>)> {
+    pub fn to_batch(&self) -> Result<(Latents, Array2<f32>, Array2<f32>)> {
         let (k, e) = (self.parts(), self.background.len());
         let uneven = |source: ndarray::ShapeError| Error::Engine {
             what: "a face's tensors".to_owned(),
             reason: source.to_string(),
         };
-        let layout = Layout {
+        let latents = Latents {
             keypoints: ndarray::Array::from_iter(self.keypoints.iter().flatten().copied())
                 .into_shape_with_order((1, k, 2))
                 .map_err(uneven)?,
@@ -117,7 +117,7 @@ impl Face {
         };
         let scales = Array2::from_shape_vec((1, k), self.scales.clone()).map_err(uneven)?;
         let visible = Array2::from_shape_vec((1, k), self.visible.clone()).map_err(uneven)?;
-        Ok((layout, scales, visible))
+        Ok((latents, scales, visible))
     }
 }
 
@@ -129,8 +129,8 @@ pub(crate) mod tests {
         BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16, tables: None };
 
     /// A face whose numbers all differ.
-    pub(crate) fn face(shift: f32) -> Face {
-        Face::new(
+    pub(crate) fn face(shift: f32) -> FaceLatents {
+        FaceLatents::new(
             vec![[-0.5 + shift, 0.1], [0.5, 0.2 + shift]],
             vec![vec![shift, 1.0, 2.0], vec![3.0, 4.0 + shift, 5.0]],
             vec![6.0 + shift, 7.0, 8.0],
@@ -140,7 +140,7 @@ pub(crate) mod tests {
     #[test]
     fn what_a_file_may_hold_wrongly_is_named() {
         face(0.1).check(&DIMS).unwrap();
-        let refused = |change: &dyn Fn(&mut Face), field: &str| {
+        let refused = |change: &dyn Fn(&mut FaceLatents), field: &str| {
             let mut f = face(0.0);
             change(&mut f);
             let message = f.check(&DIMS).unwrap_err().to_string();
@@ -157,9 +157,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_batch_of_one_is_in_the_generators_order() {
-        let (layout, scales, _) = face(0.0).to_batch().unwrap();
-        assert_eq!(layout.embeddings[[0, 1, 2]], 5.0);
-        assert_eq!((layout.keypoints[[0, 1, 1]], scales.dim()), (0.2, (1, 2)));
-        assert_eq!(Face::from_layout(&layout, 0), face(0.0));
+        let (latents, scales, _) = face(0.0).to_batch().unwrap();
+        assert_eq!(latents.embeddings[[0, 1, 2]], 5.0);
+        assert_eq!((latents.keypoints[[0, 1, 1]], scales.dim()), (0.2, (1, 2)));
+        assert_eq!(FaceLatents::from_latents(&latents, 0), face(0.0));
     }
 }
