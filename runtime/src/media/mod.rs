@@ -25,6 +25,8 @@ pub mod slot;
 pub mod source;
 mod source_spec;
 mod stdin;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod window;
 mod y4m_out;
 mod yuv;

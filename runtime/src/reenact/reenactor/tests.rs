@@ -6,7 +6,7 @@ use super::*;
 use crate::engine::EngineOptions;
 use crate::frame::{DetectedFace as Seen, DetectedKeypoint};
 use crate::live::Layers;
-use crate::media::jpeg::tests::largest_difference;
+use crate::media::testing::largest_difference;
 use crate::vision::track::Tracked;
 
 /// Small: what is drawn on matters little.
