@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::export::read_times;
-use super::report::Report;
+use super::report::BenchReport;
 use super::stats::{self, Ratio};
 use super::table::{Table, millis};
 use super::verdict::{MOST_OTHERS, MOST_SCATTER};
@@ -86,13 +86,13 @@ impl Finding {
 
 /// A report with its single times.
 struct Side {
-    report: Report,
+    report: BenchReport,
     times: Option<BTreeMap<String, Vec<super::export::Time>>>,
 }
 
 impl Side {
     fn read(path: &Path) -> Result<Self> {
-        let report = Report::read(path)?;
+        let report = BenchReport::read(path)?;
         let times = match &report.raw_times_file {
             Some(name) => {
                 let file = beside(path, name);
@@ -207,12 +207,13 @@ fn find(rounds: usize, by_rounds: Ratio, paired: Option<Ratio>, p: f64) -> Findi
 }
 
 /// What else differs between the two runs.
-fn differences(a: &Report, b: &Report) -> Vec<String> {
-    let hashes = |r: &Report| r.models.iter().map(|m| m.sha256.get(..12).unwrap_or("").to_owned()).collect();
-    let threads = |r: &Report| -> Vec<String> {
+fn differences(a: &BenchReport, b: &BenchReport) -> Vec<String> {
+    let hashes =
+        |r: &BenchReport| r.models.iter().map(|m| m.sha256.get(..12).unwrap_or("").to_owned()).collect();
+    let threads = |r: &BenchReport| -> Vec<String> {
         r.measurements.iter().map(|m| m.setting.threads.to_string()).collect()
     };
-    let of = |r: &Report| -> [(&str, Vec<String>); 8] {
+    let of = |r: &BenchReport| -> [(&str, Vec<String>); 8] {
         [
             ("processor", vec![r.host.cpu.clone(), r.host.cores.to_string()]),
             ("power mode", r.host.power_mode.iter().cloned().collect()),
@@ -258,7 +259,7 @@ mod tests {
     use super::*;
 
     /// Writes a report with its single times, and gives back its path.
-    fn write(dir: &Path, name: &str, series: &[Series], change: impl Fn(&mut Report)) -> PathBuf {
+    fn write(dir: &Path, name: &str, series: &[Series], change: impl Fn(&mut BenchReport)) -> PathBuf {
         let mut report = report(series);
         report.raw_times_file = Some(format!("{name}.times.csv"));
         report.config.source_id = "frames".to_owned();
@@ -271,7 +272,7 @@ mod tests {
     }
 
     /// Rounds that scatter by some percent around a time, in microseconds.
-    fn rounds(report: &mut Report, ms: &[f64]) {
+    fn rounds(report: &mut BenchReport, ms: &[f64]) {
         report.measurements[0].round_p50 = ms.to_vec();
     }
 

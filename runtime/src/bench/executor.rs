@@ -31,8 +31,8 @@ impl Scope {
 pub struct Lap {
     /// From beginning to end.
     pub total: Duration,
-    /// Time in each of the executor's stages, in their order.
-    pub stages: Vec<Duration>,
+    /// Time in each of the executor's steps, in their order.
+    pub steps: Vec<Duration>,
     /// Which of its inputs it ran on, so that runs can be paired.
     pub item: u64,
     /// Whether there was something to find in the input; `false` for what finds nothing.
@@ -68,8 +68,8 @@ pub trait Executor {
         1
     }
 
-    /// Names of its stages, if it has any.
-    fn stages(&self) -> &'static [&'static str] {
+    /// Names of its steps, if it has any.
+    fn steps(&self) -> &'static [&'static str] {
         &[]
     }
 
@@ -164,8 +164,8 @@ pub struct Series {
     pub setting: Setting,
     /// [`Executor::batch`].
     pub batch: usize,
-    /// [`Executor::stages`].
-    pub stages: &'static [&'static str],
+    /// [`Executor::steps`].
+    pub steps: &'static [&'static str],
     /// The first run of all.
     pub first: Duration,
     /// Runs that were measured.
@@ -181,7 +181,7 @@ impl Series {
             scope: executor.scope(),
             setting: executor.setting(),
             batch: executor.batch(),
-            stages: executor.stages(),
+            steps: executor.steps(),
             first: Duration::ZERO,
             samples: Vec::new(),
             used: Reading::default(),
@@ -334,7 +334,7 @@ pub(super) mod tests {
             Scope::EndToEnd
         }
 
-        fn stages(&self) -> &'static [&'static str] {
+        fn steps(&self) -> &'static [&'static str] {
             &["first half", "second half"]
         }
 
@@ -342,7 +342,7 @@ pub(super) mod tests {
             let total = Duration::from_micros(self.micros[self.runs % self.micros.len()]);
             let item = (self.runs % self.micros.len()) as u64;
             self.runs += 1;
-            Ok(Lap { total, stages: vec![total / 2, total / 2], item, found: true })
+            Ok(Lap { total, steps: vec![total / 2, total / 2], item, found: true })
         }
     }
 

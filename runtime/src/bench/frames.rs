@@ -1,7 +1,6 @@
 //! Frames to measure on. Without any at hand they are made here: a face from the bundle's own generator wanders over
 //! a plain ground, always the same way, and each frame is a JPEG as a webcam sends it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +14,8 @@ use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, 
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::live::Opener;
-use crate::media::source::names_a_camera;
-use crate::media::{self, Captured, Next, Source, SourceOptions, jpeg, picture};
+use crate::media::source::short_name;
+use crate::media::{self, Captured, Next, Source, SourceOptions, SourceSpec, jpeg, picture};
 
 /// Frames of the clip that is made here. The path is closed, so that the clip can be repeated without a jump.
 const LENGTH: usize = 60;
@@ -67,14 +66,15 @@ impl Material {
     ///
     /// # Errors
     /// It is a camera or cannot be read.
-    pub fn file(name: &str) -> Result<Self> {
-        if names_a_camera(Some(name)) {
+    pub fn file(spec: &SourceSpec) -> Result<Self> {
+        let Some(path) = spec.path().filter(|_| !spec.takes_size()) else {
             return Err(Error::Usage(format!(
-                "{name}: not a file; a camera's own pace would be measured, so record it first: runtime webcam --out"
+                "{}: not a file; a camera's own pace would be measured, so record it first: runtime webcam --out",
+                spec.for_people()
             )));
-        }
-        let owned = name.to_owned();
-        let opener: Opener = Arc::new(move || media::open(Some(&owned), &SourceOptions::default()));
+        };
+        let owned = spec.clone();
+        let opener: Opener = Arc::new(move || media::open(&owned, &SourceOptions::default()));
         let mut source = opener()?;
         let mut clip = Vec::new();
         while clip.len() < MOST_LIVE {
@@ -82,11 +82,11 @@ impl Material {
             clip.push(encode(&captured.frame.picture)?);
         }
         if clip.is_empty() {
-            return Err(Error::Usage(format!("{name}: it has no frames")));
+            return Err(Error::Usage(format!("{spec}: it has no frames")));
         }
         let id = sha256_hex(&clip.concat())[..16].to_owned();
         let description = source.describe();
-        Ok(Self { clip: Arc::new(clip), opener, description, id: format!("{} {id}", short(name)) })
+        Ok(Self { clip: Arc::new(clip), opener, description, id: format!("{} {id}", short_name(&path)) })
     }
 
     /// The frames as a camera would send them, `fps` a second, the newest only.
@@ -102,10 +102,6 @@ impl Material {
     pub fn first(&self) -> Result<RgbImage> {
         decode(&self.clip[0]).map_err(Error::from)
     }
-}
-
-fn short(name: &str) -> String {
-    Path::new(name).file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned())
 }
 
 fn encode(picture: &RgbImage) -> Result<Vec<u8>> {
@@ -279,7 +275,9 @@ mod tests {
     #[test]
     fn cameras_are_refused() {
         for name in ["0", "/dev/video0", "camera://1", "no-such-file.avi"] {
-            assert!(Material::file(name).err().unwrap().to_string().contains("record it first"));
+            assert!(
+                Material::file(&name.parse().unwrap()).err().unwrap().to_string().contains("record it first")
+            );
         }
     }
 }

@@ -90,8 +90,8 @@ impl Plan {
             if ours.name.starts_with("detector")
                 && let Some(whole) = find(workload::PIPELINE)
             {
-                let stage = whole.stages.iter().position(|s| *s == FRAME_TO_KEYPOINTS);
-                overheads.extend(Overhead::between(whole, stage, bare));
+                let step = whole.steps.iter().position(|s| *s == FRAME_TO_KEYPOINTS);
+                overheads.extend(Overhead::between(whole, step, bare));
             }
         }
         overheads

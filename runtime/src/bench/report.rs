@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::executor::{Bounds, ms};
 use super::host::{Accelerator, Condition, Host};
-pub use super::results::{Cold, Frames, Live, LiveRow, Measurement, Overhead, Stage, round_median};
+pub use super::results::{Cold, Frames, Live, LiveRow, Measurement, Overhead, Step, round_median};
 use crate::error::{Error, Result};
 
 /// Name and version of the form of the report. A reader refuses another one.
@@ -15,7 +15,7 @@ pub const SCHEMA: &str = "runtime-bench/1";
 
 /// Everything about a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct BenchReport {
     /// [`SCHEMA`].
     pub schema: String,
     /// This program.
@@ -207,7 +207,7 @@ pub struct Verdict {
     pub reasons: Vec<String>,
 }
 
-impl Report {
+impl BenchReport {
     /// Reads a report that was written by `--json FILE`.
     ///
     /// # Errors
@@ -247,8 +247,8 @@ pub(super) mod tests {
     }
 
     /// A report of these series that nothing is wrong with.
-    pub(in crate::bench) fn report(series: &[Series]) -> Report {
-        Report {
+    pub(in crate::bench) fn report(series: &[Series]) -> BenchReport {
+        BenchReport {
             schema: SCHEMA.to_owned(),
             tool: Tool { profile: "release".to_owned(), ..Tool::default() },
             time_utc: "2026-01-02T03:04:05Z".to_owned(),
@@ -281,7 +281,7 @@ pub(super) mod tests {
         let path = dir.path().join("a.json");
         let written = report(&series(&[("a", &[1000, 1010])]));
         std::fs::write(&path, serde_json::to_string(&written).unwrap()).unwrap();
-        let read = Report::read(&path).unwrap();
+        let read = BenchReport::read(&path).unwrap();
         assert_eq!(read.measurements, written.measurements);
         assert_eq!((read.host, read.verdict), (written.host, written.verdict));
         for (content, part) in [
@@ -291,8 +291,8 @@ pub(super) mod tests {
             (r#"{"schema": "runtime-bench/1"}"#, "not a whole report"),
         ] {
             std::fs::write(&path, content).unwrap();
-            assert!(Report::read(&path).unwrap_err().to_string().contains(part), "{content}");
+            assert!(BenchReport::read(&path).unwrap_err().to_string().contains(part), "{content}");
         }
-        assert!(Report::read(&dir.path().join("none")).is_err());
+        assert!(BenchReport::read(&dir.path().join("none")).is_err());
     }
 }

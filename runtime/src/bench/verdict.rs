@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::report::{Measurement, Report, Verdict};
+use super::report::{BenchReport, Measurement, Verdict};
 
 /// Least runs of anything.
 pub const LEAST_SAMPLES: usize = 100;
@@ -171,13 +171,13 @@ fn list<T>(of: &[(String, T)], value: impl Fn(&T) -> String) -> String {
 }
 
 /// The measurements of which `value` says something.
-fn those<T>(report: &Report, value: impl Fn(&Measurement) -> Option<T>) -> Option<Vec<(String, T)>> {
+fn those<T>(report: &BenchReport, value: impl Fn(&Measurement) -> Option<T>) -> Option<Vec<(String, T)>> {
     let of: Vec<_> = report.measurements.iter().filter_map(|m| Some((m.name.clone(), value(m)?))).collect();
     (!of.is_empty()).then_some(of)
 }
 
 /// Judges a report; writes warnings and verdict into it.
-pub fn judge(report: &mut Report) {
+pub fn judge(report: &mut BenchReport) {
     let reasons = reasons(report);
     report.warnings = warnings(report).iter().map(Warning::to_string).collect();
     report.verdict =
@@ -185,7 +185,7 @@ pub fn judge(report: &mut Report) {
 }
 
 /// Every reason why the numbers do not count.
-pub fn reasons(report: &Report) -> Vec<Reason> {
+pub fn reasons(report: &BenchReport) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if report.config.interrupted {
         reasons.push(Reason::Interrupted);
@@ -226,7 +226,7 @@ fn ort_name(provider: &str) -> &'static str {
     }
 }
 
-fn provider(report: &Report) -> Vec<Reason> {
+fn provider(report: &BenchReport) -> Vec<Reason> {
     let engine = &report.runtime;
     // A scan names its providers in each row.
     let asked = engine.provider_requested.as_str();
@@ -248,7 +248,7 @@ fn provider(report: &Report) -> Vec<Reason> {
 }
 
 /// Networks with nodes that ran on another provider than the one in use: name, those nodes, all nodes.
-fn elsewhere(report: &Report) -> Vec<(String, usize, usize)> {
+fn elsewhere(report: &BenchReport) -> Vec<(String, usize, usize)> {
     let Some(used) = report.runtime.providers_used.first() else { return Vec::new() };
     let count = |(network, nodes): (&String, &std::collections::BTreeMap<String, usize>)| {
         let all: usize = nodes.values().sum();
@@ -258,7 +258,7 @@ fn elsewhere(report: &Report) -> Vec<(String, usize, usize)> {
     report.runtime.nodes_per_provider.iter().filter_map(count).collect()
 }
 
-fn throttled(report: &Report) -> Vec<Reason> {
+fn throttled(report: &BenchReport) -> Vec<Reason> {
     let (start, end) = (&report.conditions.start, &report.conditions.end);
     let mut reasons = Vec::new();
     if let (Some(before), Some(after)) = (start.throttle_count, end.throttle_count)
@@ -283,7 +283,7 @@ fn throttled(report: &Report) -> Vec<Reason> {
 }
 
 /// Everything worth knowing.
-pub fn warnings(report: &Report) -> Vec<Warning> {
+pub fn warnings(report: &BenchReport) -> Vec<Warning> {
     let mut warnings = Vec::new();
     let tail = |m: &Measurement| Some(m.total.p99 / m.total.p50).filter(|t| *t > LONG_TAIL);
     warnings.extend(those(report, tail).map(Warning::LongTail));
@@ -326,7 +326,7 @@ mod tests {
     use super::super::report::{Ends, Frames, Live, LiveRow};
     use super::*;
 
-    fn sound() -> Report {
+    fn sound() -> BenchReport {
         report(&series(&[("a", &[1000, 1010, 990])]))
     }
 
@@ -340,7 +340,7 @@ mod tests {
 
     #[test]
     fn every_reason_is_found_and_says_what_to_do() {
-        type Spoil = fn(&mut Report);
+        type Spoil = fn(&mut BenchReport);
         let condition = |mhz| Condition { clocks_mhz: vec![mhz; 2], ..Condition::default() };
         let cases: [(Spoil, &str); 11] = [
             (|r| r.tool.settings = "CARGO_PROFILE_RELEASE_LTO=off".to_owned(), "LTO=off"),
@@ -407,7 +407,7 @@ mod tests {
             frames,
             fps: 27.0,
             capture_to_display: LiveRow::default(),
-            stages: vec![],
+            steps: vec![],
         });
         judge(&mut report);
         let text = report.warnings.join("\n");

@@ -14,13 +14,13 @@ use crate::engine::{
 };
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::live::{Clock, Hud, Marks, Opener, Stage, View};
+use crate::live::{Clock, Hud, Marks, Opener, Step, View};
 use crate::media::{Captured, Next, Source};
 use crate::vision::crop::Crop;
 use crate::vision::preprocess::Preprocessor;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
-/// The stage of [`Pipeline`] that stands for detection from a picture in memory.
+/// The step of [`Pipeline`] that stands for detection from a picture in memory.
 pub const FRAME_TO_KEYPOINTS: &str = "frame to keypoints";
 
 /// Name of [`Pipeline`].
@@ -265,7 +265,7 @@ impl Executor for Pipeline {
         self.setting.clone()
     }
 
-    fn stages(&self) -> &'static [&'static str] {
+    fn steps(&self) -> &'static [&'static str] {
         &["read", "decode", "crop and resize", "detector network", "filter", FRAME_TO_KEYPOINTS, "overlay"]
     }
 
@@ -290,9 +290,9 @@ impl Executor for Pipeline {
             let overlay = drawing.elapsed();
             let total = start.elapsed();
             self.frames += 1;
-            self.clock.add(Stage::Total, total);
+            self.clock.add(Step::Total, total);
             let filter = keypoints.saturating_sub(tracked.preprocess + tracked.network);
-            let stages = vec![
+            let steps = vec![
                 got.saturating_sub(decode),
                 decode,
                 tracked.preprocess,
@@ -301,7 +301,7 @@ impl Executor for Pipeline {
                 keypoints,
                 overlay,
             ];
-            return Ok(Lap { total, stages, item: index, found: tracked.face.is_some() });
+            return Ok(Lap { total, steps, item: index, found: tracked.face.is_some() });
         }
         Err(crate::error::Error::Usage(format!("{}: it has no frames", self.description)))
     }
@@ -347,12 +347,12 @@ mod tests {
         assert_eq!(names[1], "detector network, batch 2, bare ORT run");
         assert_eq!(names[4], "encoded frame to drawn picture");
         assert_eq!((series[0].scope, series[4].scope), (Scope::Network, Scope::EndToEnd));
-        // 60 frames are gone through more than once, and every stage fits into the whole.
+        // 60 frames are gone through more than once, and every step fits into the whole.
         assert!(series[4].samples.iter().filter(|s| s.lap.item == 7).count() >= 2);
         let whole = Measurement::of(&series[4]).unwrap();
-        let stage = |name: &str| whole.stages.iter().find(|s| s.stage == name).unwrap().times.mean;
-        assert!(stage("detector network") < stage(FRAME_TO_KEYPOINTS));
-        assert!(stage(FRAME_TO_KEYPOINTS) < whole.total.mean);
+        let step = |name: &str| whole.steps.iter().find(|s| s.step == name).unwrap().times.mean;
+        assert!(step("detector network") < step(FRAME_TO_KEYPOINTS));
+        assert!(step(FRAME_TO_KEYPOINTS) < whole.total.mean);
         assert!(Overhead::between(&series[0], None, &series[1]).unwrap().ratio.ratio > 0.2);
     }
 }

@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::bench_args::BenchArgs;
+use super::by_name::by_name;
 pub use super::edit_args::{EditArgs, MarkArgs};
-pub use super::live_args::LiveArgs;
+pub use super::live::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
 pub use super::serve_args::ServeArgs;
 use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
+use crate::media::SourceSpec;
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
 /// bundle on ONNX Runtime.
@@ -163,6 +165,11 @@ pub struct GenerateArgs {
 /// Arguments of `webcam`.
 #[derive(Debug, Args)]
 pub struct WebcamArgs {
+    /// A camera (camera://N, N, /dev/videoN, part of its name, csi://N on a Jetson, rtsp://HOST/PATH), a video file, a
+    /// picture, a folder of pictures or numbered ones (DIR/%05d.png), exec:COMMAND (a program that writes y4m or bare RGB,
+    /// started without a shell), or - (the same on standard input) [default: the first camera that opens]
+    #[arg(value_name = "SOURCE", value_parser = by_name::<SourceSpec>())]
+    pub source: Option<SourceSpec>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,

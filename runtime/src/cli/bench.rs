@@ -16,7 +16,9 @@ use crate::bench::frames::Material;
 use crate::bench::host::{Accelerator, Condition, Host};
 use crate::bench::live::{self, LiveOptions};
 use crate::bench::meter::{self, MachineTime, Meters};
-use crate::bench::report::{Config, Contention, Ends, Measurement, Memory, Report, SCHEMA, Tool, Verdict};
+use crate::bench::report::{
+    BenchReport, Config, Contention, Ends, Measurement, Memory, SCHEMA, Tool, Verdict,
+};
 use crate::bench::verdict::judge;
 use crate::bench::workload::Pipeline;
 use crate::bench::{cold, compare, plan, worker};
@@ -36,9 +38,10 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
         cold::child(&dir, &options, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
         return Ok(0);
     }
-    if let (Some(mode), Some(dir)) = (args.worker, &args.source) {
+    if let (Some(mode), Some(source)) = (args.worker, &args.source) {
+        let dir = source.path().ok_or_else(|| Error::Usage(format!("{source}: no folder of frames")))?;
         let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-        worker::run(&open_bundle(common)?, &options, mode, Path::new(dir), &mut input, &mut output)?;
+        worker::run(&open_bundle(common)?, &options, mode, &dir, &mut input, &mut output)?;
         return Ok(0);
     }
     let (outputs, times) = outputs(args)?;
@@ -189,7 +192,7 @@ impl<'a> Run<'a> {
     }
 
     /// Measures everything that was asked for, in the order: networks loaded, cold, warm, live.
-    fn all(self, times: Option<String>) -> Result<(Report, Vec<crate::bench::executor::Series>)> {
+    fn all(self, times: Option<String>) -> Result<(BenchReport, Vec<crate::bench::executor::Series>)> {
         let args = self.args;
         let time_utc = iso(&stamp(SystemTime::now()));
         let host = Host::read();
@@ -198,7 +201,7 @@ impl<'a> Run<'a> {
         let combinations = plan::combinations(&args.scan, &args.batch, &self.options)?;
         let size = (args.size.width, args.size.height);
         let material = match &args.source {
-            Some(name) => Material::file(name)?,
+            Some(source) => Material::file(source)?,
             None => Material::synthetic(&self.bundle, &self.options, size, args.seed)?,
         };
         let mut plan = plan::Plan::load(&self.bundle, &combinations, &material, args.seed, !scan)?;
@@ -223,7 +226,7 @@ impl<'a> Run<'a> {
         conditions.end = Condition::read();
         let (rss_end, rss_peak) = meter::memory();
         let find = |name: &str| series.iter().find(|s| s.name == name);
-        let mut report = Report {
+        let mut report = BenchReport {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
             time_utc,

@@ -3,16 +3,18 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::{FrameSize, frame_rate, in_range};
+use super::by_name::by_name;
 use crate::bench::scan::Axis;
 use crate::bench::worker::Mode;
+use crate::media::SourceSpec;
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// Frames to measure on: a video file, a picture or a folder of pictures [default: frames made here from the
     /// bundle's own generator]
-    #[arg(long, value_name = "FILE|DIR", conflicts_with = "scan")]
-    pub source: Option<String>,
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "scan", value_parser = by_name::<SourceSpec>())]
+    pub source: Option<SourceSpec>,
     /// Size of the frames made here
     #[arg(long, value_name = "WxH", default_value = "640x480", conflicts_with = "source")]
     pub size: FrameSize,

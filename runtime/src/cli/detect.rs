@@ -33,7 +33,7 @@ struct Job {
 
 /// A picture's line of JSON.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PictureReport<'a> {
     file: &'a str,
     width: u32,
     height: u32,
@@ -234,7 +234,7 @@ fn write_result(
     let file = source.to_string_lossy();
     if json {
         let faces = face.map(face_report).into_iter().collect();
-        return output.json(&Report { file: &file, width, height, faces });
+        return output.json(&PictureReport { file: &file, width, height, faces });
     }
     let Some(face) = face else {
         return output.line(&format!("{file} ({width} x {height}): no face"));

@@ -44,7 +44,7 @@ impl Check {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     ok: bool,
     checks: Vec<Check>,
 }
@@ -59,7 +59,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> Result<u8> {
     let ok = checks.iter().all(|c| c.state != State::Failed);
     let mut output = Output::new();
     if args.json {
-        output.json(&Report { ok, checks })?;
+        output.json(&DoctorReport { ok, checks })?;
     } else {
         for check in &checks {
             let mark = match check.state {

@@ -77,8 +77,8 @@ pub struct EditArgs {
     pub fps: f32,
     /// How the edit gets into a photo: warp (bend the photo as keypoints moved, add what new looks change), change (add all
     /// that the edit changes in the generated square) or square (lay that over the photo)
-    #[arg(long, value_name = "HOW", default_value = "warp")]
-    pub paste: Blend,
+    #[arg(long, alias = "paste", value_name = "BLEND", default_value = "warp")]
+    pub blend: Paste,
     /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
     #[arg(long = "donor", value_name = "FACE", conflicts_with_all = ["out", "sheet", "save"])]
     pub donors: Vec<String>,

@@ -23,7 +23,7 @@ const BATCH: u32 = 8;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct SamplesReport<'a> {
     file: &'a str,
     seed: u64,
     truncation: f32,
@@ -88,7 +88,7 @@ fn write(args: &GenerateArgs, grid: Grid, manifest: &Manifest, samples: Vec<Vec<
     let mut output = Output::new();
     let file = args.out.to_string_lossy();
     if args.json {
-        output.json(&Report {
+        output.json(&SamplesReport {
             file: &file,
             seed: args.seed,
             truncation: args.truncation,

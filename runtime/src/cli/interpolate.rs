@@ -26,7 +26,7 @@ const PICTURES: u32 = 4;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct ClipReport<'a> {
     file: &'a str,
     seed: u64,
     truncation: f32,
@@ -49,8 +49,8 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
         ));
     }
     let options = OutputOptions { force: args.force, fps: None };
-    let sink = open_output(&args.out.to_string_lossy(), options)?;
-    let mut studio = FaceModel::new(bundle, common.engine());
+    let sink = open_output(&args.out.to_string_lossy().parse()?, options)?;
+    let mut studio = Studio::new(bundle, common.engine());
     let size = studio.size() as u32;
     let side = size * overlay::enlargement(size, size);
     let mut paster = PhotoBlender::whole(size as usize, side, (0, 0));
@@ -80,7 +80,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
     })?;
     let mut output = Output::new();
     if args.json {
-        output.json(&Report {
+        output.json(&ClipReport {
             file: &args.out.to_string_lossy(),
             seed: args.seed,
             truncation: args.truncation,

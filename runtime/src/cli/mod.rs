@@ -3,6 +3,7 @@
 pub mod args;
 mod bench;
 mod bench_args;
+mod by_name;
 mod cache;
 mod clip;
 mod detect;
@@ -16,7 +17,6 @@ mod edit_window;
 mod generate;
 mod interpolate;
 mod live;
-mod live_args;
 mod locate;
 mod output;
 mod progress;

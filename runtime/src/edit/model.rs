@@ -8,9 +8,11 @@ use ndarray::{Array2, Array3, Axis};
 
 use super::blend::sample;
 use super::file::{BundleId, PhotoId, SessionFile};
-use super::latents::REACH;
-use super::{FaceLatents, Session};
-use crate::engine::{Detector, Encoder, EngineOptions, ImageGenerator, KeypointGenerator, Noise};
+use super::paste::sample;
+use super::{Face, Session};
+use crate::engine::{
+    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Latent,
+};
 use crate::error::{Error, Result};
 use crate::media::picture;
 use crate::vision::crop::Crop;
@@ -268,8 +270,8 @@ impl FaceModel {
         Ok(image.index_axis_move(Axis(0), 0))
     }
 
-    /// What computes, on one line; empty before anything was generated.
-    pub fn summary(&self) -> String {
+    /// What computes, on one line; empty before anything was drawn.
+    pub fn summary(&self) -> EngineSummary {
         self.image_generator.as_ref().map(ImageGenerator::summary).unwrap_or_default()
     }
 }

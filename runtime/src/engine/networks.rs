@@ -1,5 +1,7 @@
 //! The networks of a bundle with typed inputs and outputs.
 
+use std::fmt;
+
 use lkg_bundle::{Bundle, BundleDims, Network};
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView3, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 
@@ -62,9 +64,9 @@ impl Detector {
         self.dims.keypoints
     }
 
-    /// The provider in use, and why better ones are not, on one line.
-    pub fn summary(&self) -> String {
-        summary(&self.attempts)
+    /// The provider in use, and why better ones are not.
+    pub fn summary(&self) -> EngineSummary {
+        EngineSummary::of(&self.attempts)
     }
 
     /// The providers tried, the last of which is the one in use; none for a mock.
@@ -160,9 +162,9 @@ impl ImageGenerator {
         Ok(Self { runner, attempts })
     }
 
-    /// The provider in use, and why better ones are not, on one line.
-    pub fn summary(&self) -> String {
-        summary(&self.attempts)
+    /// The provider in use, and why better ones are not.
+    pub fn summary(&self) -> EngineSummary {
+        EngineSummary::of(&self.attempts)
     }
 
     /// The providers tried, the last of which is the one in use; none for a mock.
@@ -191,12 +193,31 @@ impl ImageGenerator {
     }
 }
 
-fn summary(attempts: &[Attempt]) -> String {
-    let provider = attempts.last().map_or("a mock", |a| a.provider.name());
-    let failed = attempts
-        .iter()
-        .filter_map(|a| a.failure.as_ref().map(|reason| format!("; not {}: {reason}", a.provider)));
-    format!("computing on {provider}{}", failed.collect::<String>())
+/// What computes, and why nothing better does. [`fmt::Display`] writes both on one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineSummary {
+    /// What computes, in a few words.
+    pub chosen: String,
+    /// Providers that were tried before, each with why it cannot be used.
+    pub refused: Vec<String>,
+}
+
+impl EngineSummary {
+    fn of(attempts: &[Attempt]) -> Self {
+        let provider = attempts.last().map_or("a mock", |a| a.provider.name());
+        let reason = |a: &Attempt| Some(format!("{}: {}", a.provider, a.failure.as_ref()?));
+        Self {
+            chosen: format!("computing on {provider}"),
+            refused: attempts.iter().filter_map(reason).collect(),
+        }
+    }
+}
+
+impl fmt::Display for EngineSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.chosen)?;
+        self.refused.iter().try_for_each(|reason| write!(f, "; not {reason}"))
+    }
 }
 
 pub(super) fn bad_output(reason: impl Into<String>) -> Error {
@@ -242,7 +263,7 @@ mod tests {
     fn the_detector_takes_batches() {
         let (_dir, bundle) = tiny();
         let mut detector = Detector::load(&bundle, &EngineOptions::default()).unwrap();
-        assert!(detector.summary().starts_with("computing on"));
+        assert!(detector.summary().chosen.starts_with("computing on"));
         let mut images = Array4::zeros((3, 3, DIMS.detector_size, DIMS.detector_size));
         for (i, mut image) in images.outer_iter_mut().enumerate() {
             image.index_axis_mut(ndarray::Axis(0), 0).fill(0.3 * i as f32);
@@ -287,7 +308,7 @@ mod tests {
         for provider in [Provider::Cuda, Provider::TensorRt] {
             let options = EngineOptions { provider, ..Default::default() };
             match Detector::load(&bundle, &options) {
-                Ok(detector) => assert!(detector.summary().contains(provider.name())),
+                Ok(detector) => assert!(detector.summary().chosen.contains(provider.name())),
                 Err(Error::Provider { provider: name, reason }) => {
                     assert!(name == provider.name() && !reason.is_empty());
                 }

@@ -3,10 +3,10 @@ use std::time::Duration;
 use image::RgbImage;
 use lkg_bundle::Manifest;
 
+use super::control::Command;
 use super::view::{Marks, View};
 use crate::error::Result;
-use crate::frame::DetectedFace;
-use crate::media::control::Wish;
+use crate::frame::Face;
 use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.
@@ -30,7 +30,7 @@ pub struct Layers {
     pub keypoints: bool,
     /// Their heat maps.
     pub heat_maps: bool,
-    /// The square that the detector looked at.
+    /// The crop that the detector saw.
     pub square: bool,
 }
 
@@ -40,7 +40,7 @@ impl Default for Layers {
     }
 }
 
-/// Makes what is shown of what was found: the detected keypoints on the picture, or another face that moves like it.
+/// Makes what is shown of what was found: the detected keypoints on the picture, or a re-enacted face.
 pub trait Painter {
     /// Draws a frame on `canvas`, which has the last frame on it, or one of another size. All canvases of a run have one
     /// size, as long as its pictures have. Gives the time spent in a network that drew, if one did.
@@ -49,17 +49,17 @@ pub trait Painter {
     /// A network failed.
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>>;
 
-    /// Takes a wish of the user that the loop itself has no use for; gives back what to tell about it.
-    fn obey(&mut self, _wish: Wish) -> Option<&'static str> {
+    /// Does what a user asked for and the loop itself has no use for; gives back what to say about it.
+    fn handle(&mut self, _command: Command) -> Option<&'static str> {
         None
     }
 
-    /// What pages offer of that, as [`Standing::offers`](crate::media::control::Standing::offers).
+    /// What pages offer of that, as [`Status::offers`](crate::live::Status::offers).
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Keys that [`Painter::obey`] knows, for help texts.
+    /// Keys that [`Painter::handle`] knows, for help texts.
     fn keys(&self) -> &'static [&'static str] {
         &[]
     }

@@ -4,8 +4,8 @@ use image::{RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::clock::Clock;
-use crate::frame::{DetectedFace, DetectedKeypoint};
-use crate::media::window::KEYS;
+use super::viewer::KEYS;
+use crate::frame::{DetectedKeypoint, Face};
 use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
 use crate::vision::layers;
@@ -15,10 +15,10 @@ use crate::vision::overlay::{self, Pen};
 #[derive(Debug, Default)]
 pub(crate) struct Marks<'a> {
     /// A face, and how much of it is seen, 0 to 1.
-    pub face: Option<(&'a DetectedFace, f32)>,
-    /// The square that gives its heat maps their size, if they are drawn.
+    pub face: Option<(&'a Face, f32)>,
+    /// The crop that gives its heat maps their size, if they are drawn.
     pub heat: Option<&'a Crop>,
-    /// The square that was looked at, if it is drawn.
+    /// The crop that the detector saw, if it is drawn.
     pub square: Option<&'a Crop>,
 }
 

@@ -82,6 +82,9 @@ pub enum Error {
         "{0}: name an output FILE.avi, FILE.mp4, a folder, DIR/%05d.png, /dev/videoN, - (standard output) or null"
     )]
     UnknownOutput(PathBuf),
+    /// The address of a page is none.
+    #[error("{0}: write http://127.0.0.1:PORT")]
+    BadPage(String),
     /// A stream of frames broke off or was none.
     #[error("{name}: {reason}")]
     Stream {

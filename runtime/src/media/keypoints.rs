@@ -93,10 +93,6 @@ impl Sink for KeypointsSink {
         self.file.target().display().to_string()
     }
 
-    fn wants_change(&self) -> bool {
-        true
-    }
-
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         let line = line(shown.index, shown.time, shown.change, shown.face);
         self.text.clear();

@@ -13,9 +13,9 @@ use crate::edit::blend::{Colours, PhotoBlender, sample};
 use crate::edit::{self, Compositor, FaceLatents, FaceModel, OpenedPhoto};
 use crate::engine::Noise;
 use crate::error::{Error, Result};
-use crate::live::{Marks, Painter, Scene, View as FrameView};
+use crate::live::Command;
+use crate::live::{Marks, Painter, Scene, View};
 use crate::media::mark::Origin;
-use crate::media::window::Wish;
 use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
 use crate::vision::text;
@@ -290,17 +290,17 @@ impl Painter for Reenactor<'_> {
         Ok(generate)
     }
 
-    fn obey(&mut self, wish: Wish) -> Option<&'static str> {
-        match wish {
-            Wish::Calibrate => Some(match self.calibration.neutral() {
+    fn handle(&mut self, command: Command) -> Option<&'static str> {
+        match command {
+            Command::Calibrate => Some(match self.calibration.neutral() {
                 Some(neutral) => {
                     self.neutral = Some(neutral);
                     "calibrated: the last second is the neutral face"
                 }
                 None => "no face to calibrate with",
             }),
-            Wish::NextFace => Some(self.next_face()),
-            Wish::NextDrive => Some(self.next_drive()),
+            Command::NextFace => Some(self.next_face()),
+            Command::NextDrive => Some(self.next_drive()),
             _ => None,
         }
     }

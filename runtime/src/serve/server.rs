@@ -30,7 +30,7 @@ pub enum Error {
         /// The reason the operating system gave.
         source: io::Error,
     },
-    /// Others than this machine's own users could look on.
+    /// Others than this machine's own users could watch.
     #[error("{0} can be reached from elsewhere: give a token, too")]
     Open(SocketAddr),
 }
@@ -189,5 +189,5 @@ fn respond(stream: &TcpStream, response: &Response) -> io::Result<()> {
 
 /// The answer to one too many.
 pub(super) fn busy() -> Response {
-    Response::text(503, "as many look on as may; try again later").with("Retry-After", "5")
+    Response::text(503, "too many are watching; try again later").with("Retry-After", "5")
 }

@@ -3,11 +3,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::super::executor::{Series, ms};
-use super::super::report::Report;
+use super::super::report::BenchReport;
 use super::super::stats::Summary;
 use crate::error::{Error, Result};
 
-/// Name of the stage that stands for a whole run.
+/// Name of the step that stands for a whole run.
 pub const TOTAL: &str = "total";
 
 const HEAD: &str = "measurement,stage,round,item,at_s,ms";
@@ -21,22 +21,22 @@ fn field(text: &str) -> String {
     }
 }
 
-/// A line for every measurement and stage.
-pub fn summaries(report: &Report) -> String {
+/// A line for every measurement and step.
+pub fn summaries(report: &BenchReport) -> String {
     let mut text = "measurement,scope,stage,batch,provider,threads,precision,n,min_ms,mean_ms,sd_ms,p50_ms,p90_ms,\
                     p95_ms,p99_ms,p999_ms,max_ms,images_per_second,round_cv,cpu_share,joules_per_image,valid\n"
         .to_owned();
     for m in &report.measurements {
-        let stages = m.stages.iter().map(|s| (s.stage.as_str(), &s.times));
-        for (stage, t) in std::iter::once((TOTAL, &m.total)).chain(stages) {
+        let steps = m.steps.iter().map(|s| (s.step.as_str(), &s.times));
+        for (step, t) in std::iter::once((TOTAL, &m.total)).chain(steps) {
             let Summary { n, min, mean, sd, p50, p90, p95, p99, p999, max, .. } = t;
-            let whole = stage == TOTAL;
+            let whole = step == TOTAL;
             let or_empty =
                 |v: Option<f64>| v.filter(|_| whole).map_or_else(String::new, |v| format!("{v:.6}"));
             let fields = [
                 field(&m.name),
                 m.scope.name().to_owned(),
-                field(stage),
+                field(step),
                 m.batch.to_string(),
                 field(&m.setting.provider),
                 m.setting.threads.to_string(),
@@ -64,11 +64,11 @@ pub fn times(series: &[Series]) -> String {
     for series in series {
         let name = field(&series.name);
         for sample in &series.samples {
-            let stages = series.stages.iter().zip(&sample.lap.stages);
-            for (stage, time) in std::iter::once((&TOTAL, &sample.lap.total)).chain(stages) {
+            let steps = series.steps.iter().zip(&sample.lap.steps);
+            for (step, time) in std::iter::once((&TOTAL, &sample.lap.total)).chain(steps) {
                 let (round, item, at) = (sample.round, sample.lap.item, sample.at);
                 // Writing to a string cannot fail.
-                writeln!(text, "{name},{},{round},{item},{at:.6},{:.6}", field(stage), ms(*time)).ok();
+                writeln!(text, "{name},{},{round},{item},{at:.6},{:.6}", field(step), ms(*time)).ok();
             }
         }
     }
@@ -101,7 +101,7 @@ pub fn read_times(path: &Path) -> Result<BTreeMap<String, Vec<Time>>> {
     for (i, line) in lines.enumerate() {
         let fields = split(line);
         let parsed = match fields.as_slice() {
-            [_, stage, ..] if stage != TOTAL => continue,
+            [_, step, ..] if step != TOTAL => continue,
             [name, _, round, item, _, ms] => {
                 let time = || {
                     Some(Time { round: round.parse().ok()?, item: item.parse().ok()?, ms: ms.parse().ok()? })
@@ -170,7 +170,7 @@ mod tests {
         let series = series(&[("a, b", &[1000, 2000])]);
         let text = summaries(&report(&series));
         let lines: Vec<Vec<String>> = text.lines().map(split).collect();
-        assert_eq!(lines.len(), 4, "head, total, two stages");
+        assert_eq!(lines.len(), 4, "head, total, two steps");
         assert!(lines.iter().all(|l| l.len() == lines[0].len()));
         assert_eq!(lines[1][..3], ["a, b", "end to end", "total"]);
         assert_eq!(lines[1].last().unwrap(), "true");

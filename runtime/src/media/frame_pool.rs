@@ -9,15 +9,15 @@ const MOST: usize = 4;
 
 /// A small store of pictures, shared by clones.
 #[derive(Clone, Debug)]
-pub struct Spares(Arc<Mutex<Vec<RgbImage>>>);
+pub struct FramePool(Arc<Mutex<Vec<RgbImage>>>);
 
-impl Default for Spares {
+impl Default for FramePool {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(Vec::with_capacity(MOST))))
     }
 }
 
-impl Spares {
+impl FramePool {
     fn lock(&self) -> MutexGuard<'_, Vec<RgbImage>> {
         // A panic elsewhere leaves it whole: every change of it is a single call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,16 +52,16 @@ mod tests {
 
     #[test]
     fn a_picture_of_the_right_size_is_used_again() {
-        let spares = Spares::default();
-        let picture = spares.take(4, 3);
+        let pool = FramePool::default();
+        let picture = pool.take(4, 3);
         let at = picture.as_ptr();
-        spares.give(picture);
-        assert_eq!(spares.take(4, 3).as_ptr(), at);
-        spares.give(RgbImage::new(2, 2));
-        assert_eq!(spares.take(4, 3).dimensions(), (4, 3));
-        (0..9).for_each(|_| spares.give(RgbImage::new(1, 1)));
-        assert_eq!(spares.lock().len(), MOST);
-        spares.take(4, 3);
-        assert!(spares.lock().is_empty(), "room for those of the new size");
+        pool.give(picture);
+        assert_eq!(pool.take(4, 3).as_ptr(), at);
+        pool.give(RgbImage::new(2, 2));
+        assert_eq!(pool.take(4, 3).dimensions(), (4, 3));
+        (0..9).for_each(|_| pool.give(RgbImage::new(1, 1)));
+        assert_eq!(pool.lock().len(), MOST);
+        pool.take(4, 3);
+        assert!(pool.lock().is_empty(), "room for those of the new size");
     }
 }

@@ -6,23 +6,23 @@ use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::page::LivePages;
-use crate::frame::DetectedFace;
+use crate::frame::Face;
+use crate::live::{Command, Status, Viewer};
 use crate::media;
-use crate::media::control::{Standing, Wish};
-use crate::media::sink::{Shown, Sink, Written};
+use crate::media::sink::Shown;
 use crate::serve::{Access, Error, Pages, Server};
 
 /// Shows frames to browsers. Never waits for one.
-pub struct LiveSink {
+pub struct LivePage {
     server: Server,
     hub: Hub,
-    standing: Value,
-    /// What was said of the latest frame, for pictures that are none.
+    status: Value,
+    /// The face of the latest frame, for pictures that are none.
     face: Value,
 }
 
-impl LiveSink {
-    /// Starts a server for at most `viewers` who look on at the keypoints of `manifest`, with `more` pages beside the live
+impl LivePage {
+    /// Starts a server for at most `viewers` browsers that watch the keypoints of `manifest`, with `more` pages beside the live
     /// one.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl LiveSink {
         pages.extend(more);
         let server = Server::start(access, pages)?;
         hub.start_encoder();
-        Ok(Self { server, hub, standing: Value::Null, face: Value::Null })
+        Ok(Self { server, hub, status: Value::Null, face: Value::Null })
     }
 
     /// The server.
@@ -50,8 +50,8 @@ impl LiveSink {
     }
 
     #[cfg(test)]
-    pub(super) fn hub_viewers(&self) -> usize {
-        self.hub.viewers()
+    pub(super) fn browsers(&self) -> usize {
+        self.hub.browsers()
     }
 
     fn put(&self, picture: &RgbImage, frame: Option<(u64, f64)>) {
@@ -59,51 +59,22 @@ impl LiveSink {
             "frame": frame.map(|f| f.0),
             "time": frame.map(|f| f.1),
             "face": self.face,
-            "viewers": self.hub.viewers(),
-            "run": self.standing,
+            "viewers": self.hub.browsers(),
+            "run": self.status,
         });
         self.hub.put(picture, in_ascii(&facts.to_string()));
     }
 }
 
-impl Sink for LiveSink {
+impl Viewer for LivePage {
     fn name(&self) -> String {
         format!("http://{}", self.server.address())
     }
 
-    fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
         self.face = shown.face.map_or(Value::Null, describe);
         self.put(shown.picture, Some((shown.index, shown.time.as_secs_f64())));
         Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> media::Result<Vec<Written>> {
-        Ok(Vec::new())
-    }
-
-    fn is_watched(&self) -> bool {
-        true
-    }
-
-    fn wants_standing(&self) -> bool {
-        true
-    }
-
-    fn tell(&mut self, standing: Standing) {
-        self.hub.set_recordings(&standing.recordings);
-        let names = standing.recordings.iter().filter_map(|p| p.file_name()?.to_str());
-        self.standing = json!({
-            "frames": standing.frames,
-            "dropped": standing.dropped,
-            "fps": standing.fps,
-            "stages": standing.stages,
-            "source": standing.source,
-            "engine": standing.engine,
-            "trouble": standing.trouble,
-            "switches": standing.switches,
-            "recordings": names.collect::<Vec<_>>(),
-            "offers": standing.offers,
-        });
     }
 
     fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
@@ -111,8 +82,29 @@ impl Sink for LiveSink {
         Ok(())
     }
 
-    fn wishes(&mut self) -> Vec<Wish> {
-        self.hub.take_wishes()
+    fn commands(&mut self) -> Vec<Command> {
+        self.hub.take_commands()
+    }
+
+    fn wants_status(&self) -> bool {
+        true
+    }
+
+    fn report(&mut self, status: &Status) {
+        self.hub.set_recordings(&status.recordings);
+        let names = status.recordings.iter().filter_map(|p| p.file_name()?.to_str());
+        self.status = json!({
+            "frames": status.frames,
+            "dropped": status.dropped,
+            "fps": status.fps,
+            "stages": status.steps,
+            "source": status.source,
+            "engine": status.engine,
+            "trouble": status.trouble,
+            "switches": status.switches,
+            "recordings": names.collect::<Vec<_>>(),
+            "offers": status.offers,
+        });
     }
 }
 

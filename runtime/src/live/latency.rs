@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::supply::{Opener, Supplied, Supply};
+use super::frame_supply::{FrameSupply, Opener, Supplied};
 use crate::frame::Frame;
 use crate::media::slot::{Slot, Taken};
 use crate::media::{Captured, Next, Result, Source};
@@ -69,7 +69,7 @@ fn a_reader_three_times_too_slow_sees_frames_no_older_than_one_period() {
     let made = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&made);
     let opener: Opener = Arc::new(move || Ok(Box::new(Steady::start(Arc::clone(&count))) as Box<dyn Source>));
-    let mut supply = Supply::open(opener, false, None).unwrap();
+    let mut supply = FrameSupply::open(opener, false, None).unwrap();
     let mut ages = Vec::new();
     let mut last = 0;
     while ages.len() < 15 {

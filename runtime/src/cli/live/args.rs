@@ -2,31 +2,28 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::{FrameSize, frame_rate, in_range, unit_interval};
-use super::serve_args::ServeArgs;
+use crate::cli::args::{FrameSize, frame_rate, in_range, unit_interval};
+use crate::cli::by_name::by_name;
+use crate::cli::serve_args::ServeArgs;
+use crate::media::OutputSpec;
 use crate::media::camera::PixelFormat;
 use crate::vision::smooth::OneEuroOptions;
 
 /// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
 #[derive(Debug, Args)]
 pub struct LiveArgs {
-    /// A camera (camera://N, N, /dev/videoN, part of its name, csi://N on a Jetson, rtsp://HOST/PATH), a video file, a
-    /// picture, a folder of pictures or numbered ones (DIR/%05d.png), exec:COMMAND (a program that writes y4m or bare RGB,
-    /// started without a shell), or - (the same on standard input) [default: the first camera that opens]
-    #[arg(value_name = "SOURCE")]
-    pub source: Option<String>,
-    /// Where what is shown goes: window, FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a
-    /// camera for other programs, by v4l2loopback), - (y4m on standard output), http://127.0.0.1:PORT or null; may be given several times [default: nothing
-    /// but the window, and without one NAME-DATE-TIME.avi]
-    #[arg(long, short, value_name = "SINK")]
-    pub out: Vec<String>,
+    /// Where frames go: window, FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a camera for
+    /// other programs, by v4l2loopback), - (y4m on standard output), http://127.0.0.1:PORT or null; may be given several
+    /// times [default: nothing but the window, and without one COMMAND-DATE-TIME.avi]
+    #[arg(long, short, value_name = "OUTPUT", value_parser = by_name::<OutputSpec>())]
+    pub out: Vec<OutputSpec>,
     /// Write a contact sheet of up to 20 evenly spaced frames
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub page: ServeArgs,
-    /// Most browsers that look on at once
+    /// Most browsers that watch at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub viewers: u8,
     /// Open no window, even where there is a screen

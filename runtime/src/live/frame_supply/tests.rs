@@ -54,7 +54,7 @@ pub(in crate::live) fn scripts(live: bool, scripts: Vec<Vec<Act>>) -> Opener {
 
 const SHORT: Duration = Duration::from_millis(5);
 
-fn frames_until(supply: &mut Supply, n: usize) -> Vec<u64> {
+fn frames_until(supply: &mut FrameSupply, n: usize) -> Vec<u64> {
     let mut indices = Vec::new();
     let start = Instant::now();
     while indices.len() < n && start.elapsed() < Duration::from_secs(20) {
@@ -68,7 +68,7 @@ fn frames_until(supply: &mut Supply, n: usize) -> Vec<u64> {
 #[test]
 fn gaps_count_as_dropped_unless_left_out_on_purpose() {
     let acts = [0, 1, 5, 9].map(Act::Frame).into();
-    let mut supply = Supply::open(scripts(true, vec![acts]), false, None).unwrap();
+    let mut supply = FrameSupply::open(scripts(true, vec![acts]), false, None).unwrap();
     assert_eq!(frames_until(&mut supply, 3), [0, 1, 5]);
     assert_eq!(supply.dropped(), 3);
     supply.skip();
@@ -80,7 +80,7 @@ fn gaps_count_as_dropped_unless_left_out_on_purpose() {
 fn an_unplugged_camera_comes_back() {
     let first = vec![Act::Frame(0), Act::Frame(1), Act::Unplug];
     let second = vec![Act::Frame(0), Act::Frame(1)];
-    let mut supply = Supply::open(scripts(true, vec![first, second]), false, None).unwrap();
+    let mut supply = FrameSupply::open(scripts(true, vec![first, second]), false, None).unwrap();
     assert_eq!(frames_until(&mut supply, 4), [0, 1, 2, 3]);
     assert_eq!((supply.reopened(), supply.dropped()), (1, 0));
 }
@@ -88,7 +88,7 @@ fn an_unplugged_camera_comes_back() {
 #[test]
 fn another_source_is_gone_over_to() {
     let mut supply =
-        Supply::open(scripts(true, vec![vec![Act::Frame(0), Act::Frame(1)]]), false, None).unwrap();
+        FrameSupply::open(scripts(true, vec![vec![Act::Frame(0), Act::Frame(1)]]), false, None).unwrap();
     assert!(!supply.change(), "nobody says which");
     let seen = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&seen);
@@ -99,10 +99,10 @@ fn another_source_is_gone_over_to() {
         first()
     });
     let others = vec![slow, scripts(true, vec![])];
-    let mut others = others.into_iter().enumerate();
+    let mut others = (0..).zip(others);
     supply.set_chooser(Box::new(move |now| {
-        asked.lock().unwrap().push(now.to_owned());
-        others.next().map(|(i, opener)| (format!("other {i}"), opener))
+        asked.lock().unwrap().push(now);
+        others.next().map(|(i, opener)| Choice { camera: Some(i), name: format!("other {i}"), opener })
     }));
     assert_eq!(frames_until(&mut supply, 2), [0, 1]);
     assert!(supply.change());
@@ -116,14 +116,15 @@ fn another_source_is_gone_over_to() {
         assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert!(!supply.change());
-    assert_eq!(*seen.lock().unwrap(), ["scripted", "scripted", "other 1"]);
+    // A scripted source is no camera of the machine; one that does not open counts as the present one.
+    assert_eq!(*seen.lock().unwrap(), [None, None, Some(1)]);
 }
 
 #[test]
 fn one_that_stays_away_is_given_up() {
     let script = vec![Act::Frame(0), Act::Unplug];
     let mut supply =
-        Supply::open(scripts(true, vec![script]), false, Some(Duration::from_millis(700))).unwrap();
+        FrameSupply::open(scripts(true, vec![script]), false, Some(Duration::from_millis(700))).unwrap();
     let start = Instant::now();
     let error = loop {
         match supply.poll(SHORT) {
@@ -136,7 +137,7 @@ fn one_that_stays_away_is_given_up() {
 
 #[test]
 fn a_stall_is_reported_while_it_lasts() {
-    let mut supply = Supply::open(scripts(true, vec![vec![Act::Frame(0)]]), false, None).unwrap();
+    let mut supply = FrameSupply::open(scripts(true, vec![vec![Act::Frame(0)]]), false, None).unwrap();
     frames_until(&mut supply, 1);
     assert!(matches!(supply.poll(SHORT).unwrap(), Supplied::Waiting(None)));
     std::thread::sleep(STALLED);
@@ -178,7 +179,7 @@ fn a_looping_file_is_closed_before_it_is_opened_again() {
         assert_eq!(alive.fetch_add(1, Ordering::SeqCst), 0, "one at a time");
         Ok(Box::new(Counted(Arc::clone(&alive), false)) as Box<dyn Source>)
     });
-    let mut supply = Supply::open(opener, true, None).unwrap();
+    let mut supply = FrameSupply::open(opener, true, None).unwrap();
     assert_eq!(frames_until(&mut supply, 3), [0, 1, 2]);
 }
 
@@ -186,7 +187,7 @@ fn a_looping_file_is_closed_before_it_is_opened_again() {
 fn a_looping_file_goes_on_counting() {
     let script = || vec![Act::Frame(0), Act::Frame(1), Act::End];
     let opener = scripts(false, vec![script(), script(), script()]);
-    let mut supply = Supply::open(opener, true, None).unwrap();
+    let mut supply = FrameSupply::open(opener, true, None).unwrap();
     let mut times = Vec::new();
     while times.len() < 6 {
         if let Supplied::Frame(captured) = supply.poll(SHORT).unwrap() {
@@ -194,7 +195,7 @@ fn a_looping_file_goes_on_counting() {
         }
     }
     assert_eq!(times, [(0, 0), (1, 40), (2, 80), (3, 120), (4, 160), (5, 200)]);
-    let mut once = Supply::open(scripts(false, vec![script()]), false, None).unwrap();
+    let mut once = FrameSupply::open(scripts(false, vec![script()]), false, None).unwrap();
     frames_until(&mut once, 2);
     assert!(matches!(once.poll(SHORT).unwrap(), Supplied::End));
 }

@@ -9,8 +9,18 @@ use crate::media::{Captured, Error, Next, Result, Source};
 /// Opens the source, again and again if it must be.
 pub type Opener = Arc<dyn Fn() -> Result<Box<dyn Source>> + Send + Sync>;
 
-/// Finds another source than the one described: what it is, and how to open it.
-pub type Chooser = Box<dyn FnMut(&str) -> Option<(String, Opener)>>;
+/// A source to go over to.
+pub struct Choice {
+    /// Its camera of this machine, as [`Source::camera`] has it.
+    pub camera: Option<u32>,
+    /// What it is, for people.
+    pub name: String,
+    /// Opens it.
+    pub opener: Opener,
+}
+
+/// Finds the source after the one of this camera of the machine, or after one that is none of them.
+pub type Chooser = Box<dyn FnMut(Option<u32>) -> Option<Choice>>;
 
 /// Silence after which a live source is said to stall.
 const STALLED: Duration = Duration::from_secs(1);
@@ -21,7 +31,7 @@ const LOST: Duration = Duration::from_secs(5);
 /// First and longest pause between attempts to open a lost source.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 
-/// What a [`Supply`] has at the moment.
+/// What a [`FrameSupply`] has at the moment.
 #[derive(Debug)]
 pub enum Supplied {
     /// A frame; index and time go on across reopening and looping.
@@ -33,13 +43,15 @@ pub enum Supplied {
 }
 
 /// A source that comes back after it was lost, and starts anew at its end if asked to.
-pub struct Supply {
+pub struct FrameSupply {
     opener: Opener,
     chooser: Option<Chooser>,
     state: State,
     looping: bool,
     give_up_after: Option<Duration>,
     description: String,
+    /// The camera of this machine that is open, or is to be opened.
+    camera: Option<u32>,
     live: bool,
     /// First frame of all, for times; last frame, for silence.
     first: Option<Instant>,
@@ -65,7 +77,7 @@ enum State {
 struct Lost {
     since: Instant,
     reason: Error,
-    /// What is told meanwhile.
+    /// What is said meanwhile.
     message: String,
     /// Whether somebody asked for another one.
     chosen: bool,
@@ -83,7 +95,7 @@ impl Lost {
     }
 }
 
-impl Supply {
+impl FrameSupply {
     /// Opens the source. `looping` starts a file anew at its end; a lost camera is sought for `give_up_after`, or until
     /// the end of time.
     ///
@@ -93,6 +105,7 @@ impl Supply {
         let source = opener()?;
         Ok(Self {
             description: source.describe(),
+            camera: source.camera(),
             live: source.is_live(),
             state: State::Open(source),
             opener,
@@ -111,25 +124,27 @@ impl Supply {
         })
     }
 
-    /// Lets [`Supply::change`] go from source to source.
+    /// Lets [`FrameSupply::change`] go from source to source.
     pub fn set_chooser(&mut self, chooser: Chooser) {
         self.chooser = Some(chooser);
     }
 
     /// Goes on with the next source, which is opened in the background; false if there is no other.
     pub fn change(&mut self) -> bool {
-        let Some((name, opener)) = self.chooser.as_mut().and_then(|choose| choose(&self.description)) else {
+        let Some(choice) = self.chooser.as_mut().and_then(|choose| choose(self.camera)) else {
             return false;
         };
+        let Choice { camera, name, opener } = choice;
         self.opener = opener;
-        // Where it does not open it is what is described, so that another change goes on from there.
+        // Where it does not open it counts as the present one, so that another change goes on from there.
+        self.camera = camera;
         self.description.clone_from(&name);
         let message = format!("opening {name}");
         self.leave(Error::NoSuchSource(name), message, None);
         true
     }
 
-    /// What to tell when frames come again.
+    /// What to say when frames come again.
     pub fn welcome(&self) -> String {
         if self.chosen { format!("now: {}", self.description) } else { "the camera is back".to_owned() }
     }
@@ -264,6 +279,7 @@ impl Supply {
         match lost.attempt.as_ref().map(Receiver::try_recv) {
             Some(Ok(Ok(source))) => {
                 self.description = source.describe();
+                self.camera = source.camera();
                 self.chosen = lost.chosen;
                 self.reopened += u64::from(!lost.chosen);
                 self.state = State::Open(source);

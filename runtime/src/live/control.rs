@@ -1,15 +1,15 @@
-//! What people ask for while frames go by, at a window or on a page, and what they are told.
+//! What people ask for while frames go by, at a window or on a page, and what is reported to them.
 
 use std::path::PathBuf;
 
-/// What the user wants.
+/// What a user asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Command {
     /// End the program.
     Quit,
-    /// Drive the next face.
+    /// Go on with the next source face.
     NextFace,
-    /// Drive by the next kind of motion.
+    /// Take over the next kind of motion.
     NextDrive,
     /// The window was closed: end the program unless there are other outputs.
     Close,
@@ -29,19 +29,19 @@ pub enum Wish {
     NextCamera,
     /// Show or hide the heat maps.
     HeatMaps,
-    /// Show or hide the square that is looked at.
+    /// Show or hide the crop that the detector sees.
     Square,
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
 }
 
-impl Wish {
-    /// The wish that a page asks for by this name.
+impl Command {
+    /// The command that a page asks for by this name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
-            "calibrate" => Some(Wish::Calibrate),
-            "next_face" => Some(Wish::NextFace),
-            "next_drive" => Some(Wish::NextDrive),
+            "calibrate" => Some(Command::Calibrate),
+            "next_face" => Some(Command::NextFace),
+            "next_drive" => Some(Command::NextDrive),
             _ => None,
         }
     }
@@ -53,13 +53,13 @@ impl Wish {
 pub enum Switch {
     /// Left and right swapped.
     Mirror,
-    /// Standing still.
+    /// Status still.
     Pause,
     /// Keypoints drawn.
     Overlay,
     /// Their heat maps drawn.
     HeatMaps,
-    /// The square that the detector looks at drawn.
+    /// The crop that the detector sees drawn.
     Square,
     /// Keypoints filtered over time.
     Smoothing,
@@ -85,15 +85,15 @@ pub struct Switches {
 
 /// How a run goes at the moment, for those who watch it.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct Status {
     /// Frames processed.
     pub frames: u64,
     /// Frames that came while the loop was busy.
     pub dropped: u64,
     /// Frames a second over the latest frames.
     pub fps: Option<f64>,
-    /// How long each stage of the latest frame took, in milliseconds; the whole is last.
-    pub stages: Vec<(&'static str, f64)>,
+    /// How long each step of the latest frame took, in milliseconds; the whole is last.
+    pub steps: Vec<(&'static str, f64)>,
     /// The source in a few words.
     pub source: String,
     /// What computes.
@@ -102,8 +102,8 @@ pub struct Standing {
     pub trouble: Option<String>,
     /// Where the switches are.
     pub switches: Switches,
-    /// Clips recorded so far at the watchers' wish.
+    /// Clips recorded so far because a viewer asked.
     pub recordings: Vec<PathBuf>,
-    /// What else can be asked for: a name that [`Wish::named`] knows, and what to call it.
+    /// What else can be asked for: a name that [`Command::named`] knows, and what to call it.
     pub offers: &'static [(&'static str, &'static str)],
 }
