@@ -13,8 +13,8 @@
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use lkg_runtime::edit::paste::sample;
-use lkg_runtime::edit::{Face, Operation, Parts, Paste, Studio, Workbench};
+use lkg_runtime::edit::blend::sample;
+use lkg_runtime::edit::{Blend, FaceLatents, FaceModel, Operation, Parts, Workspace};
 use lkg_runtime::engine::{Detector, EngineOptions, Provider};
 use lkg_runtime::media::mark;
 use ndarray::{Array3, Axis};

@@ -17,7 +17,7 @@ use lkg_bundle::onnx::{
     TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use lkg_bundle::{Bundle, Network};
-use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Latent, Provider, kernels, silence};
+use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Noise, Provider, kernels, zero_inputs};
 use ndarray::ArrayD;
 use prost::Message;
 

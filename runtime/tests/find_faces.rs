@@ -12,7 +12,7 @@ mod scene;
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use lkg_runtime::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
+use lkg_runtime::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Noise};
 use lkg_runtime::media::picture;
 use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
 use ndarray::Array2;

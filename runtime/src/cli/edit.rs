@@ -51,8 +51,8 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     opened.notes.drain(..).for_each(|note| remark(&note));
     let done = apply(&mut studio, &mut opened, &edits)?;
     if !writes {
-        let tile = if page.is_some() { edit_page::TILE } else { editor::DONOR };
-        let bench = Workbench::new(studio, opened, args.blend, &args.donors, tile)?;
+        let tile = if page.is_some() { edit_page::TILE } else { window_editor::DONOR };
+        let bench = Workspace::new(studio, opened, args.blend, &args.donors, tile)?;
         match page {
             Some(access) => edit_page::run(bench, &access, args.mark)?,
             None => edit_window::run(bench, args.mark)?,
@@ -63,7 +63,7 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
         let out = args.out.as_deref().unwrap_or(Path::new("clip.avi"));
         return interpolate(&mut studio, &opened, to, args, out);
     }
-    let mut composer = Composer::new(&mut studio, &opened.session, opened.photo.as_ref(), args.blend)?;
+    let mut composer = Compositor::new(&mut studio, &opened.session, opened.photo.as_ref(), args.blend)?;
     let mut picture = composer.compose(&mut studio, opened.session.face())?;
     if common.verbose {
         remark(&format!("generator: {}", studio.summary()));
@@ -175,7 +175,7 @@ fn interpolate(
     let other = studio.open(to)?;
     other.notes.iter().for_each(|note| remark(note));
     let (from, to) = (opened.session.face(), other.session.face());
-    let mut composer = Composer::new(studio, &opened.session, opened.photo.as_ref(), args.blend)?;
+    let mut composer = Compositor::new(studio, &opened.session, opened.photo.as_ref(), args.blend)?;
     let mark = (args.mark, composer.origin());
     let written = clip::write(sink, args.frames, f64::from(args.fps), mark, |i| {
         composer.compose(studio, &from.towards(to, i as f32 / (args.frames - 1) as f32))

@@ -78,7 +78,7 @@ pub struct EditArgs {
     /// How the edit gets into a photo: warp (bend the photo as keypoints moved, add what new looks change), change (add all
     /// that the edit changes in the generated square) or square (lay that over the photo)
     #[arg(long, alias = "paste", value_name = "BLEND", default_value = "warp")]
-    pub blend: Paste,
+    pub blend: Blend,
     /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
     #[arg(long = "donor", value_name = "FACE", conflicts_with_all = ["out", "sheet", "save"])]
     pub donors: Vec<String>,

@@ -50,7 +50,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
     }
     let options = OutputOptions { force: args.force, fps: None };
     let sink = open_output(&args.out.to_string_lossy().parse()?, options)?;
-    let mut studio = Studio::new(bundle, common.engine());
+    let mut studio = FaceModel::new(bundle, common.engine());
     let size = studio.size() as u32;
     let side = size * overlay::enlargement(size, size);
     let mut paster = PhotoBlender::whole(size as usize, side, (0, 0));

@@ -9,13 +9,13 @@ use super::args::{Common, MarkArgs, ReenactArgs};
 use super::live::{self, Files, LiveConfig};
 use super::reenact_args::Driver;
 use super::{open_bundle, remark, service};
-use crate::edit::{BundleId, Studio};
+use crate::edit::{BundleId, FaceModel};
 use crate::engine::{Detector, EngineSummary};
 use crate::error::{Error, Result};
 use crate::live::{Finder, LiveLoop, LoopOptions, Opener};
 use crate::media::sink::Sink;
 use crate::media::{Source, SourceOptions, SourceSpec};
-use crate::reenact::{Paste, Puppet, PuppetOptions, Recording, recorder};
+use crate::reenact::{Recording, ReenactOptions, Reenactor, View, recorder};
 use crate::vision::track::FaceTracker;
 
 /// What the command does.
@@ -24,7 +24,7 @@ struct Config {
     sources: Vec<String>,
     driver: Driver,
     live: LiveConfig,
-    options: PuppetOptions,
+    options: ReenactOptions,
     /// Whether a face that is not certain will do.
     anyway: bool,
     /// The file that motion is saved to.
@@ -39,7 +39,7 @@ impl Config {
         let named = args.driver.as_ref().or(args.positional_driver.as_ref());
         let driver = named.cloned().unwrap_or(Driver::Frames(SourceSpec::FirstCamera));
         let recorded = matches!(driver, Driver::Motion(_));
-        if recorded && args.view == Paste::Driver {
+        if recorded && args.view == View::Driver {
             return refuse("--view driver draws over the driver's face, and recorded motion has no picture");
         }
         if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {
@@ -55,11 +55,11 @@ impl Config {
         };
         let written: Vec<&Path> = args.save_motion.iter().map(PathBuf::as_path).collect();
         let live = LiveConfig::resolve(&args.live, frames, Files { read: &read, written: &written })?;
-        let options = PuppetOptions {
+        let options = ReenactOptions {
             drive: args.drive,
             gains: args.gains(),
             absolute: args.absolute,
-            paste: args.view,
+            view: args.view,
             pictures: !recorded,
             visible_mark: args.mark.visible_mark,
         };
@@ -139,11 +139,11 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
     let motion = Motion::of(&config.driver, &bundle)?;
-    let mut studio = Studio::new(bundle.clone(), common.engine());
+    let mut studio = FaceModel::new(bundle.clone(), common.engine());
     studio.anyway = config.anyway;
     let sources = config.sources.iter().map(|name| studio.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let mut puppet = Puppet::new(&mut studio, &sources, config.options.clone())?;
+    let mut puppet = Reenactor::new(&mut studio, &sources, config.options.clone())?;
     let origin = config.mark.origin(puppet.origin());
     let opener = motion.opener(&config.live.source_options);
     let wiring = live::open(&config.live, "reenact", bundle.manifest(), config.sinks(&bundle)?, opener)?;
@@ -232,11 +232,11 @@ mod tests {
 
     #[test]
     fn the_view_was_called_paste() {
-        let view = |line: &str| Config::resolve(&parse(line)).unwrap().options.paste;
-        assert_eq!(view("-s seed:1"), Paste::None);
+        let view = |line: &str| Config::resolve(&parse(line)).unwrap().options.view;
+        assert_eq!(view("-s seed:1"), View::Beside);
         assert_eq!(
             (view("-s seed:1 --view source"), view("-s seed:1 --paste source")),
-            (Paste::Source, Paste::Source)
+            (View::Source, View::Source)
         );
     }
 

@@ -12,7 +12,7 @@ use super::edit_args::{MarkArgs, parse_part};
 use super::live::LiveArgs;
 use crate::edit::Parts;
 use crate::media::{self, SourceSpec};
-use crate::reenact::{Drive, Gains, Paste, Recording};
+use crate::reenact::{Drive, Gains, Recording, View};
 
 /// What drives a re-enactment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,10 @@ pub struct ReenactArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// What is shown: none (the generated square beside the driver), driver (it over the driver's face) or source (the
+    /// What is shown: beside (the generated square beside the driver), driver (it over the driver's face) or source (the
     /// source's photo, warped as the keypoints move)
-    #[arg(long, alias = "paste", value_name = "VIEW", default_value = "none")]
-    pub view: Paste,
+    #[arg(long, alias = "paste", value_name = "VIEW", default_value = "beside")]
+    pub view: View,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them
     #[arg(long, value_name = "WHICH", default_value = "all")]
     pub drive: Drive,

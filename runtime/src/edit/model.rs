@@ -8,10 +8,10 @@ use ndarray::{Array2, Array3, Axis};
 
 use super::blend::sample;
 use super::file::{BundleId, PhotoId, SessionFile};
-use super::paste::sample;
-use super::{Face, Session};
+use super::latents::REACH;
+use super::{FaceLatents, Session};
 use crate::engine::{
-    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Latent,
+    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
 };
 use crate::error::{Error, Result};
 use crate::media::picture;

@@ -20,8 +20,9 @@ pub use bare::{BareRun, Kernel, kernels, nodes_per_provider, zero_inputs};
 pub use cuda::{DEFAULT_MEMORY_MIB, Gpu};
 pub use encoder::Encoder;
 pub use networks::{
-    Detection, DetectionView, Detector, EngineSummary, ImageGenerator, KeypointGenerator, Latent, Layout,
+    Detection, DetectionView, Detector, EngineSummary, ImageGenerator, KeypointGenerator, Latents,
 };
+pub use noise::Noise;
 pub use precision::Precision;
 pub use provider::{Attempt, Provider, SPINNING, probe};
 pub use runner::{NetworkRunner, OrtRunner, default_threads};

@@ -6,7 +6,7 @@ use lkg_bundle::Manifest;
 use super::control::Command;
 use super::view::{Marks, View};
 use crate::error::Result;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.

@@ -186,7 +186,7 @@ impl LiveLoop<'_> {
         let tracked = self.finder.find(&picture, time)?;
         p.clock.add(Step::Preprocess, tracked.preprocess);
         p.clock.add(Step::Network, tracked.network);
-        let face: Option<&Face> = tracked.face.as_ref();
+        let face: Option<&DetectedFace> = tracked.face.as_ref();
         let change = if self.options.change { p.change.of(&picture, &tracked.crop) } else { None };
         p.frames += 1;
         p.faces += u64::from(face.is_some());

@@ -5,7 +5,7 @@ use lkg_bundle::Manifest;
 
 use super::clock::Clock;
 use super::viewer::KEYS;
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
 use crate::vision::layers;
@@ -15,7 +15,7 @@ use crate::vision::overlay::{self, Pen};
 #[derive(Debug, Default)]
 pub(crate) struct Marks<'a> {
     /// A face, and how much of it is seen, 0 to 1.
-    pub face: Option<(&'a Face, f32)>,
+    pub face: Option<(&'a DetectedFace, f32)>,
     /// The crop that gives its heat maps their size, if they are drawn.
     pub heat: Option<&'a Crop>,
     /// The crop that the detector saw, if it is drawn.

@@ -86,10 +86,10 @@ fn the_face_is_still_until_calibrated_then_moves_and_eases_back_when_the_driver_
     assert!(same(&square(&play(&mut reenactor, 78, &[None; 30], false)), &still));
 
     // Another neutral face on request.
-    play(&mut puppet, 108, &[Some(16.0); 40], false);
-    assert_eq!(puppet.handle(Command::Help), None);
-    assert!(puppet.handle(Command::Calibrate).unwrap().starts_with("calibrated"));
-    assert!(same(&square(&play(&mut puppet, 148, &[Some(16.0)], false)), &still));
+    play(&mut reenactor, 108, &[Some(16.0); 40], false);
+    assert_eq!(reenactor.handle(Command::Help), None);
+    assert!(reenactor.handle(Command::Calibrate).unwrap().starts_with("calibrated"));
+    assert!(same(&square(&play(&mut reenactor, 148, &[Some(16.0)], false)), &still));
 }
 
 #[test]
@@ -118,13 +118,13 @@ fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
     let mut model = model();
     let sources = ["seed:3", "seed:4"].map(|name| model.open(name).unwrap());
     let faces = sources.clone().map(|s| s.session.face().clone());
-    let mut puppet = Puppet::new(&mut studio, &sources, options()).unwrap();
-    let first = square(&play(&mut puppet, 0, &[Some(0.0); 40], false));
-    assert_eq!(puppet.handle(Command::NextFace), Some("the next face"));
-    let second = square(&play(&mut puppet, 40, &[Some(0.0)], false));
-    assert!(!same(&first, &second) && puppet.source == faces[1] && puppet.neutral.is_some());
-    puppet.handle(Command::NextFace);
-    assert!(same(&square(&play(&mut puppet, 41, &[Some(0.0)], false)), &first));
+    let mut reenactor = Reenactor::new(&mut model, &sources, options()).unwrap();
+    let first = square(&play(&mut reenactor, 0, &[Some(0.0); 40], false));
+    assert_eq!(reenactor.handle(Command::NextFace), Some("the next face"));
+    let second = square(&play(&mut reenactor, 40, &[Some(0.0)], false));
+    assert!(!same(&first, &second) && reenactor.source == faces[1] && reenactor.neutral.is_some());
+    reenactor.handle(Command::NextFace);
+    assert!(same(&square(&play(&mut reenactor, 41, &[Some(0.0)], false)), &first));
 
     // A shift of the whole face drives nothing but the head.
     let driven = |reenactor: &mut Reenactor<'_>, first: u64| {
@@ -141,13 +141,13 @@ fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
     .into_iter()
     .enumerate()
     {
-        assert!(puppet.handle(Command::NextDrive).unwrap().starts_with(said));
-        let seen = driven(&mut puppet, 60 + 20 * i as u64);
-        let rest = puppet.target[9][0] - puppet.source.keypoints[9][0];
+        assert!(reenactor.handle(Command::NextDrive).unwrap().starts_with(said));
+        let seen = driven(&mut reenactor, 60 + 20 * i as u64);
+        let rest = reenactor.target[9][0] - reenactor.source.keypoints[9][0];
         assert!(seen == moves || rest.abs() < 1e-3, "{said}: {rest}");
     }
 
-    let mut alone = Puppet::new(&mut studio, &sources[..1], options()).unwrap();
+    let mut alone = Reenactor::new(&mut model, &sources[..1], options()).unwrap();
     assert!(alone.handle(Command::NextFace).unwrap().contains("no other face"));
-    assert!(Puppet::new(&mut studio, &[], options()).is_err());
+    assert!(Reenactor::new(&mut model, &[], options()).is_err());
 }

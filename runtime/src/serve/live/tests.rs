@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 
 use super::LivePage;
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::live::{Command, Status, Switch, Switches, Viewer};
 use crate::media::jpeg;
 use crate::media::sink::Shown;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::page::LivePages;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::live::{Command, Status, Viewer};
 use crate::media;
 use crate::media::sink::Shown;

@@ -72,14 +72,14 @@ fn count(runs: &Arc<Mutex<usize>>) -> usize {
 #[test]
 fn framing_puts_the_mean_keypoints_where_training_has_them() {
     let (mut tracker, _) = setup(false);
-    tracker.options.closeness = 1.0;
+    tracker.options.crop_scale = 1.0;
     let crop = Crop { cx: 300.0, cy: 200.0, side: 120.0, angle: 0.0 };
     let keypoints = [[-0.5, 0.0], [0.5, 0.0]]
         .map(|mean| crop.to_picture(mean))
         .map(|[x, y]| DetectedKeypoint { x, y, confidence: 0.7 })
         .to_vec();
     assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), crop);
-    tracker.options.closeness = 0.5;
+    tracker.options.crop_scale = 0.5;
     assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), Crop { side: 60.0, ..crop });
 }
 
