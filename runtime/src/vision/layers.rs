@@ -51,7 +51,7 @@ pub fn draw_square(picture: &mut RgbImage, crop: &Crop, factor: u32, mirror: boo
     let cx = if mirror { width as f32 - crop.cx * scale } else { crop.cx * scale };
     let (cy, half) = (crop.cy * scale, crop.side * scale / 2.0);
     let line = (width.min(height) / 320).max(1) as i32;
-    let edges = [cx - half, cx + half, cy - half, cy + half].map(|v| v.round() as i32);
+    let edges = [cx - half, cx + half, cy - half, cy + half].map(|v| v.round().clamp(-1e6, 1e6) as i32);
     let [left, right, top, bottom] = edges;
     let mut fill = |xs: std::ops::Range<i32>, ys: std::ops::Range<i32>| {
         for y in ys.start.max(0)..ys.end.min(height as i32) {
