@@ -26,7 +26,7 @@ const PICTURES: u32 = 4;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct ClipReport<'a> {
+struct Report<'a> {
     file: &'a str,
     seed: u64,
     truncation: f32,
@@ -80,7 +80,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
     })?;
     let mut output = Output::new();
     if args.json {
-        output.json(&ClipReport {
+        output.json(&Report {
             file: &args.out.to_string_lossy(),
             seed: args.seed,
             truncation: args.truncation,

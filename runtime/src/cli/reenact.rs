@@ -139,12 +139,12 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
     let motion = Motion::of(&config.driver, &bundle)?;
-    let mut studio = FaceModel::new(bundle.clone(), common.engine());
-    studio.anyway = config.anyway;
-    let sources = config.sources.iter().map(|name| studio.open(name)).collect::<Result<Vec<_>>>()?;
+    let mut model = FaceModel::new(bundle.clone(), common.engine());
+    model.anyway = config.anyway;
+    let sources = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let mut puppet = Reenactor::new(&mut studio, &sources, config.options.clone())?;
-    let origin = config.mark.origin(puppet.origin());
+    let mut reenactor = Reenactor::new(&mut model, &sources, config.options.clone())?;
+    let origin = config.mark.origin(reenactor.origin());
     let opener = motion.opener(&config.live.source_options);
     let wiring = live::open(&config.live, "reenact", bundle.manifest(), config.sinks(&bundle)?, opener)?;
     let (mut finder, engine) = motion.finder(common, &bundle, &config.live)?;
@@ -153,7 +153,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         remark(&format!("detector: {engine}"));
         let generator = live::where_it_runs(common, &bundle, Network::ImageGenerator)?;
         remark(&format!("image generator: {generator}"));
-        let (own, most) = puppet.reach();
+        let (own, most) = reenactor.reach();
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let is_live = wiring.supply.is_live();
@@ -161,7 +161,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     let report = LiveLoop {
         supply: wiring.supply,
         finder: finder.as_mut(),
-        painter: &mut puppet,
+        painter: &mut reenactor,
         sinks: wiring.sinks,
         viewers: wiring.viewers,
         window: wiring.window.then(|| live::window(title)),

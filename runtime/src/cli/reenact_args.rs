@@ -61,7 +61,7 @@ pub struct ReenactArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// What is shown: beside (the generated square beside the driver), driver (it over the driver's face) or source (the
+    /// What is shown: beside (the generated square beside the driver's picture), driver (it over the driver's face) or source (the
     /// source's photo, warped as the keypoints move)
     #[arg(long, alias = "paste", value_name = "VIEW", default_value = "beside")]
     pub view: View,
