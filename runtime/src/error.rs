@@ -1,4 +1,4 @@
-//! What can go wrong, said on one line and with its mend.
+//! What can go wrong, on one line that says how to fix it.
 
 use std::path::PathBuf;
 
@@ -64,7 +64,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The process's exit code: 2 for what the user can mend, 130 for an interruption, 1 for the rest.
+    /// The process's exit code: 2 for what the user can fix, 130 for an interruption, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Engine { .. } | Error::Io { .. } => 1,

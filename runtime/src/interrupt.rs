@@ -1,4 +1,4 @@
-//! Ctrl-C as a flag that loops look at, so that nothing is left half-written.
+//! Ctrl-C as a flag that loops check, so that nothing is left half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -160,7 +160,7 @@ mod tests {
         after.scales[1] = 2.0;
         after.visible[0] = 0.0;
         let t = Transaction::between("all".to_owned(), (&before, &[false, true]), (&after, &[true, false]));
-        // Two keypoints, two looks, two locks, a scale, a visibility, the background.
+        // Two keypoints, two embeddings, two locks, a scale, a visibility, the background.
         assert_eq!(t.changes.len(), 9);
         let (mut f, mut locked) = (before.clone(), vec![false, true]);
         assert!(t.apply(&mut f, &mut locked));

@@ -12,7 +12,7 @@ use crate::media::picture;
 /// How an edit gets into its photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blend {
-    /// Bends the photo as the keypoints moved and the parts grew, then adds what other looks change in the generated square
+    /// Warps the photo as the keypoints moved and the parts grew, then adds what other embeddings change in the generated square
     /// near their parts. A photo stays as sharp as it is.
     #[default]
     Warp,
@@ -42,7 +42,7 @@ struct Place {
     colours: Colours,
 }
 
-/// Draws faces and puts them where the first of them came from.
+/// Generates faces and puts them where the first of them came from.
 pub struct Compositor {
     place: Option<Place>,
     paste: Blend,
@@ -115,11 +115,11 @@ impl Compositor {
         if self.place.is_none() {
             return Ok(picture::from_network(self.square(model, face)?.view()));
         }
-        // What the photo shows before looks change.
+        // What the photo shows before the appearance changes.
         let posed = posed(&self.original, face);
-        let looks_change = posed != *face;
+        let appearance_changes = posed != *face;
         let image = match self.paste {
-            Blend::Warp if !looks_change => None,
+            Blend::Warp if !appearance_changes => None,
             Blend::Warp => {
                 let mut change = self.square(model, face)? - self.square(model, &posed)?;
                 let region = changed_region(&posed, face, model.manifest().tau, model.size());
@@ -148,7 +148,7 @@ impl Compositor {
 }
 
 /// The face as it was, in the pose of `face`. A part that was removed, or that stands in for another, stays where it was:
-/// the photo is not to be bent by it.
+/// the photo is not to be warped by it.
 fn posed(original: &FaceLatents, face: &FaceLatents) -> FaceLatents {
     let mut posed = original.clone();
     for i in 0..face.parts() {
@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(posed(&original, &moved).keypoints, moved.keypoints);
         assert_eq!(posed(&original, &moved).scales, moved.scales);
         assert_eq!(posed(&original, &moved).background, original.background);
-        // Part 1 gone, then drawn as part 0.
+        // Part 1 gone, then generated as part 0.
         moved.visible[1] = 0.0;
         let kept = vec![moved.keypoints[0], original.keypoints[1]];
         assert_eq!(posed(&original, &moved).keypoints, kept);

@@ -49,15 +49,15 @@ impl OperationContext<'_> {
     ///
     /// A locked part that is named by itself is an error; as one of several it is left out.
     pub(super) fn parts(&self, parts: &Parts) -> Outcome<Vec<usize>> {
-        let fault = |what| OperationError::Field("part", what);
-        let mut which = parts.resolve(self.manifest).map_err(fault)?;
+        let refuse = |what| OperationError::Field("part", what);
+        let mut which = parts.resolve(self.manifest).map_err(refuse)?;
         if let [only] = which[..]
             && self.locked[only]
         {
-            return Err(fault(format!("{} is locked; unlock it first", self.name(only))));
+            return Err(refuse(format!("{} is locked; unlock it first", self.name(only))));
         }
         which.retain(|i| !self.locked[*i]);
-        if which.is_empty() { Err(fault("all of these parts are locked".to_owned())) } else { Ok(which) }
+        if which.is_empty() { Err(refuse("all of these parts are locked".to_owned())) } else { Ok(which) }
     }
 
     pub(super) fn name(&self, part: usize) -> &str {
@@ -78,24 +78,24 @@ impl OperationContext<'_> {
 
     /// The removed part that may stand in for another: the one asked for, else the first that is not locked.
     pub(super) fn spare(&self, into: Option<&Parts>) -> Outcome<usize> {
-        let fault = |what: String| OperationError::Field("into", what);
+        let refuse = |what: String| OperationError::Field("into", what);
         let Some(into) = into else {
             let free = (0..self.face.parts()).find(|i| self.face.visible[*i] == 0.0 && !self.locked[*i]);
             let n = self.face.parts();
             return free.ok_or_else(|| {
-                fault(format!(
-                    "this bundle's generator draws {n} parts, and all of them are there: remove one first, which then \
+                refuse(format!(
+                    "this bundle's generator has {n} parts, and all of them are there: remove one first, which then \
                      stands in"
                 ))
             });
         };
-        match into.resolve(self.manifest).map_err(fault)?[..] {
+        match into.resolve(self.manifest).map_err(refuse)?[..] {
             [only] if self.locked[only] => {
-                Err(fault(format!("{} is locked; unlock it first", self.name(only))))
+                Err(refuse(format!("{} is locked; unlock it first", self.name(only))))
             }
             [only] if self.face.visible[only] == 0.0 => Ok(only),
-            [only] => Err(fault(format!("{} is there; remove it first", self.name(only)))),
-            _ => Err(fault("one part stands in".to_owned())),
+            [only] => Err(refuse(format!("{} is there; remove it first", self.name(only)))),
+            _ => Err(refuse("one part stands in".to_owned())),
         }
     }
 

@@ -85,7 +85,7 @@ impl SessionFile {
         }
     }
 
-    /// Whether a file claims to be one of these, told by its name.
+    /// Whether a file's name says that it is one of these.
     pub fn has_name(path: &Path) -> bool {
         path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
     }
@@ -118,7 +118,7 @@ impl SessionFile {
         let own = BundleId::of(bundle);
         if file.bundle.sha256 != own.sha256 {
             return Err(refuse(format!(
-                "made with another bundle ({}, networks {}), whose looks mean nothing to this one ({}, {}); name it with \
+                "made with another bundle ({}, networks {}), whose embeddings mean nothing to this one ({}, {}); name it with \
                  --bundle",
                 file.bundle.name,
                 short(&file.bundle.sha256),

@@ -11,7 +11,7 @@ pub const REACH: f32 = 1.2;
 /// Least and most width of a part, relative to that of training.
 pub const SCALES: [f32; 2] = [0.25, 4.0];
 
-/// A face as the image generator takes it.
+/// A face as the image generator takes it: what is edited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceLatents {
@@ -21,9 +21,9 @@ pub struct FaceLatents {
     pub scales: Vec<f32>,
     /// Height of each part's heat map, K numbers from 0 (removed) to 1.
     pub visible: Vec<f32>,
-    /// Look of each part, K x E.
+    /// Embedding of each part, K x E.
     pub embeddings: Vec<Vec<f32>>,
-    /// Look of the background, E.
+    /// Embedding of the background, E.
     pub background: Vec<f32>,
 }
 
@@ -34,7 +34,7 @@ impl FaceLatents {
         Self { keypoints, scales: vec![1.0; n], visible: vec![1.0; n], embeddings, background }
     }
 
-    /// The face in `row` of what the keypoint generator drew.
+    /// The face in `row` of the keypoint generator's output.
     pub fn from_latents(latents: &Latents, row: usize) -> Self {
         let list = |v: ArrayView1<'_, f32>| v.to_vec();
         let points = latents.keypoints.index_axis(Axis(0), row);

@@ -14,12 +14,12 @@ impl FaceLatents {
     /// The face `weight` (0 to 1) of the way to `other`, in everything.
     pub fn towards(&self, other: &FaceLatents, weight: f32) -> FaceLatents {
         let points = self.keypoints.iter().zip(&other.keypoints);
-        let looks = self.embeddings.iter().zip(&other.embeddings);
+        let embeddings = self.embeddings.iter().zip(&other.embeddings);
         FaceLatents {
             keypoints: points.map(|(a, b)| [mix(a[0], b[0], weight), mix(a[1], b[1], weight)]).collect(),
             scales: mix_all(&self.scales, &other.scales, weight),
             visible: mix_all(&self.visible, &other.visible, weight),
-            embeddings: looks.map(|(a, b)| mix_all(a, b, weight)).collect(),
+            embeddings: embeddings.map(|(a, b)| mix_all(a, b, weight)).collect(),
             background: mix_all(&self.background, &other.background, weight),
         }
     }

@@ -1,5 +1,5 @@
-//! Faces that are changed part by part: what a face is, what can be done to it and undone, how it is drawn and how a
-//! photo takes the change. Knows of no window and no command line.
+//! Faces that are changed part by part: what a face is, what can be done to it and undone, how it is generated and
+//! how a photo takes the change. Knows of no window and no command line.
 
 pub mod blend;
 mod change;

@@ -81,7 +81,7 @@ pub struct OpenedPhoto {
     pub notes: Vec<String>,
 }
 
-/// Opens and draws faces with the networks of one bundle, each loaded when it is first needed.
+/// Opens, samples and generates faces with the networks of one bundle, each loaded when it is first needed.
 pub struct FaceModel {
     bundle: Bundle,
     options: EngineOptions,
@@ -89,7 +89,7 @@ pub struct FaceModel {
     image_generator: Option<ImageGenerator>,
     tracker: Option<FaceTracker>,
     encoder: Option<Encoder>,
-    /// Take the best guess of a face where none is sure.
+    /// Take the best guess of a face where none is confident.
     pub anyway: bool,
 }
 
@@ -103,7 +103,7 @@ fn loaded<T>(place: &mut Option<T>, load: impl FnOnce() -> Result<T>) -> Result<
 }
 
 impl FaceModel {
-    /// A model for `bundle`.
+    /// The model of `bundle`.
     pub fn new(bundle: Bundle, options: EngineOptions) -> Self {
         Self {
             bundle,
@@ -224,24 +224,24 @@ impl FaceModel {
         loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let tracker = loaded(&mut self.tracker, || {
             let detector = Detector::load(&self.bundle, &self.options)?;
-            // The square is encoded and drawn, too, as the generator's training pictures are framed.
-            let options = TrackOptions { closeness: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
+            // The square is encoded and generated again, too, framed as the generator's training pictures are framed.
+            let options = TrackOptions { crop_scale: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
             Ok(FaceTracker::new(detector, options))
         })?;
         let mut faces = tracker.all_faces(&picture)?.into_iter();
-        let Some(LocatedFace { face, crop, sure }) = faces.next() else {
+        let Some(LocatedFace { face, crop, confident }) = faces.next() else {
             return Err(refuse("no face found".to_owned()));
         };
         let confidence = face.confidence();
-        if !sure && !self.anyway {
+        if !confident && !self.anyway {
             return Err(refuse(format!(
                 "no face found (the best guess has confidence {confidence:.2}; {LIVE_CONFIDENCE} and a steady place are \
                  needed); --anyway takes the best guess"
             )));
         }
         let mut notes = Vec::new();
-        if !sure {
-            notes.push(format!("{name}: no face to be sure of; taking the best guess ({confidence:.2})"));
+        if !confident {
+            notes.push(format!("{name}: no confident face; taking the best guess ({confidence:.2})"));
         }
         let others = faces.count();
         if others > 0 {
@@ -253,8 +253,8 @@ impl FaceModel {
         let (embeddings, background) = encoder.encode(image.view().insert_axis(Axis(0)))?;
         let place = |v: f32| v.clamp(-REACH, REACH);
         let keypoints = face.keypoints.iter().map(|k| crop.to_network([k.x, k.y]).map(place)).collect();
-        let looks = embeddings.index_axis(Axis(0), 0).rows().into_iter().map(|e| e.to_vec()).collect();
-        let found = FaceLatents::new(keypoints, looks, background.row(0).to_vec());
+        let embeddings = embeddings.index_axis(Axis(0), 0).rows().into_iter().map(|e| e.to_vec()).collect();
+        let found = FaceLatents::new(keypoints, embeddings, background.row(0).to_vec());
         Ok((Photo { picture, crop: Crop { angle: 0.0, ..crop } }, found, notes))
     }
 
@@ -285,10 +285,10 @@ pub(super) fn locked_region(face: &FaceLatents, locked: &[bool], tau: f32, size:
     })
 }
 
-/// How much wider than its heat map a part's surroundings are that its look may change, in tau.
+/// How much wider than its heat map a part's surroundings are that its appearance may change, in tau.
 const SURROUNDINGS: f32 = 3.0;
 
-/// Where a change of looks from `before` to `after` belongs, 0 to 1, `[S, S]`: near the parts that changed, and away from
+/// Where a change of appearance from `before` to `after` belongs, 0 to 1, `[S, S]`: near the parts that changed, and away from
 /// all parts if the background did. The generator's pictures change a little everywhere.
 pub(super) fn changed_region(
     before: &FaceLatents,

@@ -55,7 +55,7 @@ pub enum Operation {
         /// Factor, 0.25 to 4.
         by: f32,
     },
-    /// Takes another face's look of the parts.
+    /// Takes another face's appearance of the parts.
     Swap {
         /// Which.
         part: Parts,
@@ -97,17 +97,17 @@ pub enum Operation {
         #[serde(default)]
         to: Option<[f32; 2]>,
     },
-    /// Draws a part a second time, by means of one that was removed: a generator has so many and no more.
+    /// Duplicates a part by means of one that was removed: a generator has so many and no more.
     Duplicate {
         /// Which.
         part: Parts,
-        /// The removed one that takes on its look and width [default: the first].
+        /// The removed one that takes on its embedding and width [default: the first].
         #[serde(default)]
         into: Option<Parts>,
         /// (x, y) of the second one.
         to: [f32; 2],
     },
-    /// Makes parts as they were in the beginning, their look, place, width and presence.
+    /// Makes parts as they were in the beginning, their embedding, place, width and presence.
     Reset {
         /// Which.
         part: Parts,
@@ -144,10 +144,10 @@ fn within(field: &'static str, value: f32, [least, most]: [f32; 2]) -> Outcome<(
 }
 
 impl Operation {
-    /// Does it to the face (or the locks) on the context. On a fault the context is worth nothing.
+    /// Does it to the face (or the locks) of `context`. On an error the context is worth nothing.
     ///
     /// # Errors
-    /// A [`OperationError`] that names the field.
+    /// An [`OperationError`] that names the field.
     pub fn apply(&self, context: &mut OperationContext<'_>) -> Outcome<()> {
         let far = [-2.0 * REACH, 2.0 * REACH];
         match self {
@@ -239,7 +239,7 @@ impl Operation {
             }
             Operation::Duplicate { part, into, to } => {
                 let [of] = context.parts(part)?[..] else {
-                    return Err(OperationError::Field("part", "one part is drawn a second time".to_owned()));
+                    return Err(OperationError::Field("part", "one part is duplicated".to_owned()));
                 };
                 let free = context.spare(into.as_ref())?;
                 context.put(free, *to, "to")?;

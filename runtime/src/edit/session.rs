@@ -100,7 +100,7 @@ impl Session {
     /// whether anything changed.
     ///
     /// # Errors
-    /// A [`OperationError`] that names the field.
+    /// An [`OperationError`] that names the field.
     pub fn apply(
         &mut self,
         operation: &Operation,
@@ -119,7 +119,7 @@ impl Session {
     /// The face and the locks that `operation` would lead to, without doing it. Undo and redo lead nowhere here.
     ///
     /// # Errors
-    /// A [`OperationError`] that names the field.
+    /// An [`OperationError`] that names the field.
     pub fn preview(
         &self,
         operation: &Operation,
@@ -185,7 +185,7 @@ mod tests {
         for (i, edit) in edits.iter().enumerate() {
             let operation: Operation = serde_json::from_str(edit).map_err(|e| e.to_string())?;
             let done = session.apply(&operation, &manifest, &mut donors());
-            done.map_err(|fault| fault.at(&format!("edits[{i}].")).to_string())?;
+            done.map_err(|error| error.at(&format!("edits[{i}].")).to_string())?;
         }
         Ok(())
     }
@@ -302,7 +302,7 @@ mod tests {
             (r#"{"op":"spread","part":0,"by":2}"#, "edits[0].part: spreading takes two"),
             (
                 r#"{"op":"duplicate","part":0,"to":[0,0]}"#,
-                "edits[0].into: this bundle's generator draws 2 parts, and all of them are there",
+                "edits[0].into: this bundle's generator has 2 parts, and all of them are there",
             ),
             (r#"{"op":"duplicate","part":0,"into":1,"to":[0,0]}"#, "edits[0].into: eye-right is there"),
             (r#"{"op":"add","part":0}"#, "edits[0].part: eye-left is there already"),

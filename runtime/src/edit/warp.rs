@@ -1,4 +1,4 @@
-//! A photo bent so that its parts follow moved keypoints.
+//! A photo warped so that its parts follow moved keypoints.
 
 use image::RgbImage;
 
@@ -14,7 +14,7 @@ const STAY: f32 = 0.05;
 /// Least and most that a photo is enlarged about a keypoint: beyond, nothing of its surroundings would be left.
 const GROWTH: [f32; 2] = [0.5, 2.0];
 
-/// Bends `photo` inside `crop` (upright): what lies at a keypoint of `from` comes to lie at that of `to`, as much larger
+/// Warps `photo` inside `crop` (upright): what lies at a keypoint of `from` comes to lie at that of `to`, as much larger
 /// as the part grew; what is between goes along as it is near to one or the other, and the square's edge stays.
 pub fn warp(photo: &RgbImage, crop: &Crop, from: &FaceLatents, to: &FaceLatents) -> RgbImage {
     let mut out = photo.clone();

@@ -21,7 +21,7 @@ const MARGIN: f32 = 1.15;
 pub const DONOR: u32 = 70;
 /// Height of the line below, in pixels.
 const LINE: u32 = 24;
-/// How far beside a part it is drawn again, in normalised coordinates.
+/// How far beside a part its duplicate is put, in normalised coordinates.
 const BESIDE: f32 = 0.3;
 /// How near to a point a click must be, in pixels.
 const GRAB: f32 = 14.0;
@@ -39,15 +39,15 @@ pub const SIZE: (u32, u32) = (VIEW, VIEW + DONOR + 8 + LINE);
 const HELP: [&str; 18] = [
     "drag      move a point",
     "1 to 9    choose a face",
-    "e         its look for the part",
-    "a         its look for all parts",
+    "e         its appearance, the part",
+    "a         its appearance, all parts",
     "g         its background",
     "p         its pose",
     "w         how much of it",
     "n         other faces",
     "+ -       part wider, narrower",
     "x         remove the part, add it",
-    "d         draw it twice",
+    "d         duplicate it",
     "t         reset the part",
     "l         lock, unlock the part",
     "u r       undo, redo",
@@ -62,9 +62,9 @@ const HELP: [&str; 18] = [
 pub enum Command {
     /// Chooses a face of the strip, from 0.
     Choose(usize),
-    /// Takes the chosen face's look of the selected part.
+    /// Takes the chosen face's appearance of the selected part.
     TakeAppearance,
-    /// Takes all its looks.
+    /// Takes its appearance of all parts.
     TakeAllAppearances,
     /// Takes its background.
     TakeBackground,
@@ -78,7 +78,7 @@ pub enum Command {
     Weight,
     /// Removes the selected part, or puts it back.
     Remove,
-    /// Draws the selected part a second time, beside itself.
+    /// Duplicates the selected part beside itself.
     Duplicate,
     /// Shows the surroundings of the selected part this much larger.
     Zoom(f32),
@@ -116,7 +116,7 @@ pub struct Editor {
 }
 
 impl Editor {
-    /// An editor for what lies on the workspace, whose tiles are [`DONOR`] pixels a side.
+    /// An editor of a workspace whose tiles are [`DONOR`] pixels a side.
     pub fn new(workspace: Workspace) -> Self {
         Self {
             shown: whole(&workspace),
@@ -150,7 +150,7 @@ impl Editor {
         self.status = match self.workspace.apply(operation) {
             Ok(true) => label,
             Ok(false) => format!("{label}: nothing changed"),
-            Err(fault) => fault.at("").to_string(),
+            Err(error) => error.at("").to_string(),
         };
     }
 

@@ -1,4 +1,4 @@
-//! What every way of editing by hand stands on: a session, its picture at a size to look at, and a strip of faces to take
+//! What every way of editing by hand shares: a session, its picture at the size of a screen, and a strip of faces to take
 //! from. The window and the page only show it.
 
 use image::RgbImage;
@@ -23,7 +23,7 @@ pub struct Donor {
     pub name: String,
     /// It.
     pub face: FaceLatents,
-    /// How it looks, a square.
+    /// Its picture, a square.
     pub tile: RgbImage,
 }
 
@@ -86,7 +86,7 @@ impl Workspace {
         &self.opened
     }
 
-    /// The model that draws.
+    /// The bundle's networks.
     pub fn model(&self) -> &FaceModel {
         &self.model
     }
@@ -159,7 +159,7 @@ impl Workspace {
     /// Does `operation`, which may take only from faces on the strip. Gives back whether anything changed.
     ///
     /// # Errors
-    /// A [`OperationError`] that names the field; nothing is changed then.
+    /// An [`OperationError`] that names the field; nothing is changed then.
     pub fn apply(&mut self, operation: &Operation) -> std::result::Result<bool, OperationError> {
         let mut donors = donors(&self.strip);
         self.opened.session.apply(operation, self.model.manifest(), &mut donors)
@@ -168,7 +168,7 @@ impl Workspace {
     /// The face and the locks that `operation` would lead to.
     ///
     /// # Errors
-    /// A [`OperationError`] that names the field.
+    /// An [`OperationError`] that names the field.
     pub fn preview(
         &self,
         operation: &Operation,

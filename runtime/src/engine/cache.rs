@@ -22,7 +22,7 @@ use crate::interrupt;
 const SEAL: &str = "sealed.json";
 /// The file that a process at work in the cache holds a lock on.
 const LOCK: &str = "lock";
-/// Between looks at whether another process is done.
+/// Pause between checks whether another process is done.
 const POLL: Duration = Duration::from_millis(200);
 
 /// What an engine depends on: with anything of it changed, another one is needed.
@@ -63,7 +63,7 @@ struct Seal {
 pub struct CachedEngine {
     /// Its folder.
     pub path: PathBuf,
-    /// What it was built for; `None` if that cannot be told, and so it will not be used.
+    /// What it was built for; `None` if that is not known, and so it will not be used.
     pub key: Option<Key>,
     /// Bytes on disk.
     pub bytes: u64,
@@ -252,7 +252,7 @@ fn trouble(found: &Metadata) -> Option<String> {
     if !is_own(found) {
         return Some(format!("belongs to user {}: engines of others are not run; delete it", found.uid()));
     }
-    (found.mode() & 0o077 != 0).then(|| "others may look or write into it: chmod 700 it".to_owned())
+    (found.mode() & 0o077 != 0).then(|| "others may read or write it: chmod 700 it".to_owned())
 }
 
 /// Deletes a folder, or whatever else has its name, following no link.

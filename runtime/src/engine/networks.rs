@@ -12,7 +12,7 @@ use super::runner::{NetworkRunner, OrtRunner};
 use super::split;
 use crate::error::{Error, Result};
 
-/// What the detector saw.
+/// The detector's output.
 #[derive(Clone, Debug)]
 pub struct Detection {
     /// `[N, K, 2]`, (x, y) in normalised coordinates of the network's input.
@@ -21,7 +21,7 @@ pub struct Detection {
     pub confidence: Array2<f32>,
 }
 
-/// The same in the detector's own memory, until it looks again.
+/// The same in the detector's own memory, until its next run.
 #[derive(Clone, Copy, Debug)]
 pub struct DetectionView<'a> {
     /// `[N, K, 2]`, (x, y) in normalised coordinates of the network's input.
@@ -145,7 +145,8 @@ impl KeypointGenerator {
     }
 }
 
-/// Keypoints and embeddings to an image. A bundle that has it in two files looks at the same appearance only once.
+/// Keypoints and embeddings to an image. Where a bundle has it in two files, the style of an unchanged
+/// appearance is computed only once.
 pub struct ImageGenerator {
     runner: Box<dyn NetworkRunner>,
     attempts: Vec<Attempt>,

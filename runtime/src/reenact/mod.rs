@@ -1,5 +1,5 @@
 //! A face that moves as another one does: the driver's motion against a neutral face, kept within what the generator
-//! knows, drawn with the source's looks.
+//! knows, with the source's appearance.
 
 mod calibrate;
 mod ease;

@@ -139,7 +139,7 @@ impl Motion {
     /// The motion from `from` to `to`, as many points each.
     pub fn between(from: &Points, to: &Points) -> Self {
         let (a, b) = (centre(from), centre(to));
-        // Points that fell together tell neither turn nor scale.
+        // Points that fell together give neither turn nor scale.
         let fitted = fit(from.iter().zip(to).map(|(p, q)| (*p, *q, 1.0)), LEAST).filter(|s| s.scale > LEAST);
         let (turn, log_scale) = fitted.map_or((0.0, 0.0), |s| (s.turn, s.scale.ln()));
         let shift = [b[0] - a[0], b[1] - a[1]];

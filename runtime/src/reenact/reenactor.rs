@@ -19,11 +19,11 @@ use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
 use crate::vision::text;
 
-/// Layouts of the generator that tell how far keypoints may go.
+/// Layouts of the generator that set how far keypoints may go.
 const SAMPLES: u32 = 512;
 /// How many of them are made at once.
 const BATCH: u32 = 64;
-/// Longest side of a source photo that is drawn into live, in pixels.
+/// Longest side of a source photo that is edited live, in pixels.
 const MOST_SIDE: u32 = 960;
 /// Side of the square where there is no driver's picture beside it, in pixels.
 const ALONE: u32 = 480;
@@ -38,7 +38,7 @@ pub enum View {
     Beside,
     /// Over the driver's face.
     Driver,
-    /// In the source's photo, which bends as the keypoints move.
+    /// In the source's photo, which is warped as the keypoints move.
     Source,
 }
 
@@ -72,7 +72,7 @@ pub struct ReenactOptions {
     pub visible_mark: bool,
 }
 
-/// Draws a source face that moves as the driver does.
+/// Moves a source face as the driver moves.
 pub struct Reenactor<'a> {
     model: &'a mut FaceModel,
     source: FaceLatents,
@@ -100,10 +100,10 @@ pub struct Reenactor<'a> {
 }
 
 impl<'a> Reenactor<'a> {
-    /// A reenactor with the looks of the first of `sources`, the others at hand.
+    /// A re-enactment of the first of `sources`, with the others at hand.
     ///
     /// # Errors
-    /// There is no source, one has no photo to draw into, no part is driven, or a network failed.
+    /// There is no source, one has no photo to edit, no part is driven, or a network failed.
     pub fn new(model: &'a mut FaceModel, sources: &[OpenedPhoto], options: ReenactOptions) -> Result<Self> {
         let (drives_pose, part_gains) = driven(&options, model.manifest())?;
         let mut others = VecDeque::new();
@@ -171,7 +171,7 @@ impl<'a> Reenactor<'a> {
         let Scene { tracked, time, .. } = scene;
         let face = tracked.face.as_ref();
         if let Some(face) = face {
-            // Not the square that the tracker looked at: that one comes a frame late, and recorded motion has none.
+            // Not the tracker's crop: that one comes a frame late, and recorded motion has none.
             let frame = self.layout.frame(&face.keypoints);
             self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
         }

@@ -6,9 +6,9 @@ use super::crop::Crop;
 use super::similarity::{Similarity, centre_and_square, fit};
 use crate::frame::DetectedKeypoint;
 
-/// Root mean square distance of the means from their centre, in normalised coordinates, below which they tell nothing.
+/// Root mean square distance of the means from their centre, in normalised coordinates, below which they define no square.
 const LEAST_SPREAD: f32 = 0.05;
-/// Least weight of a keypoint: without any, keypoints that are all unsure would have no place at all.
+/// Least weight of a keypoint: without any, keypoints of no confidence at all would have no place.
 const LEAST_WEIGHT: f32 = 1e-3;
 /// Most that a head is taken to be tilted, in radians (45 degrees): beyond, it is the keypoints that are wrong.
 const MOST_TILT: f32 = std::f32::consts::FRAC_PI_4;
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keypoint_that_is_unsure_hardly_moves_the_square() {
+    fn a_keypoint_of_low_confidence_hardly_moves_the_square() {
         let crop = Crop { cx: 300.0, cy: 220.0, side: 150.0, angle: 0.1 };
         let mut keypoints = seen(&crop);
         keypoints[1] = DetectedKeypoint { x: 20.0, y: 20.0, confidence: 0.0 };

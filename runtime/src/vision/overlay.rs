@@ -279,7 +279,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn sure_points_are_discs_in_their_colour_with_a_dark_rim() {
+    fn confident_points_are_discs_in_their_colour_with_a_dark_rim() {
         let picture = drawn(vec![keypoint(60.0, 80.0, 1.0), keypoint(200.0, 240.0, 1.0)]);
         assert_eq!(picture.get_pixel(59, 79).0, KEYPOINT_COLOURS[0]);
         assert_eq!(picture.get_pixel(200, 240).0, KEYPOINT_COLOURS[1]);

@@ -9,7 +9,7 @@ use crate::live::Layers;
 use crate::media::testing::largest_difference;
 use crate::vision::track::Tracked;
 
-/// Small: what is drawn on matters little.
+/// Small: the driver's picture matters little.
 const SIZE: (u32, u32) = (64, 48);
 
 fn model() -> FaceModel {

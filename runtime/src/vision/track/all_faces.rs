@@ -1,4 +1,4 @@
-//! Every face of a picture, for pictures that are looked at once.
+//! Every face of a picture, for single pictures.
 
 use image::RgbImage;
 
@@ -20,17 +20,17 @@ pub struct LocatedFace {
     pub face: DetectedFace,
     /// The square that frames it as training pictures are framed.
     pub crop: Crop,
-    /// Whether it is one to be sure of.
-    pub sure: bool,
+    /// Whether it is confident enough, and its place steady.
+    pub confident: bool,
 }
 
 impl FaceTracker {
-    fn located(&mut self, found: &Found, sure: bool) -> LocatedFace {
-        // The square that was looked at, not the one wanted next: it is the one that the keypoints come from.
-        LocatedFace { face: self.face(found), crop: found.crop, sure }
+    fn located(&mut self, found: &Found, confident: bool) -> LocatedFace {
+        // The crop detected in, not the one wanted next: it is the one that the keypoints come from.
+        LocatedFace { face: self.face(found), crop: found.crop, confident }
     }
 
-    /// The faces of `picture`, the largest first. Where there is none to be sure of, the best guess alone.
+    /// The faces of `picture`, the largest first. Where none is confident enough, the best guess alone.
     ///
     /// # Errors
     /// Those of [`crate::engine::Detector::detect`].
@@ -46,8 +46,8 @@ impl FaceTracker {
         let mut guess: Option<Found> = None;
         for square in squares {
             let first = self.detect_crop(picture, square, &mut clock)?;
-            let (found, sure) = self.settle(picture, first, &mut clock)?;
-            if !sure {
+            let (found, confident) = self.settle(picture, first, &mut clock)?;
+            if !confident {
                 guess = Some(match guess {
                     Some(best) => best.or(found),
                     None => found,
