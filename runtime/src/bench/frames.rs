@@ -20,7 +20,7 @@ use crate::media::{self, Captured, Next, Source, SourceOptions, SourceSpec, jpeg
 
 /// Frames of the clip that is made here. The path is closed, so that the clip can be repeated without a jump.
 const LENGTH: usize = 60;
-/// Faces to choose from: the one that the detector is surest of.
+/// Faces to choose from: the one that the detector is most confident of.
 const CANDIDATES: u32 = 8;
 /// Side of the face, in shares of the shorter side of the frame.
 const FACE: f32 = 0.55;
@@ -46,7 +46,7 @@ impl Material {
     /// # Errors
     /// A network does not load or run.
     pub fn synthetic(bundle: &Bundle, options: &EngineOptions, size: (u32, u32), seed: u64) -> Result<Self> {
-        let face = surest_face(bundle, options, seed)?;
+        let face = most_confident_face(bundle, options, seed)?;
         let mut clip = Vec::with_capacity(LENGTH);
         for i in 0..LENGTH {
             clip.push(encode(&compose(&face, size, i as f32 / LENGTH as f32))?);
@@ -113,8 +113,8 @@ fn decode(bytes: &[u8]) -> media::Result<RgbImage> {
     jpeg::decode(bytes).map_err(|reason| media::Error::Damaged { path: "frame in memory".into(), reason })
 }
 
-/// Of a few generated faces the one in which the detector is surest of what it sees.
-fn surest_face(bundle: &Bundle, options: &EngineOptions, seed: u64) -> Result<RgbImage> {
+/// Of a few generated faces the one that the detector is most confident of.
+fn most_confident_face(bundle: &Bundle, options: &EngineOptions, seed: u64) -> Result<RgbImage> {
     let manifest = bundle.manifest();
     let latent = Noise::seeded(seed, 0..CANDIDATES, &manifest.dims, 0.7);
     let layout = KeypointGenerator::load(bundle, options)?.run(&latent)?;

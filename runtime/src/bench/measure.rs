@@ -107,7 +107,7 @@ fn warm_up(
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Looks, Mock};
+    use super::super::testing::{Checks, Mock};
     use super::*;
 
     fn bounds(time_ms: u64, samples: usize, rounds: usize) -> Bounds {
@@ -119,14 +119,14 @@ mod tests {
     fn both_the_time_and_the_number_are_reached_in_every_round() {
         // 30 ms of 1 ms runs in 3 rounds are 10 runs each; 90 runs asked for of the slower one are 30 each.
         let mut executors = vec![Mock::boxed("a", &[1000])];
-        let measured = measure(&mut executors, &bounds(30, 5, 3), &mut Looks::default()).unwrap();
+        let measured = measure(&mut executors, &bounds(30, 5, 3), &mut Checks::default()).unwrap();
         assert!(!measured.interrupted);
         let rounds = |round| measured.series[0].samples.iter().filter(|s| s.round == round).count();
         assert_eq!([rounds(0), rounds(1), rounds(2)], [10, 10, 10]);
         assert_eq!(measured.series[0].measured(), Duration::from_millis(30));
 
         let mut executors = vec![Mock::boxed("a", &[1000])];
-        let measured = measure(&mut executors, &bounds(30, 90, 3), &mut Looks::default()).unwrap();
+        let measured = measure(&mut executors, &bounds(30, 90, 3), &mut Checks::default()).unwrap();
         assert_eq!(measured.series[0].samples.len(), 90);
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let mut micros = vec![2000; 40];
         micros[0] = 90_000;
         let mut executors = vec![Mock::boxed("a", &micros)];
-        let measured = measure(&mut executors, &bounds(20, 1, 1), &mut Looks::default()).unwrap();
+        let measured = measure(&mut executors, &bounds(20, 1, 1), &mut Checks::default()).unwrap();
         let series = &measured.series[0];
         assert_eq!(series.first, Duration::from_millis(90));
         // 4 runs of warm-up by number, 3 to settle.
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn executors_take_turns() {
         let mut executors = vec![Mock::boxed("a", &[1000]), Mock::boxed("b", &[500])];
-        let measured = measure(&mut executors, &bounds(20, 1, 4), &mut Looks::default()).unwrap();
+        let measured = measure(&mut executors, &bounds(20, 1, 4), &mut Checks::default()).unwrap();
         let [a, b] = measured.series.as_slice() else { panic!("two series") };
         assert_eq!((a.samples.len(), b.samples.len()), (20, 40));
         // The first of b comes before the second round of a.
@@ -157,13 +157,13 @@ mod tests {
     #[test]
     fn stopping_keeps_what_was_measured() {
         let mut executors = vec![Mock::boxed("a", &[1000]), Mock::boxed("b", &[500])];
-        let mut watch = Looks { stop_after: Some(30), ..Looks::default() };
+        let mut watch = Checks { stop_after: Some(30), ..Checks::default() };
         let measured = measure(&mut executors, &bounds(1000, 1, 10), &mut watch).unwrap();
         assert!(measured.interrupted);
-        // Warm-up took 5 and 10 looks, the last of 30 ended it.
+        // Warm-up took 5 and 10 checks, the last of 30 ended it.
         assert_eq!(measured.series.len(), 1);
         assert_eq!(measured.series[0].samples.len(), 16);
-        let mut watch = Looks { stop_after: Some(0), ..Looks::default() };
+        let mut watch = Checks { stop_after: Some(0), ..Checks::default() };
         assert!(measure(&mut executors, &bounds(10, 1, 1), &mut watch).unwrap().series.is_empty());
     }
 }

@@ -15,7 +15,7 @@ pub struct Cold {
     pub library: Summary,
     /// Reading and checking the detector and making a session of it; with TensorRT this builds the engine.
     pub session_create: Summary,
-    /// The first frame: decode, look for the face, keypoints.
+    /// The first frame: decode, search for the face, keypoints.
     pub first_infer: Summary,
     /// From starting the process to its first keypoints, by the clock of the process that started it.
     pub start_to_first_keypoints: Summary,
@@ -168,7 +168,7 @@ pub struct Frames {
     pub captured: u64,
     /// Frames that were processed and shown.
     pub processed: u64,
-    /// Frames that a newer one replaced before they were looked at.
+    /// Frames that a newer one replaced before they were processed.
     pub dropped: u64,
     /// Frames with something found in them.
     pub found: u64,

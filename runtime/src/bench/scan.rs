@@ -144,10 +144,10 @@ mod tests {
     fn every_combination_comes_once_and_is_told_apart() {
         let axes = ["threads=1,2", "batch=1,4,8"].map(|a| a.parse().unwrap());
         let all = combinations(&axes, &EngineOptions::default(), 1).unwrap();
-        let told: Vec<_> = all.iter().map(|c| (c.options.threads, c.batch, c.suffix.as_str())).collect();
-        assert_eq!(told.len(), 6);
-        assert_eq!(told[1], (Some(1), 4, ", threads 1"));
-        assert_eq!(told[5], (Some(2), 8, ", threads 2"));
+        let found: Vec<_> = all.iter().map(|c| (c.options.threads, c.batch, c.suffix.as_str())).collect();
+        assert_eq!(found.len(), 6);
+        assert_eq!(found[1], (Some(1), 4, ", threads 1"));
+        assert_eq!(found[5], (Some(2), 8, ", threads 2"));
         assert_eq!(combinations(&[], &EngineOptions::default(), 3).unwrap()[0].batch, 3);
         let twice = ["batch=1", "batch=2"].map(|a| a.parse().unwrap());
         assert!(combinations(&twice, &EngineOptions::default(), 1).is_err());

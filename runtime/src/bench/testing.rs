@@ -1,4 +1,4 @@
-//! What the tests of this folder measure and report: executors that take what they are told, and a report of them.
+//! What the tests of this folder measure and report: executors that take as long as they are set to, and a report of them.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::report::{
 };
 use crate::error::Result;
 
-/// Says that it took what it was told, again and again from the start.
+/// Takes the times that it was given, again and again from the start.
 pub(in crate::bench) struct Mock {
     pub name: &'static str,
     pub micros: Vec<u64>,
@@ -44,18 +44,18 @@ impl Executor for Mock {
     }
 }
 
-/// Stops after so many looks, and counts what it is told.
+/// Stops after so many checks, and counts them.
 #[derive(Default)]
-pub(in crate::bench) struct Looks {
+pub(in crate::bench) struct Checks {
     pub stop_after: Option<usize>,
-    pub looks: usize,
+    pub checks: usize,
     pub most: f64,
 }
 
-impl Watch for Looks {
+impl Watch for Checks {
     fn stop(&mut self) -> bool {
-        self.looks += 1;
-        self.stop_after.is_some_and(|n| self.looks > n)
+        self.checks += 1;
+        self.stop_after.is_some_and(|n| self.checks > n)
     }
 
     fn progress(&mut self, done: f64, _what: &str) {
@@ -64,12 +64,12 @@ impl Watch for Looks {
     }
 
     fn now(&mut self) -> Duration {
-        Duration::from_millis(self.looks as u64)
+        Duration::from_millis(self.checks as u64)
     }
 
     fn reading(&mut self) -> Reading {
         let wall = self.now();
-        Reading { wall, cpu: wall / 2, joules: Some(self.looks as f64) }
+        Reading { wall, cpu: wall / 2, joules: Some(self.checks as f64) }
     }
 }
 
@@ -78,7 +78,7 @@ pub(in crate::bench) fn series(executors: &[(&'static str, &[u64])]) -> Vec<Seri
     let mut executors: Vec<_> = executors.iter().map(|(n, m)| Mock::boxed(n, m)).collect();
     let time = Duration::from_secs(4);
     let bounds = Bounds { warmup: Duration::ZERO, warmup_runs: 1, time, samples: 100, rounds: 8 };
-    measure(&mut executors, &bounds, &mut Looks::default()).unwrap().series
+    measure(&mut executors, &bounds, &mut Checks::default()).unwrap().series
 }
 
 /// A report of these series that nothing is wrong with.

@@ -165,19 +165,19 @@ pub fn generator(
     let mut inputs = generator_inputs(&latents, &ones);
     let mut pairs = Vec::new();
     let network = if bundle.draws_in_two() {
-        let looks: Vec<_> = inputs.split_off(3);
+        let style_inputs: Vec<_> = inputs.split_off(3);
         let mut style = OrtRunner::load(bundle, Network::Style, options)?;
         let attempts = style.attempts().to_vec();
         let mut run = {
-            let looks = looks.clone();
+            let style_inputs = style_inputs.clone();
             move || {
-                let views: Vec<_> = looks.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
+                let views: Vec<_> = style_inputs.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
                 style.run(&views, &["tables"]).map(|mut made| made.swap_remove(0))
             }
         };
         inputs.push(("tables".to_owned(), run()?));
         let (name, setting) = (label.name("style"), setting(Network::Style, options, &attempts));
-        let bare = label.bare(bundle, Network::Style, options, looks, &name, &setting)?;
+        let bare = label.bare(bundle, Network::Style, options, style_inputs, &name, &setting)?;
         let run = move || run().map(drop);
         let ours = Box::new(Closure { name, batch: label.batch, setting, run });
         pairs.push(Pair { ours, bare, attempts });
@@ -315,7 +315,7 @@ mod tests {
     use super::super::executor::Bounds;
     use super::super::measure::measure;
     use super::super::report::{Measurement, Overhead};
-    use super::super::testing::Looks;
+    use super::super::testing::Checks;
     use super::*;
     use crate::engine::Provider;
 
@@ -344,7 +344,7 @@ mod tests {
             samples: 150,
             rounds: 3,
         };
-        let series = measure(&mut executors, &bounds, &mut Looks::default()).unwrap().series;
+        let series = measure(&mut executors, &bounds, &mut Checks::default()).unwrap().series;
         let names: Vec<_> = series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names[0], "detector network, batch 2");
         assert_eq!(names[1], "detector network, batch 2, bare ORT run");

@@ -28,23 +28,54 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::output::stamp;
 
+/// What the command does.
+enum Task {
+    /// Compares two reports.
+    Compare { a: PathBuf, b: PathBuf },
+    /// Is the fresh process of the cold times.
+    ColdChild,
+    /// Takes turns with other programs on the frames of a folder.
+    Worker { mode: worker::Mode, dir: PathBuf },
+    /// Measures this machine.
+    Measure,
+}
+
+impl Task {
+    fn resolve(args: &BenchArgs) -> Result<Self> {
+        Ok(match (args.compare.as_deref(), args.worker, &args.source) {
+            (Some([a, b]), ..) => Self::Compare { a: a.clone(), b: b.clone() },
+            (Some(_), ..) => return Err(Error::Usage("--compare takes two reports".to_owned())),
+            _ if args.cold_child => Self::ColdChild,
+            (None, Some(mode), Some(source)) => {
+                let dir = source.path();
+                let dir = dir.ok_or_else(|| Error::Usage(format!("{source}: no folder of frames")))?;
+                Self::Worker { mode, dir }
+            }
+            _ => Self::Measure,
+        })
+    }
+}
+
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
-    if let Some(pair) = &args.compare {
-        return run_compare(args, pair);
-    }
     let options = common.engine();
-    if args.cold_child {
-        let dir = common.bundle.clone().unwrap_or_default();
-        cold::child(&dir, &options, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
-        return Ok(0);
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout());
+    match Task::resolve(args)? {
+        Task::Compare { a, b } => run_compare(args, &a, &b),
+        Task::ColdChild => {
+            let dir = common.bundle.clone().unwrap_or_default();
+            cold::child(&dir, &options, &mut input, &mut output.lock())?;
+            Ok(0)
+        }
+        Task::Worker { mode, dir } => {
+            worker::run(&open_bundle(common)?, &options, mode, &dir, &mut input, &mut output)?;
+            Ok(0)
+        }
+        Task::Measure => measure_all(common, args, options),
     }
-    if let (Some(mode), Some(source)) = (args.worker, &args.source) {
-        let dir = source.path().ok_or_else(|| Error::Usage(format!("{source}: no folder of frames")))?;
-        let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-        worker::run(&open_bundle(common)?, &options, mode, &dir, &mut input, &mut output)?;
-        return Ok(0);
-    }
+}
+
+fn measure_all(common: &Common, args: &BenchArgs, options: EngineOptions) -> Result<u8> {
     let (outputs, times) = outputs(args)?;
     let (report, series) = Run::new(common, args, options)?.all(times)?;
     let interrupted = report.config.interrupted;
@@ -69,8 +100,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
     })
 }
 
-fn run_compare(args: &BenchArgs, pair: &[PathBuf]) -> Result<u8> {
-    let [a, b] = pair else { return Err(Error::Usage("--compare takes two reports".to_owned())) };
+fn run_compare(args: &BenchArgs, a: &Path, b: &Path) -> Result<u8> {
     let mut files = Vec::new();
     for path in [&args.json, &args.markdown].into_iter().flatten().filter(|p| p.as_os_str() != "-") {
         files.push((path, crate::media::output::PendingFile::create(path, args.force)?));

@@ -58,13 +58,13 @@ pub struct BenchArgs {
     /// Write the report as JSON; - is standard output
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
-    /// Write a line for every measurement and stage as CSV
+    /// Write a line for every measurement and step as CSV
     #[arg(long, value_name = "FILE.csv")]
     pub csv: Option<PathBuf>,
     /// Write the tables as Markdown
     #[arg(long, value_name = "FILE.md")]
     pub markdown: Option<PathBuf>,
-    /// Draw distributions and stages
+    /// Draw distributions and steps
     #[arg(long, value_name = "FILE.png|.html")]
     pub plot: Option<PathBuf>,
     /// Write every single time as CSV [default: beside the file of --json, as NAME.times.csv]

@@ -34,13 +34,35 @@ struct SamplesReport<'a> {
     samples: Vec<Vec<[f32; 2]>>,
 }
 
+/// What the command does.
+enum Task {
+    /// Writes a picture of pictures.
+    Grid { grid: Grid, count: u32 },
+    /// Writes a clip.
+    Clip(interpolate::Config),
+}
+
+impl Task {
+    /// What can be refused before anything is opened, is.
+    fn resolve(args: &GenerateArgs) -> Result<Self> {
+        if let Some(steps) = args.interpolate {
+            return interpolate::Config::resolve(args, steps).map(Self::Clip);
+        }
+        picture::check_target(&args.out, args.force)?;
+        let (grid, count) = layout(args.grid, args.count)?;
+        Ok(Self::Grid { grid, count })
+    }
+}
+
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
-    if let Some(steps) = args.interpolate {
-        return interpolate::run(common, args, open_bundle(common)?, steps);
+    match Task::resolve(args)? {
+        Task::Grid { grid, count } => write_grid(common, args, grid, count),
+        Task::Clip(config) => interpolate::run(common, args, &config),
     }
-    picture::check_target(&args.out, args.force)?;
-    let (grid, count) = layout(args.grid, args.count)?;
+}
+
+fn write_grid(common: &Common, args: &GenerateArgs, grid: Grid, count: u32) -> Result<u8> {
     let bundle = open_bundle(common)?;
     let dims = bundle.manifest().dims;
     let tile = dims.image_size as u32;

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::args::{in_range, unit_interval};
 use super::by_name::by_name;
-use super::edit_args::{MarkArgs, parse_part};
+use super::edit::{MarkArgs, parse_part};
 use super::live::LiveArgs;
 use crate::edit::Parts;
 use crate::media::{self, SourceSpec};

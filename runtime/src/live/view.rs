@@ -39,7 +39,7 @@ pub(crate) struct View {
 
 impl View {
     /// Makes `canvas` the picture with the marks on it, enlarged where it is small, mirrored if asked. What `picture` is
-    /// then has no meaning.
+    /// then is undefined.
     pub fn compose(
         &mut self,
         picture: &mut RgbImage,

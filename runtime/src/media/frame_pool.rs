@@ -37,7 +37,7 @@ impl FramePool {
         RgbImage::new(width, height)
     }
 
-    /// Keeps a picture that nobody looks at any more.
+    /// Keeps a picture that nobody uses any more.
     pub fn give(&self, picture: RgbImage) {
         let mut kept = self.lock();
         if kept.len() < MOST && !picture.is_empty() {

@@ -28,7 +28,7 @@ pub fn decode(data: &[u8]) -> Result<RgbImage, String> {
 /// are all that is allocated then: a few, each much smaller than a picture.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it; what is on the picture then has no meaning.
+/// A sentence that says what is wrong with it; what is on the picture then is undefined.
 pub fn decode_into(data: &[u8], picture: &mut RgbImage) -> Result<(), String> {
     let with_tables = (!has_huffman_tables(data)).then(|| mark_as_motion_jpeg(data));
     let data = with_tables.as_deref().unwrap_or(data);

@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 use super::sink::{Shown, Sink, Written};
 use super::yuv::fill_yuyv;
 
-/// What the device was told to take.
+/// The layout that the device takes.
 #[derive(Clone, Copy, PartialEq)]
 enum Layout {
     Yuyv,
@@ -59,7 +59,7 @@ impl LoopbackSink {
         Ok(Self { path: path.to_owned(), device, set: None, bytes: Vec::new() })
     }
 
-    /// Tells the device what comes. Both sides must be even for colours shared by two pixels.
+    /// Sets what the device takes. Both sides must be even for colours shared by two pixels.
     fn set(&mut self, picture: &RgbImage) -> Result<((u32, u32), Layout)> {
         if let Some(set) = self.set {
             return Ok(set);

@@ -30,7 +30,7 @@ pub enum OutputSpec {
     Sink(SinkSpec),
 }
 
-/// What takes frames, whoever looks at them later.
+/// What takes frames, whoever watches them later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SinkSpec {
     /// A clip, Motion JPEG: `FILE.avi`.

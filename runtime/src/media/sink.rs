@@ -36,7 +36,7 @@ pub trait Sink {
     /// What it is, in a few words for messages: the name it was asked for by.
     fn name(&self) -> String;
 
-    /// Told before the first frame that a network drew what is to come: files note it in their metadata.
+    /// Called before the first frame where a network generates what is to come: files note it in their metadata.
     fn mark(&mut self, _origin: Origin) {}
 
     /// Takes a frame.

@@ -39,10 +39,10 @@ impl Drive {
     /// What is said when it begins.
     pub fn announcement(self) -> &'static str {
         match self {
-            Drive::All => "head and parts are driven",
-            Drive::Pose => "the head alone is driven",
-            Drive::Mouth => "the parts about the mouth alone are driven",
-            Drive::Eyes => "the eyes alone are driven",
+            Drive::All => "motion taken over: head and parts",
+            Drive::Pose => "motion taken over: the head's",
+            Drive::Mouth => "motion taken over: the mouth's",
+            Drive::Eyes => "motion taken over: the eyes'",
         }
     }
 }

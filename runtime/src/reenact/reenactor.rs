@@ -112,7 +112,7 @@ impl<'a> Reenactor<'a> {
             let compositor = match (options.view, &source.photo) {
                 (View::Source, None) => {
                     return Err(Error::Usage(format!(
-                        "--paste source draws into the source's photo, and {} has none",
+                        "--view source draws into the source's photo, and {} has none",
                         source.source
                     )));
                 }
@@ -305,11 +305,11 @@ impl Painter for Reenactor<'_> {
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
-        &[("calibrate", "Calibrate"), ("next_face", "Next face"), ("next_drive", "What is driven")]
+        &[("calibrate", "Calibrate"), ("next_face", "Next face"), ("next_drive", "Which motion")]
     }
 
     fn keys(&self) -> &'static [&'static str] {
-        &["c       calibrate", "f       next face", "d       what is driven"]
+        &["c       calibrate", "f       next face", "d       which motion"]
     }
 }
 

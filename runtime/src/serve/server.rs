@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::gate::{Access, Gate};
 use super::http::{Answer, Pages, Request, Response, write_head};
 
-/// Connections at once; more are told to come back.
+/// Connections at once; more are asked to come back.
 const CONNECTIONS: usize = 32;
 
 /// How long a peer may take to send or take the next bytes.

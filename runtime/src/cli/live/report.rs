@@ -1,4 +1,4 @@
-//! What is told of a live run: what computes, and what it did.
+//! What is reported of a live run: what computes, and what it did.
 
 use lkg_bundle::{Bundle, Network};
 

@@ -134,10 +134,10 @@ impl CameraSource {
     }
 }
 
-/// Looks at a camera without starting it.
+/// Checks a camera without starting it.
 ///
 /// # Errors
-/// Why it cannot be used, where that can be told beforehand: it may not be opened, or offers nothing that can be read.
+/// Why it cannot be used, where that is known beforehand: it may not be opened, or offers nothing that can be read.
 pub fn usable(info: &CameraInfo) -> Result<()> {
     // A node that may not be opened has no modes either; say why.
     Device::with_path(&info.path).map_err(|e| open_error(info, &e))?;

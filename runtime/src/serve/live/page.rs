@@ -33,7 +33,7 @@ impl LivePages {
         Self { hub, most }
     }
 
-    /// Pictures for as long as somebody looks, in the form that `<img>`, ffmpeg and VLC take. The head of each part says
+    /// Pictures for as long as somebody watches, in the form that `<img>`, ffmpeg and VLC take. The head of each part says
     /// what is known of it, for the page.
     fn stream(&self) -> Answer {
         let Some(mut browser) = self.hub.join(self.most) else { return busy().into() };
@@ -100,7 +100,7 @@ impl Pages for LivePages {
             ("GET", "/stream.mjpg") => self.stream(),
             ("GET", "/snapshot.png") => self.snapshot().into(),
             ("POST", "/switch") => self.turn(request).into(),
-            // "/wish" is what it was called.
+            // Its first name was "/wish".
             ("POST", "/command" | "/wish") => self.command(request).into(),
             ("GET", path) => {
                 // Only what was recorded in this run has a name here: no path leads elsewhere.

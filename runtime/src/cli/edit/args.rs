@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use image::RgbImage;
 
-use super::args::{frame_rate, in_range};
-use super::serve_args::ServeArgs;
+use crate::cli::args::{frame_rate, in_range};
+use crate::cli::serve_args::ServeArgs;
 use crate::edit::{Blend, Operation, Parts};
 use crate::media::mark::Origin;
 
@@ -48,7 +48,7 @@ pub struct EditArgs {
     /// Then move a part, in normalised coordinates (the picture is 2 wide), e.g. eye-left=0.1,0
     #[arg(long = "move", value_name = "PART=DX,DY", value_parser = parse_move, allow_hyphen_values = true)]
     pub moves: Vec<Operation>,
-    /// Then take another face's look of a part, all of it or a weight from 0 to 1, e.g. eyes=seed:4@0.5
+    /// Then take another face's appearance of a part, all of it or a share from 0 to 1, e.g. eyes=seed:4@0.5
     #[arg(long, value_name = "PART=FACE[@W]", value_parser = parse_swap)]
     pub swap: Vec<Operation>,
     /// Then take another face's pose
@@ -63,7 +63,7 @@ pub struct EditArgs {
     /// Save the face with everything done to it
     #[arg(long, value_name = "FACE.json")]
     pub save: Option<PathBuf>,
-    /// Write a sheet of photo, crop, the crop drawn again, the same edited, and the result
+    /// Write a sheet of photo, crop, its reconstruction, the same edited, and the result
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,
     /// Write a clip that goes from the edited face to this one
@@ -75,8 +75,8 @@ pub struct EditArgs {
     /// Frames a second of that clip
     #[arg(long, value_name = "FPS", default_value_t = 25.0, requires = "to", value_parser = frame_rate)]
     pub fps: f32,
-    /// How the edit gets into a photo: warp (bend the photo as keypoints moved, add what new looks change), change (add all
-    /// that the edit changes in the generated square) or square (lay that over the photo)
+    /// How the edit gets into a photo: warp (the photo follows moved keypoints, and what a new appearance changes is added),
+    /// change (all that the edit changes in the generated square is added) or square (that is laid over the photo)
     #[arg(long, alias = "paste", value_name = "BLEND", default_value = "warp")]
     pub blend: Blend,
     /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
@@ -85,7 +85,7 @@ pub struct EditArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub page: ServeArgs,
-    /// Where no face is sure, take the best guess
+    /// Where no face is certain, take the best guess
     #[arg(long)]
     pub anyway: bool,
     #[command(flatten)]
@@ -105,7 +105,7 @@ fn parse_move(text: &str) -> Result<Operation, String> {
 }
 
 /// A part by index or name.
-pub(super) fn parse_part(text: &str) -> Parts {
+pub(in crate::cli) fn parse_part(text: &str) -> Parts {
     text.parse().map_or_else(|_| Parts::Name(text.to_owned()), Parts::Index)
 }
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use super::edit_args::MarkArgs;
-use super::remark;
+use super::MarkArgs;
+use crate::cli::remark;
 use crate::edit::Workspace;
 use crate::edit::window_editor::{Command, Editor, SIZE, ZOOM};
 use crate::error::Result;
@@ -13,16 +13,16 @@ use crate::media::output::stamp;
 use crate::media::picture::write_marked;
 use crate::media::window::{Display, Key};
 
-/// Pause between looks at mouse and keys.
+/// Pause between two readings of mouse and keys.
 const IDLE: Duration = Duration::from_millis(15);
 
-/// Edits what lies on the bench in a window until the user closes it.
+/// Edits the face of a workspace in a window until the user closes it.
 ///
 /// # Errors
 /// The screen went away, a network failed, or a file cannot be written.
-pub fn run(bench: Workspace, mark: MarkArgs) -> Result<()> {
-    let mut display = Display::open(&format!("{} - edit", bench.opened().source), SIZE)?;
-    let mut editor = Editor::new(bench);
+pub fn run(workspace: Workspace, mark: MarkArgs) -> Result<()> {
+    let mut display = Display::open(&format!("{} - edit", workspace.opened().source), SIZE)?;
+    let mut editor = Editor::new(workspace);
     loop {
         let picture = editor.draw()?;
         display.show(&picture)?;
@@ -81,10 +81,10 @@ fn command(key: Key) -> Option<Command> {
 ///
 /// # Errors
 /// A network failed, or a file cannot be written.
-pub(super) fn save(bench: &mut Workspace, mark: MarkArgs) -> Result<String> {
-    let mut picture = bench.finished()?;
-    mark.stamp(bench.origin(), &mut picture);
-    let origin = mark.origin(bench.origin());
+pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> {
+    let mut picture = workspace.finished()?;
+    mark.stamp(workspace.origin(), &mut picture);
+    let origin = mark.origin(workspace.origin());
     let name = format!("edit-{}", stamp(SystemTime::now()));
     let free = |n: &u32| {
         let stem = if *n == 1 { name.clone() } else { format!("{name}-{n}") };
@@ -95,6 +95,6 @@ pub(super) fn save(bench: &mut Workspace, mark: MarkArgs) -> Result<String> {
         return Ok("not saved: too many files of this second".to_owned());
     };
     write_marked(&png, &picture, origin)?;
-    bench.model().to_file(bench.opened()).write(&json, false)?;
+    workspace.model().to_file(workspace.opened()).write(&json, false)?;
     Ok(format!("saved {} and {}", png.display(), json.display()))
 }

@@ -3,31 +3,32 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::edit_args::MarkArgs;
-use super::{edit_window, remark};
+use super::MarkArgs;
+use super::window;
+use crate::cli::remark;
 use crate::edit::Workspace;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::mark;
-use crate::serve::edit::{EditPages, Hands};
+use crate::serve::edit::{EditPages, Export};
 use crate::serve::{Access, Server};
 
 /// Side of a face on the page's strip, in pixels.
 pub(super) const TILE: u32 = 128;
 
-/// Pause between looks at whether the user wants to end.
+/// Pause between checks whether the user wants to end.
 const IDLE: Duration = Duration::from_millis(100);
 
-impl Hands for MarkArgs {
-    fn picture(&self, bench: &mut Workspace) -> Result<Vec<u8>> {
-        let mut picture = bench.finished()?;
-        self.stamp(bench.origin(), &mut picture);
-        mark::png(&picture, self.origin(bench.origin()))
+impl Export for MarkArgs {
+    fn picture(&self, workspace: &mut Workspace) -> Result<Vec<u8>> {
+        let mut picture = workspace.finished()?;
+        self.stamp(workspace.origin(), &mut picture);
+        mark::png(&picture, self.origin(workspace.origin()))
             .map_err(|reason| Error::Picture { path: "the picture".into(), reason })
     }
 
-    fn save(&self, bench: &mut Workspace) -> Result<String> {
-        let said = edit_window::save(bench, *self)?;
+    fn save(&self, workspace: &mut Workspace) -> Result<String> {
+        let said = window::save(workspace, *self)?;
         remark(&said);
         Ok(said)
     }
@@ -37,8 +38,8 @@ impl Hands for MarkArgs {
 ///
 /// # Errors
 /// The port is taken.
-pub fn run(bench: Workspace, access: &Access, mark: MarkArgs) -> Result<()> {
-    let server = Server::start(access, vec![Arc::new(EditPages::new(bench, Box::new(mark)))])?;
+pub fn run(workspace: Workspace, access: &Access, mark: MarkArgs) -> Result<()> {
+    let server = Server::start(access, vec![Arc::new(EditPages::new(workspace, Box::new(mark)))])?;
     remark(&format!("edit page: {} (Ctrl-C ends)", server.url()));
     while !interrupt::requested() {
         std::thread::sleep(IDLE);
