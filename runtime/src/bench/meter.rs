@@ -30,11 +30,6 @@ impl Meters {
     pub fn read(&mut self) -> Reading {
         Reading { wall: self.start.elapsed(), cpu: cpu_time(), joules: self.energy.joules() }
     }
-
-    /// Where energy is read, if anywhere.
-    pub fn energy_source(&self) -> Option<&'static str> {
-        self.energy.source()
-    }
 }
 
 /// Processor time of all threads of this process, to a nanosecond.
@@ -160,6 +155,7 @@ impl Energy {
         if rails.is_empty() { Self::None } else { Self::Power { rails, last: None, joules: 0.0 } }
     }
 
+    #[cfg(test)]
     fn source(&self) -> Option<&'static str> {
         match self {
             Self::Rapl { .. } => Some("RAPL package counters"),

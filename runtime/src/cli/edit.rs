@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
 use lkg_bundle::files::read_at_most;
 
 use super::args::Common;
 use super::edit_args::EditArgs;
 use super::output::Output;
 use super::{clip, edit_page, edit_window, open_bundle, remark, serve};
-use crate::edit::blend::PhotoBlender;
 use crate::edit::{
-    Compositor, Donors, FaceModel, OpenedPhoto, Operation, SessionFile, Workspace, window_editor,
+    Compositor, Donors, FaceModel, OpenedPhoto, Operation, SessionFile, Workspace, draw_sheet, window_editor,
 };
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -19,12 +17,9 @@ use crate::media::output::check_target;
 use crate::media::picture::{self, write_marked};
 use crate::media::sink::{OutputOptions, open_output};
 use crate::media::window::Display;
-use crate::vision::text;
 
 /// Largest file of edits that is read, in bytes.
 const MAX_EDITS: u64 = 16 << 20;
-/// Side of a picture on the sheet, in pixels.
-const TILE: u32 = 256;
 
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
@@ -190,54 +185,4 @@ fn interpolate(
     }
     output.flush()?;
     Ok(0)
-}
-
-/// The stages of an edit side by side: of a photo five pictures, else two.
-fn draw_sheet(studio: &mut FaceModel, opened: &OpenedPhoto, composer: &mut Compositor) -> Result<RgbImage> {
-    let after = composer.square(studio, opened.session.face())?;
-    let size = studio.size();
-    let square = |image: ndarray::ArrayView3<'_, f32>| {
-        let mut tile = RgbImage::new(TILE, TILE);
-        PhotoBlender::whole(size, TILE, (0, 0)).replace(&mut tile, image);
-        tile
-    };
-    let mut tiles = Vec::new();
-    if let Some(photo) = &opened.photo {
-        let fine = crate::edit::blend::sample(&photo.picture, &photo.crop, TILE as usize);
-        tiles.push(("photo", fitted(&photo.picture)));
-        tiles.push(("crop", picture::from_network(fine.view())));
-    }
-    tiles.push((
-        if opened.photo.is_some() { "drawn again" } else { "before" },
-        square(composer.before().view()),
-    ));
-    tiles.push(("edited", square(after.view())));
-    if let Some(photo) = &opened.photo {
-        let result = composer.compose(studio, opened.session.face())?;
-        let fine = crate::edit::blend::sample(&result, &photo.crop, TILE as usize);
-        tiles.push(("result, crop", picture::from_network(fine.view())));
-        tiles.push(("result", fitted(&result)));
-    }
-    let line = 2 * text::LINE;
-    let mut sheet =
-        RgbImage::from_pixel(4 + tiles.len() as u32 * (TILE + 4), TILE + line + 8, image::Rgb([24; 3]));
-    for (i, (label, tile)) in tiles.iter().enumerate() {
-        let x = 4 + i as u32 * (TILE + 4);
-        text::draw(&mut sheet, label, (x as i32, 4), 2, [235, 240, 245]);
-        image::imageops::replace(&mut sheet, tile, i64::from(x), i64::from(line + 4));
-    }
-    Ok(sheet)
-}
-
-/// The picture as large as a tile holds it.
-fn fitted(picture: &RgbImage) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let scale = TILE as f32 / width.max(height) as f32;
-    let side = |s: u32| ((s as f32 * scale).round() as u32).clamp(1, TILE);
-    let small =
-        image::imageops::resize(picture, side(width), side(height), image::imageops::FilterType::Triangle);
-    let mut tile = RgbImage::new(TILE, TILE);
-    let middle = |s: u32| i64::from((TILE - s) / 2);
-    image::imageops::replace(&mut tile, &small, middle(small.width()), middle(small.height()));
-    tile
 }
