@@ -13,10 +13,10 @@
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use lkg_runtime::edit::blend::sample;
-use lkg_runtime::edit::{Blend, FaceLatents, FaceModel, Operation, Parts, Workspace};
-use lkg_runtime::engine::{Detector, EngineOptions, Provider};
-use lkg_runtime::media::mark;
+use lkg_runtime::internals::edit::{Workspace, sample};
+use lkg_runtime::internals::engine::Detector;
+use lkg_runtime::internals::media::mark;
+use lkg_runtime::{Blend, EngineOptions, FaceLatents, FaceModel, Operation, Parts, Provider};
 use ndarray::{Array3, Axis};
 
 /// How far keypoints are moved, in normalised coordinates.

@@ -17,7 +17,8 @@ use lkg_bundle::onnx::{
     TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use lkg_bundle::{Bundle, Network};
-use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Noise, Provider, kernels, zero_inputs};
+use lkg_runtime::internals::engine::{BareRun, KeypointGenerator, Noise, kernels, zero_inputs};
+use lkg_runtime::{EngineOptions, Provider};
 use ndarray::ArrayD;
 use prost::Message;
 

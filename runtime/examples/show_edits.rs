@@ -5,12 +5,11 @@ use std::path::Path;
 
 use image::{Rgb, RgbImage, imageops};
 use lkg_bundle::Bundle;
-use lkg_runtime::edit::blend::sample;
-use lkg_runtime::edit::{Blend, FaceModel, Operation, Workspace};
-use lkg_runtime::engine::{EngineOptions, Provider};
-use lkg_runtime::media::picture::{from_network, write_picture};
-use lkg_runtime::vision::crop::Crop;
-use lkg_runtime::vision::text;
+use lkg_runtime::internals::edit::{Workspace, sample};
+use lkg_runtime::internals::media::from_network;
+use lkg_runtime::internals::vision::text;
+use lkg_runtime::picture::write_picture;
+use lkg_runtime::{Blend, Crop, EngineOptions, FaceModel, Operation, Provider};
 
 /// Side of a tile, in pixels.
 const TILE: u32 = 200;

@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use crate::edit::EditError;
+use crate::engine::{Precision, Provider};
+use crate::reenact::ReenactError;
+
 /// An error of this crate. Its text is one line without a final full stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -19,6 +23,42 @@ pub enum Error {
         /// The reason ONNX Runtime gave.
         reason: String,
     },
+    /// The bundle has no encoder, which photos need.
+    #[error(
+        "bundle {bundle} has no encoder, so photos cannot be edited or re-enacted with it; start from seed:N, or name \
+         another bundle with --bundle"
+    )]
+    NoEncoder {
+        /// The bundle's name.
+        bundle: String,
+    },
+    /// Another provider than the one asked for computes in the precision asked for.
+    #[error(
+        "{name} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {name}",
+        name = precision.name()
+    )]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+        /// Who computes in it.
+        of: Provider,
+        /// Who was to.
+        provider: Provider,
+    },
+    /// The folder of TensorRT's engines is not this user's alone.
+    #[error("{path}: {reason}")]
+    CacheFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A face cannot be opened or edited as asked.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A face cannot be re-enacted as asked.
+    #[error(transparent)]
+    Reenact(#[from] ReenactError),
     /// ONNX Runtime failed at something that should have worked.
     #[error("{what}: {reason}")]
     Engine {
@@ -50,9 +90,11 @@ pub enum Error {
     #[error(transparent)]
     Media(#[from] crate::media::Error),
     /// The page for browsers cannot be served.
+    #[cfg(feature = "serve")]
     #[error(transparent)]
     Serve(#[from] crate::serve::Error),
     /// What is measured on, or a file of measurements, is wrong.
+    #[cfg(feature = "bench")]
     #[error(transparent)]
     Bench(#[from] crate::bench::Error),
     /// The user stopped the program.

@@ -10,6 +10,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// [`Error::Io`] if the handler cannot be set, for instance because one is set already.
+#[cfg(feature = "cli")]
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::SeqCst) {

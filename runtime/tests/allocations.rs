@@ -15,15 +15,15 @@ use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 use lkg_bundle::{Bundle, Manifest};
 use lkg_runtime::Result;
-use lkg_runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
-use lkg_runtime::frame::Frame;
-use lkg_runtime::live::{
+use lkg_runtime::internals::engine::{Detector, NetworkRunner};
+use lkg_runtime::internals::live::{
     Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Switch, Viewer, WindowOpener,
 };
-use lkg_runtime::media::keypoints::KeypointsSink;
-use lkg_runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-use lkg_runtime::media::{self, Captured, Next, SinkSpec, Source, SourceOptions};
-use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_runtime::internals::media::{
+    self, KeypointsSink, OutputOptions, Shown, Sink, SinkSpec, Written, open_output,
+};
+use lkg_runtime::video::{self, Captured, Frame, Next, Source, SourceOptions};
+use lkg_runtime::{EngineOptions, FaceTracker, Provider, TrackOptions};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// Counts what is asked for, by whichever thread.
@@ -321,7 +321,7 @@ fn what_a_network_runs_on_allocates_little() {
 fn named(name: String) -> Opener {
     Arc::new(move || {
         let options = SourceOptions { size: Some((160, 120)), ..SourceOptions::default() };
-        media::open(&name.parse()?, &options)
+        video::open(&name.parse()?, &options)
     })
 }
 

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage, imageops};
 use lkg_runtime::Result;
-use lkg_runtime::frame::DetectedFace;
-use lkg_runtime::vision::track::FaceTracker;
+use lkg_runtime::{DetectedFace, FaceTracker};
 use serde::Serialize;
 
 use crate::scene::{self, Chance, Portrait, Square};

@@ -9,7 +9,6 @@ use super::by_name::by_name;
 pub use super::edit::{EditArgs, MarkArgs};
 pub use super::live::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
-pub use super::serve_args::ServeArgs;
 use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
 use crate::media::SourceSpec;
 

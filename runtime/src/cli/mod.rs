@@ -36,7 +36,6 @@ use crate::error::{Error, Result, one_line};
 use crate::interrupt;
 
 pub use self::locate::open_bundle;
-pub use self::output::Output;
 
 /// Exit code for problems that were reported on the way.
 const REPORTED: u8 = 2;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::live::{Finder, LiveLoop, LoopOptions, Opener};
 use crate::media::sink::Sink;
 use crate::media::{Source, SourceOptions, SourceSpec};
-use crate::reenact::{Recording, ReenactOptions, Reenactor, View, recorder};
+use crate::reenact::{Recording, ReenactOptions, ReenactPainter, Reenactor, View, recorder};
 use crate::vision::track::FaceTracker;
 
 /// What the command does.
@@ -60,8 +60,6 @@ impl Config {
             gains: args.gains(),
             absolute: args.absolute,
             view: args.view,
-            pictures: !recorded,
-            visible_mark: args.mark.visible_mark,
         };
         Ok(Self {
             sources: args.sources.clone(),
@@ -143,8 +141,10 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     model.anyway = config.anyway;
     let sources = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let mut reenactor = Reenactor::new(&mut model, &sources, config.options.clone())?;
+    let reenactor = Reenactor::new(&mut model, &sources, config.options.clone())?;
     let origin = config.mark.origin(reenactor.origin());
+    let pictures = matches!(config.driver, Driver::Frames(_));
+    let mut painter = ReenactPainter::new(reenactor, pictures, config.mark.visible_mark);
     let opener = motion.opener(&config.live.source_options);
     let wiring = live::open(&config.live, "reenact", bundle.manifest(), config.sinks(&bundle)?, opener)?;
     let (mut finder, engine) = motion.finder(common, &bundle, &config.live)?;
@@ -153,7 +153,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         remark(&format!("detector: {engine}"));
         let generator = live::where_it_runs(common, &bundle, Network::ImageGenerator)?;
         remark(&format!("image generator: {generator}"));
-        let (own, most) = reenactor.reach();
+        let (own, most) = painter.reenactor().reach();
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let is_live = wiring.supply.is_live();
@@ -161,7 +161,7 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     let report = LiveLoop {
         supply: wiring.supply,
         finder: finder.as_mut(),
-        painter: &mut reenactor,
+        painter: &mut painter,
         sinks: wiring.sinks,
         viewers: wiring.viewers,
         window: wiring.window.then(|| live::window(title)),

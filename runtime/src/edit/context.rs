@@ -3,26 +3,28 @@
 use lkg_bundle::Manifest;
 
 use super::latents::REACH;
-use super::{FaceLatents, Parts};
+use super::{EditError, FaceLatents, Parts};
 use crate::error::{Error, Result};
 
 /// A value of an operation that cannot be, by its field's name.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// The field and what is wrong with it.
+    #[error("{0}: {1}")]
     Field(&'static str, String),
     /// Something else failed, for instance reading a donor, given in the field.
-    Donor(&'static str, Error),
+    #[error("{0}: {1}")]
+    Donor(&'static str, #[source] Error),
 }
 
 impl OperationError {
     /// The error, with `place` (`edits[3].`) right before the field.
     pub fn at(self, place: &str) -> Error {
+        let refused = |field, reason| EditError::Operation { place: place.to_owned(), field, reason }.into();
         match self {
-            OperationError::Field(field, what) => Error::Usage(format!("{place}{field}: {what}")),
-            OperationError::Donor(field, e @ (Error::Usage(_) | Error::Picture { .. })) => {
-                Error::Usage(format!("{place}{field}: {e}"))
-            }
+            OperationError::Field(field, reason) => refused(field, reason),
+            // What is wrong with the donor itself; a network that failed is no matter of this field.
+            OperationError::Donor(field, e) if e.exit_code() == 2 => refused(field, e.to_string()),
             OperationError::Donor(_, e) => e,
         }
     }

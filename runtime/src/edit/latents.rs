@@ -2,6 +2,7 @@ use lkg_bundle::BundleDims;
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
 
+use super::EditError;
 use crate::engine::Latents;
 use crate::error::{Error, Result};
 
@@ -53,10 +54,10 @@ impl FaceLatents {
     /// Checks numbers that come from a file against a bundle; the message names the field.
     ///
     /// # Errors
-    /// [`Error::Usage`].
-    pub fn check(&self, dims: &BundleDims) -> Result<()> {
+    /// [`EditError::Face`].
+    pub fn check(&self, dims: &BundleDims) -> std::result::Result<(), EditError> {
         let (k, e) = (dims.keypoints, dims.embedding);
-        let refuse = |field: &str, what: String| Err(Error::Usage(format!("{field}: {what}")));
+        let refuse = |field: &str, reason: String| Err(EditError::Face { field: field.to_owned(), reason });
         for (field, have, want) in [
             ("keypoints", self.keypoints.len(), k),
             ("scales", self.scales.len(), k),

@@ -5,27 +5,33 @@ pub mod blend;
 mod change;
 mod compositor;
 mod context;
+mod error;
 mod file;
 mod latents;
 mod mix;
 mod model;
 pub mod operation;
 mod parts;
+mod photo_editor;
 mod session;
+mod sheet;
 mod warp;
 pub mod window_editor;
 mod workspace;
 
-pub use change::{Change, Transaction};
+pub use change::Transaction;
 pub use compositor::{Blend, Compositor};
 pub use context::OperationError;
-pub use file::{BundleId, PhotoId, SessionFile};
+pub use error::EditError;
+pub use file::{BundleId, SessionFile};
 pub use latents::FaceLatents;
 pub use model::{FaceModel, OpenedPhoto, Photo};
 pub use operation::Operation;
 pub use parts::{Parts, group, group_names};
+pub use photo_editor::PhotoEditor;
 pub use session::{Donors, Session};
-pub use workspace::{Donor, Workspace};
+pub use sheet::draw_sheet;
+pub use workspace::Workspace;
 
 #[cfg(test)]
 pub(crate) use parts::tests as parts_tests;

@@ -9,7 +9,7 @@ use ndarray::{Array2, Array3, Axis};
 use super::blend::sample;
 use super::file::{BundleId, PhotoId, SessionFile};
 use super::latents::REACH;
-use super::{FaceLatents, Session};
+use super::{EditError, FaceLatents, Session};
 use crate::engine::{
     Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
 };
@@ -130,12 +130,10 @@ impl FaceModel {
     /// (`.json`), or a photo.
     ///
     /// # Errors
-    /// There is no such thing, it has no face, or belongs to another bundle.
+    /// [`Error::Edit`] or [`Error::Picture`]: there is no such thing, it has no face, or belongs to another bundle.
     pub fn open(&mut self, name: &str) -> Result<OpenedPhoto> {
         if let Some(seed) = name.strip_prefix("seed:") {
-            let (seed, index) = parse_seed(seed).ok_or_else(|| {
-                Error::Usage(format!("{name}: give a seed as seed:N or seed:N:I, two whole numbers"))
-            })?;
+            let (seed, index) = parse_seed(seed).ok_or_else(|| EditError::Seed(name.to_owned()))?;
             let session = Session::new(self.sample_face(seed, index, 1.0)?);
             return Ok(OpenedPhoto { source: name.to_owned(), session, photo: None, notes: Vec::new() });
         }
@@ -143,9 +141,24 @@ impl FaceModel {
         if SessionFile::has_name(path) {
             return self.open_saved(path);
         }
-        let picture = picture::read_picture(path)?;
+        self.open_image(picture::read_picture(path)?, name)
+    }
+
+    /// Opens a photo: finds the largest face in it and encodes it. `name` is what messages and saved sessions call it.
+    ///
+    /// # Errors
+    /// [`Error::NoEncoder`], or [`Error::Picture`] if there is no face in it to be confident of.
+    pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
         let (photo, face, notes) = self.find(picture, name)?;
         Ok(OpenedPhoto { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
+    }
+
+    /// The image of `face`, as large as the bundle's generator makes it.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a network fails.
+    pub fn image(&mut self, face: &FaceLatents) -> Result<RgbImage> {
+        Ok(picture::from_network(self.generate(face)?.view()))
     }
 
     /// The face called `name` as it is now, for taking parts of it.
@@ -186,7 +199,8 @@ impl FaceModel {
         file
     }
 
-    /// The face of picture `index` of `seed`.
+    /// The face of picture `index` of `seed`, as `runtime generate` numbers them. `truncation` (0 to 1) scales the noise: the
+    /// less, the nearer to the mean face.
     ///
     /// # Errors
     /// A network failed.

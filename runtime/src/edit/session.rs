@@ -169,14 +169,14 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::edit::EditError;
     use crate::edit::latents::tests::face;
     use crate::edit::parts::tests::named_manifest;
-    use crate::error::Error;
 
     fn donors<'a>() -> Donors<'a> {
         Donors::new(|name| match name {
             "seed:1" => Ok(face(0.25)),
-            other => Err(Error::Usage(format!("{other}: no such face"))),
+            other => Err(EditError::NotOnStrip(other.to_owned()).into()),
         })
     }
 

@@ -3,9 +3,10 @@
 
 use image::RgbImage;
 
+use super::EditError;
 use super::blend::{PhotoBlender, sample};
 use super::{Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::media::mark::Origin;
 use crate::media::picture::from_network;
 use crate::vision::crop::Crop;
@@ -207,6 +208,6 @@ impl Workspace {
 fn donors(strip: &[Donor]) -> Donors<'_> {
     Donors::new(move |name| match strip.iter().find(|d| d.name == name) {
         Some(donor) => Ok(donor.face.clone()),
-        None => Err(Error::Usage(format!("{name}: no such face on the strip"))),
+        None => Err(EditError::NotOnStrip(name.to_owned()).into()),
     })
 }

@@ -96,6 +96,7 @@ impl EngineCache {
     }
 
     /// A cache in a folder.
+    #[cfg(test)]
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
@@ -109,7 +110,7 @@ impl EngineCache {
     /// once.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the folder is not this user's alone, [`Error::Io`], [`Error::Interrupted`].
+    /// [`Error::CacheFolder`] if the folder is not this user's alone, [`Error::Io`], [`Error::Interrupted`].
     pub fn entry(&self, key: Key, waiting: &mut dyn FnMut()) -> Result<Entry> {
         make_private(&self.root)?;
         let lock = self.lock(waiting)?;
@@ -235,7 +236,7 @@ fn make_private(dir: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     let found = fs::symlink_metadata(dir).or_else(|e| made.and(Err(e))).map_err(io("making", dir))?;
     match trouble(&found) {
-        Some(reason) => Err(Error::Usage(format!("{}: {reason}", dir.display()))),
+        Some(reason) => Err(Error::CacheFolder { path: dir.to_owned(), reason }),
         None => Ok(()),
     }
 }

@@ -16,12 +16,10 @@ mod runner;
 mod split;
 mod tensorrt;
 
-pub use bare::{BareRun, Kernel, kernels, nodes_per_provider, zero_inputs};
+pub use bare::{BareRun, kernels, nodes_per_provider, zero_inputs};
 pub use cuda::{DEFAULT_MEMORY_MIB, Gpu};
 pub use encoder::Encoder;
-pub use networks::{
-    Detection, DetectionView, Detector, EngineSummary, ImageGenerator, KeypointGenerator, Latents,
-};
+pub use networks::{Detector, EngineSummary, ImageGenerator, KeypointGenerator, Latents};
 pub use noise::Noise;
 pub use precision::Precision;
 pub use provider::{Attempt, Provider, SPINNING, probe};

@@ -21,12 +21,15 @@ mod view;
 mod viewer;
 
 pub(crate) use change::Change;
-pub use clock::{Clock, Histogram, Step, StepRow};
-pub use control::{Command, Status, Switch, Switches};
+pub use clock::{Clock, Step, StepRow};
+#[cfg(test)]
+pub(crate) use control::Switches;
+pub use control::{Command, Status, Switch};
 pub use finder::Finder;
-pub use frame_supply::{Choice, Chooser, FrameSupply, Opener, Supplied};
-pub use outputs::Failed;
-pub use paint::{Layers, Overlay, Painter, Scene};
+pub use frame_supply::{Choice, Chooser, FrameSupply, Opener};
+#[cfg(test)]
+pub(crate) use paint::Layers;
+pub use paint::{Overlay, Painter, Scene};
 pub use report::{Ended, RunReport};
 pub use run::{LiveLoop, LoopOptions};
 pub(crate) use view::{Hud, Marks, View};

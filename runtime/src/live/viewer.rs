@@ -3,9 +3,12 @@
 use image::RgbImage;
 
 use super::control::{Command, Status};
+use crate::media;
+#[cfg(feature = "camera")]
+use crate::media::LoopbackSink;
 use crate::media::sink::Shown;
+#[cfg(feature = "window")]
 use crate::media::window::{Display, Key};
-use crate::media::{self, LoopbackSink};
 
 /// The loop's keys, for help texts.
 pub(crate) const KEYS: [&str; 9] = [
@@ -63,6 +66,7 @@ pub trait Viewer {
 /// Opens a window for pictures of a size, in pixels.
 pub type WindowOpener = Box<dyn FnOnce((u32, u32)) -> media::Result<Box<dyn Viewer>>>;
 
+#[cfg(feature = "window")]
 impl Viewer for Display {
     fn name(&self) -> String {
         "window".to_owned()
@@ -109,6 +113,7 @@ fn command(key: Key) -> Option<Command> {
 }
 
 /// Whoever watches a camera of other programs does so live, and wants no gap where frames fail to come.
+#[cfg(feature = "camera")]
 impl Viewer for LoopbackSink {
     fn name(&self) -> String {
         self.path().display().to_string()

@@ -8,6 +8,7 @@ use image::RgbImage;
 use super::avi::AviWriter;
 use super::error::Result;
 use super::frames::FramesSink;
+#[cfg(feature = "camera")]
 use super::loopback::LoopbackSink;
 use super::mark::Origin;
 use super::mp4::Mp4Sink;
@@ -86,7 +87,13 @@ pub fn open_output(spec: &SinkSpec, options: OutputOptions) -> Result<Box<dyn Si
         SinkSpec::Mp4(path) => Box::new(Mp4Sink::create(path, force)?),
         SinkSpec::Folder(path) => Box::new(FramesSink::folder(path, force)?),
         SinkSpec::Numbered(pattern) => Box::new(FramesSink::numbered(pattern.clone(), force)?),
+        #[cfg(feature = "camera")]
         SinkSpec::Device(path) => Box::new(LoopbackSink::open(path)?),
+        #[cfg(not(feature = "camera"))]
+        SinkSpec::Device(path) => {
+            let reason = "built without the feature camera".to_owned();
+            return Err(super::Error::NoOutputDevice { path: path.clone(), reason });
+        }
         SinkSpec::Stdout => Box::new(Y4mSink::stdout(options.fps)?),
         SinkSpec::Null => Box::new(NullSink),
     })

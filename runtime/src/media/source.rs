@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::avi::AviReader;
-use super::camera::{CameraOptions, CameraSource, PixelFormat, Selector};
+#[cfg(feature = "camera")]
+use super::camera::{CameraOptions, CameraSource};
+use super::camera::{PixelFormat, Selector};
 use super::child::ChildSource;
 use super::error::{Error, Result};
 use super::ffmpeg::FfmpegSource;
@@ -100,13 +102,12 @@ pub const PICTURES_FPS: f32 = 25.0;
 /// # Errors
 /// The file cannot be read, or the camera cannot be had.
 pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source>> {
-    let SourceOptions { fps, size, format, patience } = *options;
-    let camera_options = CameraOptions { size, fps, format, patience };
-    let camera = |selector: &Selector| CameraSource::open(selector, &camera_options);
+    let SourceOptions { fps, size, patience, .. } = *options;
+    let camera = |selector: Option<&Selector>| open_camera(selector, options);
     let pictures_fps = fps.unwrap_or(PICTURES_FPS);
     Ok(match spec {
-        SourceSpec::FirstCamera => Box::new(CameraSource::open_first(&camera_options)?),
-        SourceSpec::Camera(selector) => Box::new(camera(selector)?),
+        SourceSpec::FirstCamera => camera(None)?,
+        SourceSpec::Camera(selector) => camera(Some(selector))?,
         SourceSpec::Csi(sensor) => Box::new(ChildSource::csi(*sensor, options)?),
         SourceSpec::Rtsp(address) => Box::new(ChildSource::rtsp(address, options)?),
         SourceSpec::Exec(line) => Box::new(ChildSource::exec(line, options)?),
@@ -114,11 +115,27 @@ pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source
         SourceSpec::File(path) => open_file(path, fps)?,
         SourceSpec::Folder(path) => ahead(PicturesSource::open(path, pictures_fps)?),
         SourceSpec::Numbered(pattern) => ahead(PicturesSource::numbered(pattern, pictures_fps)?),
-        SourceSpec::Named(name) => match camera(&Selector::Name(name.clone())) {
+        SourceSpec::Named(name) => match camera(Some(&Selector::Name(name.clone()))) {
             Err(Error::NoCamera) => return Err(Error::NoSuchSource(name.clone())),
-            other => Box::new(other?),
+            other => other?,
         },
     })
+}
+
+/// The camera named, or the first one that opens.
+#[cfg(feature = "camera")]
+fn open_camera(selector: Option<&Selector>, options: &SourceOptions) -> Result<Box<dyn Source>> {
+    let SourceOptions { fps, size, format, patience } = *options;
+    let options = CameraOptions { size, fps, format, patience };
+    Ok(Box::new(match selector {
+        Some(selector) => CameraSource::open(selector, &options)?,
+        None => CameraSource::open_first(&options)?,
+    }))
+}
+
+#[cfg(not(feature = "camera"))]
+fn open_camera(_: Option<&Selector>, _: &SourceOptions) -> Result<Box<dyn Source>> {
+    Err(Error::NoCamera)
 }
 
 /// What is decoded here is decoded beside the work on the frame before.

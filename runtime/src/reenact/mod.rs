@@ -3,13 +3,19 @@
 
 mod calibrate;
 mod ease;
+mod error;
 mod limit;
 mod motion;
+#[cfg(feature = "live")]
+mod painter;
 mod reenactor;
+#[cfg(feature = "live")]
 mod replay;
 
-pub use calibrate::{Calibration, Neutral};
-pub use limit::Limit;
-pub use motion::{Drive, Gains, Motion};
+pub use error::ReenactError;
+pub use motion::{Drive, Gains};
+#[cfg(feature = "live")]
+pub use painter::ReenactPainter;
 pub use reenactor::{ReenactOptions, Reenactor, View};
-pub use replay::{Recording, Replay, ReplaySource, recorder};
+#[cfg(feature = "live")]
+pub use replay::{Recording, recorder};

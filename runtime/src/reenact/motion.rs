@@ -93,6 +93,13 @@ pub struct Gains {
     pub own: Vec<(Parts, f32)>,
 }
 
+impl Default for Gains {
+    /// Motion as it is, with a fifth of the head's shift and scale in the picture.
+    fn default() -> Self {
+        Self { shift: 0.2, pose: 1.0, parts: 1.0, axes: [1.0; 2], own: Vec::new() }
+    }
+}
+
 impl Gains {
     /// The gain of each part across and down, for the parts that are `driven`; 0 for others.
     ///

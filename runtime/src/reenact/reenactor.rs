@@ -5,6 +5,7 @@ use image::{RgbImage, imageops};
 use lkg_bundle::Manifest;
 use ndarray::{Array3, s};
 
+use super::ReenactError;
 use super::calibrate::{Calibration, Neutral};
 use super::ease::Ease;
 use super::limit::Limit;
@@ -12,12 +13,11 @@ use super::motion::{Drive, Gains, Motion};
 use crate::edit::blend::{Colours, PhotoBlender, sample};
 use crate::edit::{self, Compositor, FaceLatents, FaceModel, OpenedPhoto};
 use crate::engine::Noise;
-use crate::error::{Error, Result};
-use crate::live::{Command, Marks, Painter, Scene, View as FrameView};
+use crate::error::Result;
+use crate::frame::DetectedFace;
 use crate::media::mark::Origin;
 use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
-use crate::vision::text;
 
 /// Layouts of the generator that set how far keypoints may go.
 const SAMPLES: u32 = 512;
@@ -56,7 +56,7 @@ impl std::str::FromStr for View {
 }
 
 /// Settings of a [`Reenactor`].
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ReenactOptions {
     /// Which motion is taken over.
     pub drive: Drive,
@@ -66,37 +66,55 @@ pub struct ReenactOptions {
     pub absolute: bool,
     /// Where the driven face is shown.
     pub view: View,
-    /// Whether the driver has pictures, not keypoints alone.
-    pub pictures: bool,
-    /// Write into the picture that it is AI-made.
-    pub visible_mark: bool,
 }
 
-/// Moves a source face as the driver moves.
+/// Moves a source face as the driver moves: the driver's motion against a neutral face, kept within the keypoint layouts that
+/// the generator makes by itself, with the source's appearance.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use lkg_runtime::{Bundle, EngineOptions, FaceModel, FaceTracker, ReenactOptions, Reenactor, TrackOptions};
+///
+/// # fn main() -> lkg_runtime::Result<()> {
+/// let bundle = Bundle::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces64-edge"))?;
+/// let engine = EngineOptions::default();
+/// let mut tracker = FaceTracker::open(&bundle, &engine, TrackOptions::live(bundle.manifest()))?;
+/// let mut model = FaceModel::new(bundle, engine);
+/// // A photo would do as well, see `FaceModel::open`.
+/// let source = model.open("seed:3")?;
+/// let mut reenactor = Reenactor::new(&mut model, &[source], ReenactOptions::default())?;
+/// for frame in 0..3 {
+///     let (picture, time) = (image::RgbImage::new(320, 240), Duration::from_millis(40 * frame));
+///     let face = tracker.track(&picture, time)?.face;
+///     // The driver's picture with the driven face beside it.
+///     let shown = reenactor.reenact(&picture, face.as_ref(), time)?;
+///     assert_eq!(shown.dimensions(), (320 + 240, 240));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct Reenactor<'a> {
     model: &'a mut FaceModel,
-    source: FaceLatents,
+    pub(super) source: FaceLatents,
     options: ReenactOptions,
     /// Faces that wait to be driven, the next one first.
     others: VecDeque<(FaceLatents, Option<Compositor>)>,
     drives_pose: bool,
     /// Gain of each part across and down.
     part_gains: Vec<[f32; 2]>,
-    limit: Limit,
+    pub(super) limit: Limit,
     layout: FaceLayout,
     /// The square that frames the driver's face.
     crop: Crop,
     calibration: Calibration,
-    neutral: Option<Neutral>,
+    pub(super) neutral: Option<Neutral>,
     ease: Ease,
     /// Where the driver took the keypoints last.
-    target: Vec<[f32; 2]>,
+    pub(super) target: Vec<[f32; 2]>,
     compositor: Option<Compositor>,
     square: Option<PhotoBlender>,
     colours: Option<Colours>,
-    frame_view: FrameView,
-    /// The driver's picture as it is shown beside the square.
-    driver: RgbImage,
 }
 
 impl<'a> Reenactor<'a> {
@@ -111,10 +129,7 @@ impl<'a> Reenactor<'a> {
         for source in sources {
             let compositor = match (options.view, &source.photo) {
                 (View::Source, None) => {
-                    return Err(Error::Usage(format!(
-                        "--view source draws into the source's photo, and {} has none",
-                        source.source
-                    )));
+                    return Err(ReenactError::NoPhoto(source.source.clone()).into());
                 }
                 (View::Source, Some(photo)) => {
                     let photo = photo.shrunk(MOST_SIDE);
@@ -127,7 +142,7 @@ impl<'a> Reenactor<'a> {
             others.push_back((source.session.face().clone(), compositor));
         }
         let Some((face, compositor)) = others.pop_front() else {
-            return Err(Error::Usage("--source names no face".to_owned()));
+            return Err(ReenactError::NoSource.into());
         };
         let limit = sampled_limit(model)?;
         if compositor.is_none() {
@@ -149,8 +164,6 @@ impl<'a> Reenactor<'a> {
             compositor,
             square: None,
             colours: None,
-            frame_view: FrameView::default(),
-            driver: RgbImage::default(),
             model,
             options,
         })
@@ -161,25 +174,34 @@ impl<'a> Reenactor<'a> {
         (self.limit.distance(&self.source.keypoints), self.limit.most())
     }
 
-    /// How its pictures come about.
+    /// What is shown.
+    pub(super) fn view(&self) -> View {
+        self.options.view
+    }
+
+    /// The manifest of the bundle in use.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.model.manifest()
+    }
+
+    /// How its pictures come about, to be noted in their files.
     pub fn origin(&self) -> Origin {
         if self.options.view == View::Beside { Origin::Generated } else { Origin::Edited }
     }
 
-    /// Where the source's keypoints go for what was seen at `time`.
-    fn follow(&mut self, scene: &Scene<'_>) -> Vec<[f32; 2]> {
-        let Scene { tracked, time, .. } = scene;
-        let face = tracked.face.as_ref();
+    /// The source's face as the driver's `face`, in pixels of its picture, moves it at `time` since the first frame. Where
+    /// the driver is lost it eases back to what it was; until the driver was still for a second it stays so.
+    pub fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) -> FaceLatents {
         if let Some(face) = face {
             // Not the tracker's crop: that one comes a frame late, and recorded motion has none.
             let frame = self.layout.frame(&face.keypoints);
             self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
         }
         if self.neutral.is_none() && !self.options.absolute {
-            self.neutral = self.calibration.add(face, &self.crop, *time);
+            self.neutral = self.calibration.add(face, &self.crop, time);
         } else if face.is_some() {
             // Goes on listening, for when the user asks for another neutral face.
-            self.calibration.add(face, &self.crop, *time);
+            self.calibration.add(face, &self.crop, time);
         }
         let seen = |crop: &Crop| -> Option<Vec<[f32; 2]>> {
             face.map(|f| f.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect())
@@ -197,13 +219,14 @@ impl<'a> Reenactor<'a> {
             }
             None => None,
         };
-        let share = self.ease.step(driven.is_some(), *time);
+        let share = self.ease.step(driven.is_some(), time);
         if let Some(driven) = driven {
             self.target = driven;
         }
         let between =
             |(a, b): (&[f32; 2], &[f32; 2])| [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
-        self.source.keypoints.iter().zip(&self.target).map(between).collect()
+        let keypoints = self.source.keypoints.iter().zip(&self.target).map(between).collect();
+        FaceLatents { keypoints, ..self.source.clone() }
     }
 
     /// The source's keypoints after `motion`: first the head's, then the parts', each as far as the generator knows.
@@ -218,34 +241,92 @@ impl<'a> Reenactor<'a> {
         self.limit.keep(&posed, &motion.parts(&posed, &self.part_gains))
     }
 
-    /// Draws the driver's picture with the square beside it, or the square alone.
-    fn beside(&mut self, scene: Scene<'_>, image: Array3<f32>, canvas: &mut RgbImage) {
-        let size = self.model.size();
-        let image = if scene.mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
-        let (mut left, mut side) = (0, ALONE);
-        if self.options.pictures {
-            let (marks, manifest) = (Marks::face(scene.tracked.face.as_ref()), self.model.manifest());
-            self.frame_view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
-            (left, side) = self.driver.dimensions();
+    /// Whether the driver's neutral face is known, or none is needed.
+    pub fn is_calibrated(&self) -> bool {
+        self.neutral.is_some() || self.options.absolute
+    }
+
+    /// Takes what the driver did in the last second as the neutral face. False where there was no face.
+    pub fn calibrate(&mut self) -> bool {
+        let neutral = self.calibration.neutral();
+        let known = neutral.is_some();
+        self.neutral = neutral.or(self.neutral.take());
+        known
+    }
+
+    /// A driver's frame re-enacted: `picture` at `time` since the first frame, with the `face` found in it, if one was. What
+    /// is shown is as [`ReenactOptions::view`] says.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
+    pub fn reenact(
+        &mut self,
+        picture: &RgbImage,
+        face: Option<&DetectedFace>,
+        time: Duration,
+    ) -> Result<RgbImage> {
+        let driven = self.drive(face, time);
+        let mut canvas = RgbImage::default();
+        match self.options.view {
+            View::Driver => {
+                canvas.clone_from(picture);
+                self.over(&driven, face.is_some(), &mut canvas)?;
+            }
+            View::Source => canvas = self.in_photo(&driven)?,
+            View::Beside => {
+                self.beside(&driven, Some(picture), false, &mut canvas)?;
+            }
         }
+        Ok(canvas)
+    }
+
+    /// The source's photo with `face` in it.
+    pub(super) fn in_photo(&mut self, face: &FaceLatents) -> Result<RgbImage> {
+        match &mut self.compositor {
+            Some(compositor) => compositor.compose(self.model, face),
+            // `new` makes one where the view is the source's photo.
+            None => Err(ReenactError::NoPhoto("the source".to_owned()).into()),
+        }
+    }
+
+    /// Makes the canvas the driver's picture with the generated square beside it, or the square alone. Gives the time that
+    /// generating it took.
+    pub(super) fn beside(
+        &mut self,
+        face: &FaceLatents,
+        driver: Option<&RgbImage>,
+        mirror: bool,
+        canvas: &mut RgbImage,
+    ) -> Result<Duration> {
+        let (image, took) = self.generate(face)?;
+        let image = if mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
+        let (left, side) = driver.map_or((0, ALONE), RgbImage::dimensions);
         if canvas.dimensions() != (left + side, side) {
             *canvas = RgbImage::new(left + side, side);
         }
-        if left > 0 {
-            imageops::replace(canvas, &self.driver, 0, 0);
+        if let Some(driver) = driver {
+            imageops::replace(canvas, driver, 0, 0);
         }
+        let size = self.model.size();
         let blender = self.square.get_or_insert_with(|| PhotoBlender::whole(size, side, (left, 0)));
         // Another size of the driver's pictures moves the square.
         if !blender.fits(side, (left, 0)) {
             *blender = PhotoBlender::whole(size, side, (left, 0));
         }
         blender.replace(canvas, image.view());
+        Ok(took)
     }
 
-    /// Makes the canvas the driver's picture with the square over the face.
-    fn over(&mut self, scene: Scene<'_>, image: &Array3<f32>, canvas: &mut RgbImage) {
-        std::mem::swap(scene.picture, canvas);
-        if scene.tracked.face.is_some() && self.neutral.is_some() | self.options.absolute {
+    /// Puts the generated square over the driver's face in the canvas, which is the driver's picture: where there `is_face`,
+    /// and once calibrated. Gives the time that generating it took.
+    pub(super) fn over(
+        &mut self,
+        face: &FaceLatents,
+        is_face: bool,
+        canvas: &mut RgbImage,
+    ) -> Result<Duration> {
+        let (image, took) = self.generate(face)?;
+        if is_face && self.is_calibrated() {
             let (size, crop) = (self.model.size(), self.crop);
             let wanted = Colours::matching(image.view(), sample(canvas, &crop, size).view());
             let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
@@ -253,82 +334,27 @@ impl<'a> Reenactor<'a> {
             let mut blender = PhotoBlender::new(size, &crop, canvas.dimensions());
             blender.replace(canvas, colours.apply(image.view()).view());
         }
-        if scene.mirror {
-            imageops::flip_horizontal_in_place(canvas);
-        }
+        Ok(took)
     }
-}
 
-impl Painter for Reenactor<'_> {
-    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
-        let face = FaceLatents { keypoints: self.follow(&scene), ..self.source.clone() };
+    fn generate(&mut self, face: &FaceLatents) -> Result<(Array3<f32>, Duration)> {
         let start = Instant::now();
-        let mut generate = None;
-        if let Some(compositor) = &mut self.compositor {
-            *canvas = compositor.compose(self.model, &face)?;
-            if scene.mirror {
-                imageops::flip_horizontal_in_place(canvas);
-            }
-        } else {
-            let image = self.model.generate(&face)?;
-            generate = Some(start.elapsed());
-            match self.options.view {
-                View::Driver => self.over(scene, &image, canvas),
-                _ => self.beside(scene, image, canvas),
-            }
-        }
-        if self.neutral.is_none() && !self.options.absolute {
-            let scale = (canvas.height() / 240).max(1);
-            let y = canvas.height().saturating_sub((text::LINE + 3) * scale);
-            let message = "calibrating: look ahead and hold still";
-            text::draw(canvas, message, (4 * scale as i32, y as i32), scale, [255, 214, 90]);
-        }
-        if self.options.visible_mark {
-            self.origin().stamp(canvas);
-        }
-        Ok(generate)
+        Ok((self.model.generate(face)?, start.elapsed()))
     }
 
-    fn handle(&mut self, command: Command) -> Option<&'static str> {
-        match command {
-            Command::Calibrate => Some(match self.calibration.neutral() {
-                Some(neutral) => {
-                    self.neutral = Some(neutral);
-                    "calibrated: the last second is the neutral face"
-                }
-                None => "no face to calibrate with",
-            }),
-            Command::NextFace => Some(self.next_face()),
-            Command::NextDrive => Some(self.next_drive()),
-            _ => None,
-        }
-    }
-
-    fn offers(&self) -> &'static [(&'static str, &'static str)] {
-        &[("calibrate", "Calibrate"), ("next_face", "Next face"), ("next_drive", "Which motion")]
-    }
-
-    fn keys(&self) -> &'static [&'static str] {
-        &["c       calibrate", "f       next face", "d       which motion"]
-    }
-}
-
-impl Reenactor<'_> {
-    /// Drives the next face, in the same neutral pose of the driver.
-    fn next_face(&mut self) -> &'static str {
-        let Some((face, compositor)) = self.others.pop_front() else {
-            return "there is no other face: give --source several times";
-        };
+    /// Drives the next source, in the same neutral pose of the driver. False where there is no other.
+    pub fn next_source(&mut self) -> bool {
+        let Some((face, compositor)) = self.others.pop_front() else { return false };
         let before =
             (std::mem::replace(&mut self.source, face), std::mem::replace(&mut self.compositor, compositor));
         self.others.push_back(before);
         self.target.clone_from(&self.source.keypoints);
         self.colours = None;
-        "the next face"
+        true
     }
 
-    /// Drives by the next kind of motion that this bundle has parts for.
-    fn next_drive(&mut self) -> &'static str {
+    /// Drives by the next kind of motion that this bundle has parts for, and says which that is.
+    pub fn next_drive(&mut self) -> Drive {
         for _ in 0..4 {
             self.options.drive = self.options.drive.next();
             if let Ok((pose, gains)) = driven(&self.options, self.model.manifest()) {
@@ -336,7 +362,7 @@ impl Reenactor<'_> {
                 break;
             }
         }
-        self.options.drive.announcement()
+        self.options.drive
     }
 }
 
@@ -344,10 +370,10 @@ impl Reenactor<'_> {
 fn driven(options: &ReenactOptions, manifest: &Manifest) -> Result<(bool, Vec<[f32; 2]>)> {
     let (pose, parts) = options.drive.resolve(manifest);
     if !pose && !parts.contains(&true) {
-        return Err(Error::Usage("--drive: no part of this bundle is of that group".to_owned()));
+        return Err(ReenactError::NothingDriven.into());
     }
     let gains = options.gains.of_parts(&parts, manifest);
-    Ok((pose, gains.map_err(|what| Error::Usage(format!("--gain-of: {what}")))?))
+    Ok((pose, gains.map_err(ReenactError::Gain)?))
 }
 
 /// The limit that the generator's own layouts set.
@@ -363,6 +389,3 @@ fn sampled_limit(model: &mut FaceModel) -> Result<Limit> {
     }
     Ok(Limit::new(&samples))
 }
-
-#[cfg(test)]
-mod tests;

@@ -9,6 +9,7 @@ use lkg_bundle::files::read_at_most;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::ReenactError;
 use crate::edit::BundleId;
 use crate::error::{Error, Result};
 use crate::frame::{DetectedFace, DetectedKeypoint, Frame};
@@ -74,9 +75,9 @@ impl Recording {
     /// Reads the motion in `path`, which must be of `bundle`.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names the file, the line and what is wrong.
+    /// [`ReenactError::Recording`] that names the line and what is wrong, or [`ReenactError::OtherBundle`].
     pub fn read(path: &Path, bundle: &BundleId, manifest: &Manifest) -> Result<Self> {
-        let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
+        let refuse = |reason: String| Error::from(ReenactError::Recording { path: path.to_owned(), reason });
         if !path.is_file() {
             return Err(refuse("no such file".to_owned()));
         }
@@ -92,10 +93,8 @@ impl Recording {
             )));
         }
         if head.bundle.sha256 != bundle.sha256 {
-            let (theirs, ours) = (head.bundle.name, &bundle.name);
-            return Err(refuse(format!(
-                "recorded with another bundle ({theirs}), whose keypoints mean nothing to {ours}"
-            )));
+            let (theirs, ours) = (head.bundle.name, bundle.name.clone());
+            return Err(ReenactError::OtherBundle { path: path.to_owned(), theirs, ours }.into());
         }
         let mut frames: Vec<(Duration, Option<DetectedFace>)> = Vec::new();
         for (i, line) in lines.enumerate() {

@@ -1,6 +1,7 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
 pub mod crop;
+pub mod detect;
 pub mod enlarge;
 pub mod face_layout;
 pub mod layers;

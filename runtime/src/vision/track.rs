@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use lkg_bundle::Manifest;
+use lkg_bundle::{Bundle, Manifest};
 use ndarray::Array4;
 
 use super::crop::Crop;
@@ -15,7 +15,7 @@ use super::face_layout::FaceLayout;
 use super::preprocess::Preprocessor;
 use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions};
-use crate::engine::Detector;
+use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
 
@@ -115,7 +115,26 @@ pub struct Tracked {
     pub network: Duration,
 }
 
-/// Finds a face and, if asked, follows it.
+/// Finds a face in frame after frame and follows it.
+///
+/// A followed face takes one run of the network a frame: the crop comes from the keypoints of the frame before. One that is
+/// lost is sought in the whole picture and in some tiles of it a frame.
+///
+/// ```
+/// # fn main() -> lkg_runtime::Result<()> {
+/// use std::time::Duration;
+///
+/// use lkg_runtime::{Bundle, EngineOptions, FaceTracker, TrackOptions};
+///
+/// let bundle = Bundle::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces64-edge"))?;
+/// let options = TrackOptions::live(bundle.manifest());
+/// let mut tracker = FaceTracker::open(&bundle, &EngineOptions::default(), options)?;
+/// let frame = image::RgbImage::new(320, 240);
+/// let tracked = tracker.track(&frame, Duration::from_millis(40))?;
+/// assert!(tracked.face.is_none(), "a black frame has no face");
+/// # Ok(())
+/// # }
+/// ```
 pub struct FaceTracker {
     detector: Detector,
     options: TrackOptions,
@@ -166,7 +185,16 @@ struct Clock {
 }
 
 impl FaceTracker {
+    /// A tracker with the detector of `bundle`, run as `engine` says.
+    ///
+    /// # Errors
+    /// Those of loading the detector, as of [`FaceDetector::new`](crate::FaceDetector::new).
+    pub fn open(bundle: &Bundle, engine: &EngineOptions, options: TrackOptions) -> Result<Self> {
+        Ok(Self::new(Detector::load(bundle, engine)?, options))
+    }
+
     /// A tracker that has seen nothing.
+    #[doc(hidden)]
     pub fn new(detector: Detector, options: TrackOptions) -> Self {
         let size = detector.size();
         Self {
@@ -183,6 +211,7 @@ impl FaceTracker {
     }
 
     /// The detector in use.
+    #[doc(hidden)]
     pub fn detector(&self) -> &Detector {
         &self.detector
     }
@@ -202,7 +231,7 @@ impl FaceTracker {
     /// Runs the network on an empty picture, so that the first picture does not wait for what a first run sets up.
     ///
     /// # Errors
-    /// Those of [`Detector::detect`].
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn warm_up(&mut self) -> Result<()> {
         for _ in 0..WARM_UP {
             self.detector.detect_view(self.input.view())?;
@@ -232,7 +261,7 @@ impl FaceTracker {
     /// to smoothing).
     ///
     /// # Errors
-    /// Those of [`Detector::detect`].
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn track(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         let mut clock = Clock::default();
         let size = picture.dimensions();

@@ -2,7 +2,6 @@
 
 mod args;
 mod page;
-mod sheet;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -15,7 +14,8 @@ use super::args::Common;
 use super::output::Output;
 use super::{clip, open_bundle, remark, serve};
 use crate::edit::{
-    Blend, Compositor, Donors, FaceModel, OpenedPhoto, Operation, SessionFile, Workspace, window_editor,
+    Blend, Compositor, Donors, FaceModel, OpenedPhoto, Operation, SessionFile, Workspace, draw_sheet,
+    window_editor,
 };
 use crate::error::{Error, Result};
 use crate::interrupt;
@@ -205,7 +205,7 @@ fn write(config: &Config, model: &mut FaceModel, opened: &OpenedPhoto, done: usi
         output.line(&format!("wrote picture: {}", out.display()))?;
     }
     if let Some(path) = sheet {
-        write_marked(path, &sheet::draw(model, opened, &mut compositor)?, origin)?;
+        write_marked(path, &draw_sheet(model, opened, &mut compositor)?, origin)?;
         output.line(&format!("wrote sheet: {}", path.display()))?;
     }
     if let Some(save) = save {

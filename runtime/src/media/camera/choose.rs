@@ -1,3 +1,4 @@
+#[cfg(feature = "camera")]
 use nokhwa::utils::FrameFormat;
 
 /// A pixel format that can be decoded.
@@ -27,6 +28,7 @@ impl PixelFormat {
         }
     }
 
+    #[cfg(feature = "camera")]
     pub(super) fn nokhwa(self) -> FrameFormat {
         match self {
             Self::Mjpg => FrameFormat::MJPEG,
