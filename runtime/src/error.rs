@@ -93,6 +93,9 @@ pub enum Error {
     #[cfg(feature = "serve")]
     #[error(transparent)]
     Serve(#[from] crate::serve::Error),
+    /// What is measured on, or a file of measurements, is wrong.
+    #[error(transparent)]
+    Bench(#[from] crate::bench::Error),
     /// The user stopped the program.
     #[error("interrupted")]
     Interrupted,

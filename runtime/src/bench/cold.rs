@@ -177,7 +177,7 @@ fn summary(starts: &[Start]) -> Option<Cold> {
 mod tests {
     use lkg_bundle::testing::write_tiny_bundle;
 
-    use super::super::executor::tests::Looks;
+    use super::super::testing::Looks;
     use super::*;
     use crate::engine::Provider;
 

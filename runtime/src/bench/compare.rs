@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::error::{Error, Result};
 use super::export::read_times;
 use super::report::BenchReport;
 use super::stats::{self, Ratio};
 use super::table::{Table, millis};
 use super::verdict::{MOST_OTHERS, MOST_SCATTER};
-use crate::error::{Error, Result};
 
 /// Most probability of a difference by chance that is still called a difference.
 const SIGNIFICANT: f64 = 0.05;
@@ -96,9 +96,10 @@ impl Side {
         let times = match &report.raw_times_file {
             Some(name) => {
                 let file = beside(path, name);
-                Some(read_times(&file).map_err(|e| {
-                    Error::Usage(format!("{e}; keep the file of single times beside {}", path.display()))
-                })?)
+                Some(
+                    read_times(&file)
+                        .map_err(|e| Error::TimesOf { report: path.to_owned(), source: Box::new(e) })?,
+                )
             }
             None => None,
         };
@@ -127,7 +128,7 @@ fn beside(report: &Path, name: &str) -> PathBuf {
 /// Compares two reports that `--json FILE` wrote.
 ///
 /// # Errors
-/// [`Error::Usage`]: one cannot be read, or they have nothing in common.
+/// One cannot be read, or they have nothing in common.
 pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
     let (first, second) = (Side::read(a)?, Side::read(b)?);
     let mut rows = Vec::new();
@@ -164,11 +165,7 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
             .map(|o| format!("{}: only in {}", o.name, b.display())),
     );
     if rows.is_empty() {
-        return Err(Error::Usage(format!(
-            "{} and {} measured nothing of the same name",
-            a.display(),
-            b.display()
-        )));
+        return Err(Error::NothingInCommon { a: a.to_owned(), b: b.to_owned() });
     }
     remarks.extend(differences(&first.report, &second.report));
     for (path, report) in [(a, &first.report), (b, &second.report)] {
@@ -255,7 +252,7 @@ impl Comparison {
 mod tests {
     use super::super::executor::Series;
     use super::super::export::{Exporter, Times};
-    use super::super::report::tests::{report, series};
+    use super::super::testing::{report, series};
     use super::*;
 
     /// Writes a report with its single times, and gives back its path.

@@ -10,6 +10,7 @@ use lkg_bundle::Bundle;
 use lkg_bundle::files::sha256_hex;
 use ndarray::Array2;
 
+use crate::bench;
 use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Noise};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -68,10 +69,7 @@ impl Material {
     /// It is a camera or cannot be read.
     pub fn file(spec: &SourceSpec) -> Result<Self> {
         let Some(path) = spec.path().filter(|_| !spec.takes_size()) else {
-            return Err(Error::Usage(format!(
-                "{}: not a file; a camera's own pace would be measured, so record it first: runtime webcam --out",
-                spec.for_people()
-            )));
+            return Err(bench::Error::NotFile(spec.for_people()).into());
         };
         let owned = spec.clone();
         let opener: Opener = Arc::new(move || media::open(&owned, &SourceOptions::default()));
@@ -82,7 +80,7 @@ impl Material {
             clip.push(encode(&captured.frame.picture)?);
         }
         if clip.is_empty() {
-            return Err(Error::Usage(format!("{spec}: it has no frames")));
+            return Err(bench::Error::NoFrames(spec.to_string()).into());
         }
         let id = sha256_hex(&clip.concat())[..16].to_owned();
         let description = source.describe();

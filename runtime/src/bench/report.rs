@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, Result};
 use super::executor::{Bounds, ms};
 use super::host::{Accelerator, Condition, Host};
 pub use super::results::{Cold, Frames, Live, LiveRow, Measurement, Overhead};
-use crate::error::{Error, Result};
 
 /// Name and version of the form of the report. A reader refuses another one.
 pub const SCHEMA: &str = "runtime-bench/1";
@@ -211,69 +211,27 @@ impl BenchReport {
     /// Reads a report that was written by `--json FILE`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it cannot be read or is something else.
+    /// It cannot be read or is something else.
     pub fn read(path: &Path) -> Result<Self> {
-        let refused = |reason: String| Error::Usage(format!("{}: {reason}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
-        let value: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|e| refused(format!("not a report of runtime bench --json: {e}")))?;
+        let not = |reason| Error::NotReport { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| not(Some(e)))?;
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             Some(other) => {
-                return Err(refused(format!(
-                    "its schema is {other}, this program reads {SCHEMA}; measure again"
-                )));
+                let theirs = other.to_owned();
+                return Err(Error::Schema { path: path.to_owned(), theirs, ours: SCHEMA });
             }
-            None => return Err(refused("not a report of runtime bench --json".to_owned())),
+            None => return Err(not(None)),
         }
-        serde_json::from_value(value).map_err(|e| refused(format!("not a whole report: {e}")))
+        serde_json::from_value(value).map_err(|source| Error::Incomplete { path: path.to_owned(), source })
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::time::Duration;
-
-    use super::super::executor::tests::{Looks, Mock};
-    use super::super::executor::{Bounds, Series, measure};
+mod tests {
+    use super::super::testing::{report, series};
     use super::*;
-
-    /// Series of mocks that take these microseconds again and again.
-    pub(in crate::bench) fn series(executors: &[(&'static str, &[u64])]) -> Vec<Series> {
-        let mut executors: Vec<_> = executors.iter().map(|(n, m)| Mock::boxed(n, m)).collect();
-        let time = Duration::from_secs(4);
-        let bounds = Bounds { warmup: Duration::ZERO, warmup_runs: 1, time, samples: 100, rounds: 8 };
-        measure(&mut executors, &bounds, &mut Looks::default()).unwrap().series
-    }
-
-    /// A report of these series that nothing is wrong with.
-    pub(in crate::bench) fn report(series: &[Series]) -> BenchReport {
-        BenchReport {
-            schema: SCHEMA.to_owned(),
-            tool: Tool { profile: "release".to_owned(), ..Tool::default() },
-            time_utc: "2026-01-02T03:04:05Z".to_owned(),
-            host: Host { cpu: "Some CPU".to_owned(), cores: 2, ..Host::default() },
-            conditions: Ends::default(),
-            accelerator: None,
-            runtime: Engine {
-                ort_version: "1.2.3".to_owned(),
-                provider_requested: "cpu".to_owned(),
-                providers_used: vec!["cpu".to_owned()],
-                ..Engine::default()
-            },
-            models: Vec::new(),
-            config: Config { min_seconds: 3.0, min_samples: 100, rounds: 8, ..Config::default() },
-            cold: None,
-            measurements: series.iter().filter_map(Measurement::of).collect(),
-            overheads: Vec::new(),
-            live: None,
-            memory: Memory::default(),
-            contention: Contention { others: Some(0.01), stolen: Some(0.0) },
-            raw_times_file: None,
-            warnings: Vec::new(),
-            verdict: Verdict { valid: true, reasons: Vec::new() },
-        }
-    }
 
     #[test]
     fn a_report_survives_its_file_and_others_are_refused() {

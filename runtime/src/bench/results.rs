@@ -194,7 +194,7 @@ pub struct LiveRow {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::series;
+    use super::super::testing::series;
     use super::*;
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::error::Error;
 use crate::engine::{EngineOptions, Precision, Provider};
 
 /// One `KEY=VALUE,VALUE...`.
@@ -78,14 +79,16 @@ pub struct Combination {
     pub suffix: String,
 }
 
-/// Every combination of the axes, the first axis slowest; what no axis says is as in `base` and `batch`. Axes of one
-/// kind are an error: one would be lost.
-pub fn combinations(axes: &[Axis], base: &EngineOptions, batch: usize) -> Result<Vec<Combination>, String> {
+/// Every combination of the axes, the first axis slowest; what no axis says is as in `base` and `batch`.
+///
+/// # Errors
+/// [`Error::RepeatedAxis`].
+pub fn combinations(axes: &[Axis], base: &EngineOptions, batch: usize) -> Result<Vec<Combination>, Error> {
     let mut all = vec![Combination { options: base.clone(), batch, suffix: String::new() }];
     for (i, axis) in axes.iter().enumerate() {
         let same = |other: &Axis| std::mem::discriminant(other) == std::mem::discriminant(axis);
         if axes[..i].iter().any(same) {
-            return Err("a key may be given once: threads=1,2 rather than threads=1 threads=2".to_owned());
+            return Err(Error::RepeatedAxis);
         }
         all = all.iter().flat_map(|c| vary(c, axis)).collect();
     }

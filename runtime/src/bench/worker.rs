@@ -1,4 +1,4 @@
-//! One of several programs that take turns, so that `scripts/bench-rivals` can hold this one against others in the
+//! One of several programs that take turns, so that `scripts/bench rivals` can hold this one against others in the
 //! same minutes. It says when it is ready, then makes one pass over the frames for every line that it is sent.
 
 use std::io::{BufRead, Write};
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::executor::ms;
 use super::{meter, workload};
+use crate::bench;
 use crate::engine::{BareRun, Detector, EngineOptions};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -63,19 +64,18 @@ type Passes = Box<dyn FnMut(&Frames) -> Result<Pass>>;
 
 /// The frames of a folder as they lie on disk.
 fn frames(dir: &Path) -> Result<Frames> {
-    let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
+    for entry in std::fs::read_dir(dir).map_err(bench::Error::read(dir))? {
+        let path = entry.map_err(bench::Error::read(dir))?.path();
         if path.extension().is_some_and(|e| e == "jpg") {
             paths.push(path);
         }
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(Error::Usage(format!("{}: no .jpg in this folder", dir.display())));
+        return Err(bench::Error::NoJpegs(dir.to_owned()).into());
     }
-    paths.iter().map(|p| std::fs::read(p).map_err(refused)).collect()
+    paths.iter().map(|p| Ok(std::fs::read(p).map_err(bench::Error::read(p))?)).collect()
 }
 
 fn decode(bytes: &[u8]) -> Result<RgbImage> {

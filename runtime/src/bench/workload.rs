@@ -8,6 +8,7 @@ use ndarray::{Array2, Array4, ArrayD};
 
 use super::executor::{Executor, Lap, Scope, Setting};
 use super::frames::Material;
+use crate::bench;
 use crate::engine::{
     Attempt, BareRun, Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latents, NetworkRunner,
     Noise, OrtRunner, default_threads,
@@ -303,7 +304,7 @@ impl Executor for Pipeline {
             ];
             return Ok(Lap { total, steps, item: index, found: tracked.face.is_some() });
         }
-        Err(crate::error::Error::Usage(format!("{}: it has no frames", self.description)))
+        Err(bench::Error::NoFrames(self.description.clone()).into())
     }
 }
 
@@ -311,8 +312,10 @@ impl Executor for Pipeline {
 mod tests {
     use lkg_bundle::testing::write_tiny_bundle;
 
-    use super::super::executor::{Bounds, measure, tests::Looks};
+    use super::super::executor::Bounds;
+    use super::super::measure::measure;
     use super::super::report::{Measurement, Overhead};
+    use super::super::testing::Looks;
     use super::*;
     use crate::engine::Provider;
 

@@ -10,11 +10,12 @@ use super::args::{BenchArgs, Common};
 use super::output::Output;
 use super::progress::Progress;
 use super::{REPORTED, open_bundle, remark};
-use crate::bench::executor::{Bounds, Executor, Measured, Reading, Watch, measure};
+use crate::bench::executor::{Bounds, Executor, Reading, Series, Watch};
 use crate::bench::export::{self, Exporter, Outputs};
 use crate::bench::frames::Material;
 use crate::bench::host::{Accelerator, Condition, Host};
 use crate::bench::live::{self, LiveOptions};
+use crate::bench::measure::{Measured, measure};
 use crate::bench::meter::{self, MachineTime, Meters};
 use crate::bench::report::{
     BenchReport, Config, Contention, Ends, Measurement, Memory, SCHEMA, Tool, Verdict,
@@ -192,7 +193,7 @@ impl<'a> Run<'a> {
     }
 
     /// Measures everything that was asked for, in the order: networks loaded, cold, warm, live.
-    fn all(self, times: Option<String>) -> Result<(BenchReport, Vec<crate::bench::executor::Series>)> {
+    fn all(self, times: Option<String>) -> Result<(BenchReport, Vec<Series>)> {
         let args = self.args;
         let time_utc = iso(&stamp(SystemTime::now()));
         let host = Host::read();

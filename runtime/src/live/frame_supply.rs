@@ -306,4 +306,4 @@ impl FrameSupply {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

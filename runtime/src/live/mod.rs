@@ -15,6 +15,8 @@ mod outputs;
 mod paint;
 mod report;
 mod run;
+#[cfg(test)]
+mod testing;
 mod view;
 mod viewer;
 

@@ -101,7 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::media::jpeg::tests::gradient;
+    use crate::media::testing::gradient;
 
     #[test]
     fn force_replaces_an_earlier_run_and_nothing_else() {

@@ -46,6 +46,8 @@ pub mod source;
 mod source_spec;
 #[cfg(feature = "video")]
 mod stdin;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(feature = "window")]
 pub mod window;
 #[cfg(feature = "video")]

@@ -112,7 +112,7 @@ fn natural_key(path: &Path) -> (Vec<(u64, String)>, PathBuf) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::jpeg::tests::gradient;
+    use crate::media::testing::gradient;
 
     #[test]
     fn pictures_come_in_the_order_of_their_numbers() {

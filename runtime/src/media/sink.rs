@@ -187,7 +187,7 @@ impl Sink for AviSink {
 mod tests {
     use super::*;
     use crate::media::Error;
-    use crate::media::jpeg::tests::gradient;
+    use crate::media::testing::gradient;
 
     fn open(path: &Path, force: bool) -> Result<Box<dyn Sink>> {
         open_output(&path.to_str().unwrap().parse()?, OutputOptions { force, fps: None })

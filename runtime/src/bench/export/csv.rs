@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::executor::{Series, ms};
 use super::super::report::BenchReport;
 use super::super::stats::Summary;
-use crate::error::{Error, Result};
+use crate::bench::error::{Error, Result};
 
 /// Name of the step that stands for a whole run.
 pub const TOTAL: &str = "total";
@@ -89,13 +89,12 @@ pub struct Time {
 /// Reads what [`times`] wrote: for each measurement its whole runs.
 ///
 /// # Errors
-/// [`Error::Usage`] if the file cannot be read or is something else.
+/// The file cannot be read or is something else.
 pub fn read_times(path: &Path) -> Result<BTreeMap<String, Vec<Time>>> {
-    let refused = |reason: &str| Error::Usage(format!("{}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| refused(&e.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
     let mut lines = text.lines();
     if lines.next() != Some(HEAD) {
-        return Err(refused("not a file of single times from runtime bench"));
+        return Err(Error::NotTimes(path.to_owned()));
     }
     let mut times: BTreeMap<String, Vec<Time>> = BTreeMap::new();
     for (i, line) in lines.enumerate() {
@@ -110,7 +109,7 @@ pub fn read_times(path: &Path) -> Result<BTreeMap<String, Vec<Time>>> {
             }
             _ => None,
         };
-        let (name, time) = parsed.ok_or_else(|| refused(&format!("line {}: cannot be read", i + 2)))?;
+        let (name, time) = parsed.ok_or_else(|| Error::TimesLine { path: path.to_owned(), line: i + 2 })?;
         times.entry(name.clone()).or_default().push(time);
     }
     Ok(times)
@@ -143,7 +142,7 @@ fn split(line: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::report::tests::{report, series};
+    use super::super::super::testing::{report, series};
     use super::*;
 
     #[test]

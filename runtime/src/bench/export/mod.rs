@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::executor::Series;
 use super::plot;
 use super::report::BenchReport;
+use crate::bench;
 use crate::error::{Error, Result};
 use crate::media::output::PendingFile;
 
@@ -102,7 +103,7 @@ impl Outputs {
     /// It is there already (unless `force`), its folder is not, or another output has its name.
     pub fn add(&mut self, path: &Path, exporter: impl Exporter + 'static, force: bool) -> Result<()> {
         if self.files.iter().any(|(file, _)| file.target() == path) {
-            return Err(Error::Usage(format!("{}: named for two outputs", path.display())));
+            return Err(bench::Error::NamedTwice(path.to_owned()).into());
         }
         self.files.push((PendingFile::create(path, force)?, Box::new(exporter)));
         Ok(())
@@ -125,7 +126,7 @@ impl Outputs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::{report, series};
+    use super::super::testing::{report, series};
     use super::*;
 
     #[test]

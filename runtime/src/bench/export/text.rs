@@ -200,7 +200,7 @@ pub fn markdown(report: &BenchReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::report::tests::{report, series};
+    use super::super::super::testing::{report, series};
     use super::super::super::verdict::judge;
     use super::*;
 

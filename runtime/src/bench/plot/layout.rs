@@ -171,7 +171,7 @@ fn is_sum(step: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::report::tests::{report, series};
+    use super::super::super::testing::{report, series};
     use super::super::scene::Shape;
     use super::*;
 

@@ -7,7 +7,7 @@ use crate::edit::{FaceModel, OpenedPhoto};
 use crate::engine::EngineOptions;
 use crate::frame::{DetectedFace as Seen, DetectedKeypoint};
 use crate::live::Layers;
-use crate::media::jpeg::tests::largest_difference;
+use crate::media::testing::largest_difference;
 use crate::reenact::{Drive, Gains, ReenactOptions};
 use crate::vision::crop::Crop;
 use crate::vision::track::Tracked;
