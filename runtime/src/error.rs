@@ -94,6 +94,7 @@ pub enum Error {
     #[error(transparent)]
     Serve(#[from] crate::serve::Error),
     /// What is measured on, or a file of measurements, is wrong.
+    #[cfg(feature = "bench")]
     #[error(transparent)]
     Bench(#[from] crate::bench::Error),
     /// The user stopped the program.
