@@ -152,7 +152,7 @@ impl Transaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::latents::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn a_transaction_and_its_inverse_leave_everything_as_it_was() {

@@ -166,7 +166,7 @@ fn posed(original: &FaceLatents, face: &FaceLatents) -> FaceLatents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::latents::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn what_is_gone_or_stands_in_for_another_does_not_bend_the_photo() {

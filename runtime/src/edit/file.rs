@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::edit::Donors;
-    use crate::edit::latents::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn a_session_survives_the_disk_and_another_bundles_is_refused() {

@@ -123,20 +123,9 @@ impl FaceLatents {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    pub(crate) const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16, tables: None };
-
-    /// A face whose numbers all differ.
-    pub(crate) fn face(shift: f32) -> FaceLatents {
-        FaceLatents::new(
-            vec![[-0.5 + shift, 0.1], [0.5, 0.2 + shift]],
-            vec![vec![shift, 1.0, 2.0], vec![3.0, 4.0 + shift, 5.0]],
-            vec![6.0 + shift, 7.0, 8.0],
-        )
-    }
+    use crate::edit::testing::{DIMS, face};
 
     #[test]
     fn what_a_file_may_hold_wrongly_is_named() {

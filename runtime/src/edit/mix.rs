@@ -27,7 +27,7 @@ impl FaceLatents {
 
 #[cfg(test)]
 mod tests {
-    use crate::edit::latents::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn the_ends_are_exact_and_the_middle_is_between() {

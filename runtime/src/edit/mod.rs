@@ -15,6 +15,8 @@ mod parts;
 mod photo_editor;
 mod session;
 mod sheet;
+#[cfg(test)]
+pub(crate) mod testing;
 mod warp;
 pub mod window_editor;
 mod workspace;
@@ -32,6 +34,3 @@ pub use photo_editor::PhotoEditor;
 pub use session::{Donors, Session};
 pub use sheet::draw_sheet;
 pub use workspace::Workspace;
-
-#[cfg(test)]
-pub(crate) use parts::tests as parts_tests;

@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_changed_look_belongs_to_its_part_and_a_background_to_what_is_no_part() {
-        let before = crate::edit::latents::tests::face(0.0);
+        let before = crate::edit::testing::face(0.0);
         let region = |change: &dyn Fn(&mut FaceLatents)| {
             let mut after = before.clone();
             change(&mut after);

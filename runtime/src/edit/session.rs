@@ -170,8 +170,8 @@ impl Session {
 mod tests {
     use super::*;
     use crate::edit::EditError;
-    use crate::edit::latents::tests::face;
-    use crate::edit::parts::tests::named_manifest;
+    use crate::edit::testing::face;
+    use crate::edit::testing::named_manifest;
 
     fn donors<'a>() -> Donors<'a> {
         Donors::new(|name| match name {

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::frame::DetectedKeypoint;
     use crate::vision::crop::Crop;
-    use crate::vision::overlay::tests::manifest;
+    use crate::vision::testing::manifest;
 
     /// How much of the picture is drawn on, in sums of its bytes.
     fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {

@@ -94,6 +94,7 @@ impl Viewer for Display {
 }
 
 /// What a key asks for.
+#[cfg(feature = "window")]
 fn command(key: Key) -> Option<Command> {
     match key {
         Key::Q | Key::Escape => Some(Command::Quit),

@@ -46,7 +46,7 @@ pub mod source;
 mod source_spec;
 #[cfg(feature = "video")]
 mod stdin;
-#[cfg(test)]
+#[cfg(all(test, feature = "video"))]
 pub(crate) mod testing;
 #[cfg(feature = "window")]
 pub mod window;

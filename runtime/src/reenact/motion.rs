@@ -179,7 +179,7 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::parts_tests::named_manifest;
+    use crate::edit::testing::named_manifest;
 
     const FROM: [[f32; 2]; 4] = [[-0.5, -0.2], [0.4, -0.3], [0.1, 0.1], [0.0, 0.7]];
 

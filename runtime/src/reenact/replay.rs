@@ -183,7 +183,7 @@ mod tests {
 
     use super::*;
     use crate::media::sink::{Shown, Sink};
-    use crate::vision::overlay::tests::manifest;
+    use crate::vision::testing::manifest;
 
     fn id(name: &str) -> BundleId {
         BundleId { name: name.to_owned(), sha256: name.to_owned() }

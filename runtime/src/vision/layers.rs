@@ -71,7 +71,7 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::vision::overlay::tests::manifest;
+    use crate::vision::testing::manifest;
 
     #[test]
     fn heat_falls_as_the_generators_does() {

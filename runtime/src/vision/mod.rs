@@ -11,5 +11,7 @@ pub mod preprocess;
 mod search;
 pub(crate) mod similarity;
 pub mod smooth;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 pub mod track;

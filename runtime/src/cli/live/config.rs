@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_filter_is_tuned_or_left_out() {
-        let manifest = crate::vision::overlay::tests::manifest(2);
+        let manifest = crate::vision::testing::manifest(2);
         let smooth = |line: &str| resolve(line, &[]).unwrap().track_options(&manifest).smooth;
         assert_eq!(smooth(""), Some(OneEuroOptions::default()));
         let tuned = OneEuroOptions { min_cutoff: 1.5, beta: 0.0, ..OneEuroOptions::default() };

@@ -11,7 +11,7 @@ use crate::live::testing::{Act, scripts};
 use crate::media;
 use crate::media::sink::Written;
 use crate::vision::crop::Crop;
-use crate::vision::overlay::tests::manifest;
+use crate::vision::testing::manifest;
 use crate::vision::track::Tracked;
 
 /// Finds a face with one keypoint in the middle of every picture, and takes a while.

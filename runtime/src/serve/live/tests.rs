@@ -13,7 +13,7 @@ use crate::live::{Command, Status, Switch, Switches, Viewer};
 use crate::media::jpeg;
 use crate::media::sink::Shown;
 use crate::serve::{Access, Error};
-use crate::vision::overlay::tests::manifest;
+use crate::vision::testing::manifest;
 
 const TOKEN: &str = "0123456789abcdef";
 
