@@ -102,7 +102,7 @@ fn engine(wanted: Provider) -> Vec<Check> {
             (Some(reason), provider) => {
                 let (state, otherwise) = match provider == wanted {
                     true => (State::Failed, "or choose another with --provider"),
-                    false => (State::Absent, "otherwise nothing, other providers do without"),
+                    false => (State::Absent, "otherwise nothing: other providers work without it"),
                 };
                 let fix = fix.unwrap_or_else(|| {
                     "for an NVIDIA GPU name an ONNX Runtime that is made for it in ORT_DYLIB_PATH".to_owned()

@@ -43,6 +43,9 @@ impl fmt::Display for Driver {
     }
 }
 
+/// Heading of how the driver's motion is taken over.
+const MOTION: &str = "Motion";
+
 /// Arguments of `reenact`.
 #[derive(Debug, Args)]
 pub struct ReenactArgs {
@@ -66,33 +69,33 @@ pub struct ReenactArgs {
     #[arg(long, alias = "paste", value_name = "VIEW", default_value = "beside")]
     pub view: View,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them
-    #[arg(long, value_name = "WHICH", default_value = "all")]
+    #[arg(long, value_name = "WHICH", default_value = "all", help_heading = MOTION)]
     pub drive: Drive,
-    /// By what motion is multiplied, 0 to 3. Keypoints stop where their layout leaves what 99 % of the generator's own stay
-    /// within (Mahalanobis distance)
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    /// Factor of the driver's motion, 0 to 3. Keypoints are kept within what 99 % of the generator's own layouts reach
+    /// (Mahalanobis distance)
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain: f32,
-    /// The same for the motion of the head alone [default: --gain]
-    #[arg(long, value_name = "G", value_parser = gain)]
+    /// Factor of the head's motion [default: --gain]
+    #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_pose: Option<f32>,
-    /// How much of the head's way across the driver's picture the face goes along, 0 to 1: the square shows little room
-    #[arg(long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval)]
+    /// Share, 0 to 1, of the head's way across the driver's picture that the face follows: its square leaves little room
+    #[arg(long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval, help_heading = MOTION)]
     pub gain_shift: f32,
-    /// The same as --gain for what the parts do besides [default: --gain]
-    #[arg(long, value_name = "G", value_parser = gain)]
+    /// Factor of what parts do beside the head's motion [default: --gain]
+    #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_parts: Option<f32>,
-    /// The same for single parts or groups, in place of --gain-parts, e.g. eyes=1.5
-    #[arg(long, value_name = "PART=G", value_parser = gain_of)]
+    /// Factor for a single part or group, in place of --gain-parts, e.g. eyes=1.5
+    #[arg(long, value_name = "PART=G", value_parser = gain_of, help_heading = MOTION)]
     pub gain_of: Vec<(Parts, f32)>,
-    /// What all motion across is multiplied by besides, but for the head's turn and scale
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    /// A further factor of all motion across, except the head's turn and scale
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_x: f32,
-    /// The same for motion up and down
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    /// A further factor of all motion up and down, with the same exception
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_y: f32,
-    /// Take the driver's keypoints themselves; without it their motion against a neutral face, which the first steady
-    /// second is (key c: what was seen last)
-    #[arg(long)]
+    /// Use the driver's keypoints as they are. Without it their motion relative to the driver's neutral face is used: the
+    /// first steady second, or with key c the latest
+    #[arg(long, help_heading = MOTION)]
     pub absolute: bool,
     /// Save the driver's motion, keypoints without a picture
     #[arg(long, value_name = "FILE.jsonl")]

@@ -6,17 +6,20 @@ use clap::Args;
 
 use crate::serve::Access;
 
+/// Heading of what is asked of a page.
+pub(super) const PAGE: &str = "Page";
+
 /// Where a page is served, and for whom.
 #[derive(Clone, Debug, Default, Args)]
 pub struct ServeArgs {
     /// Serve a page to browsers on this machine; other arguments without a flag go before it [default port: 8080]
-    #[arg(long, value_name = "PORT", num_args = 0..=1, value_parser = port)]
+    #[arg(long, help_heading = PAGE, value_name = "PORT", num_args = 0..=1, value_parser = port)]
     pub serve: Option<Option<u16>>,
     /// Serve the page at this address of the machine, for others too; a token is made unless one is given
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, help_heading = PAGE, value_name = "ADDRESS")]
     pub listen: Option<IpAddr>,
     /// What whoever opens the page must give, 8 letters or more
-    #[arg(long, value_name = "TOKEN", env = "LKG_TOKEN", hide_env_values = true, value_parser = token)]
+    #[arg(long, help_heading = PAGE, value_name = "TOKEN", env = "LKG_TOKEN", hide_env_values = true, value_parser = token)]
     pub token: Option<String>,
 }
 

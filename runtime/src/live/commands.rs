@@ -28,7 +28,7 @@ impl LiveLoop<'_> {
                 Command::Mirror => (Switch::Mirror, !p.mirror),
                 Command::Record => (Switch::Recording, !p.outputs.is_recording()),
                 Command::HeatMaps => (Switch::HeatMaps, !p.layers.heat_maps),
-                Command::Square => (Switch::Square, !p.layers.square),
+                Command::Crop => (Switch::Crop, !p.layers.crop),
                 Command::Set(switch, on) => (switch, on),
                 Command::NextCamera => {
                     if !self.supply.change() {
@@ -53,7 +53,7 @@ impl LiveLoop<'_> {
             Switch::Mirror => p.mirror = on,
             Switch::Overlay => p.layers.keypoints = on,
             Switch::HeatMaps => p.layers.heat_maps = on,
-            Switch::Square => p.layers.square = on,
+            Switch::Crop => p.layers.crop = on,
             Switch::Numbers => p.numbers = on,
             Switch::Smoothing => {
                 self.finder.smooth(on);
@@ -102,7 +102,7 @@ impl LiveLoop<'_> {
                 pause: p.paused,
                 overlay: p.layers.keypoints,
                 heat_maps: p.layers.heat_maps,
-                square: p.layers.square,
+                crop: p.layers.crop,
                 smoothing: self.finder.is_smoothing(),
                 numbers: p.numbers,
                 recording: p.outputs.is_recording(),

@@ -30,7 +30,7 @@ pub enum Command {
     /// Show or hide the heat maps.
     HeatMaps,
     /// Show or hide the crop that the detector sees.
-    Square,
+    Crop,
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
 }
@@ -60,7 +60,8 @@ pub enum Switch {
     /// Their heat maps drawn.
     HeatMaps,
     /// The crop that the detector sees drawn.
-    Square,
+    #[serde(rename = "square")]
+    Crop,
     /// Keypoints filtered over time.
     Smoothing,
     /// Rate and latency written on the picture.
@@ -77,7 +78,8 @@ pub struct Switches {
     pub pause: bool,
     pub overlay: bool,
     pub heat_maps: bool,
-    pub square: bool,
+    #[serde(rename = "square")]
+    pub crop: bool,
     pub smoothing: bool,
     pub numbers: bool,
     pub recording: bool,

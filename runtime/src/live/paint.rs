@@ -31,12 +31,12 @@ pub struct Layers {
     /// Their heat maps.
     pub heat_maps: bool,
     /// The crop that the detector saw.
-    pub square: bool,
+    pub crop: bool,
 }
 
 impl Default for Layers {
     fn default() -> Self {
-        Self { keypoints: true, heat_maps: false, square: false }
+        Self { keypoints: true, heat_maps: false, crop: false }
     }
 }
 
@@ -110,7 +110,7 @@ impl Painter for Overlay<'_> {
         let marks = Marks {
             face,
             heat: layers.heat_maps.then_some(&tracked.crop),
-            square: layers.square.then_some(&tracked.crop),
+            crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
         self.view = view;

@@ -19,7 +19,7 @@ pub(crate) struct Marks<'a> {
     /// The crop that gives its heat maps their size, if they are drawn.
     pub heat: Option<&'a Crop>,
     /// The crop that the detector saw, if it is drawn.
-    pub square: Option<&'a Crop>,
+    pub crop: Option<&'a Crop>,
 }
 
 impl<'a> Marks<'a> {
@@ -66,7 +66,7 @@ impl View {
             }
             self.pen.draw(canvas, &self.placed, manifest, strength);
         }
-        if let Some(crop) = marks.square {
+        if let Some(crop) = marks.crop {
             layers::draw_square(canvas, crop, factor, mirror);
         }
     }

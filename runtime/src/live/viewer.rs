@@ -108,7 +108,7 @@ fn command(key: Key) -> Option<Command> {
         Key::R => Some(Command::Record),
         Key::N => Some(Command::NextCamera),
         Key::T => Some(Command::HeatMaps),
-        Key::B => Some(Command::Square),
+        Key::B => Some(Command::Crop),
         _ => None,
     }
 }

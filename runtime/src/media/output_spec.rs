@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_refused_with_its_kind() {
-        for text in ["clip.xyz", "still.png", "", "..", "https://127.0.0.1/x.y"] {
+        for text in ["clip.xyz", "still.png", "", "https://127.0.0.1/x.y"] {
             assert!(matches!(text.parse::<OutputSpec>(), Err(Error::UnknownOutput(_))), "{text}");
         }
         for text in ["http://camera.example:80", "http://127.0.0.1:80/page", "http://", "http://:80"] {

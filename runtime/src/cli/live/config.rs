@@ -100,10 +100,10 @@ impl LiveConfig {
     pub fn resolve(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -> Result<Self> {
         let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
         if args.size.is_some() && !source.is_some_and(SourceSpec::takes_size) {
-            return refuse("--size is what to ask of a camera; the source is a file or folder");
+            return refuse("--size is what to ask of a camera, and frames come from a file or folder");
         }
         if args.r#loop && source == Some(&SourceSpec::Stdin) {
-            return refuse("--loop needs a source that can be read again; standard input cannot");
+            return refuse("--loop needs what can be read again; standard input cannot");
         }
         if args.sheet.as_ref().is_some_and(|s| !s.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")))
         {
@@ -195,7 +195,7 @@ fn check_files(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -
             return Err(Error::Usage(format!("{}: named for two outputs", output.display())));
         }
         if inputs.iter().any(|input| *input == output || same_file(input, output)) {
-            return Err(Error::Usage(format!("{}: both source and output", output.display())));
+            return Err(Error::Usage(format!("{}: both read and written", output.display())));
         }
     }
     Ok(())

@@ -335,8 +335,8 @@ fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
 }
 
 #[test]
-fn keys_show_heat_maps_and_the_square_and_hide_them_again() {
-    let keys = [Command::HeatMaps, Command::HeatMaps, Command::Square, Command::Square];
+fn keys_show_heat_maps_and_the_crop_and_hide_them_again() {
+    let keys = [Command::HeatMaps, Command::HeatMaps, Command::Crop, Command::Crop];
     let presses = keys.into_iter().enumerate().map(|(i, command)| (i + 1, command)).collect();
     let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
     assert_eq!(outcome.report.unwrap().frames, 5);
@@ -344,7 +344,7 @@ fn keys_show_heat_maps_and_the_square_and_hide_them_again() {
     // Below the numbers, which change all the time.
     let lower = |i: usize| seen.pictures[i].as_raw().split_at(seen.pictures[i].len() / 2).1;
     assert!(lower(0) != lower(1) && lower(0) == lower(2), "heat maps");
-    assert!(lower(0) != lower(3) && lower(0) == lower(4), "square");
+    assert!(lower(0) != lower(3) && lower(0) == lower(4), "crop");
 }
 
 /// A run with a single output of which the second write fails.

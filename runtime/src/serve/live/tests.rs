@@ -107,7 +107,7 @@ const SWITCHES: Switches = Switches {
     pause: false,
     overlay: true,
     heat_maps: false,
-    square: false,
+    crop: false,
     smoothing: true,
     numbers: true,
     recording: false,
@@ -170,6 +170,7 @@ fn switches_reach_the_loop() {
     let ours = format!("http://{address}");
     assert_eq!(post("/switch?name=overlay&on=0", &ours), 204);
     assert_eq!(post("/switch?name=recording&on=1", &ours), 204);
+    assert_eq!(post("/switch?name=square&on=1", &ours), 204);
     assert_eq!(post("/switch?name=overlay&on=0", "http://evil.example"), 403);
     assert_eq!(post("/switch?name=quit&on=1", &ours), 400);
     assert_eq!(post("/switch?name=mirror", &ours), 400);
@@ -180,6 +181,7 @@ fn switches_reach_the_loop() {
     let commands = [
         Command::Set(Switch::Overlay, false),
         Command::Set(Switch::Recording, true),
+        Command::Set(Switch::Crop, true),
         Command::NextFace,
         Command::Calibrate,
     ];
@@ -188,6 +190,7 @@ fn switches_reach_the_loop() {
     page.report(&status(Switches { overlay: false, ..SWITCHES }));
     show(&mut page, 1, (16, 16));
     let facts = Watcher::new(&page).next().1;
+    assert_eq!(facts["run"]["switches"]["square"], false, "the crop's first name");
     assert_eq!(
         (&facts["run"]["switches"]["overlay"], &facts["run"]["switches"]["mirror"]),
         (&false.into(), &false.into())
