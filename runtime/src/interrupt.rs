@@ -1,4 +1,4 @@
-//! Ctrl-C as a flag that loops look at, so that nothing is left half-written.
+//! Ctrl-C as a flag that loops check, so that nothing is left half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,14 +6,15 @@ use crate::error::{Error, Result};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes Ctrl-C (and SIGTERM, SIGHUP) set the flag; a second one ends the process at once with code 130.
+/// Makes Ctrl-C (and SIGTERM, SIGHUP) set the flag; a second one ends the process at once with code 130, after `cleanup`.
 ///
 /// # Errors
 /// [`Error::Io`] if the handler cannot be set, for instance because one is set already.
-pub fn install() -> Result<()> {
-    ctrlc::set_handler(|| {
+#[cfg(feature = "cli")]
+pub fn install(cleanup: fn()) -> Result<()> {
+    ctrlc::set_handler(move || {
         if REQUESTED.swap(true, Ordering::SeqCst) {
-            crate::media::child::kill_all();
+            cleanup();
             std::process::exit(130);
         }
     })
