@@ -2,11 +2,12 @@
 //!
 //! A *bundle* is a self-contained directory of ONNX networks, a manifest, golden tensors and a model card.
 //! This crate owns everything that the half that writes bundles (`trainer`) and the half that runs them
-//! (`runtime`) must agree on: the [manifest](manifest), the [tensor names and shapes](contract), the
+//! (`runtime`) must agree on: the [manifest], the [tensor names and shapes](contract), the
 //! [coordinate and colour conventions](conventions), [checksums](bundle) and the [golden check](golden).
 //! It depends on neither libtorch nor ONNX Runtime.
 
 pub mod bundle;
+pub mod cache;
 pub mod contract;
 pub mod conventions;
 mod error;
@@ -14,6 +15,7 @@ pub mod files;
 pub mod golden;
 pub mod manifest;
 pub mod onnx;
+pub mod onnx_runtime;
 pub mod operators;
 #[cfg(feature = "testing")]
 pub mod testing;

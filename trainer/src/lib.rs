@@ -4,7 +4,6 @@
 //! checkpoints, `meaning` finds what keypoints stand for, `export` writes bundles, `eval` measures, `plot` draws; `cli`
 //! is the only part that knows of a command line.
 
-mod cache;
 pub mod cli;
 pub mod config;
 pub mod dataset;

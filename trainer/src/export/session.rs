@@ -1,21 +1,16 @@
-//! ONNX Runtime for the exporter: finds the library, loads it once, runs a graph on the CPU.
+//! ONNX Runtime for the exporter: loads the library once, runs a graph on the CPU.
 
 use std::env;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use lkg_bundle::golden::Tensor;
-use lkg_bundle::{Bundle, Network};
+use lkg_bundle::{Bundle, Network, onnx_runtime};
 use ort::environment::Environment;
 use ort::session::SessionInputValue;
 use ort::value::TensorRef;
 
 use super::Tensors;
-use crate::cache;
 use crate::error::{Error, Result};
-
-/// Where `scripts/setup` puts the library inside the cache.
-const LIBRARY_DIR: &str = "onnxruntime/lib";
 
 /// One process has one environment, made at the first use; a failure is kept, since a second try can't end better.
 static ENVIRONMENT: OnceLock<std::result::Result<Environment, String>> = OnceLock::new();
@@ -108,8 +103,11 @@ fn fail(network: Network) -> impl Fn(ort::Error) -> Error {
 /// The environment, loading the library at the first call.
 fn environment() -> Result<&'static Environment> {
     let loaded = ENVIRONMENT.get_or_init(|| {
-        let library = find_library()?;
+        // First, as the search may load a library of the system's.
         disable_telemetry();
+        let library = onnx_runtime::find(system_has).map_err(|e| {
+            format!("{e}; run `scripts/setup runtime`, or name the library in ORT_DYLIB_PATH")
+        })?;
         ort::init_from(&library)
             .map_err(|e| e.to_string())?
             .with_telemetry(false)
@@ -130,43 +128,16 @@ fn disable_telemetry() {
     }
 }
 
-/// The library: `ORT_DYLIB_PATH`, or the one in the cache.
-fn find_library() -> std::result::Result<PathBuf, String> {
-    if let Some(path) = env::var_os("ORT_DYLIB_PATH").filter(|v| !v.is_empty()) {
-        return Ok(path.into());
-    }
-    let mut caches = cache::folders().into_iter();
-    caches.find_map(|cache| library_in(&cache.join(LIBRARY_DIR))).ok_or_else(|| {
-        "libonnxruntime not found; run `scripts/setup runtime`, or name the library in ORT_DYLIB_PATH"
-            .to_owned()
-    })
-}
-
-/// The newest library in `dir`, by name.
-fn library_in(dir: &Path) -> Option<PathBuf> {
-    let is_library = |name: &str| name.starts_with("libonnxruntime.") || name == "onnxruntime.dll";
-    std::fs::read_dir(dir)
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().and_then(|n| n.to_str()).is_some_and(is_library))
-        .max()
-        .and_then(|path| std::path::absolute(path).ok())
+/// Whether the system's loader knows a library of this name.
+#[expect(unsafe_code, reason = "only loading it tells")]
+fn system_has(name: &str) -> bool {
+    // SAFETY: loading ONNX Runtime runs its own initialisers only, and it is about to be loaded for good anyway.
+    unsafe { libloading::Library::new(name) }.is_ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_library_is_told_from_its_companions() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(library_in(dir.path()), None);
-        assert_eq!(library_in(&dir.path().join("absent")), None);
-        for name in ["libonnxruntime.so.1.31.1", "libonnxruntime_providers_shared.so", "notes.txt"] {
-            std::fs::write(dir.path().join(name), "").unwrap();
-        }
-        assert_eq!(library_in(dir.path()), Some(dir.path().join("libonnxruntime.so.1.31.1")));
-    }
 
     #[test]
     fn what_is_not_a_graph_is_refused_with_the_networks_name() {

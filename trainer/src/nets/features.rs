@@ -6,12 +6,12 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use lkg_bundle::cache;
 use lkg_bundle::files::sha256_hex;
 use tch::{Device, Kind, Tensor};
 
 use super::interpreter::Interpreter;
 use super::resize::resize;
-use crate::cache;
 use crate::error::{Error, Result};
 
 /// Where `scripts/setup features` puts the file inside the cache.

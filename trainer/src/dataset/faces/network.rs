@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use lkg_bundle::cache;
 use lkg_bundle::conventions::colour_to_byte;
 use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPropertyKey, Shape, Tensor};
 
-use crate::cache;
 use crate::error::{Error, Result};
 
 /// Numbers in a noise vector and in a style.
