@@ -10,7 +10,7 @@ mod paths;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use paths::{Reference, references};
+use paths::{Reference, Source};
 use workspace_tests::checkout;
 
 /// One crate's folders, or one folder's, in layers.
@@ -78,10 +78,14 @@ impl Table {
         path.first().map(String::as_str)
     }
 
-    fn arrows(&self, references: &[Reference]) -> Arrows {
-        let known: BTreeSet<&str> = references.iter().filter_map(|r| self.folder(&r.module)).collect();
+    fn folders<'a>(&self, source: &'a Source) -> BTreeSet<&'a str> {
+        source.modules.iter().filter_map(|module| self.folder(module)).collect()
+    }
+
+    fn arrows(&self, source: &Source) -> Arrows {
+        let known = self.folders(source);
         let mut arrows = Arrows::new();
-        for reference in references {
+        for reference in &source.references {
             let Some(from) = self.folder(&reference.module) else { continue };
             // What a root itself defines or hands on has no layer.
             let Some(to) = self.folder(&reference.target).filter(|to| known.contains(to)) else { continue };
@@ -97,9 +101,8 @@ impl Table {
     }
 
     /// Everything wrong with the arrows, a line each.
-    fn faults(&self, references: &[Reference], arrows: &Arrows) -> Vec<String> {
-        let name = self.name();
-        let folders: BTreeSet<&str> = references.iter().filter_map(|r| self.folder(&r.module)).collect();
+    fn faults(&self, source: &Source, arrows: &Arrows) -> Vec<String> {
+        let (name, folders) = (self.name(), self.folders(source));
         let missing = folders.iter().filter(|f| self.layer(f).is_none());
         let mut faults: Vec<String> =
             missing.map(|f| format!("{name}/{f} is in no layer of the table")).collect();
@@ -127,8 +130,9 @@ impl Table {
         for (i, layer) in self.layers.iter().enumerate() {
             let names: Vec<String> = layer.iter().map(|f| format!("`{f}`")).collect();
             let below = match i {
-                0 => "nothing below".to_owned(),
+                0 => "no other".to_owned(),
                 1 => "layer 1".to_owned(),
+                2 => "layers 1 and 2".to_owned(),
                 _ => format!("layers 1 to {i}"),
             };
             writeln!(text, "| {} | {} | {below} |", i + 1, names.join(", ")).unwrap();
@@ -188,11 +192,11 @@ fn way<'a>(arrows: &'a Arrows, from: &'a str, to: &str) -> Option<Vec<&'a str>> 
 fn no_arrow_runs_back_and_there_is_no_circle() {
     let mut faults = Vec::new();
     for table in TABLES {
-        let references = references(&checkout::root(), table.source);
-        assert!(references.len() > 100, "{}: {} paths read", table.source, references.len());
-        let arrows = table.arrows(&references);
+        let source = paths::read(&checkout::root(), table.source);
+        assert!(source.references.len() > 100, "{}: {} paths read", table.source, source.references.len());
+        let arrows = table.arrows(&source);
         println!("{}", table.listing(&arrows));
-        faults.extend(table.faults(&references, &arrows));
+        faults.extend(table.faults(&source, &arrows));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
@@ -223,8 +227,8 @@ mod made_up {
             fs::write(path, text).unwrap();
         }
         let table = Table { source: "src", inside: None, layers: &[&["low", "base"], &["high"]] };
-        let references = references(dir.path(), "src");
-        table.faults(&references, &table.arrows(&references))
+        let source = paths::read(dir.path(), "src");
+        table.faults(&source, &table.arrows(&source))
     }
 
     fn of_low(low: &str) -> Vec<String> {

@@ -22,22 +22,31 @@ pub struct Reference {
     pub target: Vec<String>,
 }
 
-/// Every path in the crate whose `lib.rs` lies in `source` under `root`, but for what only its tests use. Names that the
-/// crate's root hands on are followed to where they come from.
-pub fn references(root: &Path, source: &str) -> Vec<Reference> {
-    let mut reader = Reader { root: root.to_owned(), found: Vec::new() };
+/// A crate's modules and the paths in them.
+pub struct Source {
+    /// Every module, from the crate's root.
+    pub modules: Vec<Vec<String>>,
+    /// Every path.
+    pub references: Vec<Reference>,
+}
+
+/// Reads the crate whose `lib.rs` lies in `source` under `root`, but for what only its tests use. Names that the crate's
+/// root hands on are followed to where they come from.
+pub fn read(root: &Path, source: &str) -> Source {
+    let read = Source { modules: Vec::new(), references: Vec::new() };
+    let mut reader = Reader { root: root.to_owned(), source: read };
     let handed_on = reader.read(&PathBuf::from(source).join("lib.rs"), &mut Vec::new());
-    for reference in &mut reader.found {
+    for reference in &mut reader.source.references {
         if let Some(origin) = reference.target.first().and_then(|name| handed_on.get(name)) {
             reference.target.splice(..1, origin.iter().cloned());
         }
     }
-    reader.found
+    reader.source
 }
 
 struct Reader {
     root: PathBuf,
-    found: Vec<Reference>,
+    source: Source,
 }
 
 impl Reader {
@@ -92,7 +101,7 @@ impl Visitor<'_> {
         }
         target.extend_from_slice(rest);
         let (file, module) = (self.file.clone(), self.module.clone());
-        self.reader.found.push(Reference { file, line, module, target });
+        self.reader.source.references.push(Reference { file, line, module, target });
     }
 
     /// Paths among tokens that are not parsed: arguments of macros and attributes.
@@ -160,6 +169,7 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         let name = item.ident.to_string();
         self.module.push(name.clone());
+        self.reader.source.modules.push(self.module.clone());
         match &item.content {
             Some((_, items)) => {
                 self.folder.push(&name);
