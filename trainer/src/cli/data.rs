@@ -2,17 +2,18 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::harden::HardenArguments;
+use super::corrupt::CorruptArguments;
+use super::json;
 use crate::dataset::disk;
 use crate::dataset::faces::{self, Faces};
 use crate::dataset::import::{HoldOut, Import, import};
-use crate::dataset::inspect::{Report, inspect, sheet};
-use crate::dataset::landmarks::{self, Landmarks};
+use crate::dataset::inspect::{Inspection, inspect, sheet};
+use crate::dataset::landmark_set::{self, LandmarkSet};
 use crate::dataset::layout::{Fit, Layout, Options};
-use crate::dataset::pack::{Left, Manifest};
+use crate::dataset::pack::{LeftOut, Manifest};
 use crate::error::{Error, Result};
 
-/// Left-out pictures named one by one before the rest is only counted.
+/// LeftOut-out pictures named one by one before the rest is only counted.
 const NAMED: usize = 10;
 
 #[derive(Debug, Args)]
@@ -27,15 +28,17 @@ enum What {
     Import(ImportArguments),
     /// Count pictures, find broken and repeated ones, measure colours, draw a contact sheet.
     Inspect(Inspect),
-    /// Write a set with landmarks in the form that `trainer evaluate landmarks` reads.
+    /// Write a set with landmarks in the form that `trainer eval landmarks` reads.
     Landmarks(LandmarksArguments),
-    /// Write harder versions of a set with landmarks: small, dark, blurred, noisy and half hidden faces to test on.
-    Harden(HardenArguments),
+    /// Write corrupted versions of a set with landmarks to test on: small, dark, blurred, noisy and occluded faces.
+    #[command(alias = "harden")]
+    Corrupt(CorruptArguments),
     /// Render faces of people who do not exist, to train on (`scripts/setup faces` fetches what draws them).
     Faces(FacesArguments),
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer data import photos/ faces.pack --size 256 --hold-out 500")]
 struct ImportArguments {
     /// Folders, zips or pictures.
     #[arg(required = true, value_name = "SOURCE")]
@@ -60,6 +63,7 @@ struct ImportArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is collected and cut")]
 struct CollectArguments {
     /// How the set is laid out: auto, plain, celeba (with MAFL's lists), ffhq or cub.
     #[arg(long, default_value = "auto", value_parser = parse_layout)]
@@ -88,6 +92,7 @@ struct CollectArguments {
 struct LayoutArgument(Option<Layout>);
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer data inspect faces.pack --verify --sheet sheet.png")]
 struct Inspect {
     /// Packs, folders, zips or pictures.
     #[arg(required = true)]
@@ -107,6 +112,7 @@ struct Inspect {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer data landmarks celeba/ landmarks/wild --wild")]
 struct LandmarksArguments {
     /// The folder of the set.
     source: PathBuf,
@@ -120,6 +126,7 @@ struct LandmarksArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer data faces 20000 rendered/")]
 struct FacesArguments {
     /// Pictures that OUT shall hold; those in it count. The same command carries on after Ctrl-C.
     #[arg(value_name = "N")]
@@ -192,7 +199,7 @@ impl Data {
             What::Import(arguments) => arguments.run(),
             What::Inspect(arguments) => arguments.run(),
             What::Landmarks(arguments) => arguments.run(),
-            What::Harden(arguments) => arguments.run(),
+            What::Corrupt(arguments) => arguments.run(),
             What::Faces(arguments) => arguments.run(),
         }
     }
@@ -217,7 +224,7 @@ impl ImportArguments {
             content.pictures.iter().filter(|p| p.crop.width.min(p.crop.height) < self.size).count();
         if enlarged > 0 {
             eprintln!(
-                "warning: {enlarged} pictures have fewer than {} px and were enlarged, which blurs them: a smaller --size, or larger pictures, mend that",
+                "warning: {enlarged} pictures have fewer than {} px and were enlarged, which blurs them: a smaller --size, or larger pictures, avoid that",
                 self.size
             );
         }
@@ -257,7 +264,7 @@ fn bytes(manifest: &Manifest) -> u64 {
     each * manifest.content.pictures.len() as u64
 }
 
-fn warn(what: &str, left: &[Left]) {
+fn warn(what: &str, left: &[LeftOut]) {
     for l in left.iter().take(NAMED) {
         eprintln!("{what}: {}: {}", l.name, l.reason);
     }
@@ -272,30 +279,27 @@ impl Inspect {
             && path.exists()
             && !self.force
         {
-            return Err(Error::Usage(format!(
-                "{} exists: replace it with --force, or name another file",
-                path.display()
-            )));
+            return Err(Error::exists(path, "replace it with --force, or name another file"));
         }
         let mut tiles = Vec::new();
         for path in &self.paths {
             let mut report = inspect(path, self.verify)?;
             if self.json {
-                println!("{}", serde_json::to_string(&report).map_err(|e| Error::Usage(e.to_string()))?);
+                println!("{}", json::line(&report)?);
             } else {
                 print(&report);
             }
             tiles.append(&mut report.tiles);
         }
         if let Some(path) = &self.sheet {
-            let sheet = sheet(&tiles).ok_or_else(|| Error::Usage("no pictures to draw a sheet of".into()))?;
+            let sheet = sheet(&tiles).ok_or(Error::NoPictures)?;
             crate::sample::write_png(path, &sheet)?;
         }
         Ok(())
     }
 }
 
-fn print(r: &Report) {
+fn print(r: &Inspection) {
     println!("{}: {} pictures, {} held out", r.path, r.pictures, r.held_out);
     if let Some(pack) = &r.pack {
         let sides: Vec<String> = pack.sides.iter().map(u32::to_string).collect();
@@ -328,7 +332,7 @@ fn print(r: &Report) {
 impl LandmarksArguments {
     fn run(self) -> Result<()> {
         let out = self.out.clone();
-        let written = landmarks::write(&Landmarks {
+        let written = landmark_set::write(&LandmarkSet {
             source: self.source,
             out: self.out,
             options: self.collect.options(),

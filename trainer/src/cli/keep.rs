@@ -7,7 +7,8 @@ use tch::Device;
 use crate::config::Config;
 use crate::dataset::Store;
 use crate::error::Result;
-use crate::train::judge::{BestBy, Judge};
+use crate::eval::evaluator::GeneratorEvaluator;
+use crate::train::best::{BestBy, Evaluator};
 use crate::train::keep::DEFAULT_KEEP;
 use crate::train::run::Run;
 
@@ -15,7 +16,7 @@ use crate::train::run::Run;
 #[derive(Debug, Args)]
 pub struct Keep {
     /// Checkpoints to keep: the latest and N - 1 before it, named by the images they have seen.
-    #[arg(long, value_name = "N", default_value_t = default_keep())]
+    #[arg(long, value_name = "N", default_value_t = default_keep(), help_heading = "Checkpoints and records")]
     keep: NonZeroUsize,
 }
 
@@ -24,7 +25,7 @@ pub struct Keep {
 pub struct KeepBest {
     /// Keep the best checkpoint besides, compared at every sample sheet once the full image size is reached: by KID of
     /// 500 samples against training crops (needs `scripts/setup features`), or by the health of the keypoints.
-    #[arg(long, value_name = "METRIC")]
+    #[arg(long, value_name = "METRIC", help_heading = "Checkpoints and records")]
     keep_best: Option<By>,
 }
 
@@ -39,19 +40,25 @@ fn default_keep() -> NonZeroUsize {
 }
 
 impl Keep {
-    /// Tells `run` what to keep.
-    pub fn apply(&self, run: Run, judge: Option<Judge>) -> Run {
-        run.keeping(self.keep.get(), judge)
+    /// Has `run` keep that much.
+    pub fn apply(&self, run: Run, evaluator: Option<Box<dyn Evaluator>>) -> Run {
+        run.keeping(self.keep.get(), evaluator)
     }
 }
 
 impl KeepBest {
-    /// The judge that was asked for.
-    pub fn judge(&self, store: &Arc<Store>, config: &Config, device: Device) -> Result<Option<Judge>> {
+    /// The evaluator that was asked for.
+    pub fn evaluator(
+        &self,
+        store: &Arc<Store>,
+        config: &Config,
+        device: Device,
+    ) -> Result<Option<Box<dyn Evaluator>>> {
         let by = self.keep_best.map(|by| match by {
             By::Kid => BestBy::Kid,
             By::Health => BestBy::Health,
         });
-        by.map(|by| Judge::new(by, store, config, device)).transpose()
+        let evaluator = by.map(|by| GeneratorEvaluator::new(by, store, config, device)).transpose()?;
+        Ok(evaluator.map(|evaluator| Box::new(evaluator) as Box<dyn Evaluator>))
     }
 }

@@ -14,7 +14,7 @@ use super::crop::Crop;
 use super::store::Store;
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
-use crate::share::Share;
+use crate::support::share::Share;
 
 /// Batches made ahead.
 const AHEAD: usize = 3;
@@ -52,9 +52,9 @@ impl Loader {
     /// The next batch, `[batch, 3, size, size]` in [-1, 1], float32 on the CPU.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the thread that makes them has died.
+    /// [`Error::LoaderStopped`] if the thread that makes them has died.
     pub fn next_batch(&mut self) -> Result<Tensor> {
-        let data = self.batches.recv().map_err(|_| Error::Usage("the picture loader has stopped".into()))?;
+        let data = self.batches.recv().map_err(|_| Error::LoaderStopped)?;
         let (n, s) = (self.batch as i64, self.size as i64);
         Ok(Tensor::from_slice(&data).view([n, 3, s, s]))
     }

@@ -50,8 +50,8 @@ impl Store {
     /// there is no pack. Broken pictures are left out and listed.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is no usable picture or a pack is not sound; [`Error::Usage`] if packs do not go
-    /// together; [`Error::Interrupted`].
+    /// [`Error::Data`] if there is no usable picture or a pack is not sound; [`Error::PackSizes`] if packs do not
+    /// go together; [`Error::Interrupted`].
     pub fn load(paths: &[PathBuf], side: usize) -> Result<Self> {
         Self::open(paths, side, Side::Training)
     }
@@ -90,7 +90,7 @@ impl Store {
     /// Checks that there are enough pictures for a batch.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Error::FewerThanBatch`].
     pub fn check_batch(&self, batch: i64) -> Result<()> {
         enough(self.len(), batch)
     }
@@ -132,7 +132,7 @@ impl Store {
             );
         }
         if store.is_empty() {
-            return Err(Error::Usage("no training pictures named".into()));
+            return Err(Error::NoPictures);
         }
         Ok(store)
     }
@@ -167,7 +167,7 @@ impl Store {
         let count = self.len();
         let some = (0..count).step_by((count / 64).max(1)).map(|i| self.picture(i));
         let size = [count, self.side].map(|n| n.to_le_bytes()).concat();
-        crate::train::ranks::fingerprint(std::iter::once(size.as_slice()).chain(some))
+        crate::support::fingerprint(std::iter::once(size.as_slice()).chain(some))
     }
 
     /// How many pictures there are.
@@ -201,13 +201,7 @@ fn enough(count: usize, batch: i64) -> Result<()> {
     if count as u64 >= batch.max(1) as u64 {
         return Ok(());
     }
-    // A batch of one has no statistics to normalise by.
-    let or = if count < 2 {
-        String::new()
-    } else {
-        format!(", or set batch = {count} or less in the configuration")
-    };
-    Err(Error::Usage(format!("{count} pictures are fewer than a batch of {batch}: name more{or}")))
+    Err(Error::FewerThanBatch { pictures: count, batch })
 }
 
 fn map(pack: &Pack, side: usize, which: Side) -> Result<(usize, Pixels)> {
@@ -225,11 +219,12 @@ fn common_side(packs: &[Option<Pack>], side: usize) -> Result<usize> {
         let served = pack.level(side as u32).side as usize;
         match found {
             Some((first, other)) if other != served => {
-                return Err(Error::Usage(format!(
-                    "{} serves pictures of {other} px and {} of {served} px: import both with the same --size",
-                    first.dir().display(),
-                    pack.dir().display()
-                )));
+                return Err(Error::PackSizes {
+                    first: first.dir().to_owned(),
+                    first_side: other,
+                    second: pack.dir().to_owned(),
+                    second_side: served,
+                });
             }
             _ => found = Some((pack, served)),
         }
@@ -250,7 +245,7 @@ mod tests {
 
     use image::ImageFormat;
 
-    use super::super::decode::tests::{encode, png, scene};
+    use super::super::fixtures::{encode, png, scene};
     use super::super::import::{HoldOut, Import, import};
     use super::*;
 

@@ -5,11 +5,18 @@ use std::fmt::Write;
 use lkg_bundle::manifest::Metric;
 use serde::Serialize;
 
+use super::bootstrap;
 use super::coverage::{Coverage, NEIGHBOURS};
+use super::disentangle::DisentanglementReport;
 use super::distance::Distance;
+use super::health::HealthReport;
+use super::landmarks::LandmarkReport;
 use super::quality::Quality;
-use super::{bootstrap, disentangle, health, landmarks, reconstruction};
-use crate::meaning::Meaning;
+use super::reconstruction::ReconstructionReport;
+use crate::semantics::Semantics;
+
+/// The report for programs, in its folder.
+pub const REPORT: &str = "report.json";
 
 /// Version of `report.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -21,12 +28,12 @@ pub struct LandmarkSet {
     pub name: String,
     /// Numbers.
     #[serde(flatten)]
-    pub report: landmarks::Report,
+    pub report: LandmarkReport,
 }
 
 /// Everything that was measured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct EvaluationReport {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
     /// What was measured.
@@ -43,19 +50,20 @@ pub struct Report {
     pub landmarks: Vec<LandmarkSet>,
     /// How close generated pictures come to real ones.
     pub quality: Option<Quality>,
-    /// What becomes of real pictures that are drawn again.
-    pub reconstruction: Option<reconstruction::Report>,
+    /// How close reconstructions of real pictures come to them.
+    pub reconstruction: Option<ReconstructionReport>,
     /// Whether each keypoint steers its part alone.
-    pub disentanglement: disentangle::Report,
-    /// What the keypoints mean; none without a detector.
-    pub meaning: Option<Meaning>,
+    pub disentanglement: DisentanglementReport,
+    /// What the keypoints stand for; none without a detector.
+    #[serde(rename = "meaning")]
+    pub semantics: Option<Semantics>,
     /// Whether keypoints do anything.
-    pub health: health::Report,
+    pub health: HealthReport,
     /// Keypoints in words: their health, and those that steer little.
     pub verdicts: Vec<String>,
     /// What was not measured, and how to have it measured.
     pub left_out: Vec<String>,
-    /// Pictures drawn, in the report's folder.
+    /// Pictures in the report's folder.
     pub plots: Vec<Plot>,
 }
 
@@ -68,7 +76,7 @@ pub struct Plot {
     pub caption: String,
 }
 
-impl Report {
+impl EvaluationReport {
     /// The numbers as a bundle's manifest keeps them: what `trainer export --metrics` takes.
     pub fn metrics(&self) -> Vec<Metric> {
         let k = self.keypoints.len();
@@ -99,7 +107,7 @@ impl Report {
                 });
             }
         }
-        metrics.extend(self.reconstruction.iter().flat_map(reconstruction::Report::metrics));
+        metrics.extend(self.reconstruction.iter().flat_map(ReconstructionReport::metrics));
         let d = &self.disentanglement;
         for (name, value) in [("part follows its keypoint", d.own), ("leakage to other parts", d.leakage)] {
             metrics.extend(value.map(|value| Metric {
@@ -131,12 +139,12 @@ impl Report {
         }
         self.write_disentanglement(&mut t);
         self.write_health(&mut t);
-        if let Some(meaning) = &self.meaning {
-            t.push_str("## Meaning of the keypoints\n\n");
-            meaning.lines(&self.keypoints).iter().for_each(|line| {
+        if let Some(semantics) = &self.semantics {
+            t.push_str("## Semantics of the keypoints\n\n");
+            semantics.lines(&self.keypoints).iter().for_each(|line| {
                 let _ = writeln!(t, "- {line}");
             });
-            let _ = writeln!(t, "- names that `trainer export` would give: {}\n", meaning.names.join(", "));
+            let _ = writeln!(t, "- names that `trainer export` would give: {}\n", semantics.names.join(", "));
         }
         if !self.left_out.is_empty() {
             t.push_str("## Left out\n\n");
@@ -208,7 +216,7 @@ impl Report {
             let _ = writeln!(
                 t,
                 "The generator was trained against a discriminator that sees the same features \
-                 (`feature_discriminator_weight`), and these numbers flatter it: those of another network tell more.\n"
+                 (`feature_discriminator_weight`), and these numbers flatter it: those of another network say more.\n"
             );
         }
         if let Some(o) = &q.overfitting {
@@ -217,7 +225,7 @@ impl Report {
             let _ = writeln!(
                 t,
                 "The discriminator (mean logit of {} each): training pictures {:.2}, held-out ones {:.2}, generated ones \
-                 {:.2}; {ratio} (0: held-out pictures are to it like those of the training, 1: like drawn ones, so that \
+                 {:.2}; {ratio} (0: held-out pictures are to it like those of the training, 1: like generated ones, so that \
                  more pictures, or augmentation, should help).\n",
                 o.n, o.training, o.held_out, o.generated
             );
@@ -245,7 +253,7 @@ impl Report {
         let _ = writeln!(
             t,
             "Another background: change of {:.1} where the parts are (1 - H_bg), {:.1} outside.\n\n\
-             | keypoint | follows | others go by | move: change inside / outside | other look: change inside / outside |\n\
+             | keypoint | follows | others go by | move: change inside / outside | other appearance: change inside / outside |\n\
              |---|---|---|---|---|",
             d.background.inside, d.background.outside
         );

@@ -2,12 +2,12 @@
 
 use lkg_bundle::manifest::{Metric, Provenance};
 
-use super::pictures::Picture;
+use super::pictures::CardPicture;
 use crate::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use crate::train::checkpoint::State;
 
 /// What the card is written from.
-pub struct Facts<'a> {
+pub struct CardFacts<'a> {
     /// The bundle's name.
     pub name: &'a str,
     /// One line on what the model shows.
@@ -25,13 +25,13 @@ pub struct Facts<'a> {
     /// What the keypoints mean, in lines.
     pub keypoints: &'a [String],
     /// Pictures in the bundle.
-    pub pictures: &'a [Picture],
+    pub pictures: &'a [CardPicture],
     /// Hand-written Markdown: pictures, what was seen, limits, intended use.
     pub notes: Option<&'a str>,
 }
 
 /// The card as Markdown.
-pub fn write(f: &Facts) -> String {
+pub fn write(f: &CardFacts) -> String {
     let a = &f.gan.config.architecture;
     let first = match f.gan.config.keypoints.images {
         0 => String::new(),
@@ -111,7 +111,7 @@ fn families(a: &Architecture) -> String {
     };
     let keypoints = match a.keypoint_generator {
         KeypointFamily::Product => "a network for each noise",
-        KeypointFamily::Trunk => "one trunk, so pose and look are entangled",
+        KeypointFamily::Trunk => "one trunk, so pose and appearance are entangled",
     };
     format!("Images: {images}. Keypoints: {keypoints}")
 }
@@ -139,7 +139,7 @@ mod tests {
             n: 7,
             protocol: "r".into(),
         };
-        let card = write(&Facts {
+        let card = write(&CardFacts {
             name: "tiny",
             description: "d",
             metrics: &[metric, small, none],
@@ -148,7 +148,7 @@ mod tests {
             gan: &state,
             detector: &state,
             keypoints: &["skeleton: a - b".into()],
-            pictures: &[Picture {
+            pictures: &[CardPicture {
                 file: "samples.png".into(),
                 caption: "Some samples.".into(),
                 content: vec![],

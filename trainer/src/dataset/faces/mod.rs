@@ -16,8 +16,8 @@ use image::codecs::jpeg::JpegEncoder;
 
 use super::disk;
 use crate::error::{Error, Result};
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 use network::{NOISE, Networks, Painter};
 use random::RandomState;
 
@@ -215,8 +215,8 @@ mod tests {
         let out = dir.path().join("faces");
         let request = Faces { out: out.clone(), ..request(2, None) };
         match render(&request) {
-            Err(Error::Usage(reason)) => {
-                eprintln!("skipped: {reason}");
+            Err(missing @ Error::NotFetched { .. }) => {
+                eprintln!("skipped: {missing}");
                 return;
             }
             rendered => assert_eq!(rendered.unwrap(), (2, 2)),
