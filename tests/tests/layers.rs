@@ -29,9 +29,9 @@ const TABLES: [Table; 3] = [
         source: "trainer/src",
         inside: None,
         layers: &[
-            &["error", "interrupt", "progress", "device", "share", "machine"],
+            &["error", "support"],
             &["config", "dataset", "plot", "onnx_runtime"],
-            &["nets", "losses", "augment"],
+            &["nets", "losses", "augment", "sample"],
             &["train"],
             &["subject", "semantics"],
             &["eval"],
@@ -42,7 +42,7 @@ const TABLES: [Table; 3] = [
     Table {
         source: "trainer/src",
         inside: Some("train"),
-        layers: &[&["optim"], &["ranks", "run"], &["stages"]],
+        layers: &[&["optim", "ranks"], &["run"], &["stages"], &["bench"]],
     },
     Table {
         source: "runtime/src",
