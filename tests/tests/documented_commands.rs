@@ -45,19 +45,21 @@ fn help(words: &[String]) -> Result<String, String> {
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
-/// Why a command line can't be typed as it is, if so: a name in capitals may stand in a value's place, and a flag that is
-/// only named needs no value.
+/// Whether a word stands for what a reader fills in: `N`, `FILE`, `<FILE>`, `{}`, `$x`.
+fn is_placeholder(word: &str) -> bool {
+    let letters = || word.chars().filter(|c| c.is_alphabetic());
+    word.contains(['{', '<', '$', '…']) || (letters().next().is_some() && letters().all(char::is_uppercase))
+}
+
+/// Why a command line can't be typed as it is, if so. A word may stand for a subcommand or a value, and a flag that is only
+/// named needs no value.
 fn fault_of_command(words: &[String]) -> Option<String> {
     let reason = help(words).err()?;
     let named = reason.contains("a value is required for") || reason.contains("none was supplied");
-    let stands_for = words.iter().any(|word| {
-        let value = word.rsplit_once('=').map_or(word.as_str(), |(_, value)| value);
-        let placeholder = value.contains(['{', '<', '$', '…'])
-            || (value.chars().any(char::is_uppercase) && !value.chars().any(char::is_lowercase));
-        placeholder && reason.contains(&format!("'{word}'")) || placeholder && reason.contains(value)
-    });
-    let unknown = reason.contains("unexpected argument") || reason.contains("unrecognized subcommand");
-    if !unknown && (named || stands_for) { None } else { Some(reason) }
+    let refused = reason.split('\'').nth(1).unwrap_or_default();
+    let refused = refused.rsplit_once('=').map_or(refused, |(_, value)| value);
+    let filled_in = is_placeholder(refused) && !reason.contains("unexpected argument");
+    if named || filled_in { None } else { Some(reason) }
 }
 
 /// Help texts of our programs, of every subcommand: the words that lead to each, and the text.
@@ -201,7 +203,7 @@ fn link_faults(path: &str, text: &str) -> Vec<String> {
             };
             anchor.is_empty() || quoted::anchors(&text).iter().any(|a| a == anchor)
         };
-        if !whole.exists() || link.text.is_empty() {
+        if (!whole.exists() && !file.is_empty()) || link.text.is_empty() {
             faults.push(format!("{path}:{}: no file {:?}", link.line, link.text));
         } else if !has_anchor() {
             faults.push(format!("{path}:{}: no heading {:?}", link.line, link.text));

@@ -95,11 +95,14 @@ pub fn commands(quoted: &str) -> Vec<Vec<String>> {
         let name = program.rsplit('/').next().unwrap_or_default();
         let in_path =
             ["", "./", "target/release/", "/usr/bin/"].iter().any(|p| *program == format!("{p}{name}"));
-        if !PROGRAMS.contains(&name) || !in_path || part.len() == before + 1 {
+        let goes_on =
+            |word: &String| word.starts_with(|c: char| c.is_ascii_alphanumeric() || "-<[{$".contains(c));
+        if !PROGRAMS.contains(&name) || !in_path || !part.get(before + 1).is_some_and(goes_on) {
             continue;
         }
         let mut command = vec![name.to_owned()];
         let rest = part[before + 1..].iter().take_while(|w| !w.starts_with("2>") && !w.starts_with('>'));
+        let rest = rest.filter(|word| *word != "[OPTIONS]");
         // Brackets mark what may be left out, dots what stands for more.
         let bare = rest.map(|w| w.trim_matches(['[', ']']).trim_end_matches("...").trim_end_matches(';'));
         command.extend(bare.filter(|w| !w.is_empty() && *w != "…").map(str::to_owned));
