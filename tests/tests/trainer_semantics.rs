@@ -1,4 +1,4 @@
-//! `trainer export` finds what keypoints mean, writes it into the manifest and puts pictures on the card.
+//! `trainer export` finds what keypoints stand for, writes it into the manifest and puts pictures on the card.
 
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,7 @@ fn connected(k: usize, lines: &[[usize; 2]]) -> bool {
 }
 
 #[test]
-fn a_bundle_says_what_its_keypoints_mean_and_shows_it() {
+fn a_bundle_says_what_its_keypoints_stand_for_and_shows_it() {
     let tiny = Tiny::new();
     let (run, pictures) = (tiny.path("run"), tiny.path("pictures"));
     // A cycle loss trains an encoder.
@@ -60,6 +60,9 @@ fn a_bundle_says_what_its_keypoints_mean_and_shows_it() {
         assert!(card.contains(&format!("]({file})")), "{file} is not on the card");
     }
     assert!(names.iter().all(|n| card.contains(n)));
+    let headings: Vec<&str> = card.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    let order = ["Model", "Intended use", "Limits", "Metrics", "Data and licence", "Training", "Files"];
+    assert_eq!(headings, order);
     let (again, outcome) = export("again", &["--pictures", &pictures]);
     outcome.succeeded();
     let again = Bundle::open(&again).unwrap();

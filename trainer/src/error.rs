@@ -133,9 +133,9 @@ pub enum Error {
         /// The exit code of all.
         code: u8,
     },
-    /// An error that another process tells, with the exit code.
-    #[error("told by rank 0")]
-    Told(u8),
+    /// An error that another process reports, with the exit code.
+    #[error("reported by rank 0")]
+    Reported(u8),
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,
@@ -152,7 +152,7 @@ impl Error {
             Self::Diverged(_) | Self::Torch(_) | Self::Ort(_) | Self::OpenVino(_) => 1,
             Self::TimeUp => 0,
             Self::Interrupted => 130,
-            Self::Shared { code, .. } | Self::Told(code) => *code,
+            Self::Shared { code, .. } | Self::Reported(code) => *code,
             _ => 2,
         }
     }

@@ -79,7 +79,7 @@ fn a_part_is_found_from_pictures_alone() {
 fn a_resumed_training_repeats_bit_by_bit() {
     let _turn = alone();
     let mut config = config();
-    (config.keypoints.equivariance_weight, config.keypoints.equivariance_from) = (0.5, 0.0);
+    (config.keypoints.equivariance.weight, config.keypoints.equivariance.from) = (0.5, 0.0);
     let mut whole = training(&config);
     run_steps(&mut whole, 3);
     let dir = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ fn the_generator_learns_from_a_detector_that_stays_as_it_is() {
 
     let after = |weight: f64| {
         let mut config = config.clone();
-        config.gan.cycle_keypoints_weight = weight;
+        config.gan.cycle.keypoints_weight = weight;
         let mut gan = Gan::new(&config, 12, Device::Cpu).unwrap();
         gan.adopt(&detector);
         for step in 0..2 {
@@ -152,10 +152,13 @@ fn keypoints_that_nothing_would_use_are_refused() {
     let mut config = config();
     config.gan = lkg_trainer::config::GanConfig { images: vec![24, 56], ..Default::default() };
     let refusal = config.check().unwrap_err().to_string();
-    assert!(refusal.contains("keypoints.images") && refusal.contains("cycle_keypoints_weight"), "{refusal}");
+    assert!(
+        refusal.contains("keypoints.images") && refusal.contains("gan.cycle.keypoints_weight"),
+        "{refusal}"
+    );
     // libtorch used to say that sizes did not fit, once training had begun.
     let refusal = config.keypoints.check(8).unwrap_err().to_string();
     assert!(refusal.contains("keypoints.images") && refusal.contains("16"), "{refusal}");
-    config.keypoints.patches = 5;
-    assert!(config.check().unwrap_err().to_string().contains("keypoints.patches"));
+    config.keypoints.mask.patches = 5;
+    assert!(config.check().unwrap_err().to_string().contains("keypoints.mask.patches"));
 }

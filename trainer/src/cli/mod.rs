@@ -3,7 +3,6 @@
 mod bench;
 mod checkpoint;
 mod choice;
-mod corrupt;
 mod data;
 mod detector;
 mod encoder;
@@ -17,6 +16,7 @@ mod sample;
 mod stage;
 mod stop;
 mod train;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -65,18 +65,28 @@ enum Command {
     Eval(Box<eval::Eval>),
 }
 
+impl Command {
+    /// Whether it runs networks for minutes, on all threads.
+    fn computes_long(&self) -> bool {
+        matches!(self, Self::Train(_) | Self::Detector(_) | Self::Bench(_))
+    }
+}
+
 /// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
+    if arguments.command.computes_long() && arguments.threads != Some(1) {
+        workers::restart_passive();
+    }
     choose_tf32(!arguments.no_tf32);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             match (&error, error.exit_code()) {
-                (Error::Told(_), _) => (),
+                (Error::Reported(_), _) => (),
                 (_, 0) => eprintln!("trainer: time is up; saved, --resume carries on"),
                 (_, 130) => eprintln!("trainer: interrupted"),
                 _ => eprintln!("trainer: error: {error}"),

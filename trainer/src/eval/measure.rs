@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use super::report::{EvaluationReport, LandmarkSet, REPORT, SCHEMA_VERSION};
+use super::report::{EvaluationReport, LandmarkSetReport, REPORT, SCHEMA_VERSION};
 use super::{disentangle, health, landmark_sets, pictures, quality, reconstruction};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
@@ -102,7 +102,7 @@ pub fn measure(
         revision: machine::REVISION.to_owned(),
         landmarks: sets
             .iter()
-            .map(|s| LandmarkSet { name: s.name.clone(), report: s.outcome.report.clone() })
+            .map(|s| LandmarkSetReport { name: s.name.clone(), report: s.outcome.report.clone() })
             .collect(),
         quality,
         reconstruction,

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::dataset::batches::in_batches;
 use crate::error::Result;
-use crate::train::gan::Critic;
+use crate::train::gan::ImageDiscriminator;
 
 /// What the discriminator says of pictures, on average: logits, positive for real.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct Overfitting {
 impl Overfitting {
     /// Where unseen pictures lie between the training pictures (0) and generated ones (1), `r_v` of Karras et al.,
     /// "Training Generative Adversarial Networks with Limited Data", 2020: at 0 more pictures would teach nothing new, at 1
-    /// the discriminator takes an unseen face for a generated one. None where it does not tell real from generated.
+    /// the discriminator takes an unseen face for a generated one. None where it does not separate real from generated.
     pub fn ratio(&self) -> Option<f64> {
         let span = self.training - self.generated;
         (span > 1e-6).then(|| (self.training - self.held_out) / span)
@@ -37,7 +37,7 @@ impl Overfitting {
 /// # Errors
 /// Those of the functions; [`crate::Error::Interrupted`].
 pub fn measure(
-    discriminator: &Critic,
+    discriminator: &ImageDiscriminator,
     n: usize,
     training: impl FnMut(Range<usize>) -> Result<Tensor>,
     held_out: impl FnMut(Range<usize>) -> Result<Tensor>,
@@ -55,7 +55,7 @@ pub fn measure(
 }
 
 fn mean_logit(
-    discriminator: &Critic,
+    discriminator: &ImageDiscriminator,
     label: &str,
     n: usize,
     mut take: impl FnMut(Range<usize>) -> Result<Tensor>,
@@ -90,7 +90,7 @@ mod tests {
         let store = VarStore::new(Device::Cpu);
         let mut net = Discriminator::new(store.root(), &config.architecture);
         net.group = 4;
-        let discriminator = Critic { store, net };
+        let discriminator = ImageDiscriminator { store, net };
         let side = config.architecture.image_size;
         let pictures = Tensor::rand([12, 3, side, side], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let dark = |r: Range<usize>| Ok(pictures.narrow(0, r.start as i64, r.len() as i64) * 0.2 - 0.8);

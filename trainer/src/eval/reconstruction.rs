@@ -15,7 +15,7 @@ use crate::dataset::Store;
 use crate::dataset::batches::{BATCH, crops};
 use crate::error::Result;
 use crate::losses::features::perceptual;
-use crate::nets::encoder::Looks;
+use crate::nets::encoder::Appearance;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
 use crate::subject::{Subject, detect, narrow};
@@ -102,7 +102,7 @@ pub fn measure(
         let count = range.len();
         let real = crops(held_out, &crop, HELD_OUT_SEED, range, size);
         let keypoints = detect(subject, &real)?;
-        let Some(Looks { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
+        let Some(Appearance { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
         let latents = Latents { keypoints, embeddings, background };
         reconstructed.add(net, &subject.generate(&latents)?, &real)?;
         blurred.add(net, &blur(&real), &real)?;
@@ -211,7 +211,7 @@ impl ReconstructionReport {
             vec![metric("reconstruction PSNR", self.reconstructed.psnr, "dB", self.n, &protocol)];
         metrics.extend(self.reconstructed.perceptual.map(|value| {
             let protocol = format!(
-                "the same, in features of {}; blurred: {:.3}, the mean picture: {:.3}",
+                "distance of these reconstructions from the pictures in features of {}; blurred pictures: {:.3}, the mean picture: {:.3}",
                 FeatureNet::NAME,
                 self.blurred.perceptual.unwrap_or_default(),
                 self.mean.perceptual.unwrap_or_default()

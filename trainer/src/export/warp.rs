@@ -10,7 +10,7 @@ use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::LEAKY_SLOPE;
 use crate::nets::image_generator::sampling::stretch;
-use crate::nets::image_generator::warp::{Canvas, EPSILON, Stage, Warp, frame_size, reach, window};
+use crate::nets::image_generator::warp::{Block, Canvas, EPSILON, Warp, frame_size, reach, window};
 
 /// The last feature map, `[N, C, size, size]`.
 ///
@@ -18,7 +18,7 @@ use crate::nets::image_generator::warp::{Canvas, EPSILON, Stage, Warp, frame_siz
 /// [`crate::Error::Export`] if the graph can't be built, [`crate::Error::Torch`] if weights can't be read.
 pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value> {
     let (k, e) = (arch.keypoints, arch.embedding);
-    let sizes: Vec<i64> = net.stages.iter().map(|s| s.size).collect();
+    let sizes: Vec<i64> = net.blocks.iter().map(|s| s.size).collect();
     let heat = heat::maps(g, net.tau, k, &sizes)?;
     let placed = place(g, net, k, &sizes)?;
     let moments = statistics(g, net, k)?;
@@ -28,11 +28,11 @@ pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value>
     let background = g.reshape(&background, &[1, 1, 1, e]);
 
     let mut x: Option<Value> = None;
-    for (((stage, heat), placed), moment) in net.stages.iter().zip(&heat).zip(&placed).zip(&moments) {
-        let size = stage.size;
-        let parts = canvas(g, &stage.parts, &embeddings)?;
+    for (((block, heat), placed), moment) in net.blocks.iter().zip(&heat).zip(&placed).zip(&moments) {
+        let size = block.size;
+        let parts = canvas(g, &block.parts, &embeddings)?;
         let parts = sample(g, &parts, placed, size);
-        let behind = canvas(g, &stage.background, &background)?;
+        let behind = canvas(g, &block.background, &background)?;
         let m = g.tensor(&stretch(size, frame_size(size), Device::Cpu))?;
         let behind = sample_whole(g, &behind, &m, size);
         let shows = g.reshape(&heat.background, &[size, size, 1]);
@@ -40,7 +40,7 @@ pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value>
         let own = g.zip("Add", &parts, &behind);
         let own = g.leaky_relu(&own, LEAKY_SLOPE);
         let mut y = g.permute(&own, &[0, 3, 1, 2]);
-        if let (Some(below), Some(conv)) = (&x, &stage.conv_in) {
+        if let (Some(below), Some(conv)) = (&x, &block.conv_in) {
             let below = g.leaky_relu(below, LEAKY_SLOPE);
             let below = g.conv(&below, &Kernel::plain(conv))?;
             let below = g.upsample(&below);
@@ -48,9 +48,9 @@ pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value>
         }
         let y = normalise(g, &y, moment);
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
-        x = Some(g.conv(&y, &Kernel::plain(&stage.conv_out))?);
+        x = Some(g.conv(&y, &Kernel::plain(&block.conv_out))?);
     }
-    x.ok_or_else(|| crate::Error::Export("the image generator has no stage".to_owned()))
+    x.ok_or_else(|| crate::Error::Export("the image generator has no block".to_owned()))
 }
 
 /// Where the parts' frames go.
@@ -138,9 +138,9 @@ fn sample_whole(g: &mut Graph, frames: &Value, m: &Value, size: i64) -> Value {
 
 /// Mean and deviation of the embeddings for each size, `[N, C, 1, 1]` each.
 fn statistics(g: &mut Graph, net: &Warp, k: i64) -> Result<Vec<(Value, Value)>> {
-    let width = |s: &Stage| s.statistics.size()[1];
-    let widths: Vec<i64> = net.stages.iter().map(width).collect();
-    let all: Vec<&Tensor> = net.stages.iter().map(|s| &s.statistics).collect();
+    let width = |s: &Block| s.statistics.size()[1];
+    let widths: Vec<i64> = net.blocks.iter().map(width).collect();
+    let all: Vec<&Tensor> = net.blocks.iter().map(|s| &s.statistics).collect();
     let all = g.tensor(&Tensor::cat(&all, 1))?;
     let embeddings = g.input("embeddings")?;
     let statistics = g.matmul(&embeddings, &all);

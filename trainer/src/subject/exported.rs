@@ -1,13 +1,13 @@
 //! The networks of a bundle, by ONNX Runtime on one thread.
 
+use lkg_bundle::manifest::Provenance;
 use lkg_bundle::{Bundle, Network};
-use serde::de::DeserializeOwned;
 use tch::{Device, Kind, Tensor};
 
 use super::Subject;
-use crate::config::{CropConfig, GanConfig};
+use crate::config::{Config, CropConfig, GanConfig};
 use crate::error::Result;
-use crate::nets::encoder::Looks;
+use crate::nets::encoder::Appearance;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::onnx_runtime::{OnnxSession, take};
 
@@ -18,6 +18,8 @@ pub struct Exported {
     image_generator: OnnxSession,
     detector: OnnxSession,
     encoder: Option<OnnxSession>,
+    /// What its networks were trained with; the defaults where another trainer wrote the bundle.
+    config: Config,
 }
 
 impl Exported {
@@ -31,12 +33,8 @@ impl Exported {
             (session(Network::KeypointGenerator)?, session(Network::ImageGenerator)?);
         let detector = session(Network::Detector)?;
         let encoder = bundle.has(Network::Encoder).then(|| session(Network::Encoder)).transpose()?;
-        Ok(Self { keypoint_generator, image_generator, detector, encoder, bundle })
-    }
-
-    /// A table of the configuration that its networks were trained with; a bundle that another trainer wrote may lack it.
-    fn trained_with<T: DeserializeOwned + Default>(&self, table: &str) -> T {
-        serde_json::from_value(self.bundle.manifest().provenance.config[table].clone()).unwrap_or_default()
+        let config = trained_with(&bundle.manifest().provenance);
+        Ok(Self { keypoint_generator, image_generator, detector, encoder, config, bundle })
     }
 }
 
@@ -63,11 +61,11 @@ impl Subject for Exported {
     }
 
     fn crop(&self) -> CropConfig {
-        self.trained_with("crop")
+        self.config.crop.clone()
     }
 
     fn gan(&self) -> GanConfig {
-        self.trained_with("gan")
+        self.config.gan.clone()
     }
 
     fn sample(&mut self, n: i64, seed: i64) -> Result<Latents> {
@@ -103,10 +101,32 @@ impl Subject for Exported {
         take(&mut self.detector.run_on(&[("image", images)])?, "keypoints")
     }
 
-    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>> {
         let Some(encoder) = &mut self.encoder else { return Ok(None) };
         let mut outputs = encoder.run_on(&[("image", images)])?;
         let embeddings = take(&mut outputs, "embeddings")?;
-        Ok(Some(Looks { embeddings, background: take(&mut outputs, "background")? }))
+        Ok(Some(Appearance { embeddings, background: take(&mut outputs, "background")? }))
+    }
+}
+
+/// The configuration that a bundle's networks were trained with, in the form that it has now.
+fn trained_with(provenance: &Provenance) -> Config {
+    serde_json::from_value(provenance.config.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use lkg_bundle::manifest::Manifest;
+
+    use super::*;
+
+    #[test]
+    fn shipped_bundles_say_what_they_were_trained_with() {
+        let text = include_str!("../../../models/faces64-edge/manifest.json");
+        let manifest: Manifest = serde_json::from_str(text).unwrap();
+        let config = trained_with(&manifest.provenance);
+        assert_eq!(config.gan.feature_discriminator.weight, 1.0);
+        assert_eq!(config.architecture.keypoints, 10);
+        assert_eq!(trained_with(&Provenance::default()), Config::default());
     }
 }

@@ -10,9 +10,9 @@ pub use trained::Trained;
 
 use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};
-use crate::nets::encoder::Looks;
+use crate::nets::encoder::Appearance;
 use crate::nets::keypoint_generator::Latents;
-use crate::train::gan::Critic;
+use crate::train::gan::ImageDiscriminator;
 
 /// A generator with its detector. Tensors are float32 on the CPU.
 pub trait Subject {
@@ -50,12 +50,12 @@ pub trait Subject {
     ///
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
-    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>>;
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>>;
     /// The discriminator that the generator was trained against, where it was kept.
     ///
     /// # Errors
     /// Those of the checkpoint.
-    fn discriminator(&self) -> Result<Option<Critic>> {
+    fn discriminator(&self) -> Result<Option<ImageDiscriminator>> {
         Ok(None)
     }
 }

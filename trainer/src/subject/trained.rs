@@ -7,14 +7,14 @@ use tch::{Device, Kind, Tensor};
 use super::Subject;
 use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};
-use crate::nets::encoder::Looks;
+use crate::nets::encoder::Appearance;
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, Encoder};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::gan::Critic;
+use crate::train::gan::ImageDiscriminator;
 use crate::train::generator::Generator;
 use crate::train::run::Run;
 use crate::train::stored::Stored;
@@ -86,7 +86,7 @@ impl Subject for Trained {
     }
 
     fn generate(&mut self, latents: &Latents) -> Result<Tensor> {
-        Ok(tch::no_grad(|| self.generator.draw(latents, self.image_size(), 1.0, Kind::Float)))
+        Ok(tch::no_grad(|| self.generator.render(latents, self.image_size(), 1.0, Kind::Float)))
     }
 
     fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -94,12 +94,12 @@ impl Subject for Trained {
         Ok(tch::no_grad(|| detector.net.forward(images, Norm::Running).keypoints))
     }
 
-    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>> {
         Ok(self.encoder.as_ref().map(|e| tch::no_grad(|| e.net.forward(images, Kind::Float))))
     }
 
-    fn discriminator(&self) -> Result<Option<Critic>> {
-        let mut discriminator = Critic::restored(&self.checkpoint, Device::Cpu)?;
+    fn discriminator(&self) -> Result<Option<ImageDiscriminator>> {
+        let mut discriminator = ImageDiscriminator::restored(&self.checkpoint, Device::Cpu)?;
         // As in training.
         discriminator.net.group = self.checkpoint.state.config.gan.norm_group;
         Ok(Some(discriminator))

@@ -89,7 +89,7 @@ struct CardArguments {
     #[arg(long, default_value = "not stated")]
     licence: String,
     /// Markdown to add to the model card. Sections called Intended use, Use and limits, Limits or Limitations come first on
-    /// it, those called History or Earlier versions last, all others after the metrics.
+    /// it, those called History, Earlier versions or How it came about last, all others after the metrics.
     #[arg(long, value_name = "FILE")]
     card_notes: Option<PathBuf>,
 }

@@ -128,7 +128,7 @@ fn find_folder() -> Result<PathBuf> {
     let mut folders = cache::folders().into_iter().map(|cache| cache.join(FOLDER));
     folders
         .find(|folder| folder.join(&network).is_file())
-        .ok_or_else(|| Error::NotFetched { what: "the generator of faces", part: "faces" })
+        .ok_or(Error::NotFetched { what: "the generator of faces", part: "faces" })
 }
 
 /// The library in `folder`, which carries its version in its name.

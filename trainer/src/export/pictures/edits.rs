@@ -34,8 +34,8 @@ impl Scene<'_> {
     pub(super) fn edits(&mut self) -> Result<CardPicture> {
         let (own, other) = (self.subject.sample(FACES, SEEDS[0])?, self.subject.sample(FACES, SEEDS[1])?);
         let before = self.subject.generate(&own)?;
-        let lent = (&own.embeddings, &own.background);
-        let k = self.most_changed(&own.keypoints, lent, &other.embeddings, &before);
+        let own_appearance = (&own.embeddings, &own.background);
+        let k = self.most_changed(&own.keypoints, own_appearance, &other.embeddings, &before);
         let left = Tensor::from_slice(&[1f32, 0.0]).expand([FACES, 2], true);
         let (moved, _) = with_move(&own, k, &left);
         let appearance =
