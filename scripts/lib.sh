@@ -69,6 +69,16 @@ test_environment() {
   export LKG_PYTHON="$LKG_CACHE/venv/bin/python"
 }
 
+# debian_mirror: the archive of Debian that this machine's own apt is set to; LKG_DEBIAN_MIRROR names another.
+debian_mirror() {
+  local mirror="${LKG_DEBIAN_MIRROR:-}" targets=(apt-get indextargets --format "\$(REPO_URI)" "Created-By: Packages")
+  # Without package lists, as in a fresh container, apt knows addresses alone.
+  [[ -n $mirror ]] || mirror="$("${targets[@]}" "Label: Debian" 2>/dev/null | sed -n '1p')"
+  [[ -n $mirror ]] || mirror="$("${targets[@]}" 2>/dev/null | grep '/debian/*$' | sed -n '1p')"
+  [[ -n $mirror ]] || die "apt has no archive of Debian here: name one in LKG_DEBIAN_MIRROR"
+  echo "${mirror%/}"
+}
+
 can_install() { ((EUID == 0)) && command -v apt-get >/dev/null; }
 
 apt_install() {

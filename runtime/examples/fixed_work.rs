@@ -7,12 +7,9 @@ use std::time::Duration;
 use image::{Rgb, RgbImage};
 use lkg_bundle::testing::write_tiny_bundle;
 use lkg_bundle::{Bundle, Manifest};
-use lkg_runtime::frame::{DetectedKeypoint, Face};
-use lkg_runtime::media::jpeg;
-use lkg_runtime::vision::crop::Crop;
-use lkg_runtime::vision::overlay;
-use lkg_runtime::vision::preprocess::Preprocessor;
-use lkg_runtime::vision::smooth::{KeypointSmoother, OneEuroOptions};
+use lkg_runtime::internals::media::jpeg;
+use lkg_runtime::internals::vision::{KeypointSmoother, Preprocessor, draw_hud};
+use lkg_runtime::{Crop, DetectedFace, DetectedKeypoint, OneEuroOptions, draw_face};
 
 const PARTS: [&str; 5] = ["crop", "filter", "overlay", "decode", "encode"];
 
@@ -48,11 +45,8 @@ fn main() -> Result<(), Failure> {
             let manifest = manifest()?;
             for i in 0..times {
                 let mut canvas = black_box(&picture).clone();
-                overlay::draw_face(&mut canvas, &face(i % 7), &manifest);
-                overlay::draw_hud(
-                    &mut canvas,
-                    &["30.0 fps  latency p50 1.0 p90 2.0 ms", "clip", "computing on cpu"],
-                );
+                draw_face(&mut canvas, &face(i % 7), &manifest);
+                draw_hud(&mut canvas, &["30.0 fps  latency p50 1.0 p90 2.0 ms", "clip", "computing on cpu"]);
                 black_box(&canvas);
             }
         }
@@ -84,13 +78,13 @@ fn picture() -> RgbImage {
 }
 
 /// Ten keypoints that move a little with `i`.
-fn face(i: u32) -> Face {
+fn face(i: u32) -> DetectedFace {
     let keypoint = |k: u32| DetectedKeypoint {
         x: 220.0 + 40.0 * (k % 5) as f32 + (i * (k + 1) % 5) as f32,
         y: 180.0 + 60.0 * (k / 5) as f32,
         confidence: 0.5 + 0.05 * k as f32,
     };
-    Face { keypoints: (0..10).map(keypoint).collect() }
+    DetectedFace { keypoints: (0..10).map(keypoint).collect() }
 }
 
 /// A manifest of ten keypoints and their lines.

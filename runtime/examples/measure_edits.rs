@@ -13,10 +13,10 @@
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use lkg_runtime::edit::paste::sample;
-use lkg_runtime::edit::{Face, Operation, Parts, Paste, Studio, Workbench};
-use lkg_runtime::engine::{Detector, EngineOptions, Provider};
-use lkg_runtime::media::mark;
+use lkg_runtime::internals::edit::{Workspace, sample};
+use lkg_runtime::internals::engine::Detector;
+use lkg_runtime::internals::media::mark;
+use lkg_runtime::{Blend, EngineOptions, FaceLatents, FaceModel, Operation, Parts, Provider};
 use ndarray::{Array3, Axis};
 
 /// How far keypoints are moved, in normalised coordinates.
@@ -106,14 +106,14 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn bench(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Workbench, lkg_runtime::Error> {
-    let mut studio = Studio::new(bundle.clone(), options.clone());
+fn bench(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Workspace, lkg_runtime::Error> {
+    let mut studio = FaceModel::new(bundle.clone(), options.clone());
     let opened = studio.open(name)?;
-    Workbench::new(studio, opened, Paste::Warp, &[], 16)
+    Workspace::new(studio, opened, Blend::Warp, &[], 16)
 }
 
 /// One of each edit that a face takes.
-fn edits(bench: &Workbench) -> Vec<Operation> {
+fn edits(bench: &Workspace) -> Vec<Operation> {
     let from = bench.strip()[4].name.clone();
     let part = Parts::Index(0);
     vec![
@@ -130,7 +130,7 @@ fn edits(bench: &Workbench) -> Vec<Operation> {
     ]
 }
 
-fn apply(bench: &mut Workbench, operation: &Operation) -> Result<(), Failure> {
+fn apply(bench: &mut Workspace, operation: &Operation) -> Result<(), Failure> {
     bench.apply(operation).map_err(|fault| fault.at(""))?;
     Ok(())
 }
@@ -145,9 +145,9 @@ fn script(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Vec<u8
     Ok(mark::png(&bench.finished()?, Some(origin))?)
 }
 
-fn measure(bench: &mut Workbench, detector: &mut Detector, tally: &mut Tally) -> Result<(), Failure> {
+fn measure(bench: &mut Workspace, detector: &mut Detector, tally: &mut Tally) -> Result<(), Failure> {
     let face = bench.opened().session.original().clone();
-    let tau = bench.studio().manifest().tau;
+    let tau = bench.model().manifest().tau;
     let parts = face.parts();
     let image = view(bench, detector, &face)?;
     let seen = detect(detector, &image)?;
@@ -178,7 +178,7 @@ fn measure(bench: &mut Workbench, detector: &mut Detector, tally: &mut Tally) ->
             }
         });
     }
-    let swapped = Face { background: bench.strip()[4].face.background.clone(), ..face.clone() };
+    let swapped = FaceLatents { background: bench.strip()[4].face.background.clone(), ..face.clone() };
     let other = view(bench, detector, &swapped)?;
     each(&image, &other, |at, change| {
         let parts = (0..parts).map(|k| heat(&face, k, at, tau)).fold(0.0, f32::max);
@@ -204,13 +204,13 @@ fn measure(bench: &mut Workbench, detector: &mut Detector, tally: &mut Tally) ->
     Ok(())
 }
 
-fn with_look(mut face: Face, donor: &Face, part: usize) -> Face {
+fn with_look(mut face: FaceLatents, donor: &FaceLatents, part: usize) -> FaceLatents {
     face.embeddings[part].clone_from(&donor.embeddings[part]);
     face
 }
 
 /// The face's square of what the user sees, as large as the detector takes it.
-fn view(bench: &mut Workbench, detector: &Detector, face: &Face) -> Result<Array3<f32>, Failure> {
+fn view(bench: &mut Workspace, detector: &Detector, face: &FaceLatents) -> Result<Array3<f32>, Failure> {
     let picture = bench.draw(face, &vec![false; face.parts()])?;
     Ok(sample(&picture, bench.crop(), detector.size()))
 }
@@ -220,7 +220,7 @@ fn detect(detector: &mut Detector, image: &Array3<f32>) -> Result<Vec<[f32; 2]>,
     Ok(found.keypoints.index_axis(Axis(0), 0).rows().into_iter().map(|p| [p[0], p[1]]).collect())
 }
 
-fn heat(face: &Face, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
+fn heat(face: &FaceLatents, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
     let [kx, ky] = face.keypoints[part];
     (-((x - kx).powi(2) + (y - ky).powi(2)) / tau).exp()
 }

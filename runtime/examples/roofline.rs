@@ -17,7 +17,8 @@ use lkg_bundle::onnx::{
     TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use lkg_bundle::{Bundle, Network};
-use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Latent, Provider, kernels, silence};
+use lkg_runtime::internals::engine::{BareRun, KeypointGenerator, Noise, kernels, zero_inputs};
+use lkg_runtime::{EngineOptions, Provider};
 use ndarray::ArrayD;
 use prost::Message;
 
@@ -88,12 +89,12 @@ fn inputs(
     options: &EngineOptions,
 ) -> Result<Vec<(String, ArrayD<f32>)>, Failure> {
     let dims = bundle.manifest().dims;
-    let layout = KeypointGenerator::load(bundle, options)?.run(&Latent::noise(0, 0..1, &dims, 1.0))?;
-    let mut inputs = silence(network, &dims, 1);
+    let latents = KeypointGenerator::load(bundle, options)?.run(&Noise::seeded(0, 0..1, &dims, 1.0))?;
+    let mut inputs = zero_inputs(network, &dims, 1);
     for (name, array) in &mut inputs {
         match name.as_str() {
-            "keypoints" => *array = layout.keypoints.clone().into_dyn(),
-            "embeddings" => *array = layout.embeddings.clone().into_dyn(),
+            "keypoints" => *array = latents.keypoints.clone().into_dyn(),
+            "embeddings" => *array = latents.embeddings.clone().into_dyn(),
             "scales" | "visible" => array.fill(1.0),
             "tables" => array.fill(0.1),
             _ => {}

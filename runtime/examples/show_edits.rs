@@ -5,12 +5,11 @@ use std::path::Path;
 
 use image::{Rgb, RgbImage, imageops};
 use lkg_bundle::Bundle;
-use lkg_runtime::edit::paste::sample;
-use lkg_runtime::edit::{Operation, Paste, Studio, Workbench};
-use lkg_runtime::engine::{EngineOptions, Provider};
-use lkg_runtime::media::picture::{from_network, write_picture};
-use lkg_runtime::vision::crop::Crop;
-use lkg_runtime::vision::text;
+use lkg_runtime::internals::edit::{Workspace, sample};
+use lkg_runtime::internals::media::from_network;
+use lkg_runtime::internals::vision::text;
+use lkg_runtime::picture::write_picture;
+use lkg_runtime::{Blend, Crop, EngineOptions, FaceModel, Operation, Provider};
 
 /// Side of a tile, in pixels.
 const TILE: u32 = 200;
@@ -51,7 +50,7 @@ fn main() -> Result<(), Failure> {
     for (row, name) in faces.iter().enumerate() {
         let donor = &faces[(row + 1) % faces.len()];
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
-        let mut studio = Studio::new(bundle.clone(), options);
+        let mut studio = FaceModel::new(bundle.clone(), options);
         let opened = match studio.open(name) {
             Ok(opened) => opened,
             Err(e) => {
@@ -59,7 +58,7 @@ fn main() -> Result<(), Failure> {
                 continue;
             }
         };
-        let mut bench = Workbench::new(studio, opened, Paste::Warp, std::slice::from_ref(donor), 16)?;
+        let mut bench = Workspace::new(studio, opened, Blend::Warp, std::slice::from_ref(donor), 16)?;
         for (column, (label, edits)) in COLUMNS.iter().enumerate() {
             let edits: Vec<Operation> = serde_json::from_str(&edits.replace("DONOR", donor))?;
             for edit in &edits {

@@ -1,6 +1,10 @@
-//! What can go wrong, said on one line and with its mend.
+//! What can go wrong, on one line that says how to fix it.
 
 use std::path::PathBuf;
+
+use crate::edit::EditError;
+use crate::engine::{Precision, Provider};
+use crate::reenact::ReenactError;
 
 /// An error of this crate. Its text is one line without a final full stop.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +23,42 @@ pub enum Error {
         /// The reason ONNX Runtime gave.
         reason: String,
     },
+    /// The bundle has no encoder, which photos need.
+    #[error(
+        "bundle {bundle} has no encoder, so photos cannot be edited or re-enacted with it; start from seed:N, or name \
+         another bundle with --bundle"
+    )]
+    NoEncoder {
+        /// The bundle's name.
+        bundle: String,
+    },
+    /// Another provider than the one asked for computes in the precision asked for.
+    #[error(
+        "{name} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {name}",
+        name = precision.name()
+    )]
+    Precision {
+        /// What was asked for.
+        precision: Precision,
+        /// Who computes in it.
+        of: Provider,
+        /// Who was to.
+        provider: Provider,
+    },
+    /// The folder of TensorRT's engines is not this user's alone.
+    #[error("{path}: {reason}")]
+    CacheFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A face cannot be opened or edited as asked.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A face cannot be re-enacted as asked.
+    #[error(transparent)]
+    Reenact(#[from] ReenactError),
     /// ONNX Runtime failed at something that should have worked.
     #[error("{what}: {reason}")]
     Engine {
@@ -50,8 +90,13 @@ pub enum Error {
     #[error(transparent)]
     Media(#[from] crate::media::Error),
     /// The page for browsers cannot be served.
+    #[cfg(feature = "serve")]
     #[error(transparent)]
     Serve(#[from] crate::serve::Error),
+    /// What is measured on, or a file of measurements, is wrong.
+    #[cfg(feature = "bench")]
+    #[error(transparent)]
+    Bench(#[from] crate::bench::Error),
     /// The user stopped the program.
     #[error("interrupted")]
     Interrupted,
@@ -61,7 +106,7 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// The process's exit code: 2 for what the user can mend, 130 for an interruption, 1 for the rest.
+    /// The process's exit code: 2 for what the user can fix, 130 for an interruption, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Engine { .. } | Error::Io { .. } => 1,

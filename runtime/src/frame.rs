@@ -26,12 +26,12 @@ pub struct DetectedKeypoint {
 
 /// A face: its keypoints in the order of the manifest's names.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Face {
+pub struct DetectedFace {
     /// As many as the bundle has.
     pub keypoints: Vec<DetectedKeypoint>,
 }
 
-impl Face {
+impl DetectedFace {
     /// Mean confidence of the keypoints, 0 to 1.
     pub fn confidence(&self) -> f32 {
         mean_confidence(&self.keypoints)

@@ -1,4 +1,4 @@
-//! Ctrl-C as a flag that loops look at, so that nothing is left half-written.
+//! Ctrl-C as a flag that loops check, so that nothing is left half-written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +10,7 @@ static REQUESTED: AtomicBool = AtomicBool::new(false);
 ///
 /// # Errors
 /// [`Error::Io`] if the handler cannot be set, for instance because one is set already.
+#[cfg(feature = "cli")]
 pub fn install() -> Result<()> {
     ctrlc::set_handler(|| {
         if REQUESTED.swap(true, Ordering::SeqCst) {

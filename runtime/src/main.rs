@@ -3,6 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    lkg_runtime::engine::library::disable_telemetry();
-    lkg_runtime::cli::main()
+    lkg_runtime::internals::main()
 }

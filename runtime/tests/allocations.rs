@@ -15,14 +15,15 @@ use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 use lkg_bundle::{Bundle, Manifest};
 use lkg_runtime::Result;
-use lkg_runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
-use lkg_runtime::frame::Frame;
-use lkg_runtime::live::{LiveLoop, LoopOptions, Opener, Overlay, Screen, ScreenOpener, Supply};
-use lkg_runtime::media::control::{Switch, Wish};
-use lkg_runtime::media::keypoints::KeypointsSink;
-use lkg_runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-use lkg_runtime::media::{self, Captured, Next, Source, SourceOptions};
-use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_runtime::internals::engine::{Detector, NetworkRunner};
+use lkg_runtime::internals::live::{
+    Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Switch, Viewer, WindowOpener,
+};
+use lkg_runtime::internals::media::{
+    self, KeypointsSink, OutputOptions, Shown, Sink, SinkSpec, Written, open_output,
+};
+use lkg_runtime::video::{self, Captured, Frame, Next, Source, SourceOptions};
+use lkg_runtime::{EngineOptions, FaceTracker, Provider, TrackOptions};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// Counts what is asked for, by whichever thread.
@@ -171,22 +172,33 @@ struct Pane {
     seen: Rc<Seen>,
 }
 
-impl Screen for Pane {
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
+impl Pane {
+    fn take(&mut self, picture: &RgbImage) {
         self.pixels.clear();
         self.pixels.extend(picture.pixels().map(|p| u32::from_be_bytes([0, p.0[0], p.0[1], p.0[2]])));
         self.seen.note();
+    }
+}
+
+impl Viewer for Pane {
+    fn name(&self) -> String {
+        "pane".to_owned()
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.take(shown.picture);
         Ok(())
     }
 
-    fn refresh(&mut self) -> media::Result<()> {
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
+        self.take(picture);
         Ok(())
     }
 
-    fn wishes(&mut self) -> Vec<Wish> {
+    fn commands(&mut self) -> Vec<Command> {
         // Mirrored and back again, while it warms up.
         match self.seen.frames.get() {
-            n if n < WARM && n % 25 == 24 => vec![Wish::Set(Switch::Mirror, n % 50 == 24)],
+            n if n < WARM && n % 25 == 24 => vec![Command::Set(Switch::Mirror, n % 50 == 24)],
             _ => Vec::new(),
         }
     }
@@ -198,7 +210,8 @@ impl Sink for Pane {
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {
-        self.show(shown.picture)
+        self.take(shown.picture);
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> media::Result<Vec<Written>> {
@@ -213,19 +226,25 @@ fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn
     let mut tracker = FaceTracker::new(detector, TrackOptions::live(manifest));
     let seen = Rc::new(Seen::default());
     let pane = Pane { pixels: Vec::new(), seen: Rc::clone(&seen) };
-    let mut screen: Option<ScreenOpener> = None;
+    let mut opener: Option<WindowOpener> = None;
     if window {
-        screen = Some(Box::new(|_| Ok(Box::new(pane) as Box<dyn Screen>)));
+        opener = Some(Box::new(|_| Ok(Box::new(pane) as Box<dyn Viewer>)));
     } else {
         sinks.push(Box::new(pane));
     }
     let report = LiveLoop {
-        supply: Supply::open(source, false, None).unwrap(),
+        supply: FrameSupply::open(source, false, None).unwrap(),
         finder: &mut tracker,
         painter: &mut Overlay::new(manifest),
         sinks,
-        screen,
-        options: LoopOptions { numbers: true, max_frames: Some(WARM + COUNTED), ..LoopOptions::default() },
+        viewers: Vec::new(),
+        window: opener,
+        options: LoopOptions {
+            numbers: true,
+            change: window,
+            max_frames: Some(WARM + COUNTED),
+            ..LoopOptions::default()
+        },
         stop: &|| false,
         notice: &mut |_| {},
     }
@@ -268,7 +287,7 @@ fn a_warm_loop_allocates_nothing() {
     // Drawn on as it is, and enlarged.
     for (i, size) in [(640, 480), (160, 120)].into_iter().enumerate() {
         let keypoints = KeypointsSink::create(place.path(&format!("{i}.jsonl")).as_ref(), false).unwrap();
-        let null = open_output("null", OutputOptions::default()).unwrap();
+        let null = open_output(&SinkSpec::Null, OutputOptions::default()).unwrap();
         let (seen, faces) = run(drawn(size), true, &place.manifest, vec![null, Box::new(keypoints)]);
         assert!(faces < WARM + COUNTED, "it is lost and found");
         assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)), "at {size:?}");
@@ -285,7 +304,7 @@ fn what_a_network_runs_on_allocates_little() {
     let image = ndarray::Array4::zeros((1, 3, DIMS.detector_size, DIMS.detector_size));
     let mut look = || {
         let before = allocated();
-        detector.look(image.view()).unwrap();
+        detector.detect_view(image.view()).unwrap();
         let after = allocated();
         (after.0 - before.0, after.1 - before.1)
     };
@@ -302,7 +321,7 @@ fn what_a_network_runs_on_allocates_little() {
 fn named(name: String) -> Opener {
     Arc::new(move || {
         let options = SourceOptions { size: Some((160, 120)), ..SourceOptions::default() };
-        media::open(Some(&name), &options)
+        video::open(&name.parse()?, &options)
     })
 }
 
@@ -313,7 +332,7 @@ fn sources_use_their_pictures_again() {
     let mut source = (drawn((160, 120)))().unwrap();
     let mut sinks = ["avi", "mp4"].map(|kind| {
         let path = place.path(&format!("clip.{kind}"));
-        open_output(&path, OutputOptions::default()).unwrap()
+        open_output(&path.parse().unwrap(), OutputOptions::default()).unwrap()
     });
     let mut raw = Vec::new();
     for _ in 0..WARM + COUNTED + 2 {

@@ -12,9 +12,9 @@ mod scene;
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use lkg_runtime::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
-use lkg_runtime::media::picture;
-use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_runtime::internals::engine::{Detector, ImageGenerator, KeypointGenerator, Noise};
+use lkg_runtime::internals::media::from_network;
+use lkg_runtime::{EngineOptions, FaceTracker, TrackOptions};
 use ndarray::Array2;
 use scene::{Portrait, Square};
 
@@ -24,13 +24,13 @@ const COUNT: usize = 16;
 /// Drawn faces, of which the mean layout frames the picture. The generator's square is 1.1 times a face's.
 fn portraits(bundle: &Bundle) -> Vec<Portrait> {
     let (dims, options) = (bundle.manifest().dims, EngineOptions::default());
-    let latent = Latent::noise(5, 0..COUNT as u32, &dims, 0.7);
+    let latent = Noise::seeded(5, 0..COUNT as u32, &dims, 0.7);
     let layout = KeypointGenerator::load(bundle, &options).unwrap().run(&latent).unwrap();
     let ones = Array2::ones((COUNT, dims.keypoints));
     let images =
         ImageGenerator::load(bundle, &options).unwrap().run(&layout, ones.view(), ones.view()).unwrap();
     let portrait = |image| {
-        let picture: image::RgbImage = picture::from_network(image);
+        let picture: image::RgbImage = from_network(image);
         let side = picture.width() as f32;
         Portrait { face: Square { x: side / 2.0, y: side / 2.0, side: side / 1.1 }, picture }
     };

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What a Jetson tells about itself: source it after ../lib.sh. LKG_ROOT stands for / and LKG_MACHINE for what `uname -m`
+# What a Jetson says about itself: source it after ../lib.sh. LKG_ROOT stands for / and LKG_MACHINE for what `uname -m`
 # says, for tests on other machines.
 
 LKG_ROOT="${LKG_ROOT:-}"
@@ -30,7 +30,7 @@ detect() {
 power() {
   local mode="" clocks=""
   if command -v nvpmodel >/dev/null; then mode="$(nvpmodel -q 2>/dev/null | sed -n 's/^NV Power Mode: *//p')"; fi
-  echo "power mode: ${mode:-unknown (nvpmodel -q does not tell; it may need sudo)}"
+  echo "power mode: ${mode:-unknown (nvpmodel -q does not say; it may need sudo)}"
   if command -v jetson_clocks >/dev/null; then clocks="$(jetson_clocks --show 2>/dev/null | grep -E '^(cpu0|GPU|EMC)' || true)"; fi
   if [[ -n $clocks ]]; then
     echo "clocks: ${clocks//$'\n'/; }"

@@ -51,17 +51,17 @@ class Rival:
         line = process.stdout.readline()
         if not line:
             sys.exit(f"{self.name} ended in the middle of a pass (exit code {process.wait()})")
-        told = json.loads(line)
+        answer = json.loads(line)
         if not count:
             return
         for part in PARTS:
-            if told.get(part):
-                self.times[part] += told[part]
-                self.rounds[part].append(statistics.median(told[part]))
-        self.frames += max(len(told.get(part) or []) for part in PARTS)
-        self.found += told["found"]
-        self.passes += told.get("pass") or 0
-        self.peak = max(self.peak or 0, told["peak_rss"] or 0) or None
+            if answer.get(part):
+                self.times[part] += answer[part]
+                self.rounds[part].append(statistics.median(answer[part]))
+        self.frames += max(len(answer.get(part) or []) for part in PARTS)
+        self.found += answer["found"]
+        self.passes += answer.get("pass") or 0
+        self.peak = max(self.peak or 0, answer["peak_rss"] or 0) or None
 
     def p(self, part, share):
         times = sorted(self.times[part])

@@ -39,7 +39,7 @@ def by_callgrind(command):
         tool = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={folder}/out"]
         found = re.search(r"Collected : (\d+)", run([*tool, *command]).stderr)
     if not found:
-        sys.exit("bench: error: valgrind told no instruction count")
+        sys.exit("bench: error: valgrind gave no instruction count")
     return int(found[1])
 
 
@@ -61,9 +61,9 @@ def ratios(program, limits):
         over = limit is not None and row["low"] > limit
         if over:
             failures.append(f"{row['of']}: surely above {limit}")
-        told = "" if limit is None else f", limit {limit}: " + ("FAILED" if over else "ok")
+        verdict = "" if limit is None else f", limit {limit}: " + ("FAILED" if over else "ok")
         print(f"  {row['of']}: {row['ratio']:.3f} times {row['over']} "
-              f"({row['low']:.3f} to {row['high']:.3f}, {row['n']} rounds){told}")
+              f"({row['low']:.3f} to {row['high']:.3f}, {row['n']} rounds){verdict}")
     return failures
 
 
@@ -96,8 +96,8 @@ def main():
         over = change is not None and change > tolerance and not update
         if over:
             failures.append(f"{part}: {100 * change:.1f} % more instructions, {100 * tolerance:.0f} % are allowed")
-        told = "new" if change is None else f"{100 * change:+.1f} %" + (" FAILED" if over else "")
-        print(f"  {part}: {now:,} {told}")
+        verdict = "new" if change is None else f"{100 * change:+.1f} %" + (" FAILED" if over else "")
+        print(f"  {part}: {now:,} {verdict}")
         if change is not None and change < -tolerance and not update:
             print("    faster than the baseline: keep that with scripts/bench guard --update")
     if "--no-ratios" not in sys.argv[5:]:

@@ -1,6 +1,6 @@
 """Whether 8-bit integers would make the detector faster: quantised by onnxruntime's own tool (QDQ, unsigned activations,
 a scale for each channel of the weights, calibrated on a set's training pictures), timed in turns with the float32 file on
-one thread, and its landmark error told by `trainer eval landmarks`.
+one thread, and its landmark error by `trainer eval landmarks`.
 
 Usage: int8.py BUNDLE SET TRAINER    SET has train/ and test/, each with pictures and a landmarks.csv"""
 
@@ -75,10 +75,10 @@ def error(run, work):
         with open(work / f"{split}.jsonl", "w") as out:
             for path, image in zip(paths, pictures[split]):
                 height, width = cv2.imread(str(path)).shape[:2]
-                points, sure = run.run(["keypoints", "confidence"], {"image": image})
+                points, confidence = run.run(["keypoints", "confidence"], {"image": image})
                 points = (points[0] + 1) / 2 * (width, height)
-                found = [[float(x), float(y), float(c)] for (x, y), c in zip(points, sure[0])]
-                face = {"confidence": float(sure.mean()), "live": True, "keypoints": found}
+                found = [[float(x), float(y), float(c)] for (x, y), c in zip(points, confidence[0])]
+                face = {"confidence": float(confidence.mean()), "live": True, "keypoints": found}
                 line = {"file": str(path), "width": width, "height": height, "faces": [face]}
                 out.write(json.dumps(line) + "\n")
     command = [trainer, "eval", "landmarks", folder, "--bundle", bundle, "--json"]

@@ -1,5 +1,5 @@
 """The same bundle in Python: OpenCV decodes, crops, resizes and draws, onnxruntime runs the detector. The face is
-followed as `runtime webcam` follows it, one look a frame at the crop around the last keypoints, and sought as it
+followed as `runtime webcam` follows it, one run a frame on the crop around the last keypoints, and sought as it
 seeks it. No filter over time and no names, so a little less work than the runtime does.
 
 Usage: onnxruntime_opencv.py BUNDLE FRAMES [bare]"""
@@ -30,7 +30,7 @@ following = None
 LEAST = 0.3  # mean confidence of a face; a followed one is kept down to 0.6 of it
 
 
-def look(picture, crop):
+def detect(picture, crop):
     cx, cy, side = crop
     scale = size / side
     # One pass does crop and resize; averaging over the area first keeps fine detail from folding in.
@@ -59,23 +59,23 @@ def frame_of(points, confidence, picture):
 
 
 def search(picture):
-    """The whole picture, then overlapping tiles of it, then a closer look at what was found."""
+    """The whole picture, then overlapping tiles of it, then a refinement crop around what was found."""
     height, width = picture.shape[:2]
     middle = (width / 2, height / 2)
-    best = max((look(picture, (*middle, side)) for side in {min(height, width), max(height, width)}), key=sureness)
+    best = max((detect(picture, (*middle, side)) for side in {min(height, width), max(height, width)}), key=confidence_of)
     for share in (0.7, 0.5):
-        if sureness(best) >= LEAST:
+        if confidence_of(best) >= LEAST:
             break
         side = share * min(height, width)
         places = [np.linspace(side / 2, n - side / 2, int(np.ceil((n - side) / (side / 2))) + 1) for n in (width, height)]
-        tiles = [look(picture, (x, y, side)) for y in places[1] for x in places[0]]
-        best = max([best, *tiles], key=sureness)
-    if sureness(best) >= LEAST:
-        best = max(best, look(picture, frame_of(*best[:2], picture)), key=sureness)
+        tiles = [detect(picture, (x, y, side)) for y in places[1] for x in places[0]]
+        best = max([best, *tiles], key=confidence_of)
+    if confidence_of(best) >= LEAST:
+        best = max(best, detect(picture, frame_of(*best[:2], picture)), key=confidence_of)
     return best
 
 
-def sureness(found):
+def confidence_of(found):
     return found[1].mean()
 
 
@@ -83,10 +83,10 @@ def find(picture):
     global following
     found = None
     if following is not None:
-        found = look(picture, following)
-    if found is None or sureness(found) < 0.6 * LEAST:
+        found = detect(picture, following)
+    if found is None or confidence_of(found) < 0.6 * LEAST:
         following, found = None, search(picture)
-    if sureness(found) < (LEAST if following is None else 0.6 * LEAST):
+    if confidence_of(found) < (LEAST if following is None else 0.6 * LEAST):
         following = None
         return None, found[1], found[2]
     wanted = frame_of(*found[:2], picture)

@@ -1,5 +1,5 @@
 """What the rivals in Python share: frames are read once, then a pass over them is made for every line on standard
-input, and its times (milliseconds) are told as a line of JSON. The first line comes after the first frame."""
+input, and its times (milliseconds) are written as a line of JSON. The first line comes after the first frame."""
 
 import json
 import os
@@ -23,17 +23,17 @@ def serve(folder, process):
         sys.exit(f"{folder}: no .jpg in this folder")
 
     def make_pass(some):
-        told = {"decode": [], "keypoints": [], "network": [], "draw": [], "total": [], "found": 0}
+        answer = {"decode": [], "keypoints": [], "network": [], "draw": [], "total": [], "found": 0}
         begun = clock()
         for frame in some:
             times, found = process(frame)
             for key, seconds in times.items():
-                told[key].append(seconds * 1e3)
-            told["found"] += bool(found)
-        told["pass"] = (clock() - begun) * 1e3
-        told["peak_rss"] = peak_rss()
+                answer[key].append(seconds * 1e3)
+            answer["found"] += bool(found)
+        answer["pass"] = (clock() - begun) * 1e3
+        answer["peak_rss"] = peak_rss()
         # Libraries write to standard output as they please; the answer goes to where it was when this began.
-        os.write(ANSWERS, (json.dumps(told) + "\n").encode())
+        os.write(ANSWERS, (json.dumps(answer) + "\n").encode())
 
     make_pass(frames[:1])
     for _ in sys.stdin:

@@ -1,4 +1,4 @@
-"""A browser for checks: Chromium without a window, told what to do through a pipe (the DevTools protocol). Python alone,
+"""A browser for checks: Chromium without a window, controlled through a pipe (the DevTools protocol). Python alone,
 nothing to install beside Chromium."""
 
 import base64
@@ -96,7 +96,7 @@ class Browser:
                 self.events.append(answer)
 
     def open(self, address, size=(1280, 900), touch=False):
-        """A new page at an address, as large as told, with a mouse or with fingers."""
+        """A new page at an address, as large as asked for, with a mouse or with fingers."""
         return Page(self, address, size, touch)
 
 
@@ -238,7 +238,7 @@ def still(folder):
     """A picture of a face in `folder`: the one that PHOTO names, else the demo clip's first."""
     if os.environ.get("PHOTO"):
         return os.environ["PHOTO"]
-    # No face is sure enough for this, so none is drawn on.
+    # No face is certain enough for this, so none is drawn on.
     plain = ["--headless", "--no-hud", "--provider", "cpu", "--max-frames", "1", "--min-confidence", "1"]
     command = [os.environ["RUNTIME"], "webcam", os.environ["CLIP"], *plain, "--out", "still"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)

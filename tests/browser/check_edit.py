@@ -1,4 +1,4 @@
-"""The editor's page, used with a mouse, and with fingers in another browser; then the live page of a driven face."""
+"""The editor's page, used with a mouse, and with fingers in another browser; then the live page of a re-enactment."""
 
 import json
 import os
@@ -36,7 +36,7 @@ window.around = (a, b, x, y, far) => {
   }
   return [near / n, m ? away / m : 0];
 };
-window.where = i => { const [x, y] = toStage(inPicture(state.parts[i].at)), box = canvas.getBoundingClientRect();
+window.where = i => { const [x, y] = toView(inPicture(state.parts[i].at)), box = canvas.getBoundingClientRect();
                       return [x + box.left, y + box.top]; };
 true
 """
@@ -127,9 +127,9 @@ def edit(page, program, other_browser, folder):
         check(name, page.run("state.done") == done + 1 and change >= least, seen=f"change {change:.2f} of 255")
 
     page.run("$('strip').children[2].click()")
-    edits("the look of a part from another face", "[data-take=look]")
+    edits("the appearance of a part from another face", "[data-take=appearance]")
     page.run("$('weight').value = 50; $('weight').dispatchEvent(new Event('input'))")
-    edits("half of all its looks", "[data-take=looks]")
+    edits("half of its appearance, all parts", "[data-take=all]")
     edits("half of its background", "[data-take=background]")
     edits("half of its pose", "[data-take=pose]")
     page.shot(shot("taken"))
@@ -211,7 +211,7 @@ def edit(page, program, other_browser, folder):
     check("and the page says so", True)
 
 
-def a_driven_face(photo, folder):
+def a_reenactment(photo, folder):
     """What is asked for on the page is said by the program."""
     clip = os.environ["CLIP"]
     serve = ["--provider", "cpu", "reenact", "--source", "seed:3", "--source", photo, clip, "--loop", "--headless",
@@ -220,7 +220,7 @@ def a_driven_face(photo, folder):
         page = browser.open(program.address)
         page.wait("document.querySelectorAll('#offers button').length === 3", 15)
         page.wait("$('state').textContent === 'live' && facts && facts.face", 15)
-        for button, answer in [("Next face", "the next face"), ("What is driven", "the head alone is driven")]:
+        for button, answer in [("Next face", "the next face"), ("Which motion", "motion taken over: the head's")]:
             press = f"[...document.querySelectorAll('#offers button')].find(b => b.textContent === '{button}').click()"
             said = program.answer(lambda press=press: page.run(press))
             check(f"reenact --serve, {button}", answer in said, seen=said)
@@ -231,7 +231,7 @@ def a_driven_face(photo, folder):
 def main():
     with tempfile.TemporaryDirectory() as place:
         photo = still(place)
-        for part in [an_editor, a_driven_face]:
+        for part in [an_editor, a_reenactment]:
             folder = os.path.join(place, part.__name__)
             os.mkdir(folder)
             try:

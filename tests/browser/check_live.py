@@ -1,4 +1,4 @@
-"""The live page, as somebody sees it who looks on."""
+"""The live page, as somebody sees it who watches."""
 
 import json
 import os
@@ -62,9 +62,9 @@ def a_clip(browser, folder):
         page.wait("document.getElementById('face').textContent === 'found'", what="no face is found")
         frames(page, 60)
         fps, latency = float(text(page, "fps")), float(text(page, "latency"))
-        check("rate and latency are told", fps > 0.5 and 0 < latency < 5000, f"{fps} fps, {latency} ms")
-        stages = page.run("[...document.querySelectorAll('#legend span')].map(e => e.textContent)")
-        check("the graph names its stages", {"decode", "network", "overlay"} <= set(stages), stages)
+        check("rate and latency are shown", fps > 0.5 and 0 < latency < 5000, f"{fps} fps, {latency} ms")
+        steps = page.run("[...document.querySelectorAll('#legend span')].map(e => e.textContent)")
+        check("the graph names its steps", {"decode", "network", "overlay"} <= set(steps), steps)
         drawn = page.run("""(() => { const c = document.getElementById("graph"), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
             const colours = new Set(); for (let i = 0; i < d.length; i += 4) if (d[i + 3] > 250) colours.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);
             return colours.size; })()""")
@@ -118,7 +118,7 @@ def a_picture(browser, folder):
             return page.run(HASH)
 
         def becomes(picture):
-            """The square that the detector looks at may still stir by less than a pixel."""
+            """The crop that the detector sees may still stir by less than a pixel."""
             return any(settled() == picture for _ in range(10))
 
         plain = settled()
@@ -151,7 +151,7 @@ def strangers(browser, folder):
         check("the token is not left in the address", "token" not in pages[0].run("location.href"))
         late = browser.open(program.address)
         late.wait("document.getElementById('state').textContent === 'full'", what="a third viewer of two is let in")
-        check("one viewer too many is told so", "look on" in text(late, "message"))
+        check("one viewer too many is turned away", "Too many are watching" in text(late, "message"))
         pages.pop().close()
         late.wait("document.getElementById('state').textContent === 'live'", 20, "a place that became free is not taken")
         check("and gets in when another goes", moves(late))

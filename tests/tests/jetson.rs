@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lkg_bundle::testing::write_tiny_bundle;
+use lkg_bundle::testing::{write_tiny_bundle, write_tiny_bundle_in_two};
 use workspace_tests::{Outcome, program};
 
 /// What NVIDIA writes on JetPack 6.2.
@@ -178,4 +178,37 @@ fn check_and_bench_say_what_computes() {
     assert!(report.contains("## cpu") && report.contains("verdict: "), "{report}");
     let again = jetson.run("bench", &["--out", "r.md"]);
     assert!(again.code == 1 && again.stderr.contains("is there already"), "{again:?}");
+}
+
+/// The column of the generator was empty: it asked for a network that a bundle with style and render does not have.
+#[test]
+fn the_report_has_times_of_every_network() {
+    for (write, whole) in
+        [(write_tiny_bundle as fn(&Path) -> _, true), (write_tiny_bundle_in_two as fn(&Path) -> _, false)]
+    {
+        let jetson = Jetson::new(JETPACK_6);
+        fs::create_dir(jetson.path("bundle")).unwrap();
+        write(&jetson.path("bundle")).unwrap();
+        let line = "--out r.md --seconds 0.02 --samples 3 --warmup 0 --warmup-runs 1 --rounds 2 --cold 0 --live 0 \
+                    --batch 1 --size 64x48";
+        jetson.run("bench", &line.split_whitespace().collect::<Vec<_>>()).succeeded();
+        let report = fs::read_to_string(jetson.path("r.md")).unwrap();
+        let cells = |start: &str| -> Vec<String> {
+            let row = report.lines().find(|l| l.starts_with(start)).unwrap();
+            row.trim_matches('|').split('|').map(|c| c.trim().to_owned()).collect()
+        };
+        let (heads, times) = (cells("| setting"), cells("| cpu"));
+        assert_eq!((heads.len(), times.len(), cells("| ---").len()), (8, 8, 8), "{report}");
+        for (head, cell) in heads.iter().zip(&times).skip(1).take(4) {
+            let timed = cell.split(", ").filter(|t| t.parse::<f64>().is_ok_and(|ms| ms > 0.0)).count() == 2;
+            let absent = whole && head.starts_with("style network");
+            assert!(timed != absent && (timed || cell == "-"), "{head}: {cell}\n{report}");
+        }
+        let left_out: Vec<usize> = report
+            .lines()
+            .filter(|l| l.starts_with("| tensorrt"))
+            .map(|l| l.trim_matches('|').split('|').count())
+            .collect();
+        assert!(left_out.iter().all(|n| *n == 8), "{report}");
+    }
 }

@@ -92,7 +92,7 @@ fn a_run_leaves_every_file_and_judges_itself() {
     assert!(report["verdict"]["reasons"].to_string().contains("raise --samples"));
     assert_eq!(report["raw_times_file"], "a.times.csv");
     let times = std::fs::read_to_string(place.path("a.times.csv")).unwrap();
-    // Six networks and a frame's way with seven stages and their total.
+    // Six networks and a frame's way with seven steps and their total.
     assert_eq!(times.lines().count(), 1 + 40 * (6 + 8));
 
     // Nothing is measured if a file is there already.

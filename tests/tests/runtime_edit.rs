@@ -152,7 +152,7 @@ fn what_cannot_be_edited_is_refused_on_one_line_and_leaves_nothing() {
         (r#"[{"op": "move", "part": 10, "dx": 0.1}]"#, "edits[0].part: no part 10"),
         (
             r#"[{"op": "duplicate", "part": "nose", "to": [0, 0]}]"#,
-            "edits[0].into: this bundle's generator draws 10 parts",
+            "edits[0].into: this bundle's generator has 10 parts",
         ),
         (r#"[{"op": "add", "part": "nose"}]"#, "edits[0].part: nose is there already"),
         (r#"[{"op": "remove"}]"#, "edits[0]: missing field `part`"),

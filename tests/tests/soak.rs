@@ -1,4 +1,4 @@
-//! `scripts/soak --check`: the judge of a long run sees what leaks, on samples made up here.
+//! `scripts/soak --check`: the check of a long run sees what leaks, on samples made up here.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 type Sample = (f64, u32, u32);
 
 /// What the script says of three minutes of samples, one a second, and whether it accepts them.
-fn judged(seconds: u32, sample: impl Fn(u32) -> Sample) -> (bool, String) {
+fn assessed(seconds: u32, sample: impl Fn(u32) -> Sample) -> (bool, String) {
     let mut text = String::new();
     for second in 1..=seconds {
         let (memory, threads, files) = sample(second);
@@ -26,7 +26,7 @@ fn judged(seconds: u32, sample: impl Fn(u32) -> Sample) -> (bool, String) {
 #[test]
 fn a_steady_run_passes_however_it_warms_up() {
     // Grows while it warms up, then shakes by 5 %, as a clip that is opened anew does; every fifth second a file is open for an instant.
-    let (ok, said) = judged(180, |second| {
+    let (ok, said) = assessed(180, |second| {
         let memory = 80_000.0 + f64::from(400 * second.min(55)) + f64::from(second % 7) * 800.0;
         (memory, 5, 12 + u32::from(second % 5 == 0))
     });
@@ -37,12 +37,12 @@ fn a_steady_run_passes_however_it_warms_up() {
 #[test]
 fn what_leaks_is_seen() {
     // 40 kB a second: 2.4 % in the minute between the windows.
-    let (ok, said) = judged(180, |second| (100_000.0 + 40.0 * f64::from(second), 5, 12));
+    let (ok, said) = assessed(180, |second| (100_000.0 + 40.0 * f64::from(second), 5, 12));
     assert!(!ok && said.contains("memory grows"), "{said}");
-    let (ok, said) = judged(180, |second| (100_000.0, 5 + second / 120, 12));
+    let (ok, said) = assessed(180, |second| (100_000.0, 5 + second / 120, 12));
     assert!(!ok && said.contains("threads went from 5 to 6"), "{said}");
-    let (ok, said) = judged(180, |second| (100_000.0, 5, 12 + second / 60));
+    let (ok, said) = assessed(180, |second| (100_000.0, 5, 12 + second / 60));
     assert!(!ok && said.contains("open files went from 13 to 14"), "{said}");
-    let (ok, said) = judged(120, |_| (100_000.0, 5, 12));
+    let (ok, said) = assessed(120, |_| (100_000.0, 5, 12));
     assert!(!ok && said.contains("too short"), "{said}");
 }

@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use clap::Parser;
 use image::RgbImage;
 use lkg_bundle::Bundle;
-use lkg_runtime::engine::{Detector, EngineOptions};
-use lkg_runtime::media::picture;
-use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use lkg_runtime::internals::engine::Detector;
+use lkg_runtime::internals::media::check_target;
+use lkg_runtime::picture;
+use lkg_runtime::{EngineOptions, FaceTracker, TrackOptions};
 use scene::Portrait;
 
 type Failure = Box<dyn std::error::Error>;
@@ -63,7 +64,7 @@ fn main() {
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(sheet) = &arguments.sheet {
-        picture::check_target(sheet, false)?;
+        check_target(sheet, false)?;
     }
     let portraits = portraits(&arguments.set, usize::from(arguments.count).max(2))?;
     let bundle = Bundle::open(&arguments.bundle)?;

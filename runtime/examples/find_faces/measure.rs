@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use image::{Rgb, RgbImage, imageops};
 use lkg_runtime::Result;
-use lkg_runtime::frame::Face;
-use lkg_runtime::vision::track::FaceTracker;
+use lkg_runtime::{DetectedFace, FaceTracker};
 use serde::Serialize;
 
 use crate::scene::{self, Chance, Portrait, Square};
@@ -56,7 +55,7 @@ pub struct Offset {
 }
 
 /// Mean of the keypoints, and their root mean square distance from it.
-fn extent(face: &Face) -> (f32, f32, f32) {
+fn extent(face: &DetectedFace) -> (f32, f32, f32) {
     let n = face.keypoints.len().max(1) as f32;
     let x = face.keypoints.iter().map(|k| k.x).sum::<f32>() / n;
     let y = face.keypoints.iter().map(|k| k.y).sum::<f32>() / n;
@@ -82,7 +81,7 @@ pub fn offset(tracker: &mut FaceTracker, portraits: &[Portrait]) -> Result<Offse
 }
 
 /// The square of the face that the keypoints tell.
-fn told(face: &Face, offset: &Offset) -> Square {
+fn told(face: &DetectedFace, offset: &Offset) -> Square {
     let (x, y, spread) = extent(face);
     let side = spread / offset.spread.max(f32::MIN_POSITIVE);
     Square { x: x - offset.x * side, y: y - offset.y * side, side }

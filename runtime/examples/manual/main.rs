@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use lkg_runtime::cli::args::Cli;
+use lkg_runtime::internals::cli::Cli;
 
 fn main() -> std::io::Result<()> {
     let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {

@@ -22,7 +22,7 @@ use crate::vision::track::{FaceTracker, TrackOptions};
 /// Frames after the first one, until memory has settled.
 const SETTLED: u32 = 100;
 
-/// What the fresh process tells, on a line of its own as soon as it has its first keypoints.
+/// What the fresh process reports, on a line of its own as soon as it has its first keypoints.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FirstResult {
     /// Milliseconds for loading ONNX Runtime.
@@ -42,8 +42,8 @@ pub struct Settled {
     pub peak_rss: Option<u64>,
 }
 
-/// The part of the fresh process: reads a JPEG from `input`, finds its keypoints, tells its times on `output`, goes on
-/// for a while and tells its memory.
+/// The part of the fresh process: reads a JPEG from `input`, finds its keypoints, reports its times on `output`, goes on
+/// for a while and reports its memory.
 ///
 /// # Errors
 /// Anything of that fails.
@@ -62,7 +62,7 @@ pub fn child(
     let session = start.elapsed() - library;
     let mut frame = Vec::new();
     input.read_to_end(&mut frame).map_err(io)?;
-    let looking = Instant::now();
+    let searching = Instant::now();
     let picture = jpeg::decode(&frame)
         .map_err(|reason| Error::Engine { what: "the frame to start with".to_owned(), reason })?;
     let mut tracker = FaceTracker::new(detector, TrackOptions::live(bundle.manifest()));
@@ -70,18 +70,18 @@ pub fn child(
     let first = FirstResult {
         library: ms(library),
         session_create: ms(session),
-        first_infer: ms(looking.elapsed()),
+        first_infer: ms(searching.elapsed()),
         peak_rss: meter::memory().1,
     };
-    let mut tell = |line: serde_json::Result<String>| {
+    let mut report = |line: serde_json::Result<String>| {
         let line = line.map_err(|e| io(e.into()))?;
         writeln!(output, "{line}").and_then(|()| output.flush()).map_err(io)
     };
-    tell(serde_json::to_string(&first))?;
+    report(serde_json::to_string(&first))?;
     for i in 1..=SETTLED {
         tracker.track(&picture, Duration::from_millis(33) * i)?;
     }
-    tell(serde_json::to_string(&Settled { peak_rss: meter::memory().1 }))
+    report(serde_json::to_string(&Settled { peak_rss: meter::memory().1 }))
 }
 
 /// One fresh process.
@@ -177,7 +177,7 @@ fn summary(starts: &[Start]) -> Option<Cold> {
 mod tests {
     use lkg_bundle::testing::write_tiny_bundle;
 
-    use super::super::executor::tests::Looks;
+    use super::super::testing::Checks;
     use super::*;
     use crate::engine::Provider;
 
@@ -188,17 +188,17 @@ mod tests {
         let mut frame = Vec::new();
         jpeg::encode(&image::RgbImage::new(32, 24), &mut frame).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
-        let mut told = Vec::new();
-        child(dir.path(), &options, &mut frame.as_slice(), &mut told).unwrap();
-        let lines: Vec<_> = told.split(|b| *b == b'\n').collect();
+        let mut reported = Vec::new();
+        child(dir.path(), &options, &mut frame.as_slice(), &mut reported).unwrap();
+        let lines: Vec<_> = reported.split(|b| *b == b'\n').collect();
         let first: FirstResult = serde_json::from_slice(lines[0]).unwrap();
         assert!(first.session_create > 0.0 && first.first_infer > 0.0);
         let settled: Settled = serde_json::from_slice(lines[1]).unwrap();
         assert!(settled.peak_rss >= first.peak_rss);
-        assert!(child(dir.path(), &options, &mut b"no JPEG".as_slice(), &mut told).is_err());
+        assert!(child(dir.path(), &options, &mut b"no JPEG".as_slice(), &mut reported).is_err());
     }
 
-    fn shell(script: &str, times: usize, watch: &mut Looks) -> Result<Option<Cold>> {
+    fn shell(script: &str, times: usize, watch: &mut Checks) -> Result<Option<Cold>> {
         let arguments = ["-c", script].map(OsString::from);
         measure(Path::new("/bin/sh"), &arguments, b"frame", times, watch)
     }
@@ -208,18 +208,18 @@ mod tests {
         let first = r#"{"library":1.0,"session_create":2.0,"first_infer":3.0,"peak_rss":4000}"#;
         let script =
             format!("cat >/dev/null; sleep 0.05; echo '{first}'; sleep 0.2; echo '{{\"peak_rss\":9}}'");
-        let cold = shell(&script, 2, &mut Looks::default()).unwrap().unwrap();
+        let cold = shell(&script, 2, &mut Checks::default()).unwrap().unwrap();
         assert_eq!((cold.processes, cold.library.p50, cold.peak_rss), (2, 1.0, Some(4000)));
         // Until its first line, not until its end.
         let whole = cold.start_to_first_keypoints;
         assert!(whole.min >= 50.0 && whole.min < 250.0, "{whole:?}");
-        let mut watch = Looks { stop_after: Some(0), ..Looks::default() };
+        let mut watch = Checks { stop_after: Some(0), ..Checks::default() };
         assert_eq!(shell("exit 1", 2, &mut watch).unwrap(), None);
     }
 
     #[test]
     fn a_process_that_fails_is_quoted() {
-        let error = shell("echo no such bundle >&2; exit 2", 1, &mut Looks::default()).unwrap_err();
+        let error = shell("echo no such bundle >&2; exit 2", 1, &mut Checks::default()).unwrap_err();
         assert!(error.to_string().contains("no such bundle"), "{error}");
     }
 }

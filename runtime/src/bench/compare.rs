@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::error::{Error, Result};
 use super::export::read_times;
-use super::report::Report;
+use super::report::BenchReport;
 use super::stats::{self, Ratio};
 use super::table::{Table, millis};
 use super::verdict::{MOST_OTHERS, MOST_SCATTER};
-use crate::error::{Error, Result};
 
 /// Most probability of a difference by chance that is still called a difference.
 const SIGNIFICANT: f64 = 0.05;
@@ -86,19 +86,20 @@ impl Finding {
 
 /// A report with its single times.
 struct Side {
-    report: Report,
+    report: BenchReport,
     times: Option<BTreeMap<String, Vec<super::export::Time>>>,
 }
 
 impl Side {
     fn read(path: &Path) -> Result<Self> {
-        let report = Report::read(path)?;
+        let report = BenchReport::read(path)?;
         let times = match &report.raw_times_file {
             Some(name) => {
                 let file = beside(path, name);
-                Some(read_times(&file).map_err(|e| {
-                    Error::Usage(format!("{e}; keep the file of single times beside {}", path.display()))
-                })?)
+                Some(
+                    read_times(&file)
+                        .map_err(|e| Error::TimesOf { report: path.to_owned(), source: Box::new(e) })?,
+                )
             }
             None => None,
         };
@@ -127,7 +128,7 @@ fn beside(report: &Path, name: &str) -> PathBuf {
 /// Compares two reports that `--json FILE` wrote.
 ///
 /// # Errors
-/// [`Error::Usage`]: one cannot be read, or they have nothing in common.
+/// One cannot be read, or they have nothing in common.
 pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
     let (first, second) = (Side::read(a)?, Side::read(b)?);
     let mut rows = Vec::new();
@@ -164,11 +165,7 @@ pub fn compare(a: &Path, b: &Path) -> Result<Comparison> {
             .map(|o| format!("{}: only in {}", o.name, b.display())),
     );
     if rows.is_empty() {
-        return Err(Error::Usage(format!(
-            "{} and {} measured nothing of the same name",
-            a.display(),
-            b.display()
-        )));
+        return Err(Error::NothingInCommon { a: a.to_owned(), b: b.to_owned() });
     }
     remarks.extend(differences(&first.report, &second.report));
     for (path, report) in [(a, &first.report), (b, &second.report)] {
@@ -207,12 +204,13 @@ fn find(rounds: usize, by_rounds: Ratio, paired: Option<Ratio>, p: f64) -> Findi
 }
 
 /// What else differs between the two runs.
-fn differences(a: &Report, b: &Report) -> Vec<String> {
-    let hashes = |r: &Report| r.models.iter().map(|m| m.sha256.get(..12).unwrap_or("").to_owned()).collect();
-    let threads = |r: &Report| -> Vec<String> {
+fn differences(a: &BenchReport, b: &BenchReport) -> Vec<String> {
+    let hashes =
+        |r: &BenchReport| r.models.iter().map(|m| m.sha256.get(..12).unwrap_or("").to_owned()).collect();
+    let threads = |r: &BenchReport| -> Vec<String> {
         r.measurements.iter().map(|m| m.setting.threads.to_string()).collect()
     };
-    let of = |r: &Report| -> [(&str, Vec<String>); 8] {
+    let of = |r: &BenchReport| -> [(&str, Vec<String>); 8] {
         [
             ("processor", vec![r.host.cpu.clone(), r.host.cores.to_string()]),
             ("power mode", r.host.power_mode.iter().cloned().collect()),
@@ -254,11 +252,11 @@ impl Comparison {
 mod tests {
     use super::super::executor::Series;
     use super::super::export::{Exporter, Times};
-    use super::super::report::tests::{report, series};
+    use super::super::testing::{report, series};
     use super::*;
 
     /// Writes a report with its single times, and gives back its path.
-    fn write(dir: &Path, name: &str, series: &[Series], change: impl Fn(&mut Report)) -> PathBuf {
+    fn write(dir: &Path, name: &str, series: &[Series], change: impl Fn(&mut BenchReport)) -> PathBuf {
         let mut report = report(series);
         report.raw_times_file = Some(format!("{name}.times.csv"));
         report.config.source_id = "frames".to_owned();
@@ -271,7 +269,7 @@ mod tests {
     }
 
     /// Rounds that scatter by some percent around a time, in microseconds.
-    fn rounds(report: &mut Report, ms: &[f64]) {
+    fn rounds(report: &mut BenchReport, ms: &[f64]) {
         report.measurements[0].round_p50 = ms.to_vec();
     }
 

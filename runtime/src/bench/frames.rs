@@ -1,7 +1,6 @@
 //! Frames to measure on. Without any at hand they are made here: a face from the bundle's own generator wanders over
 //! a plain ground, always the same way, and each frame is a JPEG as a webcam sends it.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,16 +10,17 @@ use lkg_bundle::Bundle;
 use lkg_bundle::files::sha256_hex;
 use ndarray::Array2;
 
-use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
+use crate::bench;
+use crate::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Noise};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::live::Opener;
-use crate::media::source::names_a_camera;
-use crate::media::{self, Captured, Next, Source, SourceOptions, jpeg, picture};
+use crate::media::source::short_name;
+use crate::media::{self, Captured, Next, Source, SourceOptions, SourceSpec, jpeg, picture};
 
 /// Frames of the clip that is made here. The path is closed, so that the clip can be repeated without a jump.
 const LENGTH: usize = 60;
-/// Faces to choose from: the one that the detector is surest of.
+/// Faces to choose from: the one that the detector is most confident of.
 const CANDIDATES: u32 = 8;
 /// Side of the face, in shares of the shorter side of the frame.
 const FACE: f32 = 0.55;
@@ -46,7 +46,7 @@ impl Material {
     /// # Errors
     /// A network does not load or run.
     pub fn synthetic(bundle: &Bundle, options: &EngineOptions, size: (u32, u32), seed: u64) -> Result<Self> {
-        let face = surest_face(bundle, options, seed)?;
+        let face = most_confident_face(bundle, options, seed)?;
         let mut clip = Vec::with_capacity(LENGTH);
         for i in 0..LENGTH {
             clip.push(encode(&compose(&face, size, i as f32 / LENGTH as f32))?);
@@ -67,14 +67,12 @@ impl Material {
     ///
     /// # Errors
     /// It is a camera or cannot be read.
-    pub fn file(name: &str) -> Result<Self> {
-        if names_a_camera(Some(name)) {
-            return Err(Error::Usage(format!(
-                "{name}: not a file; a camera's own pace would be measured, so record it first: runtime webcam --out"
-            )));
-        }
-        let owned = name.to_owned();
-        let opener: Opener = Arc::new(move || media::open(Some(&owned), &SourceOptions::default()));
+    pub fn file(spec: &SourceSpec) -> Result<Self> {
+        let Some(path) = spec.path().filter(|_| !spec.takes_size()) else {
+            return Err(bench::Error::NotFile(spec.for_people()).into());
+        };
+        let owned = spec.clone();
+        let opener: Opener = Arc::new(move || media::open(&owned, &SourceOptions::default()));
         let mut source = opener()?;
         let mut clip = Vec::new();
         while clip.len() < MOST_LIVE {
@@ -82,11 +80,11 @@ impl Material {
             clip.push(encode(&captured.frame.picture)?);
         }
         if clip.is_empty() {
-            return Err(Error::Usage(format!("{name}: it has no frames")));
+            return Err(bench::Error::NoFrames(spec.to_string()).into());
         }
         let id = sha256_hex(&clip.concat())[..16].to_owned();
         let description = source.describe();
-        Ok(Self { clip: Arc::new(clip), opener, description, id: format!("{} {id}", short(name)) })
+        Ok(Self { clip: Arc::new(clip), opener, description, id: format!("{} {id}", short_name(&path)) })
     }
 
     /// The frames as a camera would send them, `fps` a second, the newest only.
@@ -104,10 +102,6 @@ impl Material {
     }
 }
 
-fn short(name: &str) -> String {
-    Path::new(name).file_name().map_or_else(|| name.to_owned(), |n| n.to_string_lossy().into_owned())
-}
-
 fn encode(picture: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     jpeg::encode(picture, &mut bytes)
@@ -119,10 +113,10 @@ fn decode(bytes: &[u8]) -> media::Result<RgbImage> {
     jpeg::decode(bytes).map_err(|reason| media::Error::Damaged { path: "frame in memory".into(), reason })
 }
 
-/// Of a few generated faces the one in which the detector is surest of what it sees.
-fn surest_face(bundle: &Bundle, options: &EngineOptions, seed: u64) -> Result<RgbImage> {
+/// Of a few generated faces the one that the detector is most confident of.
+fn most_confident_face(bundle: &Bundle, options: &EngineOptions, seed: u64) -> Result<RgbImage> {
     let manifest = bundle.manifest();
-    let latent = Latent::noise(seed, 0..CANDIDATES, &manifest.dims, 0.7);
+    let latent = Noise::seeded(seed, 0..CANDIDATES, &manifest.dims, 0.7);
     let layout = KeypointGenerator::load(bundle, options)?.run(&latent)?;
     let ones = Array2::ones((CANDIDATES as usize, manifest.dims.keypoints));
     let images = ImageGenerator::load(bundle, options)?.run(&layout, ones.view(), ones.view())?;
@@ -279,7 +273,9 @@ mod tests {
     #[test]
     fn cameras_are_refused() {
         for name in ["0", "/dev/video0", "camera://1", "no-such-file.avi"] {
-            assert!(Material::file(name).err().unwrap().to_string().contains("record it first"));
+            assert!(
+                Material::file(&name.parse().unwrap()).err().unwrap().to_string().contains("record it first")
+            );
         }
     }
 }

@@ -24,9 +24,9 @@ pub struct Host {
     pub os: String,
     /// The kernel's version.
     pub kernel: String,
-    /// The hypervisor or board, where the system tells.
+    /// The hypervisor or board, where the system says.
     pub platform: Option<String>,
-    /// Power mode of a Jetson, as `nvpmodel -q` tells.
+    /// Power mode of a Jetson, as `nvpmodel -q` says.
     pub power_mode: Option<String>,
 }
 
@@ -45,7 +45,7 @@ pub struct Condition {
     pub load: Option<f64>,
 }
 
-/// A graphics processor, as `nvidia-smi` tells.
+/// A graphics processor, as `nvidia-smi` says.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Accelerator {
     /// Its name.
@@ -95,7 +95,7 @@ fn answer(program: &str, arguments: &[&str]) -> Option<String> {
 }
 
 impl Host {
-    /// Looks at this machine.
+    /// Reads what this machine is.
     pub fn read() -> Self {
         let cpuinfo = text("/proc/cpuinfo").unwrap_or_default();
         let device_tree = text("/sys/firmware/devicetree/base/model");
@@ -145,7 +145,7 @@ fn memory_total(meminfo: &str) -> Option<u64> {
 }
 
 impl Condition {
-    /// Looks at this machine as it is now.
+    /// Reads the state of this machine now.
     pub fn read() -> Self {
         let mut condition = Self::below(Path::new("/sys"));
         if condition.clocks_mhz.is_empty() {

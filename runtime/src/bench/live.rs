@@ -10,26 +10,27 @@ use super::frames::Material;
 use super::report::{Frames, Live, LiveRow};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::live::{LiveLoop, LoopOptions, Overlay, Report, Screen, ScreenOpener, StageRow, Supply};
+use crate::live::{FrameSupply, LiveLoop, LoopOptions, Overlay, RunReport, StepRow, Viewer, WindowOpener};
 use crate::media;
-use crate::media::window::{Display, Wish};
+use crate::media::sink::Shown;
+use crate::media::window::Display;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// Takes pictures as a window does, and shows them to nobody.
 struct Nobody;
 
-impl Screen for Nobody {
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
+impl Viewer for Nobody {
+    fn name(&self) -> String {
+        "nobody".to_owned()
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.hold(shown.picture)
+    }
+
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
         std::hint::black_box(picture);
         Ok(())
-    }
-
-    fn refresh(&mut self) -> media::Result<()> {
-        Ok(())
-    }
-
-    fn wishes(&mut self) -> Vec<Wish> {
-        Vec::new()
     }
 }
 
@@ -57,21 +58,22 @@ pub fn run(
 ) -> Result<Option<Live>> {
     let mut tracker =
         FaceTracker::new(Detector::load(bundle, engine)?, TrackOptions::live(bundle.manifest()));
-    let screen: ScreenOpener = if options.window {
-        Box::new(|size| Ok(Box::new(Display::open("runtime bench", size)?) as Box<dyn Screen>))
+    let window: WindowOpener = if options.window {
+        Box::new(|size| Ok(Box::new(Display::open("runtime bench", size)?) as Box<dyn Viewer>))
     } else {
-        Box::new(|_| Ok(Box::new(Nobody) as Box<dyn Screen>))
+        Box::new(|_| Ok(Box::new(Nobody) as Box<dyn Viewer>))
     };
     // As `runtime webcam` does: on a GPU a session's first run took a second, in which frames were dropped.
     tracker.warm_up()?;
     let start = Instant::now();
     let stopped = Cell::new(false);
     let report = LiveLoop {
-        supply: Supply::open(material.camera(options.fps), false, Some(Duration::ZERO))?,
+        supply: FrameSupply::open(material.camera(options.fps), false, Some(Duration::ZERO))?,
         finder: &mut tracker,
         painter: &mut Overlay::new(bundle.manifest()),
         sinks: Vec::new(),
-        screen: Some(screen),
+        viewers: Vec::new(),
+        window: Some(window),
         options: LoopOptions { numbers: true, ..LoopOptions::default() },
         stop: &|| {
             stopped.set(stopped.get() || stop());
@@ -83,10 +85,10 @@ pub fn run(
     Ok((!stopped.get()).then(|| summary(&report, options)))
 }
 
-fn summary(report: &Report, options: LiveOptions) -> Live {
-    let mut stages: Vec<LiveRow> = report.stages.iter().map(row).collect();
+fn summary(report: &RunReport, options: LiveOptions) -> Live {
+    let mut steps: Vec<LiveRow> = report.steps.iter().map(row).collect();
     // The whole is the last row of the loop's table.
-    let capture_to_display = stages.pop().unwrap_or_default();
+    let capture_to_display = steps.pop().unwrap_or_default();
     Live {
         source_fps: f64::from(options.fps),
         screen: if options.window { "in a window" } else { "drawn, without a window" }.to_owned(),
@@ -98,13 +100,13 @@ fn summary(report: &Report, options: LiveOptions) -> Live {
         },
         fps: report.fps,
         capture_to_display,
-        stages,
+        steps,
     }
 }
 
-fn row(row: &StageRow) -> LiveRow {
-    let StageRow { stage, n, p50_ms: p50, p90_ms: p90, p99_ms: p99, max_ms: max } = *row;
-    LiveRow { stage: stage.to_owned(), n, p50, p90, p99, max }
+fn row(row: &StepRow) -> LiveRow {
+    let StepRow { step, n, p50_ms: p50, p90_ms: p90, p99_ms: p99, max_ms: max } = *row;
+    LiveRow { step: step.to_owned(), n, p50, p90, p99, max }
 }
 
 #[cfg(test)]
@@ -126,9 +128,9 @@ mod tests {
         let frames = live.frames;
         assert_eq!(frames.captured, frames.processed + frames.dropped);
         assert!(frames.processed > 2 && frames.captured <= 22, "{frames:?}");
-        assert_eq!(live.capture_to_display.stage, "capture to display");
+        assert_eq!(live.capture_to_display.step, "capture to display");
         assert_eq!(live.capture_to_display.n, frames.processed);
-        assert!(live.stages.iter().any(|s| s.stage == "network"));
+        assert!(live.steps.iter().any(|s| s.step == "network"));
         assert!(run(&bundle, &engine, &material, options, &|| true).unwrap().is_none());
     }
 }

@@ -3,11 +3,13 @@
 
 pub mod cold;
 pub mod compare;
+mod error;
 pub mod executor;
 pub mod export;
 pub mod frames;
 pub mod host;
 pub mod live;
+pub mod measure;
 pub mod meter;
 pub mod plan;
 pub mod plot;
@@ -16,6 +18,10 @@ pub mod results;
 pub mod scan;
 pub mod stats;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod verdict;
 pub mod worker;
 pub mod workload;
+
+pub use error::Error;

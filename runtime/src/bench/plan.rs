@@ -12,7 +12,7 @@ use super::report::{Engine, Model, Overhead};
 use super::scan::{self, Axis, Combination};
 use super::workload::{self, FRAME_TO_KEYPOINTS, Label, Pair};
 use crate::engine::{EngineOptions, Provider, SPINNING, library, nodes_per_provider};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Networks in their settings, loaded.
 #[derive(Default)]
@@ -30,11 +30,11 @@ pub struct Plan {
 /// Every combination of `axes`; without axes, one for each of `batches`.
 ///
 /// # Errors
-/// [`Error::Usage`] if an axis is given twice.
+/// An axis is given twice.
 pub fn combinations(axes: &[Axis], batches: &[u16], base: &EngineOptions) -> Result<Vec<Combination>> {
     let batches = Axis::Batch(batches.iter().copied().map(usize::from).collect());
     let axes = if axes.is_empty() { std::slice::from_ref(&batches) } else { axes };
-    scan::combinations(axes, base, 1).map_err(Error::Usage)
+    Ok(scan::combinations(axes, base, 1)?)
 }
 
 impl Plan {
@@ -90,8 +90,8 @@ impl Plan {
             if ours.name.starts_with("detector")
                 && let Some(whole) = find(workload::PIPELINE)
             {
-                let stage = whole.stages.iter().position(|s| *s == FRAME_TO_KEYPOINTS);
-                overheads.extend(Overhead::between(whole, stage, bare));
+                let step = whole.steps.iter().position(|s| *s == FRAME_TO_KEYPOINTS);
+                overheads.extend(Overhead::between(whole, step, bare));
             }
         }
         overheads
@@ -197,6 +197,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Provider;
+    use crate::error::Error;
 
     #[test]
     fn a_plan_knows_what_it_loads() {

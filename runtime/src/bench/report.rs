@@ -5,17 +5,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{Error, Result};
 use super::executor::{Bounds, ms};
 use super::host::{Accelerator, Condition, Host};
-pub use super::results::{Cold, Frames, Live, LiveRow, Measurement, Overhead, Stage, round_median};
-use crate::error::{Error, Result};
+pub use super::results::{Cold, Frames, Live, LiveRow, Measurement, Overhead};
 
 /// Name and version of the form of the report. A reader refuses another one.
 pub const SCHEMA: &str = "runtime-bench/1";
 
 /// Everything about a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Report {
+pub struct BenchReport {
     /// [`SCHEMA`].
     pub schema: String,
     /// This program.
@@ -207,73 +207,31 @@ pub struct Verdict {
     pub reasons: Vec<String>,
 }
 
-impl Report {
+impl BenchReport {
     /// Reads a report that was written by `--json FILE`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it cannot be read or is something else.
+    /// It cannot be read or is something else.
     pub fn read(path: &Path) -> Result<Self> {
-        let refused = |reason: String| Error::Usage(format!("{}: {reason}", path.display()));
-        let text = std::fs::read_to_string(path).map_err(|e| refused(e.to_string()))?;
-        let value: serde_json::Value = serde_json::from_str(&text)
-            .map_err(|e| refused(format!("not a report of runtime bench --json: {e}")))?;
+        let not = |reason| Error::NotReport { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
+        let value: serde_json::Value = serde_json::from_str(&text).map_err(|e| not(Some(e)))?;
         match value.get("schema").and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             Some(other) => {
-                return Err(refused(format!(
-                    "its schema is {other}, this program reads {SCHEMA}; measure again"
-                )));
+                let theirs = other.to_owned();
+                return Err(Error::Schema { path: path.to_owned(), theirs, ours: SCHEMA });
             }
-            None => return Err(refused("not a report of runtime bench --json".to_owned())),
+            None => return Err(not(None)),
         }
-        serde_json::from_value(value).map_err(|e| refused(format!("not a whole report: {e}")))
+        serde_json::from_value(value).map_err(|source| Error::Incomplete { path: path.to_owned(), source })
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::time::Duration;
-
-    use super::super::executor::tests::{Looks, Mock};
-    use super::super::executor::{Bounds, Series, measure};
+mod tests {
+    use super::super::testing::{report, series};
     use super::*;
-
-    /// Series of mocks that take these microseconds again and again.
-    pub(in crate::bench) fn series(executors: &[(&'static str, &[u64])]) -> Vec<Series> {
-        let mut executors: Vec<_> = executors.iter().map(|(n, m)| Mock::boxed(n, m)).collect();
-        let time = Duration::from_secs(4);
-        let bounds = Bounds { warmup: Duration::ZERO, warmup_runs: 1, time, samples: 100, rounds: 8 };
-        measure(&mut executors, &bounds, &mut Looks::default()).unwrap().series
-    }
-
-    /// A report of these series that nothing is wrong with.
-    pub(in crate::bench) fn report(series: &[Series]) -> Report {
-        Report {
-            schema: SCHEMA.to_owned(),
-            tool: Tool { profile: "release".to_owned(), ..Tool::default() },
-            time_utc: "2026-01-02T03:04:05Z".to_owned(),
-            host: Host { cpu: "Some CPU".to_owned(), cores: 2, ..Host::default() },
-            conditions: Ends::default(),
-            accelerator: None,
-            runtime: Engine {
-                ort_version: "1.2.3".to_owned(),
-                provider_requested: "cpu".to_owned(),
-                providers_used: vec!["cpu".to_owned()],
-                ..Engine::default()
-            },
-            models: Vec::new(),
-            config: Config { min_seconds: 3.0, min_samples: 100, rounds: 8, ..Config::default() },
-            cold: None,
-            measurements: series.iter().filter_map(Measurement::of).collect(),
-            overheads: Vec::new(),
-            live: None,
-            memory: Memory::default(),
-            contention: Contention { others: Some(0.01), stolen: Some(0.0) },
-            raw_times_file: None,
-            warnings: Vec::new(),
-            verdict: Verdict { valid: true, reasons: Vec::new() },
-        }
-    }
 
     #[test]
     fn a_report_survives_its_file_and_others_are_refused() {
@@ -281,7 +239,7 @@ pub(super) mod tests {
         let path = dir.path().join("a.json");
         let written = report(&series(&[("a", &[1000, 1010])]));
         std::fs::write(&path, serde_json::to_string(&written).unwrap()).unwrap();
-        let read = Report::read(&path).unwrap();
+        let read = BenchReport::read(&path).unwrap();
         assert_eq!(read.measurements, written.measurements);
         assert_eq!((read.host, read.verdict), (written.host, written.verdict));
         for (content, part) in [
@@ -291,8 +249,8 @@ pub(super) mod tests {
             (r#"{"schema": "runtime-bench/1"}"#, "not a whole report"),
         ] {
             std::fs::write(&path, content).unwrap();
-            assert!(Report::read(&path).unwrap_err().to_string().contains(part), "{content}");
+            assert!(BenchReport::read(&path).unwrap_err().to_string().contains(part), "{content}");
         }
-        assert!(Report::read(&dir.path().join("none")).is_err());
+        assert!(BenchReport::read(&dir.path().join("none")).is_err());
     }
 }

@@ -1,5 +1,5 @@
 //! What was measured, summed up: cold times, warm ones, what our part adds, the live loop. All of it is part of a
-//! [`super::report::Report`]; times are in milliseconds unless the name says otherwise.
+//! [`super::report::BenchReport`]; times are in milliseconds unless the name says otherwise.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub struct Cold {
     pub library: Summary,
     /// Reading and checking the detector and making a session of it; with TensorRT this builds the engine.
     pub session_create: Summary,
-    /// The first frame: decode, look for the face, keypoints.
+    /// The first frame: decode, search for the face, keypoints.
     pub first_infer: Summary,
     /// From starting the process to its first keypoints, by the clock of the process that started it.
     pub start_to_first_keypoints: Summary,
@@ -53,8 +53,9 @@ pub struct Measurement {
     pub round_p50: Vec<f64>,
     /// Standard deviation of the rounds' medians over their mean.
     pub round_cv: f64,
-    /// Its stages.
-    pub stages: Vec<Stage>,
+    /// Its steps.
+    #[serde(rename = "stages")]
+    pub steps: Vec<Step>,
     /// Share of the runs that found something, 0 to 1.
     pub found: f64,
     /// Processors kept busy: processor time over wall time.
@@ -63,11 +64,12 @@ pub struct Measurement {
     pub joules_per_image: Option<f64>,
 }
 
-/// A stage of a measurement.
+/// A step of a measurement.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
+pub struct Step {
     /// Its name.
-    pub stage: String,
+    #[serde(rename = "stage")]
+    pub step: String,
     /// Its times.
     #[serde(flatten)]
     pub times: Summary,
@@ -81,9 +83,9 @@ impl Measurement {
         let round_p50: Vec<f64> = (0..rounds).filter_map(|r| round_median(series, r, None)).collect();
         let images = (total.n * series.batch) as f64;
         let seconds = series.measured().as_secs_f64();
-        let stage = |(i, name): (usize, &&str)| {
-            let times: Vec<f64> = series.samples.iter().map(|s| ms(s.lap.stages[i])).collect();
-            Some(Stage { stage: (*name).to_owned(), times: Summary::of(&times)? })
+        let step = |(i, name): (usize, &&str)| {
+            let times: Vec<f64> = series.samples.iter().map(|s| ms(s.lap.steps[i])).collect();
+            Some(Step { step: (*name).to_owned(), times: Summary::of(&times)? })
         };
         let found = series.samples.iter().filter(|s| s.lap.found).count() as f64 / total.n as f64;
         let wall = series.used.wall.as_secs_f64();
@@ -97,7 +99,7 @@ impl Measurement {
             seconds,
             round_cv: stats::variation(&round_p50),
             round_p50,
-            stages: series.stages.iter().enumerate().filter_map(stage).collect(),
+            steps: series.steps.iter().enumerate().filter_map(step).collect(),
             found,
             cpu_share: if wall > 0.0 { series.used.cpu.as_secs_f64() / wall } else { 0.0 },
             joules_per_image: series.used.joules.map(|j| j / images),
@@ -106,9 +108,9 @@ impl Measurement {
     }
 }
 
-/// Median of a round's runs, or of one of their stages.
-pub fn round_median(series: &Series, round: usize, stage: Option<usize>) -> Option<f64> {
-    let time = |lap: &Lap| stage.map_or(lap.total, |i| lap.stages[i]);
+/// Median of a round's runs, or of one of their steps.
+pub fn round_median(series: &Series, round: usize, step: Option<usize>) -> Option<f64> {
+    let time = |lap: &Lap| step.map_or(lap.total, |i| lap.steps[i]);
     let times: Vec<f64> =
         series.samples.iter().filter(|s| s.round == round).map(|s| ms(time(&s.lap))).collect();
     stats::median(&times)
@@ -129,13 +131,13 @@ pub struct Overhead {
 }
 
 impl Overhead {
-    /// Compares `of` (or its stage of that number) with `over`, round by round.
-    pub fn between(of: &Series, stage: Option<usize>, over: &Series) -> Option<Self> {
+    /// Compares `of` (or its step of that number) with `over`, round by round.
+    pub fn between(of: &Series, step: Option<usize>, over: &Series) -> Option<Self> {
         let rounds = of.samples.last()?.round + 1;
         let pairs: Vec<(f64, f64)> = (0..rounds)
-            .filter_map(|r| Some((round_median(of, r, stage)?, round_median(over, r, None)?)))
+            .filter_map(|r| Some((round_median(of, r, step)?, round_median(over, r, None)?)))
             .collect();
-        let name = stage.map_or_else(|| of.name.clone(), |i| of.stages[i].to_owned());
+        let name = step.map_or_else(|| of.name.clone(), |i| of.steps[i].to_owned());
         let ratio = stats::paired_ratio(&pairs)?;
         Some(Self { of: name, over: over.name.clone(), ratio, n: pairs.len() })
     }
@@ -154,8 +156,9 @@ pub struct Live {
     pub fps: f64,
     /// From a frame's capture until it was shown.
     pub capture_to_display: LiveRow,
-    /// Each stage.
-    pub stages: Vec<LiveRow>,
+    /// Each step.
+    #[serde(rename = "stages")]
+    pub steps: Vec<LiveRow>,
 }
 
 /// Counts of frames.
@@ -165,17 +168,18 @@ pub struct Frames {
     pub captured: u64,
     /// Frames that were processed and shown.
     pub processed: u64,
-    /// Frames that a newer one replaced before they were looked at.
+    /// Frames that a newer one replaced before they were processed.
     pub dropped: u64,
     /// Frames with something found in them.
     pub found: u64,
 }
 
-/// Percentiles of a stage of the live loop, right to 1 %.
+/// Percentiles of a step of the live loop, right to 1 %.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LiveRow {
     /// Its name.
-    pub stage: String,
+    #[serde(rename = "stage")]
+    pub step: String,
     /// How many frames went through.
     pub n: u64,
     /// Median.
@@ -190,7 +194,7 @@ pub struct LiveRow {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::series;
+    use super::super::testing::series;
     use super::*;
 
     #[test]
@@ -200,10 +204,10 @@ mod tests {
         assert!((m.images_per_second - 500.0).abs() < 1e-6 && m.seconds >= 4.0);
         assert_eq!((m.round_p50.len(), m.found), (8, 1.0));
         assert_eq!(
-            m.stages.iter().map(|s| s.stage.as_str()).collect::<Vec<_>>(),
+            m.steps.iter().map(|s| s.step.as_str()).collect::<Vec<_>>(),
             ["first half", "second half"]
         );
-        assert_eq!(m.stages[0].times.mean, 1.0);
+        assert_eq!(m.steps[0].times.mean, 1.0);
         // The mock's meter says that half the wall time was processor time.
         assert!((m.cpu_share - 0.5).abs() < 1e-9 && m.joules_per_image.is_some());
     }

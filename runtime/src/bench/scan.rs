@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::error::Error;
 use crate::engine::{EngineOptions, Precision, Provider};
 
 /// One `KEY=VALUE,VALUE...`.
@@ -78,14 +79,16 @@ pub struct Combination {
     pub suffix: String,
 }
 
-/// Every combination of the axes, the first axis slowest; what no axis says is as in `base` and `batch`. Axes of one
-/// kind are an error: one would be lost.
-pub fn combinations(axes: &[Axis], base: &EngineOptions, batch: usize) -> Result<Vec<Combination>, String> {
+/// Every combination of the axes, the first axis slowest; what no axis says is as in `base` and `batch`.
+///
+/// # Errors
+/// [`Error::RepeatedAxis`].
+pub fn combinations(axes: &[Axis], base: &EngineOptions, batch: usize) -> Result<Vec<Combination>, Error> {
     let mut all = vec![Combination { options: base.clone(), batch, suffix: String::new() }];
     for (i, axis) in axes.iter().enumerate() {
         let same = |other: &Axis| std::mem::discriminant(other) == std::mem::discriminant(axis);
         if axes[..i].iter().any(same) {
-            return Err("a key may be given once: threads=1,2 rather than threads=1 threads=2".to_owned());
+            return Err(Error::RepeatedAxis);
         }
         all = all.iter().flat_map(|c| vary(c, axis)).collect();
     }
@@ -141,10 +144,10 @@ mod tests {
     fn every_combination_comes_once_and_is_told_apart() {
         let axes = ["threads=1,2", "batch=1,4,8"].map(|a| a.parse().unwrap());
         let all = combinations(&axes, &EngineOptions::default(), 1).unwrap();
-        let told: Vec<_> = all.iter().map(|c| (c.options.threads, c.batch, c.suffix.as_str())).collect();
-        assert_eq!(told.len(), 6);
-        assert_eq!(told[1], (Some(1), 4, ", threads 1"));
-        assert_eq!(told[5], (Some(2), 8, ", threads 2"));
+        let found: Vec<_> = all.iter().map(|c| (c.options.threads, c.batch, c.suffix.as_str())).collect();
+        assert_eq!(found.len(), 6);
+        assert_eq!(found[1], (Some(1), 4, ", threads 1"));
+        assert_eq!(found[5], (Some(2), 8, ", threads 2"));
         assert_eq!(combinations(&[], &EngineOptions::default(), 3).unwrap()[0].batch, 3);
         let twice = ["batch=1", "batch=2"].map(|a| a.parse().unwrap());
         assert!(combinations(&twice, &EngineOptions::default(), 1).is_err());

@@ -1,4 +1,4 @@
-//! One of several programs that take turns, so that `scripts/bench-rivals` can hold this one against others in the
+//! One of several programs that take turns, so that `scripts/bench rivals` can hold this one against others in the
 //! same minutes. It says when it is ready, then makes one pass over the frames for every line that it is sent.
 
 use std::io::{BufRead, Write};
@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::executor::ms;
 use super::{meter, workload};
+use crate::bench;
 use crate::engine::{BareRun, Detector, EngineOptions};
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -63,19 +64,18 @@ type Passes = Box<dyn FnMut(&Frames) -> Result<Pass>>;
 
 /// The frames of a folder as they lie on disk.
 fn frames(dir: &Path) -> Result<Frames> {
-    let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
     let mut paths = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
+    for entry in std::fs::read_dir(dir).map_err(bench::Error::read(dir))? {
+        let path = entry.map_err(bench::Error::read(dir))?.path();
         if path.extension().is_some_and(|e| e == "jpg") {
             paths.push(path);
         }
     }
     paths.sort();
     if paths.is_empty() {
-        return Err(Error::Usage(format!("{}: no .jpg in this folder", dir.display())));
+        return Err(bench::Error::NoJpegs(dir.to_owned()).into());
     }
-    paths.iter().map(|p| std::fs::read(p).map_err(refused)).collect()
+    paths.iter().map(|p| Ok(std::fs::read(p).map_err(bench::Error::read(p))?)).collect()
 }
 
 fn decode(bytes: &[u8]) -> Result<RgbImage> {
@@ -100,15 +100,15 @@ pub fn run(
         Mode::Bare => bare(bundle, options, &decode(&frames[0])?)?,
     };
     let io = |source| Error::Io { what: "talking to the script that measures".to_owned(), source };
-    let mut tell = |line: &Pass| {
+    let mut report = |line: &Pass| {
         let text = serde_json::to_string(line).map_err(|e| io(e.into()))?;
         writeln!(output, "{text}").and_then(|()| output.flush()).map_err(io)
     };
     // The first frame shows that all is there.
-    tell(&pass(&Arc::from(&frames[..1]))?)?;
+    report(&pass(&Arc::from(&frames[..1]))?)?;
     for line in input.lines() {
         line.map_err(io)?;
-        tell(&pass(&frames)?)?;
+        report(&pass(&frames)?)?;
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
         let mut pass = Pass::default();
         let begun = Instant::now();
         let mut source =
-            ReadAhead::new(Box::new(Clip { frames: Arc::clone(frames), at: 0, spares: Vec::new() }));
+            ReadAhead::new(Box::new(Clip { frames: Arc::clone(frames), at: 0, pool: Vec::new() }));
         while let Next::Frame(captured) = source.next(Duration::ZERO)? {
             let (mut picture, decoded) = (captured.frame.picture, captured.decode);
             let start = Instant::now();
@@ -153,7 +153,7 @@ fn pipeline(bundle: &Bundle, options: &EngineOptions) -> Result<Passes> {
 struct Clip {
     frames: Frames,
     at: usize,
-    spares: Vec<RgbImage>,
+    pool: Vec<RgbImage>,
 }
 
 impl Source for Clip {
@@ -164,7 +164,7 @@ impl Source for Clip {
     fn next(&mut self, _timeout: Duration) -> media::Result<Next> {
         let Some(bytes) = self.frames.get(self.at) else { return Ok(Next::End) };
         let taken = Instant::now();
-        let mut picture = self.spares.pop().unwrap_or_default();
+        let mut picture = self.pool.pop().unwrap_or_default();
         jpeg::decode_into(bytes, &mut picture).map_err(|reason| media::Error::damaged("a frame", reason))?;
         let frame = Frame { picture, index: self.at as u64, time: Duration::ZERO };
         self.at += 1;
@@ -172,7 +172,7 @@ impl Source for Clip {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.push(picture);
+        self.pool.push(picture);
     }
 }
 
@@ -207,9 +207,9 @@ mod tests {
         let bundle = Bundle::open(dir.path()).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
         let run_with = |mode: Mode, lines: &str| {
-            let mut told = Vec::new();
-            run(&bundle, &options, mode, dir.path(), &mut lines.as_bytes(), &mut told).map(|()| {
-                let lines = std::str::from_utf8(&told).unwrap().lines();
+            let mut reported = Vec::new();
+            run(&bundle, &options, mode, dir.path(), &mut lines.as_bytes(), &mut reported).map(|()| {
+                let lines = std::str::from_utf8(&reported).unwrap().lines();
                 lines.map(|l| serde_json::from_str(l).unwrap()).collect::<Vec<serde_json::Value>>()
             })
         };
@@ -219,12 +219,12 @@ mod tests {
             jpeg::encode(&image::RgbImage::new(32, 24), &mut bytes).unwrap();
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }
-        let told = run_with(Mode::Pipeline, "go\ngo\n").unwrap();
-        let counts: Vec<_> = told.iter().map(|t| t["total"].as_array().unwrap().len()).collect();
+        let reported = run_with(Mode::Pipeline, "go\ngo\n").unwrap();
+        let counts: Vec<_> = reported.iter().map(|t| t["total"].as_array().unwrap().len()).collect();
         assert_eq!(counts, [1, 2, 2]);
-        assert!(told.iter().all(|t| t["pass"].as_f64().unwrap() > 0.0));
-        let told = run_with(Mode::Bare, "go\n").unwrap();
-        assert_eq!(told[1]["network"].as_array().unwrap().len(), 2);
-        assert!(told[1]["peak_rss"].as_u64().unwrap() > 1 << 20);
+        assert!(reported.iter().all(|t| t["pass"].as_f64().unwrap() > 0.0));
+        let reported = run_with(Mode::Bare, "go\n").unwrap();
+        assert_eq!(reported[1]["network"].as_array().unwrap().len(), 2);
+        assert!(reported[1]["peak_rss"].as_u64().unwrap() > 1 << 20);
     }
 }

@@ -8,19 +8,20 @@ use ndarray::{Array2, Array4, ArrayD};
 
 use super::executor::{Executor, Lap, Scope, Setting};
 use super::frames::Material;
+use crate::bench;
 use crate::engine::{
-    Attempt, BareRun, Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent, Layout,
-    NetworkRunner, OrtRunner, default_threads,
+    Attempt, BareRun, Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latents, NetworkRunner,
+    Noise, OrtRunner, default_threads,
 };
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::live::{Clock, Hud, Marks, Opener, Stage, View};
+use crate::live::{Clock, Hud, Marks, Opener, Step, View};
 use crate::media::{Captured, Next, Source};
 use crate::vision::crop::Crop;
 use crate::vision::preprocess::Preprocessor;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
-/// The stage of [`Pipeline`] that stands for detection from a picture in memory.
+/// The step of [`Pipeline`] that stands for detection from a picture in memory.
 pub const FRAME_TO_KEYPOINTS: &str = "frame to keypoints";
 
 /// Name of [`Pipeline`].
@@ -156,27 +157,27 @@ pub fn generator(
     label: &Label<'_>,
 ) -> Result<Vec<Pair>> {
     let dims = bundle.manifest().dims;
-    let latent = Latent::noise(seed, 0..label.batch as u32, &dims, 1.0);
-    let layout = KeypointGenerator::load(bundle, options)?.run(&latent)?;
+    let noise = Noise::seeded(seed, 0..label.batch as u32, &dims, 1.0);
+    let latents = KeypointGenerator::load(bundle, options)?.run(&noise)?;
     let mut generator = ImageGenerator::load(bundle, options)?;
     let attempts = generator.attempts().to_vec();
     let ones: Array2<f32> = Array2::ones((label.batch, dims.keypoints));
-    let mut inputs = generator_inputs(&layout, &ones);
+    let mut inputs = generator_inputs(&latents, &ones);
     let mut pairs = Vec::new();
     let network = if bundle.draws_in_two() {
-        let looks: Vec<_> = inputs.split_off(3);
+        let style_inputs: Vec<_> = inputs.split_off(3);
         let mut style = OrtRunner::load(bundle, Network::Style, options)?;
         let attempts = style.attempts().to_vec();
         let mut run = {
-            let looks = looks.clone();
+            let style_inputs = style_inputs.clone();
             move || {
-                let views: Vec<_> = looks.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
+                let views: Vec<_> = style_inputs.iter().map(|(name, a)| (name.as_str(), a.view())).collect();
                 style.run(&views, &["tables"]).map(|mut made| made.swap_remove(0))
             }
         };
         inputs.push(("tables".to_owned(), run()?));
         let (name, setting) = (label.name("style"), setting(Network::Style, options, &attempts));
-        let bare = label.bare(bundle, Network::Style, options, looks, &name, &setting)?;
+        let bare = label.bare(bundle, Network::Style, options, style_inputs, &name, &setting)?;
         let run = move || run().map(drop);
         let ours = Box::new(Closure { name, batch: label.batch, setting, run });
         pairs.push(Pair { ours, bare, attempts });
@@ -187,20 +188,20 @@ pub fn generator(
     let name = label.name(if network == Network::Render { "render" } else { "generator" });
     let setting = setting(network, options, &attempts);
     let bare = label.bare(bundle, network, options, inputs, &name, &setting)?;
-    let run = move || generator.run(&layout, ones.view(), ones.view()).map(drop);
+    let run = move || generator.run(&latents, ones.view(), ones.view()).map(drop);
     let ours = Box::new(Closure { name, batch: label.batch, setting, run });
     pairs.push(Pair { ours, bare, attempts });
     Ok(pairs)
 }
 
 /// The pose, three tensors, then the appearance.
-fn generator_inputs(layout: &Layout, ones: &Array2<f32>) -> Vec<(String, ArrayD<f32>)> {
+fn generator_inputs(latents: &Latents, ones: &Array2<f32>) -> Vec<(String, ArrayD<f32>)> {
     vec![
-        ("keypoints".to_owned(), layout.keypoints.clone().into_dyn()),
+        ("keypoints".to_owned(), latents.keypoints.clone().into_dyn()),
         ("scales".to_owned(), ones.clone().into_dyn()),
         ("visible".to_owned(), ones.clone().into_dyn()),
-        ("embeddings".to_owned(), layout.embeddings.clone().into_dyn()),
-        ("background".to_owned(), layout.background.clone().into_dyn()),
+        ("embeddings".to_owned(), latents.embeddings.clone().into_dyn()),
+        ("background".to_owned(), latents.background.clone().into_dyn()),
     ]
 }
 
@@ -265,7 +266,7 @@ impl Executor for Pipeline {
         self.setting.clone()
     }
 
-    fn stages(&self) -> &'static [&'static str] {
+    fn steps(&self) -> &'static [&'static str] {
         &["read", "decode", "crop and resize", "detector network", "filter", FRAME_TO_KEYPOINTS, "overlay"]
     }
 
@@ -290,9 +291,9 @@ impl Executor for Pipeline {
             let overlay = drawing.elapsed();
             let total = start.elapsed();
             self.frames += 1;
-            self.clock.add(Stage::Total, total);
+            self.clock.add(Step::Total, total);
             let filter = keypoints.saturating_sub(tracked.preprocess + tracked.network);
-            let stages = vec![
+            let steps = vec![
                 got.saturating_sub(decode),
                 decode,
                 tracked.preprocess,
@@ -301,9 +302,9 @@ impl Executor for Pipeline {
                 keypoints,
                 overlay,
             ];
-            return Ok(Lap { total, stages, item: index, found: tracked.face.is_some() });
+            return Ok(Lap { total, steps, item: index, found: tracked.face.is_some() });
         }
-        Err(crate::error::Error::Usage(format!("{}: it has no frames", self.description)))
+        Err(bench::Error::NoFrames(self.description.clone()).into())
     }
 }
 
@@ -311,8 +312,10 @@ impl Executor for Pipeline {
 mod tests {
     use lkg_bundle::testing::write_tiny_bundle;
 
-    use super::super::executor::{Bounds, measure, tests::Looks};
+    use super::super::executor::Bounds;
+    use super::super::measure::measure;
     use super::super::report::{Measurement, Overhead};
+    use super::super::testing::Checks;
     use super::*;
     use crate::engine::Provider;
 
@@ -341,18 +344,18 @@ mod tests {
             samples: 150,
             rounds: 3,
         };
-        let series = measure(&mut executors, &bounds, &mut Looks::default()).unwrap().series;
+        let series = measure(&mut executors, &bounds, &mut Checks::default()).unwrap().series;
         let names: Vec<_> = series.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names[0], "detector network, batch 2");
         assert_eq!(names[1], "detector network, batch 2, bare ORT run");
         assert_eq!(names[4], "encoded frame to drawn picture");
         assert_eq!((series[0].scope, series[4].scope), (Scope::Network, Scope::EndToEnd));
-        // 60 frames are gone through more than once, and every stage fits into the whole.
+        // 60 frames are gone through more than once, and every step fits into the whole.
         assert!(series[4].samples.iter().filter(|s| s.lap.item == 7).count() >= 2);
         let whole = Measurement::of(&series[4]).unwrap();
-        let stage = |name: &str| whole.stages.iter().find(|s| s.stage == name).unwrap().times.mean;
-        assert!(stage("detector network") < stage(FRAME_TO_KEYPOINTS));
-        assert!(stage(FRAME_TO_KEYPOINTS) < whole.total.mean);
+        let step = |name: &str| whole.steps.iter().find(|s| s.step == name).unwrap().times.mean;
+        assert!(step("detector network") < step(FRAME_TO_KEYPOINTS));
+        assert!(step(FRAME_TO_KEYPOINTS) < whole.total.mean);
         assert!(Overhead::between(&series[0], None, &series[1]).unwrap().ratio.ratio > 0.2);
     }
 }

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use super::bench_args::BenchArgs;
-pub use super::edit_args::{EditArgs, MarkArgs};
-pub use super::live_args::LiveArgs;
+use super::by_name::by_name;
+pub use super::edit::{EditArgs, MarkArgs};
+pub use super::live::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
-pub use super::serve_args::ServeArgs;
 use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
+use crate::media::SourceSpec;
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
 /// bundle on ONNX Runtime.
@@ -26,6 +27,7 @@ pub struct Cli {
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Common {
     /// The model bundle [default: models/faces128, else models/faces64-edge, beside the working folder, the program, or a
     /// folder above them]
@@ -67,7 +69,7 @@ impl Common {
             gpu: Gpu { graph: self.cuda_graph, memory_mib: self.gpu_memory },
             threads: self.threads.map(usize::from),
             notice: Some(super::remark),
-            // Who has a GPU, or asks, wants to know; everybody else need not be told that they have none.
+            // Who has a GPU, or asks, wants to know; everybody else knows that they have none.
             explain: self.provider == Some(Provider::Auto) || has_nvidia_driver(),
         }
     }
@@ -77,26 +79,41 @@ impl Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Find keypoints in pictures, or in every frame of a clip
+    #[command(after_help = "Example: runtime detect face.jpg --json")]
     Detect(DetectArgs),
     /// Generate pictures from random keypoints and appearances
+    #[command(after_help = "Example: runtime generate --seed 1 --grid 3x5 --out faces.png")]
     Generate(GenerateArgs),
     /// Change a face part by part, in a photo or a generated picture: in a window, or as flags and files say
+    #[command(
+        after_help = "Example: runtime edit face.jpg --move mouth=0,0.05 --swap eyes=seed:4 --out edited.png"
+    )]
     Edit(EditArgs),
-    /// Make a face move as the one before a camera, or in a clip, does
+    /// Make the face of a photo move as the one before a camera, or in a clip, does
+    #[command(
+        after_help = "Example: runtime reenact --source face.jpg --driver clip.mp4 --out reenacted.mp4"
+    )]
     Reenact(ReenactArgs),
     /// Show keypoints live: on a camera's picture, a clip, or a folder of pictures
+    #[command(after_help = "Example: runtime webcam clip.mp4 --headless --out keypoints.mp4")]
     Webcam(WebcamArgs),
     /// Measure latency, throughput, memory and start-up time on this machine
+    #[command(after_help = "Example: runtime bench --json report.json --plot report.html")]
     Bench(BenchArgs),
     /// Check a bundle: checksums, contract, and golden outputs computed on this machine
+    #[command(after_help = "Example: runtime verify models/faces128")]
     Verify(VerifyArgs),
     /// List the cameras of this machine, and measure the frame rates they really deliver
+    #[command(after_help = "Example: runtime devices --measure")]
     Devices(DevicesArgs),
     /// Check this machine: ONNX Runtime, providers, bundle, cameras, display
+    #[command(after_help = "Example: runtime doctor --provider cuda")]
     Doctor(DoctorArgs),
     /// Load and check every network of the bundle, so that TensorRT's engines are built before they are needed
+    #[command(after_help = "Example: runtime warm --provider tensorrt")]
     Warm(WarmArgs),
     /// List or delete the engines that TensorRT built
+    #[command(after_help = "Example: runtime cache list")]
     Cache(CacheArgs),
 }
 
@@ -116,8 +133,8 @@ pub struct DetectArgs {
     /// Overwrite files in the folder of --out
     #[arg(long, requires = "out")]
     pub force: bool,
-    /// Look once at the whole picture, for crops of faces: a seventh of the time, and keypoints less exact. Else what is found there is
-    /// looked at closer, and where there is nothing, parts of the picture are
+    /// Run the detector once on the whole picture, for pictures that are crops of faces: a seventh of the time, and less
+    /// exact keypoints. Without it refinement crops follow, and where nothing is found, parts of the picture are searched
     #[arg(long)]
     pub once: bool,
     /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.65]
@@ -163,6 +180,11 @@ pub struct GenerateArgs {
 /// Arguments of `webcam`.
 #[derive(Debug, Args)]
 pub struct WebcamArgs {
+    /// A camera (camera://N, N, /dev/videoN, part of its name, csi://N on a Jetson, rtsp://HOST/PATH), a video file, a
+    /// picture, a folder of pictures or numbered ones (DIR/%05d.png), exec:COMMAND (a program that writes y4m or bare RGB,
+    /// started without a shell), or - (the same on standard input) [default: the first camera that opens]
+    #[arg(value_name = "SOURCE", value_parser = by_name::<SourceSpec>())]
+    pub source: Option<SourceSpec>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
@@ -297,6 +319,15 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example_that_parses() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().unwrap().to_string();
+            let line = help.strip_prefix("Example: ").unwrap();
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
     }
 
     #[test]

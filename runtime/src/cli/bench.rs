@@ -10,13 +10,16 @@ use super::args::{BenchArgs, Common};
 use super::output::Output;
 use super::progress::Progress;
 use super::{REPORTED, open_bundle, remark};
-use crate::bench::executor::{Bounds, Executor, Measured, Reading, Watch, measure};
+use crate::bench::executor::{Bounds, Executor, Reading, Series, Watch};
 use crate::bench::export::{self, Exporter, Outputs};
 use crate::bench::frames::Material;
 use crate::bench::host::{Accelerator, Condition, Host};
 use crate::bench::live::{self, LiveOptions};
+use crate::bench::measure::{Measured, measure};
 use crate::bench::meter::{self, MachineTime, Meters};
-use crate::bench::report::{Config, Contention, Ends, Measurement, Memory, Report, SCHEMA, Tool, Verdict};
+use crate::bench::report::{
+    BenchReport, Config, Contention, Ends, Measurement, Memory, SCHEMA, Tool, Verdict,
+};
 use crate::bench::verdict::judge;
 use crate::bench::workload::Pipeline;
 use crate::bench::{cold, compare, plan, worker};
@@ -25,22 +28,54 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::output::stamp;
 
+/// What the command does.
+enum Task {
+    /// Compares two reports.
+    Compare { a: PathBuf, b: PathBuf },
+    /// Is the fresh process of the cold times.
+    ColdChild,
+    /// Takes turns with other programs on the frames of a folder.
+    Worker { mode: worker::Mode, dir: PathBuf },
+    /// Measures this machine.
+    Measure,
+}
+
+impl Task {
+    fn resolve(args: &BenchArgs) -> Result<Self> {
+        Ok(match (args.compare.as_deref(), args.worker, &args.source) {
+            (Some([a, b]), ..) => Self::Compare { a: a.clone(), b: b.clone() },
+            (Some(_), ..) => return Err(Error::Usage("--compare takes two reports".to_owned())),
+            _ if args.cold_child => Self::ColdChild,
+            (None, Some(mode), Some(source)) => {
+                let dir = source.path();
+                let dir = dir.ok_or_else(|| Error::Usage(format!("{source}: no folder of frames")))?;
+                Self::Worker { mode, dir }
+            }
+            _ => Self::Measure,
+        })
+    }
+}
+
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
-    if let Some(pair) = &args.compare {
-        return run_compare(args, pair);
-    }
     let options = common.engine();
-    if args.cold_child {
-        let dir = common.bundle.clone().unwrap_or_default();
-        cold::child(&dir, &options, &mut std::io::stdin().lock(), &mut std::io::stdout().lock())?;
-        return Ok(0);
+    let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout());
+    match Task::resolve(args)? {
+        Task::Compare { a, b } => run_compare(args, &a, &b),
+        Task::ColdChild => {
+            let dir = common.bundle.clone().unwrap_or_default();
+            cold::child(&dir, &options, &mut input, &mut output.lock())?;
+            Ok(0)
+        }
+        Task::Worker { mode, dir } => {
+            worker::run(&open_bundle(common)?, &options, mode, &dir, &mut input, &mut output)?;
+            Ok(0)
+        }
+        Task::Measure => measure_all(common, args, options),
     }
-    if let (Some(mode), Some(dir)) = (args.worker, &args.source) {
-        let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout().lock());
-        worker::run(&open_bundle(common)?, &options, mode, Path::new(dir), &mut input, &mut output)?;
-        return Ok(0);
-    }
+}
+
+fn measure_all(common: &Common, args: &BenchArgs, options: EngineOptions) -> Result<u8> {
     let (outputs, times) = outputs(args)?;
     let (report, series) = Run::new(common, args, options)?.all(times)?;
     let interrupted = report.config.interrupted;
@@ -65,8 +100,7 @@ pub fn run(common: &Common, args: &BenchArgs) -> Result<u8> {
     })
 }
 
-fn run_compare(args: &BenchArgs, pair: &[PathBuf]) -> Result<u8> {
-    let [a, b] = pair else { return Err(Error::Usage("--compare takes two reports".to_owned())) };
+fn run_compare(args: &BenchArgs, a: &Path, b: &Path) -> Result<u8> {
     let mut files = Vec::new();
     for path in [&args.json, &args.markdown].into_iter().flatten().filter(|p| p.as_os_str() != "-") {
         files.push((path, crate::media::output::PendingFile::create(path, args.force)?));
@@ -189,7 +223,7 @@ impl<'a> Run<'a> {
     }
 
     /// Measures everything that was asked for, in the order: networks loaded, cold, warm, live.
-    fn all(self, times: Option<String>) -> Result<(Report, Vec<crate::bench::executor::Series>)> {
+    fn all(self, times: Option<String>) -> Result<(BenchReport, Vec<Series>)> {
         let args = self.args;
         let time_utc = iso(&stamp(SystemTime::now()));
         let host = Host::read();
@@ -198,7 +232,7 @@ impl<'a> Run<'a> {
         let combinations = plan::combinations(&args.scan, &args.batch, &self.options)?;
         let size = (args.size.width, args.size.height);
         let material = match &args.source {
-            Some(name) => Material::file(name)?,
+            Some(source) => Material::file(source)?,
             None => Material::synthetic(&self.bundle, &self.options, size, args.seed)?,
         };
         let mut plan = plan::Plan::load(&self.bundle, &combinations, &material, args.seed, !scan)?;
@@ -223,7 +257,7 @@ impl<'a> Run<'a> {
         conditions.end = Condition::read();
         let (rss_end, rss_peak) = meter::memory();
         let find = |name: &str| series.iter().find(|s| s.name == name);
-        let mut report = Report {
+        let mut report = BenchReport {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
             time_utc,

@@ -3,16 +3,18 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::{FrameSize, frame_rate, in_range};
+use super::by_name::by_name;
 use crate::bench::scan::Axis;
 use crate::bench::worker::Mode;
+use crate::media::SourceSpec;
 
 /// Arguments of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// Frames to measure on: a video file, a picture or a folder of pictures [default: frames made here from the
     /// bundle's own generator]
-    #[arg(long, value_name = "FILE|DIR", conflicts_with = "scan")]
-    pub source: Option<String>,
+    #[arg(long, value_name = "FILE|DIR", conflicts_with = "scan", value_parser = by_name::<SourceSpec>())]
+    pub source: Option<SourceSpec>,
     /// Size of the frames made here
     #[arg(long, value_name = "WxH", default_value = "640x480", conflicts_with = "source")]
     pub size: FrameSize,
@@ -56,13 +58,13 @@ pub struct BenchArgs {
     /// Write the report as JSON; - is standard output
     #[arg(long, value_name = "FILE|-")]
     pub json: Option<PathBuf>,
-    /// Write a line for every measurement and stage as CSV
+    /// Write a line for every measurement and step as CSV
     #[arg(long, value_name = "FILE.csv")]
     pub csv: Option<PathBuf>,
     /// Write the tables as Markdown
     #[arg(long, value_name = "FILE.md")]
     pub markdown: Option<PathBuf>,
-    /// Draw distributions and stages
+    /// Draw distributions and steps
     #[arg(long, value_name = "FILE.png|.html")]
     pub plot: Option<PathBuf>,
     /// Write every single time as CSV [default: beside the file of --json, as NAME.times.csv]

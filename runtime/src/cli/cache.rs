@@ -3,7 +3,7 @@
 use super::args::{CacheAction, CacheArgs};
 use super::output::Output;
 use super::remark;
-use crate::engine::cache::{EngineCache, Kept};
+use crate::engine::cache::{CachedEngine, EngineCache};
 use crate::error::{Error, Result};
 
 /// Runs `runtime cache`.
@@ -36,7 +36,7 @@ pub fn run(args: &CacheArgs) -> Result<u8> {
     output.flush().map(|()| 0)
 }
 
-fn describe(entry: &Kept) -> String {
+fn describe(entry: &CachedEngine) -> String {
     let size = entry.bytes as f64 / 1e6;
     match &entry.key {
         Some(key) => format!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 
-use super::edit_args::MarkArgs;
+use super::edit::MarkArgs;
 use super::progress::Progress;
 use crate::error::Result;
 use crate::interrupt;

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use super::{REPORTED, detect_clip, open_bundle, remark, report};
 use crate::engine::Detector;
 use crate::error::{Error, Result};
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::interrupt;
 use crate::media::picture;
 use crate::vision::overlay::draw_face;
@@ -25,7 +25,25 @@ use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, TrackOptions};
 /// Pixels that may be decoded at once, so that memory stays bounded whatever the pictures (one always may).
 const PIXELS_AT_ONCE: u64 = 16_000_000;
 
-/// A picture to look at and where to put the annotated copy.
+/// What the command does.
+enum Task {
+    /// Keypoints of every frame of a clip.
+    Clip(PathBuf),
+    /// Keypoints of pictures.
+    Pictures(Vec<Job>),
+}
+
+impl Task {
+    /// What can be refused before anything is opened, is.
+    fn resolve(args: &DetectArgs) -> Result<Self> {
+        match detect_clip::named(args)? {
+            Some(clip) => Ok(Self::Clip(clip.to_owned())),
+            None => plan(args).map(Self::Pictures),
+        }
+    }
+}
+
+/// A picture and where to put the annotated copy.
 struct Job {
     source: PathBuf,
     target: Option<PathBuf>,
@@ -33,7 +51,7 @@ struct Job {
 
 /// A picture's line of JSON.
 #[derive(Serialize)]
-struct Report<'a> {
+struct PictureReport<'a> {
     file: &'a str,
     width: u32,
     height: u32,
@@ -52,10 +70,13 @@ struct FaceReport {
 
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
-    if let Some(clip) = detect_clip::named(args)? {
-        return detect_clip::run(common, args, clip);
+    match Task::resolve(args)? {
+        Task::Clip(clip) => detect_clip::run(common, args, &clip),
+        Task::Pictures(jobs) => run_pictures(common, args, &jobs),
     }
-    let jobs = plan(args)?;
+}
+
+fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> {
     let bundle = open_bundle(common)?;
     let mut tracker = tracker(common, args, &bundle)?;
     if let Some(out) = &args.out {
@@ -65,7 +86,7 @@ pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
     let mut output = Output::new();
     let mut progress = Progress::new(jobs.len());
     let mut code = 0;
-    for chunk in chunks(&jobs) {
+    for chunk in chunks(jobs) {
         interrupt::check()?;
         let pictures: Vec<Result<RgbImage>> = match chunk {
             [job] => vec![picture::read_picture(&job.source)],
@@ -202,7 +223,7 @@ fn chunks(jobs: &[Job]) -> impl Iterator<Item = &[Job]> {
         }
         let mut pixels = 0;
         let mut length = 0;
-        // A single picture needs no look at its header.
+        // The header of a single picture need not be read.
         while length < rest.len().min(most) && rest.len() > 1 {
             pixels +=
                 image::image_dimensions(&rest[length].source).map_or(0, |(w, h)| u64::from(w) * u64::from(h));
@@ -217,7 +238,7 @@ fn chunks(jobs: &[Job]) -> impl Iterator<Item = &[Job]> {
     })
 }
 
-/// Threads of the pool, told without starting it.
+/// Threads of the pool, without starting it.
 fn rayon_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
@@ -227,14 +248,14 @@ fn write_result(
     json: bool,
     source: &Path,
     picture: &RgbImage,
-    face: Option<&Face>,
+    face: Option<&DetectedFace>,
     manifest: &Manifest,
 ) -> Result<()> {
     let (width, height) = picture.dimensions();
     let file = source.to_string_lossy();
     if json {
         let faces = face.map(face_report).into_iter().collect();
-        return output.json(&Report { file: &file, width, height, faces });
+        return output.json(&PictureReport { file: &file, width, height, faces });
     }
     let Some(face) = face else {
         return output.line(&format!("{file} ({width} x {height}): no face"));
@@ -251,7 +272,7 @@ fn write_result(
     Ok(())
 }
 
-fn face_report(face: &Face) -> FaceReport {
+fn face_report(face: &DetectedFace) -> FaceReport {
     // A hundredth of a pixel is finer than anything a detector sees.
     let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
     let keypoints = face

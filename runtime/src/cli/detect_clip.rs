@@ -23,7 +23,7 @@ pub(super) fn named(args: &DetectArgs) -> Result<Option<&Path>> {
     let Some(clip) = args.inputs.iter().find(|input| source::is_clip(input)) else { return Ok(None) };
     let usage = |text: &str| Err(Error::Usage(format!("{}: {text}", clip.display())));
     if args.inputs.len() > 1 {
-        return usage("a clip is looked at alone: give one input");
+        return usage("a clip is processed alone: give one input");
     }
     if args.out.is_some() {
         return usage("--out draws on pictures; for a clip: runtime webcam CLIP --headless --out FILE.mp4");
@@ -40,7 +40,7 @@ pub(super) fn named(args: &DetectArgs) -> Result<Option<&Path>> {
 /// Prints a line for every frame, until the clip ends.
 pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8> {
     let bundle = open_bundle(common)?;
-    // The name is that of a file, whatever it looks like.
+    // It is a file, whatever its name.
     let mut source = source::open_file(clip, None)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     if common.verbose {
@@ -50,12 +50,12 @@ pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8>
     let progress = source.frames().map(|n| Progress::new(n as usize));
     let mut options = TrackOptions::live(bundle.manifest());
     options.min_confidence = args.min_confidence.unwrap_or(options.min_confidence);
-    look(source.as_mut(), FaceTracker::new(detector, options), progress)?;
+    follow(source.as_mut(), FaceTracker::new(detector, options), progress)?;
     Ok(0)
 }
 
-/// Follows the face from frame to frame, which is why frames are looked at in their order.
-fn look(source: &mut dyn Source, mut tracker: FaceTracker, mut progress: Option<Progress>) -> Result<()> {
+/// Follows the face from frame to frame, in their order.
+fn follow(source: &mut dyn Source, mut tracker: FaceTracker, mut progress: Option<Progress>) -> Result<()> {
     let mut change = Change::default();
     let mut output = Output::new();
     loop {

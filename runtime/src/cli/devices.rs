@@ -18,7 +18,7 @@ const COUNTED: Duration = Duration::from_secs(2);
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+struct CamerasReport {
     cameras: Vec<Row>,
 }
 
@@ -60,7 +60,7 @@ pub fn run(args: &DevicesArgs) -> Result<u8> {
     }
     let mut output = Output::new();
     if args.json {
-        output.json(&Report { cameras: rows })?;
+        output.json(&CamerasReport { cameras: rows })?;
     } else {
         for row in &rows {
             output.text(text(row).as_bytes())?;
@@ -155,7 +155,7 @@ mod tests {
     fn json_has_the_camera_and_what_is_wrong_with_it() {
         let mut row = row();
         row.problem = Some("camera Cam is in use".to_owned());
-        let json = serde_json::to_value(Report { cameras: vec![row] }).unwrap();
+        let json = serde_json::to_value(CamerasReport { cameras: vec![row] }).unwrap();
         let camera = &json["cameras"][0];
         assert_eq!((&camera["index"], &camera["problem"]), (&2.into(), &"camera Cam is in use".into()));
         assert_eq!(camera["modes"][2]["format"], "MJPG");

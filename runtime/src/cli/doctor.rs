@@ -1,4 +1,4 @@
-//! `runtime doctor`: what of this machine is ready, what is not, and how to mend it.
+//! `runtime doctor`: what of this machine is ready, what is not, and how to fix it.
 
 use lkg_bundle::Bundle;
 use serde::Serialize;
@@ -22,29 +22,29 @@ enum State {
     Failed,
 }
 
-/// One thing looked at.
+/// One thing checked.
 #[derive(Debug, Serialize)]
 struct Check {
     what: String,
     state: State,
     detail: String,
     /// What to do about it.
-    mend: Option<String>,
+    fix: Option<String>,
 }
 
 impl Check {
     fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { what: what.into(), state: State::Ok, detail: detail.into(), mend: None }
+        Self { what: what.into(), state: State::Ok, detail: detail.into(), fix: None }
     }
 
-    fn trouble(what: &str, state: State, detail: impl Into<String>, mend: &str) -> Self {
-        Self { what: what.to_owned(), state, detail: detail.into(), mend: Some(mend.to_owned()) }
+    fn trouble(what: &str, state: State, detail: impl Into<String>, fix: &str) -> Self {
+        Self { what: what.to_owned(), state, detail: detail.into(), fix: Some(fix.to_owned()) }
     }
 }
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report {
+struct DoctorReport {
     ok: bool,
     checks: Vec<Check>,
 }
@@ -59,7 +59,7 @@ pub fn run(common: &Common, args: &DoctorArgs) -> Result<u8> {
     let ok = checks.iter().all(|c| c.state != State::Failed);
     let mut output = Output::new();
     if args.json {
-        output.json(&Report { ok, checks })?;
+        output.json(&DoctorReport { ok, checks })?;
     } else {
         for check in &checks {
             let mark = match check.state {
@@ -68,8 +68,8 @@ pub fn run(common: &Common, args: &DoctorArgs) -> Result<u8> {
                 State::Failed => "FAILED",
             };
             output.line(&format!("{mark}  {}: {}", check.what, check.detail))?;
-            if let Some(mend) = &check.mend {
-                output.line(&format!("        to mend: {mend}"))?;
+            if let Some(fix) = &check.fix {
+                output.line(&format!("        fix: {fix}"))?;
             }
         }
         output.line(if ok { "ready" } else { "not ready" })?;
@@ -87,8 +87,8 @@ fn engine(wanted: Provider) -> Vec<Check> {
                 .push(Check::ok("ONNX Runtime", format!("{} from {}", found.version, found.path.display())));
         }
         Err(e) => {
-            let mend = "run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH";
-            return vec![Check::trouble("ONNX Runtime", State::Failed, one_line(&e.to_string()), mend)];
+            let fix = "run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH";
+            return vec![Check::trouble("ONNX Runtime", State::Failed, one_line(&e.to_string()), fix)];
         }
     }
     for attempt in probe().unwrap_or_default() {
@@ -102,7 +102,7 @@ fn engine(wanted: Provider) -> Vec<Check> {
             (Some(reason), provider) => {
                 let (state, otherwise) = match provider == wanted {
                     true => (State::Failed, "or choose another with --provider"),
-                    false => (State::Absent, "otherwise nothing, other providers do without"),
+                    false => (State::Absent, "otherwise nothing: other providers work without it"),
                 };
                 let fix = fix.unwrap_or_else(|| {
                     "for an NVIDIA GPU name an ONNX Runtime that is made for it in ORT_DYLIB_PATH".to_owned()
@@ -115,8 +115,7 @@ fn engine(wanted: Provider) -> Vec<Check> {
 }
 
 fn bundle(common: &Common) -> Check {
-    let trouble =
-        |detail: String, mend: &str| Check::trouble("bundle", State::Failed, one_line(&detail), mend);
+    let trouble = |detail: String, fix: &str| Check::trouble("bundle", State::Failed, one_line(&detail), fix);
     let opened = locate::find(common).and_then(|dir| Ok(Bundle::open(dir)?));
     let bundle = match opened {
         Ok(bundle) => bundle,
@@ -139,14 +138,14 @@ fn bundle(common: &Common) -> Check {
     trouble(
         detail,
         match damaged || !verdict.outputs.is_empty() {
-            true => "fetch or export the bundle again; runtime verify tells more",
-            false => "mend the provider, or choose another with --provider",
+            true => "fetch or export the bundle again; runtime verify says more",
+            false => "fix the provider, or choose another with --provider",
         },
     )
 }
 
 /// Where ONNX Runtime has put the nodes of the bundle's networks; nothing where they do not load, which the check of
-/// the bundle tells.
+/// the bundle reports.
 fn placement(common: &Common) -> Option<Check> {
     let bundle = open_bundle(common).ok()?;
     let options = common.engine();
@@ -161,16 +160,16 @@ fn placement(common: &Common) -> Option<Check> {
     Some(if whole {
         Check::ok("placement", detail)
     } else {
-        let mend = "this ONNX Runtime lacks kernels that the networks need; use another version of it";
-        Check::trouble("placement", State::Failed, detail, mend)
+        let fix = "this ONNX Runtime lacks kernels that the networks need; use another version of it";
+        Check::trouble("placement", State::Failed, detail, fix)
     })
 }
 
 fn cameras() -> Check {
     let found = camera::list();
     if found.is_empty() {
-        let mend = "plug a camera in, or use a clip or pictures instead";
-        return Check::trouble("camera", State::Absent, "none found", mend);
+        let fix = "plug a camera in, or use a clip or pictures instead";
+        return Check::trouble("camera", State::Absent, "none found", fix);
     }
     let name = |c: &CameraInfo| format!("{} ({}, {} modes)", c.path.display(), c.name, c.modes.len());
     let names = found.iter().map(name).collect::<Vec<_>>().join(", ");
@@ -178,8 +177,8 @@ fn cameras() -> Check {
     match found.iter().find_map(|c| open(c).err()) {
         None => Check::ok("camera", names),
         Some(e) => {
-            let mend = "let your user read it: sudo usermod -aG video $USER, then log in again";
-            Check::trouble("camera", State::Absent, format!("{names}: {e}"), mend)
+            let fix = "let your user read it: sudo usermod -aG video $USER, then log in again";
+            Check::trouble("camera", State::Absent, format!("{names}: {e}"), fix)
         }
     }
 }

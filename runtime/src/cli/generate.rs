@@ -10,9 +10,9 @@ use super::args::{Common, GenerateArgs, Grid};
 use super::interpolate;
 use super::output::Output;
 use super::{open_bundle, remark};
-use crate::engine::{ImageGenerator, KeypointGenerator, Latent};
+use crate::engine::{ImageGenerator, KeypointGenerator, Noise};
 use crate::error::{Error, Result};
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::interrupt;
 use crate::media::mark::Origin;
 use crate::media::picture;
@@ -23,7 +23,7 @@ const BATCH: u32 = 8;
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Report<'a> {
+struct SamplesReport<'a> {
     file: &'a str,
     seed: u64,
     truncation: f32,
@@ -34,13 +34,35 @@ struct Report<'a> {
     samples: Vec<Vec<[f32; 2]>>,
 }
 
+/// What the command does.
+enum Task {
+    /// Writes a picture of pictures.
+    Grid { grid: Grid, count: u32 },
+    /// Writes a clip.
+    Clip(interpolate::Config),
+}
+
+impl Task {
+    /// What can be refused before anything is opened, is.
+    fn resolve(args: &GenerateArgs) -> Result<Self> {
+        if let Some(steps) = args.interpolate {
+            return interpolate::Config::resolve(args, steps).map(Self::Clip);
+        }
+        picture::check_target(&args.out, args.force)?;
+        let (grid, count) = layout(args.grid, args.count)?;
+        Ok(Self::Grid { grid, count })
+    }
+}
+
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
-    if let Some(steps) = args.interpolate {
-        return interpolate::run(common, args, open_bundle(common)?, steps);
+    match Task::resolve(args)? {
+        Task::Grid { grid, count } => write_grid(common, args, grid, count),
+        Task::Clip(config) => interpolate::run(common, args, &config),
     }
-    picture::check_target(&args.out, args.force)?;
-    let (grid, count) = layout(args.grid, args.count)?;
+}
+
+fn write_grid(common: &Common, args: &GenerateArgs, grid: Grid, count: u32) -> Result<u8> {
     let bundle = open_bundle(common)?;
     let dims = bundle.manifest().dims;
     let tile = dims.image_size as u32;
@@ -63,7 +85,7 @@ pub fn run(common: &Common, args: &GenerateArgs) -> Result<u8> {
         let indices = first..count.min(first + BATCH);
         let n = indices.len();
         let layout =
-            keypoint_generator.run(&Latent::noise(args.seed, indices.clone(), &dims, args.truncation))?;
+            keypoint_generator.run(&Noise::seeded(args.seed, indices.clone(), &dims, args.truncation))?;
         let ones = Array2::ones((n, dims.keypoints));
         let images = image_generator.run(&layout, ones.view(), ones.view())?;
         for ((index, image), keypoints) in indices.zip(images.outer_iter()).zip(layout.keypoints.outer_iter())
@@ -88,7 +110,7 @@ fn write(args: &GenerateArgs, grid: Grid, manifest: &Manifest, samples: Vec<Vec<
     let mut output = Output::new();
     let file = args.out.to_string_lossy();
     if args.json {
-        output.json(&Report {
+        output.json(&SamplesReport {
             file: &file,
             seed: args.seed,
             truncation: args.truncation,
@@ -130,13 +152,13 @@ fn layout(grid: Option<Option<Grid>>, count: Option<u32>) -> Result<(Grid, u32)>
     }
 }
 
-fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> Face {
+fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> DetectedFace {
     let point = |p: ndarray::ArrayView1<'_, f32>| DetectedKeypoint {
         x: to_pixels(p[0], size as f32),
         y: to_pixels(p[1], size as f32),
         confidence: 1.0,
     };
-    Face { keypoints: keypoints.rows().into_iter().map(point).collect() }
+    DetectedFace { keypoints: keypoints.rows().into_iter().map(point).collect() }
 }
 
 #[cfg(test)]

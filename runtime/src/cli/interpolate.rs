@@ -3,18 +3,18 @@
 use std::f32::consts::FRAC_PI_2;
 
 use image::RgbImage;
-use lkg_bundle::Bundle;
 use ndarray::Array2;
 use serde::Serialize;
 
 use super::args::{Common, GenerateArgs};
-use super::clip;
 use super::output::Output;
-use crate::edit::Studio;
-use crate::edit::paste::Paster;
-use crate::engine::Latent;
+use super::{clip, open_bundle};
+use crate::edit::FaceModel;
+use crate::edit::blend::PhotoBlender;
+use crate::engine::Noise;
 use crate::error::{Error, Result};
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
+use crate::media::SinkSpec;
 use crate::media::mark::Origin;
 use crate::media::sink::{OutputOptions, open_output};
 use crate::vision::overlay;
@@ -37,25 +37,42 @@ struct Report<'a> {
     samples: Vec<Vec<[f32; 2]>>,
 }
 
+/// The clip that is asked for.
+pub(super) struct Config {
+    out: SinkSpec,
+    options: OutputOptions,
+    /// Pictures that it goes through, two at least.
+    count: u32,
+    /// Frames from one to the next.
+    steps: u32,
+}
+
+impl Config {
+    /// What can be refused before anything is opened, is.
+    pub fn resolve(args: &GenerateArgs, steps: u32) -> Result<Self> {
+        let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
+        if args.grid.is_some() {
+            return refuse("--interpolate writes a clip; leave out --grid");
+        }
+        let count = args.count.unwrap_or(PICTURES);
+        if count < 2 {
+            return refuse("--interpolate needs two pictures to go between: --count 2 or more");
+        }
+        let options = OutputOptions { force: args.force, fps: None };
+        Ok(Self { out: args.out.to_string_lossy().parse()?, options, count, steps })
+    }
+}
+
 /// Writes the clip; returns the exit code.
-pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> Result<u8> {
-    if args.grid.is_some() {
-        return Err(Error::Usage("--interpolate writes a clip; leave out --grid".to_owned()));
-    }
-    let count = args.count.unwrap_or(PICTURES);
-    if count < 2 {
-        return Err(Error::Usage(
-            "--interpolate needs two pictures to go between: --count 2 or more".to_owned(),
-        ));
-    }
-    let options = OutputOptions { force: args.force, fps: None };
-    let sink = open_output(&args.out.to_string_lossy(), options)?;
-    let mut studio = Studio::new(bundle, common.engine());
-    let size = studio.size() as u32;
+pub(super) fn run(common: &Common, args: &GenerateArgs, config: &Config) -> Result<u8> {
+    let Config { count, steps, .. } = *config;
+    let sink = open_output(&config.out, config.options)?;
+    let mut model = FaceModel::new(open_bundle(common)?, common.engine());
+    let size = model.size() as u32;
     let side = size * overlay::enlargement(size, size);
-    let mut paster = Paster::whole(size as usize, side, (0, 0));
-    let stops: Vec<Latent> = (0..count)
-        .map(|i| Latent::noise(args.seed, i..i + 1, &studio.manifest().dims, args.truncation))
+    let mut blender = PhotoBlender::whole(size as usize, side, (0, 0));
+    let stops: Vec<Noise> = (0..count)
+        .map(|i| Noise::seeded(args.seed, i..i + 1, &model.manifest().dims, args.truncation))
         .collect();
     let frames = (count - 1) * steps + 1;
     let mut samples = Vec::new();
@@ -65,15 +82,15 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
             Some(next) => between(&stops[stop], next, step as f32 / steps as f32),
             None => stops[stop].clone(),
         };
-        let face = studio.face_of(&latent)?;
-        let image = studio.draw(&face)?;
+        let face = model.face_from_noise(&latent)?;
+        let image = model.generate(&face)?;
         let mut picture = RgbImage::new(side, side);
-        paster.replace(&mut picture, image.view());
+        blender.replace(&mut picture, image.view());
         if args.keypoints {
             let place = |v: f32| (v + 1.0) * 0.5 * side as f32;
             let point = |p: &[f32; 2]| DetectedKeypoint { x: place(p[0]), y: place(p[1]), confidence: 1.0 };
-            let marks = Face { keypoints: face.keypoints.iter().map(point).collect() };
-            overlay::draw_face(&mut picture, &marks, studio.manifest());
+            let marks = DetectedFace { keypoints: face.keypoints.iter().map(point).collect() };
+            overlay::draw_face(&mut picture, &marks, model.manifest());
         }
         samples.push(face.keypoints);
         Ok(picture)
@@ -86,7 +103,7 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
             truncation: args.truncation,
             frames,
             fps: FPS,
-            image_size: studio.size(),
+            image_size: model.size(),
             samples,
         })?;
         output.flush()?;
@@ -101,10 +118,10 @@ pub fn run(common: &Common, args: &GenerateArgs, bundle: Bundle, steps: u32) -> 
 
 /// Noise a share `t` of the way from `a` to `b`, on the arc between them: a straight line would go through noise that is
 /// shorter than any the generator has seen.
-fn between(a: &Latent, b: &Latent, t: f32) -> Latent {
+fn between(a: &Noise, b: &Noise, t: f32) -> Noise {
     let (sin, cos) = (t * FRAC_PI_2).sin_cos();
     let mix = |a: &Array2<f32>, b: &Array2<f32>| a * cos + b * sin;
-    Latent {
+    Noise {
         pose: mix(&a.pose, &b.pose),
         appearance: mix(&a.appearance, &b.appearance),
         background: mix(&a.background, &b.background),
@@ -127,7 +144,7 @@ mod tests {
             detector_size: 8,
             tables: None,
         };
-        let noise = |i: u32| Latent::noise(3, i..i + 1, &dims, 1.0);
+        let noise = |i: u32| Noise::seeded(3, i..i + 1, &dims, 1.0);
         let (a, b) = (noise(0), noise(1));
         assert_eq!(between(&a, &b, 0.0).pose, a.pose);
         let middle = between(&a, &b, 0.5).pose;

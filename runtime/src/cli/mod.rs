@@ -3,6 +3,7 @@
 pub mod args;
 mod bench;
 mod bench_args;
+mod by_name;
 mod cache;
 mod clip;
 mod detect;
@@ -10,13 +11,9 @@ mod detect_clip;
 mod devices;
 mod doctor;
 mod edit;
-mod edit_args;
-mod edit_page;
-mod edit_window;
 mod generate;
 mod interpolate;
 mod live;
-mod live_args;
 mod locate;
 mod output;
 mod progress;
@@ -39,12 +36,11 @@ use crate::error::{Error, Result, one_line};
 use crate::interrupt;
 
 pub use self::locate::open_bundle;
-pub use self::output::Output;
 
 /// Exit code for problems that were reported on the way.
 const REPORTED: u8 = 2;
 
-/// Runs the program. The exit code is 0 for success, 2 for what the user can mend, 130 for Ctrl-C, 1 for failures of
+/// Runs the program. The exit code is 0 for success, 2 for what the user can fix, 130 for Ctrl-C, 1 for failures of
 /// the program or the machine.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -5,117 +5,176 @@ use std::sync::Arc;
 
 use lkg_bundle::{Bundle, Network};
 
-use super::args::{Common, ReenactArgs};
-use super::{live, open_bundle, remark, service};
-use crate::edit::{BundleId, Studio};
-use crate::engine::Detector;
+use super::args::{Common, MarkArgs, ReenactArgs};
+use super::live::{self, Files, LiveConfig};
+use super::reenact_args::Driver;
+use super::{open_bundle, remark, service};
+use crate::edit::{BundleId, FaceModel};
+use crate::engine::{Detector, EngineSummary};
 use crate::error::{Error, Result};
-use crate::live::{Finder, LiveLoop, Opener};
-use crate::media::Source;
+use crate::live::{Finder, LiveLoop, LoopOptions, Opener};
 use crate::media::sink::Sink;
-use crate::reenact::{Paste, Puppet, PuppetOptions, Recording, recorder};
+use crate::media::{Source, SourceOptions, SourceSpec};
+use crate::reenact::{Recording, ReenactOptions, ReenactPainter, Reenactor, View, recorder};
 use crate::vision::track::FaceTracker;
+
+/// What the command does.
+struct Config {
+    /// Whose appearance is kept.
+    sources: Vec<String>,
+    driver: Driver,
+    live: LiveConfig,
+    options: ReenactOptions,
+    /// Whether a face that is not certain will do.
+    anyway: bool,
+    /// The file that motion is saved to.
+    save_motion: Option<PathBuf>,
+    mark: MarkArgs,
+}
+
+impl Config {
+    /// What can be refused before anything is opened, is.
+    fn resolve(args: &ReenactArgs) -> Result<Self> {
+        let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
+        let named = args.driver.as_ref().or(args.positional_driver.as_ref());
+        let driver = named.cloned().unwrap_or(Driver::Frames(SourceSpec::FirstCamera));
+        let recorded = matches!(driver, Driver::Motion(_));
+        if recorded && args.view == View::Driver {
+            return refuse("--view driver draws over the driver's face, and recorded motion has no picture");
+        }
+        if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {
+            return refuse("--save-motion writes JSON Lines: name a FILE.jsonl");
+        }
+        let mut read: Vec<&Path> = args.sources.iter().map(Path::new).collect();
+        let frames = match &driver {
+            Driver::Frames(source) => Some(source),
+            Driver::Motion(path) => {
+                read.push(path);
+                None
+            }
+        };
+        let written: Vec<&Path> = args.save_motion.iter().map(PathBuf::as_path).collect();
+        let live = LiveConfig::resolve(&args.live, frames, Files { read: &read, written: &written })?;
+        let options = ReenactOptions {
+            drive: args.drive,
+            gains: args.gains(),
+            absolute: args.absolute,
+            view: args.view,
+        };
+        Ok(Self {
+            sources: args.sources.clone(),
+            driver,
+            live,
+            options,
+            anyway: args.anyway,
+            save_motion: args.save_motion.clone(),
+            mark: args.mark,
+        })
+    }
+
+    /// What this command writes beside the sinks of every live command.
+    fn sinks(&self, bundle: &Bundle) -> Result<Vec<Box<dyn Sink>>> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(motion) = &self.save_motion {
+            sinks.push(Box::new(recorder(motion, &BundleId::of(bundle), self.live.force)?));
+        }
+        Ok(sinks)
+    }
+}
+
+/// A driver whose file, if it is one of motion, is read.
+enum Motion {
+    Found(SourceSpec),
+    Recorded(Recording),
+}
+
+impl Motion {
+    fn of(driver: &Driver, bundle: &Bundle) -> Result<Self> {
+        Ok(match driver {
+            Driver::Frames(source) => Self::Found(source.clone()),
+            Driver::Motion(path) => {
+                Self::Recorded(Recording::read(path, &BundleId::of(bundle), bundle.manifest())?)
+            }
+        })
+    }
+
+    fn opener(&self, options: &SourceOptions) -> Opener {
+        match self {
+            Self::Found(source) => live::opener(source.clone(), options.clone()),
+            Self::Recorded(recording) => {
+                let recording = recording.clone();
+                Arc::new(move || Ok(Box::new(recording.source()) as Box<dyn Source>))
+            }
+        }
+    }
+
+    /// What finds keypoints in the driver's frames, and what computes.
+    fn finder(
+        self,
+        common: &Common,
+        bundle: &Bundle,
+        config: &LiveConfig,
+    ) -> Result<(Box<dyn Finder>, EngineSummary)> {
+        match self {
+            Self::Recorded(recording) => {
+                let engine =
+                    EngineSummary { chosen: "recorded motion".to_owned(), ..EngineSummary::default() };
+                Ok((Box::new(recording.finder()), engine))
+            }
+            Self::Found(_) => {
+                let detector = Detector::load(bundle, &common.engine())?;
+                let engine = detector.summary();
+                let mut tracker = FaceTracker::new(detector, config.track_options(bundle.manifest()));
+                tracker.warm_up()?;
+                Ok((Box::new(tracker), engine))
+            }
+        }
+    }
+}
 
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
-    let driver = args.live.source.as_deref();
-    let recorded = driver.is_some_and(Recording::has_name);
-    check(args, recorded)?;
+    let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
-    let recording = match driver {
-        Some(driver) if recorded => {
-            Some(Recording::read(Path::new(driver), &BundleId::of(&bundle), bundle.manifest())?)
-        }
-        _ => None,
-    };
-    let mut studio = Studio::new(bundle.clone(), common.engine());
-    studio.anyway = args.anyway;
-    let sources = args.faces.iter().map(|face| studio.open(face)).collect::<Result<Vec<_>>>()?;
+    let motion = Motion::of(&config.driver, &bundle)?;
+    let mut model = FaceModel::new(bundle.clone(), common.engine());
+    model.anyway = config.anyway;
+    let sources = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let options = PuppetOptions {
-        drive: args.drive,
-        gains: args.gains(),
-        absolute: args.absolute,
-        paste: args.paste,
-        pictures: !recorded,
-        visible_mark: args.mark.visible_mark,
-    };
-    let mut puppet = Puppet::new(&mut studio, &sources, options)?;
-    let origin = args.mark.origin(puppet.origin());
-    let opener = opener(args, recording.as_ref());
-    let wiring = live::open(&args.live, "reenact", bundle.manifest(), sinks(args, &bundle)?, opener)?;
-    let (mut finder, engine): (Box<dyn Finder>, String) = match recording {
-        Some(recording) => (Box::new(recording.finder()), "recorded motion".to_owned()),
-        None => {
-            let detector = Detector::load(&bundle, &common.engine())?;
-            let engine = detector.summary();
-            let options = live::track_options(&args.live, bundle.manifest());
-            let mut tracker = FaceTracker::new(detector, options);
-            tracker.warm_up()?;
-            (Box::new(tracker), engine)
-        }
-    };
+    let reenactor = Reenactor::new(&mut model, &sources, config.options.clone())?;
+    let origin = config.mark.origin(reenactor.origin());
+    let pictures = matches!(config.driver, Driver::Frames(_));
+    let mut painter = ReenactPainter::new(reenactor, pictures, config.mark.visible_mark);
+    let opener = motion.opener(&config.live.source_options);
+    let wiring = live::open(&config.live, "reenact", bundle.manifest(), config.sinks(&bundle)?, opener)?;
+    let (mut finder, engine) = motion.finder(common, &bundle, &config.live)?;
     if common.verbose {
         remark(&format!("driver: {}", wiring.supply.describe()));
         remark(&format!("detector: {engine}"));
-        let drawn = live::where_it_runs(common, &bundle, Network::ImageGenerator)?;
-        remark(&format!("image generator: {drawn}"));
-        let (own, most) = puppet.reach();
+        let generator = live::where_it_runs(common, &bundle, Network::ImageGenerator)?;
+        remark(&format!("image generator: {generator}"));
+        let (own, most) = painter.reenactor().reach();
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let is_live = wiring.supply.is_live();
-    let title = format!("{} as {}", args.faces.join(", "), wiring.supply.describe());
+    let title = format!("{} as {}", config.sources.join(", "), wiring.supply.describe());
     let report = LiveLoop {
         supply: wiring.supply,
         finder: finder.as_mut(),
-        painter: &mut puppet,
+        painter: &mut painter,
         sinks: wiring.sinks,
-        screen: wiring.window.then(|| live::screen(title)),
-        options: live::loop_options(&args.live, engine, origin),
+        viewers: wiring.viewers,
+        window: wiring.window.then(|| live::window(title)),
+        options: LoopOptions {
+            change: config.save_motion.is_some(),
+            ..config.live.loop_options(engine, origin)
+        },
         stop: &service::stop,
         notice: &mut remark,
     }
     .run()?;
-    live::write_report(&args.live, &report)?;
-    Ok(live::exit_code(&args.live, &report, is_live))
-}
-
-/// What can be refused before anything is opened.
-fn check(args: &ReenactArgs, recorded: bool) -> Result<()> {
-    let usage = |text: &str| Err(Error::Usage(text.to_owned()));
-    if recorded && args.paste == Paste::Driver {
-        return usage("--paste driver draws over the driver's face, and recorded motion has no picture");
-    }
-    if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {
-        return usage("--save-motion writes JSON Lines: name a FILE.jsonl");
-    }
-    let own: Vec<&Path> = args.save_motion.iter().map(PathBuf::as_path).collect();
-    for name in &args.faces {
-        let face = Path::new(name);
-        if own.contains(&face)
-            || args.live.sheet.as_deref() == Some(face)
-            || args.live.out.iter().any(|out| Path::new(out) == face)
-        {
-            return Err(Error::Usage(format!("{name}: both source and output")));
-        }
-    }
-    live::check(&args.live, &own)
-}
-
-/// What this command writes beside the sinks of every live command.
-fn sinks(args: &ReenactArgs, bundle: &Bundle) -> Result<Vec<Box<dyn Sink>>> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(motion) = &args.save_motion {
-        sinks.push(Box::new(recorder(motion, &BundleId::of(bundle), args.live.force)?));
-    }
-    Ok(sinks)
-}
-
-fn opener(args: &ReenactArgs, recording: Option<&Recording>) -> Opener {
-    match recording.cloned() {
-        Some(recording) => Arc::new(move || Ok(Box::new(recording.source()) as Box<dyn Source>)),
-        None => live::opener(&args.live),
-    }
+    live::write_report(&config.live, &report)?;
+    Ok(live::exit_code(&config.live, &report, is_live))
 }
 
 #[cfg(test)]
@@ -126,29 +185,59 @@ mod tests {
     use crate::cli::args::{Cli, Command};
     use crate::edit::Parts;
 
-    fn parse(line: &str) -> ReenactArgs {
+    fn try_parse(line: &str) -> std::result::Result<ReenactArgs, clap::Error> {
         let words = ["runtime", "reenact"].into_iter().chain(line.split_whitespace());
-        let Command::Reenact(args) = Cli::try_parse_from(words).unwrap().command else {
-            panic!("not reenact")
-        };
-        args
+        match Cli::try_parse_from(words)?.command {
+            Command::Reenact(args) => Ok(args),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn parse(line: &str) -> ReenactArgs {
+        try_parse(line).unwrap()
     }
 
     #[test]
     fn contradictions_are_refused_before_anything_opens() {
-        assert!(check(&parse("--source seed:1 --size 640x480"), false).is_ok());
+        assert!(Config::resolve(&parse("--source seed:1 --size 640x480")).is_ok());
         for bad in [
-            "--source seed:1 m.jsonl --paste driver",
+            "--source seed:1 m.jsonl --view driver",
             "--source seed:1 Cargo.toml --size 640x480",
             "--source seed:1 --sheet a.jpg",
             "--source seed:1 --save-motion a.txt",
-            "--source a.png --out a.png",
-            "Cargo.toml --source a.png --out Cargo.toml",
+            "--source seed:1 m.jsonl --save-motion m.jsonl",
+            "--source a.png --sheet a.png",
+            "Cargo.toml --source a.png --save-motion Cargo.toml",
         ] {
-            let args = parse(bad);
-            let recorded = args.live.source.as_deref().is_some_and(Recording::has_name);
-            assert!(matches!(check(&args, recorded), Err(Error::Usage(_))), "{bad}");
+            assert!(matches!(Config::resolve(&parse(bad)), Err(Error::Usage(_))), "{bad}");
         }
+        // No output is called so.
+        for bad in ["--source a.png --out a.png", "Cargo.toml --source a.png --out Cargo.toml"] {
+            assert!(try_parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_driver_is_named_by_a_flag_or_without() {
+        let driver = |line: &str| Config::resolve(&parse(line)).unwrap().driver;
+        let motion = Driver::Motion("m.jsonl".into());
+        assert_eq!(driver("--source seed:1"), Driver::Frames(SourceSpec::FirstCamera));
+        assert_eq!(
+            (driver("-s seed:1 m.jsonl"), driver("-s seed:1 --driver m.jsonl")),
+            (motion.clone(), motion)
+        );
+        let both = try_parse("-s seed:1 a.mp4 --driver b.mp4").unwrap_err().to_string();
+        assert!(both.contains("cannot be used with") && both.contains("--driver"), "{both}");
+    }
+
+    #[test]
+    fn the_view_was_called_paste() {
+        let view = |line: &str| Config::resolve(&parse(line)).unwrap().options.view;
+        assert_eq!(view("-s seed:1"), View::Beside);
+        assert_eq!(
+            (view("-s seed:1 --view source"), view("-s seed:1 --paste source")),
+            (View::Source, View::Source)
+        );
     }
 
     #[test]

@@ -1,62 +1,106 @@
 //! Arguments of `reenact`.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::Args;
 
 use super::args::{in_range, unit_interval};
-use super::edit_args::{MarkArgs, parse_part};
-use super::live_args::LiveArgs;
+use super::by_name::by_name;
+use super::edit::{MarkArgs, parse_part};
+use super::live::LiveArgs;
 use crate::edit::Parts;
-use crate::reenact::{Drive, Gains, Paste};
+use crate::media::{self, SourceSpec};
+use crate::reenact::{Drive, Gains, Recording, View};
+
+/// What drives a re-enactment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// The face in these frames.
+    Frames(SourceSpec),
+    /// Motion saved with `--save-motion`.
+    Motion(PathBuf),
+}
+
+impl FromStr for Driver {
+    type Err = media::Error;
+
+    fn from_str(text: &str) -> media::Result<Self> {
+        match Recording::has_name(text) {
+            true => Ok(Self::Motion(Path::new(text).to_owned())),
+            false => text.parse().map(Self::Frames),
+        }
+    }
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frames(source) => source.fmt(f),
+            Self::Motion(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// Heading of how the driver's motion is taken over.
+const MOTION: &str = "Motion";
 
 /// Arguments of `reenact`.
 #[derive(Debug, Args)]
 pub struct ReenactArgs {
-    /// Whose looks: a photo (JPEG, PNG), seed:N, or a face saved with `runtime edit --save` (.json); SOURCE, below, is
-    /// whose motion, also motion saved with --save-motion (.jsonl). Given several times, key f goes through them
+    /// Whose appearance is kept: a photo (JPEG, PNG), seed:N, or a face saved with `runtime edit --save` (.json). Given
+    /// several times, key f goes through them
     #[arg(long = "source", short = 's', value_name = "PHOTO|seed:N|FACE.json", required = true)]
-    pub faces: Vec<String>,
+    pub sources: Vec<String>,
+    /// Whose motion is taken: a camera (camera://N, N, /dev/videoN, part of its name, csi://N, rtsp://HOST/PATH), a video
+    /// file, a folder of pictures or numbered ones (DIR/%05d.png), exec:COMMAND, - (y4m on standard input), or motion saved
+    /// with --save-motion (.jsonl) [default: the first camera that opens]
+    #[arg(long, value_name = "CAMERA_OR_CLIP", value_parser = by_name::<Driver>())]
+    pub driver: Option<Driver>,
+    /// The driver without a flag: the same as --driver
+    #[arg(value_name = "DRIVER", value_parser = by_name::<Driver>(), conflicts_with = "driver")]
+    pub positional_driver: Option<Driver>,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// Where the driven face is shown: none (a bare square beside the driver), driver (over the driver's face) or source
-    /// (in the source's photo, bent as the keypoints move)
-    #[arg(long, value_name = "WHERE", default_value = "none")]
-    pub paste: Paste,
+    /// What is shown: beside (the generated square beside the driver's picture), driver (it over the driver's face) or source (the
+    /// source's photo, warped as the keypoints move)
+    #[arg(long, alias = "paste", value_name = "VIEW", default_value = "beside")]
+    pub view: View,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them
-    #[arg(long, value_name = "WHICH", default_value = "all")]
+    #[arg(long, value_name = "WHICH", default_value = "all", help_heading = MOTION)]
     pub drive: Drive,
-    /// By what motion is multiplied, 0 to 3. Keypoints stop where their layout leaves what 99 % of the generator's own stay
-    /// within (Mahalanobis distance)
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    /// Factor of the driver's motion, 0 to 3. Keypoints are kept within what 99 % of the generator's own layouts reach
+    /// (Mahalanobis distance)
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain: f32,
-    /// The same for the motion of the head alone [default: --gain]
-    #[arg(long, value_name = "G", value_parser = gain)]
+    /// Factor of the head's motion [default: --gain]
+    #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_pose: Option<f32>,
-    /// How much of the head's way across the driver's picture the face goes along, 0 to 1: the square shows little room
-    #[arg(long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval)]
+    /// Share, 0 to 1, of the head's way across the driver's picture that the face follows: its square leaves little room
+    #[arg(long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval, help_heading = MOTION)]
     pub gain_shift: f32,
-    /// The same as --gain for what the parts do besides [default: --gain]
-    #[arg(long, value_name = "G", value_parser = gain)]
+    /// Factor of what parts do beside the head's motion [default: --gain]
+    #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_parts: Option<f32>,
-    /// The same for single parts or groups, in place of --gain-parts, e.g. eyes=1.5
-    #[arg(long, value_name = "PART=G", value_parser = gain_of)]
+    /// Factor for a single part or group, in place of --gain-parts, e.g. eyes=1.5
+    #[arg(long, value_name = "PART=G", value_parser = gain_of, help_heading = MOTION)]
     pub gain_of: Vec<(Parts, f32)>,
-    /// What all motion across is multiplied by besides, but for the head's turn and scale
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    /// A further factor of all motion across, except the head's turn and scale
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_x: f32,
-    /// The same for motion up and down
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain)]
+    /// A further factor of all motion up and down, with the same exception
+    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_y: f32,
-    /// Take the driver's keypoints themselves; without it their motion against a neutral face, which the first steady
-    /// second is (key c: what was seen last)
-    #[arg(long)]
+    /// Use the driver's keypoints as they are. Without it their motion relative to the driver's neutral face is used: the
+    /// first steady second, or with key c the latest
+    #[arg(long, help_heading = MOTION)]
     pub absolute: bool,
     /// Save the driver's motion, keypoints without a picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub save_motion: Option<PathBuf>,
-    /// Where no face is sure in the source, take the best guess
+    /// Where no face in the source is certain, take the best guess
     #[arg(long)]
     pub anyway: bool,
     #[command(flatten)]
@@ -85,4 +129,22 @@ fn gain_of(text: &str) -> Result<(Parts, f32), String> {
 
 fn gain(text: &str) -> Result<f32, String> {
     in_range(text, 0.0, 3.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_is_frames_or_motion() {
+        for (text, driver) in [
+            ("camera://1", Driver::Frames("1".parse().unwrap())),
+            ("a.JSONL", Driver::Motion("a.JSONL".into())),
+            ("-", Driver::Frames(SourceSpec::Stdin)),
+        ] {
+            let read: Driver = text.parse().unwrap();
+            assert_eq!((read.to_string().as_str(), &read), (text, &driver));
+        }
+        assert!("csi://99".parse::<Driver>().is_err());
+    }
 }

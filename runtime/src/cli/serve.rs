@@ -2,46 +2,36 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use lkg_bundle::Manifest;
-
-use super::args::LiveArgs;
-use super::remark;
 use super::serve_args::ServeArgs;
 use crate::error::{Error, Result};
+use crate::media::{OutputSpec, PAGE_PORT};
 use crate::serve::Access;
-use crate::serve::live::LiveSink;
-
-/// The port where none is named.
-const PORT: u16 = 8080;
-
-/// Whether an output is the page.
-pub(super) fn names_a_page(out: &str) -> bool {
-    out.starts_with("http://")
-}
 
 /// Where to serve the live page; none if nothing is to be served.
 ///
 /// # Errors
 /// The arguments contradict each other, or there is no randomness for a token.
-pub(super) fn access(args: &LiveArgs) -> Result<Option<Access>> {
-    let usage = |text: &str| Err(Error::Usage(text.to_owned()));
-    let mut pages = args.out.iter().filter(|out| names_a_page(out));
-    let named = pages.next();
-    if pages.next().is_some() {
-        return usage("one page is served: give one --out http://...");
+pub(super) fn access(outputs: &[OutputSpec], args: &ServeArgs) -> Result<Option<Access>> {
+    let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
+    let pages = outputs.iter().filter_map(|out| match out {
+        OutputSpec::Page(address) => Some(*address),
+        OutputSpec::Window | OutputSpec::Sink(_) => None,
+    });
+    let mut address = match pages.collect::<Vec<_>>()[..] {
+        [] => return page_access(args),
+        [address] => address,
+        _ => return refuse("one page is served: give one --out http://..."),
+    };
+    if args.serve.is_some() {
+        return refuse("--serve and --out http://... are the same: give one of them");
     }
-    let Some(page) = named else { return page_access(&args.page) };
-    if args.page.serve.is_some() {
-        return usage("--serve and --out http://... are the same: give one of them");
-    }
-    let mut address = parse(page)?;
-    address.set_ip(args.page.listen.unwrap_or(address.ip()));
-    if !address.ip().is_loopback() && args.page.listen.is_none() {
-        return usage(
+    address.set_ip(args.listen.unwrap_or(address.ip()));
+    if !address.ip().is_loopback() && args.listen.is_none() {
+        return refuse(
             "--out http://... is for this machine (127.0.0.1); for others say --serve --listen ADDRESS",
         );
     }
-    guarded(address, &args.page).map(Some)
+    guarded(address, args).map(Some)
 }
 
 /// Where to serve a page; none if nothing is to be served.
@@ -52,7 +42,7 @@ pub(super) fn page_access(args: &ServeArgs) -> Result<Option<Access>> {
     let home = IpAddr::from(Ipv4Addr::LOCALHOST);
     match args.serve {
         Some(port) => {
-            let address = SocketAddr::new(args.listen.unwrap_or(home), port.unwrap_or(PORT));
+            let address = SocketAddr::new(args.listen.unwrap_or(home), port.unwrap_or(PAGE_PORT));
             guarded(address, args).map(Some)
         }
         None if args.listen.is_some() => {
@@ -74,23 +64,6 @@ fn guarded(address: SocketAddr, args: &ServeArgs) -> Result<Access> {
     Ok(Access { address, token })
 }
 
-fn parse(page: &str) -> Result<SocketAddr> {
-    let place = page.strip_prefix("http://").unwrap_or_default().trim_end_matches('/');
-    let place = place.replace("localhost", "127.0.0.1");
-    let parsed = place.parse().or_else(|_| place.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, PORT)));
-    parsed.map_err(|_| Error::Usage(format!("{page}: write http://127.0.0.1:PORT")))
-}
-
-/// Serves the page and says where.
-///
-/// # Errors
-/// The port is taken.
-pub(super) fn open(access: &Access, args: &LiveArgs, manifest: &Manifest) -> Result<LiveSink> {
-    let sink = LiveSink::start(access, args.viewers.into(), manifest, Vec::new())?;
-    remark(&format!("live page: {}", sink.server().url()));
-    Ok(sink)
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -101,7 +74,7 @@ mod tests {
     fn access(line: &str) -> Option<Result<Option<Access>>> {
         let words = ["runtime", "webcam"].into_iter().chain(line.split_whitespace());
         let Command::Webcam(args) = Cli::try_parse_from(words).ok()?.command else { return None };
-        Some(super::access(&args.live))
+        Some(super::access(&args.live.out, &args.live.page))
     }
 
     fn served(line: &str) -> (String, bool) {
@@ -126,16 +99,19 @@ mod tests {
         for bad in [
             "--listen 0.0.0.0",
             "--out http://0.0.0.0:80",
-            "--out http://camera.example:80",
-            "--out http://127.0.0.1:80/page",
             "--serve --out http://127.0.0.1:80",
             "--out http://127.0.0.1:80 --out http://127.0.0.1:81",
         ] {
             assert!(matches!(access(bad).unwrap(), Err(Error::Usage(_))), "{bad}");
         }
-        for unreadable in
-            ["--serve clip.mp4", "--serve 70000", "--serve --token short", "--serve --viewers 0"]
-        {
+        for unreadable in [
+            "--serve clip.mp4",
+            "--serve 70000",
+            "--serve --token short",
+            "--serve --viewers 0",
+            "--out http://camera.example:80",
+            "--out http://127.0.0.1:80/page",
+        ] {
             assert!(access(unreadable).is_none(), "{unreadable}");
         }
     }

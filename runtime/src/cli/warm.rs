@@ -77,7 +77,7 @@ pub fn run(common: &Common, args: &WarmArgs) -> Result<u8> {
     Ok(if sound { 0 } else { REPORTED })
 }
 
-/// Writes a row; reasons that stand in `said` are not told again.
+/// Writes a row; reasons that stand in `said` are not repeated.
 fn write(output: &mut Output, row: &Warmed, said: &mut Vec<String>) -> Result<()> {
     let golden = match (row.difference, row.tolerance) {
         (Some(difference), Some(most)) => {

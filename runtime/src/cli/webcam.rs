@@ -5,20 +5,49 @@ use std::path::{Path, PathBuf};
 use lkg_bundle::Network;
 
 use super::args::{Common, WebcamArgs};
-use super::{live, open_bundle, remark, service};
+use super::live::{self, Files, LiveConfig};
+use super::{open_bundle, remark, service};
 use crate::engine::Detector;
 use crate::error::Result;
-use crate::live::{LiveLoop, Overlay};
+use crate::live::{LiveLoop, LoopOptions, Overlay};
+use crate::media::SourceSpec;
 use crate::media::keypoints::KeypointsSink;
 use crate::media::sink::Sink;
 use crate::vision::track::FaceTracker;
 
+/// What the command does.
+struct Config {
+    source: SourceSpec,
+    live: LiveConfig,
+    /// The file that keypoints are written to.
+    keypoints: Option<PathBuf>,
+}
+
+impl Config {
+    fn resolve(args: &WebcamArgs) -> Result<Self> {
+        let source = args.source.clone().unwrap_or(SourceSpec::FirstCamera);
+        let written: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
+        let files = Files { read: &[], written: &written };
+        let live = LiveConfig::resolve(&args.live, Some(&source), files)?;
+        Ok(Self { source, live, keypoints: args.keypoints.clone() })
+    }
+
+    /// What this command writes beside the sinks of every live command.
+    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(keypoints) = &self.keypoints {
+            sinks.push(Box::new(KeypointsSink::create(keypoints, self.live.force)?));
+        }
+        Ok(sinks)
+    }
+}
+
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
-    check(args)?;
+    let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
-    let opener = live::opener(&args.live);
-    let wiring = live::open(&args.live, "webcam", bundle.manifest(), sinks(args)?, opener)?;
+    let opener = live::opener(config.source.clone(), config.live.source_options.clone());
+    let wiring = live::open(&config.live, "webcam", bundle.manifest(), config.sinks()?, opener)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary();
     if common.verbose {
@@ -26,7 +55,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         remark(&format!("detector: {engine}; {}", live::where_it_runs(common, &bundle, Network::Detector)?));
     }
     let is_live = wiring.supply.is_live();
-    let mut tracker = FaceTracker::new(detector, live::track_options(&args.live, bundle.manifest()));
+    let mut tracker = FaceTracker::new(detector, config.live.track_options(bundle.manifest()));
     tracker.warm_up()?;
     let title = format!("{} - keypoints", wiring.supply.describe());
     let report = LiveLoop {
@@ -34,46 +63,13 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         finder: &mut tracker,
         painter: &mut Overlay::new(bundle.manifest()),
         sinks: wiring.sinks,
-        screen: wiring.window.then(|| live::screen(title)),
-        options: live::loop_options(&args.live, engine, None),
+        viewers: wiring.viewers,
+        window: wiring.window.then(|| live::window(title)),
+        options: LoopOptions { change: config.keypoints.is_some(), ..config.live.loop_options(engine, None) },
         stop: &service::stop,
         notice: &mut remark,
     }
     .run()?;
-    live::write_report(&args.live, &report)?;
-    Ok(live::exit_code(&args.live, &report, is_live))
-}
-
-fn check(args: &WebcamArgs) -> Result<()> {
-    let own: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
-    live::check(&args.live, &own)
-}
-
-/// What this command writes beside the sinks of every live command.
-fn sinks(args: &WebcamArgs) -> Result<Vec<Box<dyn Sink>>> {
-    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
-    if let Some(keypoints) = &args.keypoints {
-        sinks.push(Box::new(KeypointsSink::create(keypoints, args.live.force)?));
-    }
-    Ok(sinks)
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-    use crate::cli::args::{Cli, Command};
-
-    #[test]
-    fn a_sheet_is_a_png() {
-        for (line, good) in [("--sheet a.PNG", true), ("--sheet a.jpg", false), ("--sheet a --out a", false)]
-        {
-            let words = ["runtime", "webcam"].into_iter().chain(line.split_whitespace());
-            let Command::Webcam(args) = Cli::try_parse_from(words).unwrap().command else {
-                panic!("not webcam")
-            };
-            assert_eq!(check(&args).is_ok(), good, "{line}");
-        }
-    }
+    live::write_report(&config.live, &report)?;
+    Ok(live::exit_code(&config.live, &report, is_live))
 }

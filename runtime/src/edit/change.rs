@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Face;
+use super::FaceLatents;
 
 /// A field of a face that changed, with what it was and what it is: so it can be done and undone to the bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,8 +33,9 @@ pub enum Change {
         /// After.
         to: f32,
     },
-    /// What a part looks like.
-    Look {
+    /// The embedding of a part.
+    #[serde(rename = "look")]
+    Appearance {
         /// Index of the part.
         part: usize,
         /// Before.
@@ -42,7 +43,7 @@ pub enum Change {
         /// After.
         to: Vec<f32>,
     },
-    /// What the background looks like.
+    /// The embedding of the background.
     Background {
         /// Before.
         from: Vec<f32>,
@@ -77,7 +78,7 @@ impl Change {
             Change::Keypoint { part, from, to } => Change::Keypoint { part, from: to, to: from },
             Change::Scale { part, from, to } => Change::Scale { part, from: to, to: from },
             Change::Visible { part, from, to } => Change::Visible { part, from: to, to: from },
-            Change::Look { part, from, to } => Change::Look { part, from: to, to: from },
+            Change::Appearance { part, from, to } => Change::Appearance { part, from: to, to: from },
             Change::Background { from, to } => Change::Background { from: to, to: from },
             Change::Lock { part, from, to } => Change::Lock { part, from: to, to: from },
         }
@@ -85,7 +86,7 @@ impl Change {
 
     /// Puts the new value in place. Gives back false, and changes nothing, where the old one is not as noted.
     #[must_use]
-    pub fn apply(&self, face: &mut Face, locked: &mut [bool]) -> bool {
+    pub fn apply(&self, face: &mut FaceLatents, locked: &mut [bool]) -> bool {
         fn put<T: PartialEq + Clone>(place: Option<&mut T>, from: &T, to: &T) -> bool {
             match place {
                 Some(place) if *place == *from => {
@@ -99,7 +100,7 @@ impl Change {
             Change::Keypoint { part, from, to } => put(face.keypoints.get_mut(*part), from, to),
             Change::Scale { part, from, to } => put(face.scales.get_mut(*part), from, to),
             Change::Visible { part, from, to } => put(face.visible.get_mut(*part), from, to),
-            Change::Look { part, from, to } => put(face.embeddings.get_mut(*part), from, to),
+            Change::Appearance { part, from, to } => put(face.embeddings.get_mut(*part), from, to),
             Change::Background { from, to } => put(Some(&mut face.background), from, to),
             Change::Lock { part, from, to } => put(locked.get_mut(*part), from, to),
         }
@@ -108,7 +109,7 @@ impl Change {
 
 impl Transaction {
     /// What turns `before` into `after`.
-    pub fn between(label: String, before: (&Face, &[bool]), after: (&Face, &[bool])) -> Self {
+    pub fn between(label: String, before: (&FaceLatents, &[bool]), after: (&FaceLatents, &[bool])) -> Self {
         let mut changes = Vec::new();
         let ((a, locked), (b, lock)) = (before, after);
         for part in 0..a.parts() {
@@ -123,7 +124,7 @@ impl Transaction {
             }
             if a.embeddings[part] != b.embeddings[part] {
                 let (from, to) = (a.embeddings[part].clone(), b.embeddings[part].clone());
-                changes.push(Change::Look { part, from, to });
+                changes.push(Change::Appearance { part, from, to });
             }
             if locked[part] != lock[part] {
                 changes.push(Change::Lock { part, from: locked[part], to: lock[part] });
@@ -143,7 +144,7 @@ impl Transaction {
 
     /// Applies every change. Gives back false where one does not fit; the face is then worth nothing.
     #[must_use]
-    pub fn apply(&self, face: &mut Face, locked: &mut [bool]) -> bool {
+    pub fn apply(&self, face: &mut FaceLatents, locked: &mut [bool]) -> bool {
         self.changes.iter().all(|change| change.apply(face, locked))
     }
 }
@@ -151,7 +152,7 @@ impl Transaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::face::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn a_transaction_and_its_inverse_leave_everything_as_it_was() {
@@ -159,7 +160,7 @@ mod tests {
         after.scales[1] = 2.0;
         after.visible[0] = 0.0;
         let t = Transaction::between("all".to_owned(), (&before, &[false, true]), (&after, &[true, false]));
-        // Two keypoints, two looks, two locks, a scale, a visibility, the background.
+        // Two keypoints, two embeddings, two locks, a scale, a visibility, the background.
         assert_eq!(t.changes.len(), 9);
         let (mut f, mut locked) = (before.clone(), vec![false, true]);
         assert!(t.apply(&mut f, &mut locked));

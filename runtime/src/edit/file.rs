@@ -4,7 +4,7 @@ use lkg_bundle::Bundle;
 use lkg_bundle::files::{read_at_most, sha256_hex};
 use serde::{Deserialize, Serialize};
 
-use super::{Face, Session, Transaction};
+use super::{EditError, FaceLatents, Session, Transaction};
 use crate::error::{Error, Result};
 use crate::media::output::PendingFile;
 
@@ -62,7 +62,7 @@ pub struct SessionFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub photo: Option<PhotoId>,
     /// The face in the beginning.
-    original: Face,
+    original: FaceLatents,
     /// What was done to it.
     history: Vec<Transaction>,
     /// How many of the history are done.
@@ -85,7 +85,7 @@ impl SessionFile {
         }
     }
 
-    /// Whether a file claims to be one of these, told by its name.
+    /// Whether a file's name says that it is one of these.
     pub fn has_name(path: &Path) -> bool {
         path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json"))
     }
@@ -93,9 +93,9 @@ impl SessionFile {
     /// Reads the session in `path`, which must be of `bundle`.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names the file and what is wrong.
+    /// [`EditError::SavedFace`] that says what is wrong, or [`EditError::OtherBundle`].
     pub fn read(path: &Path, bundle: &Bundle) -> Result<(Self, Session)> {
-        let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
+        let refuse = |reason: String| Error::from(EditError::SavedFace { path: path.to_owned(), reason });
         if !path.exists() {
             return Err(refuse("no such file".to_owned()));
         }
@@ -117,18 +117,13 @@ impl SessionFile {
         let file: Self = serde_json::from_value(raw).map_err(|e| refuse(format!("not a saved face: {e}")))?;
         let own = BundleId::of(bundle);
         if file.bundle.sha256 != own.sha256 {
-            return Err(refuse(format!(
-                "made with another bundle ({}, networks {}), whose looks mean nothing to this one ({}, {}); name it with \
-                 --bundle",
-                file.bundle.name,
-                short(&file.bundle.sha256),
-                own.name,
-                short(&own.sha256)
-            )));
+            let about = |id: &BundleId| format!("{}, networks {}", id.name, short(&id.sha256));
+            let (theirs, ours) = (about(&file.bundle), about(&own));
+            return Err(EditError::OtherBundle { path: path.to_owned(), theirs, ours }.into());
         }
         let dims = bundle.manifest().dims;
         file.original.check(&dims).map_err(|e| refuse(format!("original.{e}")))?;
-        let sound = |face: &Face| face.check(&dims).is_ok();
+        let sound = |face: &FaceLatents| face.check(&dims).is_ok();
         let session = Session::restore(file.original.clone(), file.history.clone(), file.done, sound)
             .ok_or_else(|| refuse("its history does not fit its face: damaged or altered".to_owned()))?;
         Ok((file, session))
@@ -168,7 +163,7 @@ mod tests {
 
     use super::*;
     use crate::edit::Donors;
-    use crate::edit::face::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn a_session_survives_the_disk_and_another_bundles_is_refused() {
@@ -177,7 +172,7 @@ mod tests {
         let bundle = Bundle::open(dir.path()).unwrap();
         let mut session = Session::new(face(0.1));
         let edit = serde_json::from_str(r#"{"op":"move","part":0,"dx":0.123456789}"#).unwrap();
-        let mut nobody = Donors::new(|_| Err(Error::Usage("none".to_owned())));
+        let mut nobody = Donors::new(|name| Err(EditError::NotOnStrip(name.to_owned()).into()));
         session.apply(&edit, bundle.manifest(), &mut nobody).unwrap();
         let file = SessionFile::new(BundleId::of(&bundle), "seed:1".to_owned(), &session);
         let path = dir.path().join("s.json");

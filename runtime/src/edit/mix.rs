@@ -1,4 +1,4 @@
-use super::Face;
+use super::FaceLatents;
 
 /// The number `weight` (0 to 1) of the way from `a` to `b`; exactly either at the ends.
 pub fn mix(a: f32, b: f32, weight: f32) -> f32 {
@@ -10,16 +10,16 @@ pub fn mix_all(a: &[f32], b: &[f32], weight: f32) -> Vec<f32> {
     a.iter().zip(b).map(|(a, b)| mix(*a, *b, weight)).collect()
 }
 
-impl Face {
+impl FaceLatents {
     /// The face `weight` (0 to 1) of the way to `other`, in everything.
-    pub fn towards(&self, other: &Face, weight: f32) -> Face {
+    pub fn towards(&self, other: &FaceLatents, weight: f32) -> FaceLatents {
         let points = self.keypoints.iter().zip(&other.keypoints);
-        let looks = self.embeddings.iter().zip(&other.embeddings);
-        Face {
+        let embeddings = self.embeddings.iter().zip(&other.embeddings);
+        FaceLatents {
             keypoints: points.map(|(a, b)| [mix(a[0], b[0], weight), mix(a[1], b[1], weight)]).collect(),
             scales: mix_all(&self.scales, &other.scales, weight),
             visible: mix_all(&self.visible, &other.visible, weight),
-            embeddings: looks.map(|(a, b)| mix_all(a, b, weight)).collect(),
+            embeddings: embeddings.map(|(a, b)| mix_all(a, b, weight)).collect(),
             background: mix_all(&self.background, &other.background, weight),
         }
     }
@@ -27,7 +27,7 @@ impl Face {
 
 #[cfg(test)]
 mod tests {
-    use crate::edit::face::tests::face;
+    use crate::edit::testing::face;
 
     #[test]
     fn the_ends_are_exact_and_the_middle_is_between() {

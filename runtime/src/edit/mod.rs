@@ -1,31 +1,36 @@
-//! Faces that are changed part by part: what a face is, what can be done to it and undone, how it is drawn and how a
-//! photo takes the change. Knows of no window and no command line.
+//! Faces that are changed part by part: what a face is, what can be done to it and undone, how it is generated and
+//! how a photo takes the change. Knows of no window and no command line.
 
+pub mod blend;
 mod change;
-mod compose;
-mod desk;
-pub mod editor;
-mod face;
+mod compositor;
+mod context;
+mod error;
 mod file;
+mod latents;
 mod mix;
+mod model;
 pub mod operation;
 mod parts;
-pub mod paste;
+mod photo_editor;
 mod session;
-mod studio;
+mod sheet;
+#[cfg(test)]
+pub(crate) mod testing;
 mod warp;
-mod workbench;
+pub mod window_editor;
+mod workspace;
 
-pub use change::{Change, Transaction};
-pub use compose::{Composer, Paste};
-pub use desk::Fault;
-pub use face::Face;
-pub use file::{BundleId, PhotoId, SessionFile};
+pub use change::Transaction;
+pub use compositor::{Blend, Compositor};
+pub use context::OperationError;
+pub use error::EditError;
+pub use file::{BundleId, SessionFile};
+pub use latents::FaceLatents;
+pub use model::{FaceModel, OpenedPhoto, Photo};
 pub use operation::Operation;
 pub use parts::{Parts, group, group_names};
+pub use photo_editor::PhotoEditor;
 pub use session::{Donors, Session};
-pub use studio::{Opened, Photo, Studio};
-pub use workbench::{Donor, Workbench};
-
-#[cfg(test)]
-pub(crate) use parts::tests as parts_tests;
+pub use sheet::draw_sheet;
+pub use workspace::Workspace;

@@ -4,8 +4,8 @@ use lkg_bundle::Manifest;
 use serde::{Deserialize, Serialize};
 
 use super::Parts;
-use super::desk::{Desk, Fault, Outcome};
-use super::face::{REACH, SCALES};
+use super::context::{OperationContext, OperationError, Outcome};
+use super::latents::{REACH, SCALES};
 use super::mix::{mix, mix_all};
 
 /// One edit. Distances are in normalised coordinates: the picture is 2 wide.
@@ -55,7 +55,7 @@ pub enum Operation {
         /// Factor, 0.25 to 4.
         by: f32,
     },
-    /// Takes another face's look of the parts.
+    /// Takes another face's appearance of the parts.
     Swap {
         /// Which.
         part: Parts,
@@ -97,17 +97,17 @@ pub enum Operation {
         #[serde(default)]
         to: Option<[f32; 2]>,
     },
-    /// Draws a part a second time, by means of one that was removed: a generator has so many and no more.
+    /// Duplicates a part by means of one that was removed: a generator has so many and no more.
     Duplicate {
         /// Which.
         part: Parts,
-        /// The removed one that takes on its look and width [default: the first].
+        /// The removed one that takes on its embedding and width [default: the first].
         #[serde(default)]
         into: Option<Parts>,
         /// (x, y) of the second one.
         to: [f32; 2],
     },
-    /// Makes parts as they were in the beginning, their look, place, width and presence.
+    /// Makes parts as they were in the beginning, their embedding, place, width and presence.
     Reset {
         /// Which.
         part: Parts,
@@ -140,32 +140,32 @@ fn within(field: &'static str, value: f32, [least, most]: [f32; 2]) -> Outcome<(
     if value >= least && value <= most {
         return Ok(());
     }
-    Err(Fault::Field(field, format!("{value} is not from {least} to {most}")))
+    Err(OperationError::Field(field, format!("{value} is not from {least} to {most}")))
 }
 
 impl Operation {
-    /// Does it to the face (or the locks) on the desk. On a fault the desk is worth nothing.
+    /// Does it to the face (or the locks) of `context`. On an error the context is worth nothing.
     ///
     /// # Errors
-    /// A [`Fault`] that names the field.
-    pub fn apply(&self, desk: &mut Desk<'_>) -> Outcome<()> {
+    /// An [`OperationError`] that names the field.
+    pub fn apply(&self, context: &mut OperationContext<'_>) -> Outcome<()> {
         let far = [-2.0 * REACH, 2.0 * REACH];
         match self {
             Operation::Move { part, dx, dy, to } => {
-                let which = desk.parts(part)?;
+                let which = context.parts(part)?;
                 within("dx", *dx, far)?;
                 within("dy", *dy, far)?;
                 if let Some(to) = to {
                     if which.len() > 1 || *dx != 0.0 || *dy != 0.0 {
                         let what = "moves one part, without dx and dy";
-                        return Err(Fault::Field("to", what.to_owned()));
+                        return Err(OperationError::Field("to", what.to_owned()));
                     }
-                    return desk.put(which[0], *to, "to");
+                    return context.put(which[0], *to, "to");
                 }
                 for i in which {
-                    let [x, y] = desk.face.keypoints[i];
+                    let [x, y] = context.face.keypoints[i];
                     let field = if (x + dx).abs() > REACH { "dx" } else { "dy" };
-                    desk.put(i, [x + dx, y + dy], field)?;
+                    context.put(i, [x + dx, y + dy], field)?;
                 }
             }
             Operation::Pose { scale, rotate, dx, dy } => {
@@ -173,103 +173,107 @@ impl Operation {
                 within("rotate", *rotate, [-360.0, 360.0])?;
                 within("dx", *dx, far)?;
                 within("dy", *dy, far)?;
-                let which = desk.parts(&every())?;
+                let which = context.parts(&every())?;
                 let field = if *dx != 0.0 || *dy != 0.0 { "dx" } else { "scale" };
-                desk.turn(&which, *scale, *rotate, [*dx, *dy], field)?;
+                context.turn(&which, *scale, *rotate, [*dx, *dy], field)?;
             }
             Operation::Spread { part, by } => {
                 within("by", *by, SCALES)?;
-                let which = desk.parts(part)?;
+                let which = context.parts(part)?;
                 if which.len() < 2 {
-                    return Err(Fault::Field("part", "spreading takes two parts or more".to_owned()));
+                    return Err(OperationError::Field(
+                        "part",
+                        "spreading takes two parts or more".to_owned(),
+                    ));
                 }
-                desk.turn(&which, *by, 0.0, [0.0; 2], "by")?;
+                context.turn(&which, *by, 0.0, [0.0; 2], "by")?;
             }
             Operation::Scale { part, by } => {
                 within("by", *by, SCALES)?;
-                for i in desk.parts(part)? {
-                    let scale = desk.face.scales[i] * by;
+                for i in context.parts(part)? {
+                    let scale = context.face.scales[i] * by;
                     within("by", scale, SCALES)?;
-                    desk.face.scales[i] = scale;
+                    context.face.scales[i] = scale;
                 }
             }
             Operation::Swap { part, from, weight } => {
                 within("weight", *weight, [0.0, 1.0])?;
-                let which = desk.parts(part)?;
-                let donor = desk.donor(from)?;
+                let which = context.parts(part)?;
+                let donor = context.donor(from)?;
                 for i in which {
-                    desk.face.embeddings[i] =
-                        mix_all(&desk.face.embeddings[i], &donor.embeddings[i], *weight);
+                    context.face.embeddings[i] =
+                        mix_all(&context.face.embeddings[i], &donor.embeddings[i], *weight);
                 }
             }
             Operation::Background { from, weight } => {
                 within("weight", *weight, [0.0, 1.0])?;
-                let donor = desk.donor(from)?;
-                desk.face.background = mix_all(&desk.face.background, &donor.background, *weight);
+                let donor = context.donor(from)?;
+                context.face.background = mix_all(&context.face.background, &donor.background, *weight);
             }
             Operation::TakePose { from, weight, part } => {
                 within("weight", *weight, [0.0, 1.0])?;
-                let which = desk.parts(part)?;
-                let donor = desk.donor(from)?;
+                let which = context.parts(part)?;
+                let donor = context.donor(from)?;
                 for i in which {
-                    let (a, b) = (desk.face.keypoints[i], donor.keypoints[i]);
-                    desk.face.keypoints[i] = [mix(a[0], b[0], *weight), mix(a[1], b[1], *weight)];
+                    let (a, b) = (context.face.keypoints[i], donor.keypoints[i]);
+                    context.face.keypoints[i] = [mix(a[0], b[0], *weight), mix(a[1], b[1], *weight)];
                 }
             }
             Operation::Remove { part } => {
-                for i in desk.parts(part)? {
-                    desk.face.visible[i] = 0.0;
+                for i in context.parts(part)? {
+                    context.face.visible[i] = 0.0;
                 }
             }
             Operation::Add { part, to } => {
-                let which = desk.parts(part)?;
-                if let Some(there) = which.iter().find(|i| desk.face.visible[**i] > 0.0) {
-                    let what = format!("{} is there already", desk.name(*there));
-                    return Err(Fault::Field("part", what));
+                let which = context.parts(part)?;
+                if let Some(there) = which.iter().find(|i| context.face.visible[**i] > 0.0) {
+                    let what = format!("{} is there already", context.name(*there));
+                    return Err(OperationError::Field("part", what));
                 }
                 match (to, &which[..]) {
-                    (Some(to), [only]) => desk.put(*only, *to, "to")?,
-                    (Some(_), _) => return Err(Fault::Field("to", "is for one part".to_owned())),
+                    (Some(to), [only]) => context.put(*only, *to, "to")?,
+                    (Some(_), _) => return Err(OperationError::Field("to", "is for one part".to_owned())),
                     (None, _) => {}
                 }
-                which.into_iter().for_each(|i| desk.face.visible[i] = 1.0);
+                which.into_iter().for_each(|i| context.face.visible[i] = 1.0);
             }
             Operation::Duplicate { part, into, to } => {
-                let [of] = desk.parts(part)?[..] else {
-                    return Err(Fault::Field("part", "one part is drawn a second time".to_owned()));
+                let [of] = context.parts(part)?[..] else {
+                    return Err(OperationError::Field("part", "one part is duplicated".to_owned()));
                 };
-                let free = desk.spare(into.as_ref())?;
-                desk.put(free, *to, "to")?;
-                desk.face.scales[free] = desk.face.scales[of];
-                desk.face.embeddings[free] = desk.face.embeddings[of].clone();
-                desk.face.visible[free] = 1.0;
+                let free = context.spare(into.as_ref())?;
+                context.put(free, *to, "to")?;
+                context.face.scales[free] = context.face.scales[of];
+                context.face.embeddings[free] = context.face.embeddings[of].clone();
+                context.face.visible[free] = 1.0;
             }
             Operation::Reset { part } => {
-                for i in desk.parts(part)? {
-                    desk.face.keypoints[i] = desk.original.keypoints[i];
-                    desk.face.scales[i] = desk.original.scales[i];
-                    desk.face.visible[i] = desk.original.visible[i];
-                    desk.face.embeddings[i].clone_from(&desk.original.embeddings[i]);
+                for i in context.parts(part)? {
+                    context.face.keypoints[i] = context.original.keypoints[i];
+                    context.face.scales[i] = context.original.scales[i];
+                    context.face.visible[i] = context.original.visible[i];
+                    context.face.embeddings[i].clone_from(&context.original.embeddings[i]);
                 }
             }
             Operation::Lock { part } => {
-                for i in part.resolve(desk.manifest).map_err(|what| Fault::Field("part", what))? {
-                    let (a, b) = (&desk.face, desk.original);
+                for i in part.resolve(context.manifest).map_err(|what| OperationError::Field("part", what))? {
+                    let (a, b) = (&context.face, context.original);
                     let same = a.keypoints[i] == b.keypoints[i]
                         && a.scales[i] == b.scales[i]
                         && a.visible[i] == b.visible[i]
                         && a.embeddings[i] == b.embeddings[i];
                     if !same {
                         // Its region is to stay as it was in the beginning, so it must still be that.
-                        let what = format!("{} was changed already; reset it before locking", desk.name(i));
-                        return Err(Fault::Field("part", what));
+                        let what =
+                            format!("{} was changed already; reset it before locking", context.name(i));
+                        return Err(OperationError::Field("part", what));
                     }
-                    desk.locked[i] = true;
+                    context.locked[i] = true;
                 }
             }
             Operation::Unlock { part } => {
-                for i in part.resolve(desk.manifest).map_err(|what| Fault::Field("part", what))? {
-                    desk.locked[i] = false;
+                for i in part.resolve(context.manifest).map_err(|what| OperationError::Field("part", what))? {
+                    context.locked[i] = false;
                 }
             }
             // The session's own affair.

@@ -111,17 +111,9 @@ fn named(name: &str, manifest: &Manifest) -> Option<usize> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-    use crate::vision::overlay::tests::manifest;
-
-    pub(crate) fn named_manifest(names: &[&str]) -> Manifest {
-        let mut m = manifest(names.len());
-        for (keypoint, name) in m.keypoints.iter_mut().zip(names) {
-            (*name).clone_into(&mut keypoint.name);
-        }
-        m
-    }
+    use crate::edit::testing::named_manifest;
 
     #[test]
     fn parts_go_by_index_name_group_and_list() {

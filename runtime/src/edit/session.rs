@@ -2,23 +2,23 @@ use std::collections::BTreeMap;
 
 use lkg_bundle::Manifest;
 
-use super::desk::{Desk, Fault};
+use super::context::{OperationContext, OperationError};
 use super::operation::Operation;
-use super::{Face, Transaction};
+use super::{FaceLatents, Transaction};
 use crate::error::Result;
 
 /// What finds a face by its name.
-type Find<'a> = dyn FnMut(&str) -> Result<Face> + 'a;
+type Find<'a> = dyn FnMut(&str) -> Result<FaceLatents> + 'a;
 
 /// Faces by the names that operations use, found once.
 pub struct Donors<'a> {
     find: Box<Find<'a>>,
-    found: BTreeMap<String, Face>,
+    found: BTreeMap<String, FaceLatents>,
 }
 
 impl<'a> Donors<'a> {
     /// Donors that `find` finds.
-    pub fn new(find: impl FnMut(&str) -> Result<Face> + 'a) -> Self {
+    pub fn new(find: impl FnMut(&str) -> Result<FaceLatents> + 'a) -> Self {
         Self { find: Box::new(find), found: BTreeMap::new() }
     }
 
@@ -26,7 +26,7 @@ impl<'a> Donors<'a> {
     ///
     /// # Errors
     /// Those of finding it.
-    pub fn face(&mut self, name: &str) -> Result<Face> {
+    pub fn face(&mut self, name: &str) -> Result<FaceLatents> {
         if let Some(face) = self.found.get(name) {
             return Ok(face.clone());
         }
@@ -39,8 +39,8 @@ impl<'a> Donors<'a> {
 /// A face being edited, with everything done to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {
-    original: Face,
-    face: Face,
+    original: FaceLatents,
+    face: FaceLatents,
     locked: Vec<bool>,
     history: Vec<Transaction>,
     /// How many of the history are done; the rest was taken back.
@@ -49,17 +49,17 @@ pub struct Session {
 
 impl Session {
     /// A session in which nothing was done yet.
-    pub fn new(original: Face) -> Self {
+    pub fn new(original: FaceLatents) -> Self {
         let locked = vec![false; original.parts()];
         Self { face: original.clone(), original, locked, history: Vec::new(), done: 0 }
     }
 
     /// A session as it was saved; `None` if the history does not fit the face, or leads over one that is not `sound`.
     pub fn restore(
-        original: Face,
+        original: FaceLatents,
         history: Vec<Transaction>,
         done: usize,
-        sound: impl Fn(&Face) -> bool,
+        sound: impl Fn(&FaceLatents) -> bool,
     ) -> Option<Self> {
         let mut session = Self::new(original);
         session.history = history;
@@ -77,12 +77,12 @@ impl Session {
     }
 
     /// The face as it is now.
-    pub fn face(&self) -> &Face {
+    pub fn face(&self) -> &FaceLatents {
         &self.face
     }
 
     /// The face as it was in the beginning.
-    pub fn original(&self) -> &Face {
+    pub fn original(&self) -> &FaceLatents {
         &self.original
     }
 
@@ -100,13 +100,13 @@ impl Session {
     /// whether anything changed.
     ///
     /// # Errors
-    /// A [`Fault`] that names the field.
+    /// An [`OperationError`] that names the field.
     pub fn apply(
         &mut self,
         operation: &Operation,
         manifest: &Manifest,
         donors: &mut Donors<'_>,
-    ) -> std::result::Result<bool, Fault> {
+    ) -> std::result::Result<bool, OperationError> {
         match operation {
             Operation::Undo {} => return Ok(self.undo().is_some()),
             Operation::Redo {} => return Ok(self.redo().is_some()),
@@ -119,27 +119,27 @@ impl Session {
     /// The face and the locks that `operation` would lead to, without doing it. Undo and redo lead nowhere here.
     ///
     /// # Errors
-    /// A [`Fault`] that names the field.
+    /// An [`OperationError`] that names the field.
     pub fn preview(
         &self,
         operation: &Operation,
         manifest: &Manifest,
         donors: &mut Donors<'_>,
-    ) -> std::result::Result<(Face, Vec<bool>), Fault> {
+    ) -> std::result::Result<(FaceLatents, Vec<bool>), OperationError> {
         let mut find = |name: &str| donors.face(name);
-        let mut desk = Desk {
+        let mut context = OperationContext {
             manifest,
             original: &self.original,
             face: self.face.clone(),
             locked: self.locked.clone(),
             donors: &mut find,
         };
-        operation.apply(&mut desk)?;
-        Ok((desk.face, desk.locked))
+        operation.apply(&mut context)?;
+        Ok((context.face, context.locked))
     }
 
     /// Notes that `face` and `locked` are the new state. Gives back whether anything changed.
-    fn commit(&mut self, label: String, face: Face, locked: Vec<bool>) -> bool {
+    fn commit(&mut self, label: String, face: FaceLatents, locked: Vec<bool>) -> bool {
         let transaction = Transaction::between(label, (&self.face, &self.locked), (&face, &locked));
         if transaction.changes.is_empty() {
             return false;
@@ -169,14 +169,14 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::face::tests::face;
-    use crate::edit::parts::tests::named_manifest;
-    use crate::error::Error;
+    use crate::edit::EditError;
+    use crate::edit::testing::face;
+    use crate::edit::testing::named_manifest;
 
     fn donors<'a>() -> Donors<'a> {
         Donors::new(|name| match name {
             "seed:1" => Ok(face(0.25)),
-            other => Err(Error::Usage(format!("{other}: no such face"))),
+            other => Err(EditError::NotOnStrip(other.to_owned()).into()),
         })
     }
 
@@ -185,7 +185,7 @@ mod tests {
         for (i, edit) in edits.iter().enumerate() {
             let operation: Operation = serde_json::from_str(edit).map_err(|e| e.to_string())?;
             let done = session.apply(&operation, &manifest, &mut donors());
-            done.map_err(|fault| fault.at(&format!("edits[{i}].")).to_string())?;
+            done.map_err(|error| error.at(&format!("edits[{i}].")).to_string())?;
         }
         Ok(())
     }
@@ -302,7 +302,7 @@ mod tests {
             (r#"{"op":"spread","part":0,"by":2}"#, "edits[0].part: spreading takes two"),
             (
                 r#"{"op":"duplicate","part":0,"to":[0,0]}"#,
-                "edits[0].into: this bundle's generator draws 2 parts, and all of them are there",
+                "edits[0].into: this bundle's generator has 2 parts, and all of them are there",
             ),
             (r#"{"op":"duplicate","part":0,"into":1,"to":[0,0]}"#, "edits[0].into: eye-right is there"),
             (r#"{"op":"add","part":0}"#, "edits[0].part: eye-left is there already"),

@@ -1,9 +1,9 @@
-//! A photo bent so that its parts follow moved keypoints.
+//! A photo warped so that its parts follow moved keypoints.
 
 use image::RgbImage;
 
-use super::Face;
-use super::paste::fading;
+use super::FaceLatents;
+use super::blend::fading;
 use crate::vision::crop::Crop;
 
 /// Squared distance from a keypoint, in normalised coordinates, at which its pull has fallen to a third.
@@ -14,9 +14,9 @@ const STAY: f32 = 0.05;
 /// Least and most that a photo is enlarged about a keypoint: beyond, nothing of its surroundings would be left.
 const GROWTH: [f32; 2] = [0.5, 2.0];
 
-/// Bends `photo` inside `crop` (upright): what lies at a keypoint of `from` comes to lie at that of `to`, as much larger
+/// Warps `photo` inside `crop` (upright): what lies at a keypoint of `from` comes to lie at that of `to`, as much larger
 /// as the part grew; what is between goes along as it is near to one or the other, and the square's edge stays.
-pub fn warp(photo: &RgbImage, crop: &Crop, from: &Face, to: &Face) -> RgbImage {
+pub fn warp(photo: &RgbImage, crop: &Crop, from: &FaceLatents, to: &FaceLatents) -> RgbImage {
     let mut out = photo.clone();
     let shifts: Vec<[f32; 2]> =
         from.keypoints.iter().zip(&to.keypoints).map(|(a, b)| [b[0] - a[0], b[1] - a[1]]).collect();
@@ -84,8 +84,8 @@ mod tests {
 
     use super::*;
 
-    fn face(keypoints: [[f32; 2]; 2]) -> Face {
-        Face::new(keypoints.to_vec(), vec![vec![0.0]; 2], vec![0.0])
+    fn face(keypoints: [[f32; 2]; 2]) -> FaceLatents {
+        FaceLatents::new(keypoints.to_vec(), vec![vec![0.0]; 2], vec![0.0])
     }
 
     /// A wider part changed nothing in a photo.

@@ -94,7 +94,7 @@ impl BareRun {
 }
 
 /// Inputs of `network` for a batch of `batch`, every value 0.
-pub fn silence(network: Network, dims: &BundleDims, batch: usize) -> Vec<(String, ArrayD<f32>)> {
+pub fn zero_inputs(network: Network, dims: &BundleDims, batch: usize) -> Vec<(String, ArrayD<f32>)> {
     let zeros = |spec: lkg_bundle::TensorSpec| (spec.name.to_owned(), ArrayD::zeros(spec.with_batch(batch)));
     network.inputs(dims).into_iter().map(zeros).collect()
 }
@@ -109,7 +109,7 @@ pub fn kernels(bundle: &Bundle, network: Network, options: &EngineOptions) -> Re
     // A graph of kernels that is replayed has no kernels in the profile.
     let options = EngineOptions { gpu: Gpu { graph: false, ..options.gpu }, ..options.clone() };
     let (session, _) = session(bundle, network, &options, Some(&dir.path().join("profile")))?;
-    let inputs = silence(network, &bundle.manifest().dims, 1);
+    let inputs = zero_inputs(network, &bundle.manifest().dims, 1);
     let mut bare = BareRun::around(session, network.to_string(), inputs)?;
     bare.run()?;
     let path = bare.session.end_profiling().map_err(Error::engine("ending the profile"))?;
@@ -164,7 +164,7 @@ mod tests {
         assert!(counts.keys().eq(["CPUExecutionProvider"]) && counts.values().all(|n| *n > 1), "{counts:?}");
         let moved: u64 = kernels(&bundle, Network::Detector, &options).unwrap().iter().map(|k| k.bytes).sum();
         assert!(moved > (3 * DIMS.detector_size * DIMS.detector_size * 4) as u64, "{moved}");
-        let inputs = silence(Network::ImageGenerator, &DIMS, 3);
+        let inputs = zero_inputs(Network::ImageGenerator, &DIMS, 3);
         let mut bare = BareRun::load(&bundle, Network::ImageGenerator, &options, inputs).unwrap();
         bare.run().unwrap();
         bare.run().unwrap();

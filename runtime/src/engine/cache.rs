@@ -22,7 +22,7 @@ use crate::interrupt;
 const SEAL: &str = "sealed.json";
 /// The file that a process at work in the cache holds a lock on.
 const LOCK: &str = "lock";
-/// Between looks at whether another process is done.
+/// Pause between checks whether another process is done.
 const POLL: Duration = Duration::from_millis(200);
 
 /// What an engine depends on: with anything of it changed, another one is needed.
@@ -60,10 +60,10 @@ struct Seal {
 
 /// An engine that is kept.
 #[derive(Clone, Debug, Serialize)]
-pub struct Kept {
+pub struct CachedEngine {
     /// Its folder.
     pub path: PathBuf,
-    /// What it was built for; `None` if that cannot be told, and so it will not be used.
+    /// What it was built for; `None` if that is not known, and so it will not be used.
     pub key: Option<Key>,
     /// Bytes on disk.
     pub bytes: u64,
@@ -96,6 +96,7 @@ impl EngineCache {
     }
 
     /// A cache in a folder.
+    #[cfg(test)]
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
@@ -109,7 +110,7 @@ impl EngineCache {
     /// once.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the folder is not this user's alone, [`Error::Io`], [`Error::Interrupted`].
+    /// [`Error::CacheFolder`] if the folder is not this user's alone, [`Error::Io`], [`Error::Interrupted`].
     pub fn entry(&self, key: Key, waiting: &mut dyn FnMut()) -> Result<Entry> {
         make_private(&self.root)?;
         let lock = self.lock(waiting)?;
@@ -126,7 +127,7 @@ impl EngineCache {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn list(&self) -> Result<Vec<Kept>> {
+    pub fn list(&self) -> Result<Vec<CachedEngine>> {
         let Ok(entries) = fs::read_dir(&self.root) else { return Ok(Vec::new()) };
         let mut kept = Vec::new();
         for entry in entries {
@@ -136,7 +137,7 @@ impl EngineCache {
             }
             let key = sealed_key(&path);
             let bytes = file_sizes(&path);
-            kept.push(Kept { path, key, bytes });
+            kept.push(CachedEngine { path, key, bytes });
         }
         kept.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(kept)
@@ -146,7 +147,7 @@ impl EngineCache {
     ///
     /// # Errors
     /// As [`Self::entry`].
-    pub fn clear(&self, waiting: &mut dyn FnMut()) -> Result<Vec<Kept>> {
+    pub fn clear(&self, waiting: &mut dyn FnMut()) -> Result<Vec<CachedEngine>> {
         if fs::symlink_metadata(&self.root).is_err() {
             return Ok(Vec::new());
         }
@@ -235,7 +236,7 @@ fn make_private(dir: &Path) -> Result<()> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
     let found = fs::symlink_metadata(dir).or_else(|e| made.and(Err(e))).map_err(io("making", dir))?;
     match trouble(&found) {
-        Some(reason) => Err(Error::Usage(format!("{}: {reason}", dir.display()))),
+        Some(reason) => Err(Error::CacheFolder { path: dir.to_owned(), reason }),
         None => Ok(()),
     }
 }
@@ -252,7 +253,7 @@ fn trouble(found: &Metadata) -> Option<String> {
     if !is_own(found) {
         return Some(format!("belongs to user {}: engines of others are not run; delete it", found.uid()));
     }
-    (found.mode() & 0o077 != 0).then(|| "others may look or write into it: chmod 700 it".to_owned())
+    (found.mode() & 0o077 != 0).then(|| "others may read or write it: chmod 700 it".to_owned())
 }
 
 /// Deletes a folder, or whatever else has its name, following no link.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// the networks need some tens of it.
 pub const DEFAULT_MEMORY_MIB: u32 = 1024;
 
-/// First version of ONNX Runtime that can be told about TF32, and that keeps one CUDA graph a shape.
+/// First version of ONNX Runtime with a setting for TF32, and that keeps one CUDA graph a shape.
 const SINCE_1_18: [u32; 2] = [1, 18];
 
 /// How a GPU is to be used.
@@ -86,7 +86,7 @@ fn settings(options: &SessionOptions<'_>, version: &str) -> Result<Vec<(&'static
     Ok(settings)
 }
 
-/// What to do about a failure whose `reason` ONNX Runtime gave, where that can be told: what is missing, and where it comes from.
+/// How to fix a failure whose `reason` ONNX Runtime gave, where that is known: what is missing, and where it comes from.
 pub(super) fn fix(reason: &str) -> Option<String> {
     if reason.contains("is not enabled in this build") || reason.contains("was not compiled") {
         let library = if reason.contains("TensorRT") || reason.contains("TensorrtExecutionProvider") {
@@ -102,7 +102,7 @@ pub(super) fn fix(reason: &str) -> Option<String> {
     }
     if reason.contains("CUDA driver version is insufficient") {
         return Some(
-            "install a newer NVIDIA driver: nvidia-smi tells the newest CUDA that yours runs".to_owned(),
+            "install a newer NVIDIA driver: nvidia-smi shows the newest CUDA that yours runs".to_owned(),
         );
     }
     if reason.contains("no CUDA-capable device") {

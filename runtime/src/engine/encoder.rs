@@ -17,14 +17,10 @@ impl Encoder {
     /// Loads the bundle's encoder.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the bundle has none, and those of [`OrtRunner::load`].
+    /// [`Error::NoEncoder`] if the bundle has none, and those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         if !bundle.has(Network::Encoder) {
-            return Err(Error::Usage(format!(
-                "bundle {} has no encoder, so photos cannot be edited or re-enacted with it; start from seed:N, or name \
-                 another bundle with --bundle",
-                bundle.manifest().name
-            )));
+            return Err(Error::NoEncoder { bundle: bundle.manifest().name.clone() });
         }
         Ok(Self { runner: Box::new(OrtRunner::load(bundle, Network::Encoder, options)?) })
     }

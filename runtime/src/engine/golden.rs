@@ -8,10 +8,10 @@ use ndarray::{ArrayD, ArrayViewD};
 use ort::session::Session;
 
 use super::EngineOptions;
-use super::in_two;
 use super::precision::Precision;
 use super::provider::Provider;
 use super::runner::run_session;
+use super::split;
 use crate::error::{Error, Result};
 
 /// How far one output lies from its golden value.
@@ -66,7 +66,7 @@ fn deviations(
     case: &Case,
     options: &EngineOptions,
 ) -> Result<Vec<Deviation>> {
-    let (mut runner, attempts) = in_two::load(bundle, network, options)?;
+    let (mut runner, attempts) = split::load(bundle, network, options)?;
     let used = attempts.last().map_or(options.provider, |a| a.provider);
     let tolerance = tolerance(bundle, options.precision, used);
     let mut run = |inputs: &[(&str, ArrayViewD<'_, f32>)], outputs: &[&str]| runner.run(inputs, outputs);

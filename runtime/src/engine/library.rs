@@ -48,7 +48,7 @@ fn load() -> std::result::Result<Library, String> {
         .map_err(|e| failed(&e))?;
     // Failures come back as errors and are reported there; its log would only say them twice.
     environment.set_log_level(ort::logging::LogLevel::Fatal);
-    let version = version(&path).ok_or_else(|| failed(&"it does not tell its version"))?;
+    let version = version(&path).ok_or_else(|| failed(&"it does not report its version"))?;
     Ok(Library { environment, path, version })
 }
 

@@ -1,15 +1,18 @@
 //! The networks of a bundle with typed inputs and outputs.
 
+use std::fmt;
+
 use lkg_bundle::{Bundle, BundleDims, Network};
 use ndarray::{Array2, Array3, Array4, ArrayD, ArrayView2, ArrayView3, ArrayView4, Dimension, Ix2, Ix3, Ix4};
 
 use super::EngineOptions;
-use super::in_two;
+use super::noise::Noise;
 use super::provider::Attempt;
 use super::runner::{NetworkRunner, OrtRunner};
+use super::split;
 use crate::error::{Error, Result};
 
-/// What the detector saw.
+/// The detector's output.
 #[derive(Clone, Debug)]
 pub struct Detection {
     /// `[N, K, 2]`, (x, y) in normalised coordinates of the network's input.
@@ -18,7 +21,7 @@ pub struct Detection {
     pub confidence: Array2<f32>,
 }
 
-/// The same in the detector's own memory, until it looks again.
+/// The same in the detector's own memory, until its next run.
 #[derive(Clone, Copy, Debug)]
 pub struct DetectionView<'a> {
     /// `[N, K, 2]`, (x, y) in normalised coordinates of the network's input.
@@ -61,9 +64,9 @@ impl Detector {
         self.dims.keypoints
     }
 
-    /// The provider in use, and why better ones are not, on one line.
-    pub fn summary(&self) -> String {
-        summary(&self.attempts)
+    /// The provider in use, and why better ones are not.
+    pub fn summary(&self) -> EngineSummary {
+        EngineSummary::of(&self.attempts)
     }
 
     /// The providers tried, the last of which is the one in use; none for a mock.
@@ -76,7 +79,7 @@ impl Detector {
     /// # Errors
     /// [`Error::Engine`] if the shape does not fit or an output is not a number.
     pub fn detect(&mut self, image: ArrayView4<'_, f32>) -> Result<Detection> {
-        let DetectionView { keypoints, confidence } = self.look(image)?;
+        let DetectionView { keypoints, confidence } = self.detect_view(image)?;
         Ok(Detection { keypoints: keypoints.to_owned(), confidence: confidence.to_owned() })
     }
 
@@ -84,7 +87,7 @@ impl Detector {
     ///
     /// # Errors
     /// Those of [`Detector::detect`].
-    pub fn look(&mut self, image: ArrayView4<'_, f32>) -> Result<DetectionView<'_>> {
+    pub fn detect_view(&mut self, image: ArrayView4<'_, f32>) -> Result<DetectionView<'_>> {
         const NAMES: [&str; 2] = ["keypoints", "confidence"];
         self.runner.run_into(&[("image", image.into_dyn())], &NAMES, &mut self.outputs)?;
         if self.outputs.iter().flatten().any(|v| !v.is_finite()) {
@@ -98,20 +101,9 @@ impl Detector {
     }
 }
 
-/// Noise for the keypoint generator, each `[N, Z]`, normally distributed.
+/// What the image generator makes an image from.
 #[derive(Clone, Debug)]
-pub struct Latent {
-    /// Decides where keypoints lie.
-    pub pose: Array2<f32>,
-    /// Decides what lies at them.
-    pub appearance: Array2<f32>,
-    /// Decides the background.
-    pub background: Array2<f32>,
-}
-
-/// What the image generator draws from.
-#[derive(Clone, Debug)]
-pub struct Layout {
+pub struct Latents {
     /// `[N, K, 2]`, (x, y) in normalised coordinates.
     pub keypoints: Array3<f32>,
     /// `[N, K, E]`.
@@ -134,18 +126,18 @@ impl KeypointGenerator {
         Ok(Self { runner: Box::new(OrtRunner::load(bundle, Network::KeypointGenerator, options)?) })
     }
 
-    /// Keypoints and embeddings for `latent`.
+    /// Keypoints and embeddings for `noise`.
     ///
     /// # Errors
     /// [`Error::Engine`] if a shape does not fit.
-    pub fn run(&mut self, latent: &Latent) -> Result<Layout> {
+    pub fn run(&mut self, noise: &Noise) -> Result<Latents> {
         let inputs = [
-            ("z_pose", latent.pose.view().into_dyn()),
-            ("z_appearance", latent.appearance.view().into_dyn()),
-            ("z_background", latent.background.view().into_dyn()),
+            ("z_pose", noise.pose.view().into_dyn()),
+            ("z_appearance", noise.appearance.view().into_dyn()),
+            ("z_background", noise.background.view().into_dyn()),
         ];
         let mut outputs = self.runner.run(&inputs, &["keypoints", "embeddings", "background"])?.into_iter();
-        Ok(Layout {
+        Ok(Latents {
             keypoints: typed::<Ix3>(outputs.next(), "keypoints")?,
             embeddings: typed::<Ix3>(outputs.next(), "embeddings")?,
             background: typed::<Ix2>(outputs.next(), "background")?,
@@ -153,7 +145,8 @@ impl KeypointGenerator {
     }
 }
 
-/// Keypoints and embeddings to an image. A bundle that has it in two files looks at the same appearance only once.
+/// Keypoints and embeddings to an image. Where a bundle has it in two files, the style of an unchanged
+/// appearance is computed only once.
 pub struct ImageGenerator {
     runner: Box<dyn NetworkRunner>,
     attempts: Vec<Attempt>,
@@ -165,13 +158,13 @@ impl ImageGenerator {
     /// # Errors
     /// Those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
-        let (runner, attempts) = in_two::load(bundle, Network::ImageGenerator, options)?;
+        let (runner, attempts) = split::load(bundle, Network::ImageGenerator, options)?;
         Ok(Self { runner, attempts })
     }
 
-    /// The provider in use, and why better ones are not, on one line.
-    pub fn summary(&self) -> String {
-        summary(&self.attempts)
+    /// The provider in use, and why better ones are not.
+    pub fn summary(&self) -> EngineSummary {
+        EngineSummary::of(&self.attempts)
     }
 
     /// The providers tried, the last of which is the one in use; none for a mock.
@@ -179,33 +172,52 @@ impl ImageGenerator {
         &self.attempts
     }
 
-    /// Images `[N, 3, S, S]` in [-1, 1] for `layout`; `scales` and `visible` are `[N, K]`, 1 by default.
+    /// Images `[N, 3, S, S]` in [-1, 1] for `latents`; `scales` and `visible` are `[N, K]`, 1 by default.
     ///
     /// # Errors
     /// [`Error::Engine`] if a shape does not fit.
     pub fn run(
         &mut self,
-        layout: &Layout,
+        latents: &Latents,
         scales: ArrayView2<'_, f32>,
         visible: ArrayView2<'_, f32>,
     ) -> Result<Array4<f32>> {
         let inputs = [
-            ("keypoints", layout.keypoints.view().into_dyn()),
+            ("keypoints", latents.keypoints.view().into_dyn()),
             ("scales", scales.into_dyn()),
             ("visible", visible.into_dyn()),
-            ("embeddings", layout.embeddings.view().into_dyn()),
-            ("background", layout.background.view().into_dyn()),
+            ("embeddings", latents.embeddings.view().into_dyn()),
+            ("background", latents.background.view().into_dyn()),
         ];
         typed::<Ix4>(self.runner.run(&inputs, &["image"])?.into_iter().next(), "image")
     }
 }
 
-fn summary(attempts: &[Attempt]) -> String {
-    let provider = attempts.last().map_or("a mock", |a| a.provider.name());
-    let failed = attempts
-        .iter()
-        .filter_map(|a| a.failure.as_ref().map(|reason| format!("; not {}: {reason}", a.provider)));
-    format!("computing on {provider}{}", failed.collect::<String>())
+/// What computes, and why nothing better does. [`fmt::Display`] writes both on one line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineSummary {
+    /// What computes, in a few words.
+    pub chosen: String,
+    /// Providers that were tried before, each with why it cannot be used.
+    pub refused: Vec<String>,
+}
+
+impl EngineSummary {
+    fn of(attempts: &[Attempt]) -> Self {
+        let provider = attempts.last().map_or("a mock", |a| a.provider.name());
+        let reason = |a: &Attempt| Some(format!("{}: {}", a.provider, a.failure.as_ref()?));
+        Self {
+            chosen: format!("computing on {provider}"),
+            refused: attempts.iter().filter_map(reason).collect(),
+        }
+    }
+}
+
+impl fmt::Display for EngineSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.chosen)?;
+        self.refused.iter().try_for_each(|reason| write!(f, "; not {reason}"))
+    }
 }
 
 pub(super) fn bad_output(reason: impl Into<String>) -> Error {
@@ -251,7 +263,7 @@ mod tests {
     fn the_detector_takes_batches() {
         let (_dir, bundle) = tiny();
         let mut detector = Detector::load(&bundle, &EngineOptions::default()).unwrap();
-        assert!(detector.summary().starts_with("computing on"));
+        assert!(detector.summary().chosen.starts_with("computing on"));
         let mut images = Array4::zeros((3, 3, DIMS.detector_size, DIMS.detector_size));
         for (i, mut image) in images.outer_iter_mut().enumerate() {
             image.index_axis_mut(ndarray::Axis(0), 0).fill(0.3 * i as f32);
@@ -276,16 +288,16 @@ mod tests {
     fn generators_chain_by_name() {
         let (_dir, bundle) = tiny();
         let options = EngineOptions { provider: Provider::Cpu, threads: Some(2), ..Default::default() };
-        let latent = Latent {
+        let noise = Noise {
             pose: Array2::zeros((2, DIMS.latent)),
             appearance: Array2::ones((2, DIMS.latent)),
             background: array![[0.1, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]],
         };
-        let layout = KeypointGenerator::load(&bundle, &options).unwrap().run(&latent).unwrap();
-        assert_eq!(layout.embeddings, Array3::from_elem((2, DIMS.keypoints, DIMS.embedding), 4.0));
+        let latents = KeypointGenerator::load(&bundle, &options).unwrap().run(&noise).unwrap();
+        assert_eq!(latents.embeddings, Array3::from_elem((2, DIMS.keypoints, DIMS.embedding), 4.0));
         let ones = Array2::ones((2, DIMS.keypoints));
         let images =
-            ImageGenerator::load(&bundle, &options).unwrap().run(&layout, ones.view(), ones.view()).unwrap();
+            ImageGenerator::load(&bundle, &options).unwrap().run(&latents, ones.view(), ones.view()).unwrap();
         assert!((images[[0, 2, 7, 7]] - 0.3f32.tanh()).abs() < 1e-5);
         assert_eq!(images[[1, 0, 0, 0]], 0.0);
     }
@@ -296,7 +308,7 @@ mod tests {
         for provider in [Provider::Cuda, Provider::TensorRt] {
             let options = EngineOptions { provider, ..Default::default() };
             match Detector::load(&bundle, &options) {
-                Ok(detector) => assert!(detector.summary().contains(provider.name())),
+                Ok(detector) => assert!(detector.summary().chosen.contains(provider.name())),
                 Err(Error::Provider { provider: name, reason }) => {
                     assert!(name == provider.name() && !reason.is_empty());
                 }

@@ -1,16 +1,25 @@
-//! Seeded noise for the generators.
+//! Seeded noise for the keypoint generator.
 
 use lkg_bundle::BundleDims;
 use ndarray::Array2;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use super::Latent;
+/// Noise for the keypoint generator, each `[N, Z]`, normally distributed.
+#[derive(Clone, Debug)]
+pub struct Noise {
+    /// Decides where keypoints lie.
+    pub pose: Array2<f32>,
+    /// Decides what lies at them.
+    pub appearance: Array2<f32>,
+    /// Decides the background.
+    pub background: Array2<f32>,
+}
 
-impl Latent {
+impl Noise {
     /// Noise for the pictures `indices`, scaled by `truncation`. Each picture has a stream of its own, so that it does
     /// not depend on the others.
-    pub fn noise(seed: u64, indices: std::ops::Range<u32>, dims: &BundleDims, truncation: f32) -> Self {
+    pub fn seeded(seed: u64, indices: std::ops::Range<u32>, dims: &BundleDims, truncation: f32) -> Self {
         let shape = (indices.len(), dims.latent);
         let (mut pose, mut appearance, mut background) =
             (Array2::zeros(shape), Array2::zeros(shape), Array2::zeros(shape));
@@ -42,25 +51,25 @@ mod tests {
 
     #[test]
     fn a_picture_does_not_depend_on_the_others() {
-        let all = Latent::noise(7, 0..5, &DIMS, 1.0);
-        let one = Latent::noise(7, 3..4, &DIMS, 1.0);
+        let all = Noise::seeded(7, 0..5, &DIMS, 1.0);
+        let one = Noise::seeded(7, 3..4, &DIMS, 1.0);
         assert_eq!(all.appearance.row(3), one.appearance.row(0));
         assert_ne!(all.pose.row(0), all.pose.row(1));
-        assert_ne!(all.pose.row(0), Latent::noise(8, 0..1, &DIMS, 1.0).pose.row(0));
+        assert_ne!(all.pose.row(0), Noise::seeded(8, 0..1, &DIMS, 1.0).pose.row(0));
     }
 
     #[test]
     fn noise_is_normal_and_truncation_scales_it() {
-        let z = Latent::noise(1, 0..200, &DIMS, 1.0).pose;
+        let z = Noise::seeded(1, 0..200, &DIMS, 1.0).pose;
         let n = z.len() as f32;
         assert!((z.sum() / n).abs() < 0.03);
         assert!((z.mapv(|v| v * v).sum() / n - 1.0).abs() < 0.05);
-        assert_eq!(Latent::noise(1, 0..1, &DIMS, 0.0).pose.sum(), 0.0);
+        assert_eq!(Noise::seeded(1, 0..1, &DIMS, 0.0).pose.sum(), 0.0);
     }
 
     #[test]
     fn the_stream_of_a_seed_is_fixed() {
-        let z = Latent::noise(42, 0..1, &DIMS, 1.0);
+        let z = Noise::seeded(42, 0..1, &DIMS, 1.0);
         assert_eq!(
             [z.pose[[0, 0]], z.pose[[0, 1]], z.background[[0, 63]]],
             [1.4402541, -0.73568225, -0.5578456]

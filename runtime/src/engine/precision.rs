@@ -48,10 +48,7 @@ impl Precision {
         if [Provider::Auto, of].contains(&provider) {
             return Ok(of.candidates());
         }
-        let name = self.name();
-        Err(Error::Usage(format!(
-            "{name} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {name}"
-        )))
+        Err(Error::Precision { precision: self, of, provider })
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// What to do about the failure, where that can be told.
+    /// How to fix the failure, where that is known.
     pub fn fix(&self) -> Option<String> {
         self.failure.as_deref().and_then(cuda::fix)
     }

@@ -91,7 +91,7 @@ pub(super) fn bound(
     options: &EngineOptions,
 ) -> Option<Bound> {
     let provider = attempts.last()?.provider;
-    // TensorRT's provider keeps one graph, and does not look whether it fits.
+    // TensorRT's provider keeps one graph, and does not check whether it fits.
     let graph = Place::Graph { shapes: provider == Provider::Cuda };
     let place = if options.gpu.graph { graph } else { Place::Host };
     provider.is_gpu().then(|| Bound::new(network, dims, place))

@@ -18,7 +18,7 @@ use crate::error::Result;
 const BATCH: (usize, usize) = (1, 8);
 /// Most memory for building and running, bytes: a Jetson shares what it has with the processor.
 const WORKSPACE: u64 = 512 << 20;
-/// Between words on an engine that is being built.
+/// Pause between notices of an engine that is being built.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Names of TensorRT's library, newest first.
 const LIBRARIES: [&str; 4] = ["libnvinfer.so.11", "libnvinfer.so.10", "libnvinfer.so.8", "libnvinfer.so"];
@@ -129,7 +129,7 @@ pub fn has_nvidia_driver() -> bool {
     ["/proc/driver/nvidia/version", "/etc/nv_tegra_release"].iter().any(|file| Path::new(file).exists())
 }
 
-/// GPUs and driver as the system tells them; the same text on the same machine until something is exchanged.
+/// GPUs and driver as the system reports them; the same text on the same machine until something is exchanged.
 fn device() -> String {
     let mut lines = Vec::new();
     // Desktop drivers, a Jetson's system, and its board.
@@ -170,8 +170,8 @@ mod tests {
         let s = dims.detector_size;
         assert_eq!(shapes(Network::Detector, &dims, 8), format!("image:8x3x{s}x{s}"));
         let k = dims.keypoints;
-        let drawn = shapes(Network::ImageGenerator, &dims, 1);
-        assert!(drawn.starts_with(&format!("keypoints:1x{k}x2,scales:1x{k},")), "{drawn}");
+        let inputs = shapes(Network::ImageGenerator, &dims, 1);
+        assert!(inputs.starts_with(&format!("keypoints:1x{k}x2,scales:1x{k},")), "{inputs}");
     }
 
     #[test]

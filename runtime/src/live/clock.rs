@@ -1,9 +1,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A stage of a frame's way, or all of it.
+/// A step of a frame's way, or all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
+pub enum Step {
     /// Compressed bytes to pixels.
     Decode,
     /// Pixels to the network's input.
@@ -22,8 +22,8 @@ pub enum Stage {
     Total,
 }
 
-impl Stage {
-    /// All stages in the order of a frame's way.
+impl Step {
+    /// All steps in the order of a frame's way.
     pub const ALL: [Self; 8] = [
         Self::Decode,
         Self::Preprocess,
@@ -110,9 +110,10 @@ impl Histogram {
 
 /// A line of the latency table; times in milliseconds.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct StageRow {
-    /// The stage's name.
-    pub stage: &'static str,
+pub struct StepRow {
+    /// The step's name.
+    #[serde(rename = "stage")]
+    pub step: &'static str,
     /// How many frames went through it.
     pub n: u64,
     /// Median.
@@ -128,12 +129,12 @@ pub struct StageRow {
 /// Frames that the on-screen numbers look back on.
 const RECENT: usize = 90;
 
-/// Clocks the stages of a run.
+/// Clocks the steps of a run.
 #[derive(Clone, Debug)]
 pub struct Clock {
-    stages: [Histogram; Stage::ALL.len()],
-    /// How long each stage took the last time.
-    last: [Option<Duration>; Stage::ALL.len()],
+    steps: [Histogram; Step::ALL.len()],
+    /// How long each step took the last time.
+    last: [Option<Duration>; Step::ALL.len()],
     /// When the latest frames were done, and how long each took in all.
     recent: VecDeque<(Instant, Duration)>,
 }
@@ -141,19 +142,19 @@ pub struct Clock {
 impl Default for Clock {
     fn default() -> Self {
         Self {
-            stages: std::array::from_fn(|_| Histogram::default()),
-            last: [None; Stage::ALL.len()],
+            steps: std::array::from_fn(|_| Histogram::default()),
+            last: [None; Step::ALL.len()],
             recent: VecDeque::with_capacity(RECENT),
         }
     }
 }
 
 impl Clock {
-    /// Notes how long a stage took for one frame.
-    pub fn add(&mut self, stage: Stage, duration: Duration) {
-        self.stages[stage as usize].add(duration);
-        self.last[stage as usize] = Some(duration);
-        if stage == Stage::Total {
+    /// Notes how long a step took for one frame.
+    pub fn add(&mut self, step: Step, duration: Duration) {
+        self.steps[step as usize].add(duration);
+        self.last[step as usize] = Some(duration);
+        if step == Step::Total {
             if self.recent.len() == RECENT {
                 self.recent.pop_front();
             }
@@ -161,17 +162,17 @@ impl Clock {
         }
     }
 
-    /// How long each stage took the last time in milliseconds, with `total` for the whole so far.
+    /// How long each step took the last time in milliseconds, with `total` for the whole so far.
     pub fn latest(&self, total: Duration) -> Vec<(&'static str, f64)> {
         let ms = |d: Duration| (d.as_secs_f64() * 1e5).round() / 1e2;
-        let stages = Stage::ALL.into_iter().filter(|s| *s != Stage::Total);
-        let rows = stages.filter_map(|s| Some((s.name(), ms(self.last[s as usize]?))));
-        rows.chain([(Stage::Total.name(), ms(total))]).collect()
+        let steps = Step::ALL.into_iter().filter(|s| *s != Step::Total);
+        let rows = steps.filter_map(|s| Some((s.name(), ms(self.last[s as usize]?))));
+        rows.chain([(Step::Total.name(), ms(total))]).collect()
     }
 
-    /// A stage's durations so far.
-    pub fn stage(&self, stage: Stage) -> &Histogram {
-        &self.stages[stage as usize]
+    /// A step's durations so far.
+    pub fn step(&self, step: Step) -> &Histogram {
+        &self.steps[step as usize]
     }
 
     /// Frames a second over the latest frames; none before there are two.
@@ -193,15 +194,15 @@ impl Clock {
         Some((at(0.5)?, at(0.9)?))
     }
 
-    /// The latency table: the stages that saw a frame.
-    pub fn table(&self) -> Vec<StageRow> {
+    /// The latency table: the steps that saw a frame.
+    pub fn table(&self) -> Vec<StepRow> {
         let ms = |d: Duration| (d.as_secs_f64() * 1e6).round() / 1e3;
-        Stage::ALL
+        Step::ALL
             .into_iter()
-            .map(|stage| (stage, self.stage(stage)))
+            .map(|step| (step, self.step(step)))
             .filter(|(_, h)| h.count() > 0)
-            .map(|(stage, h)| StageRow {
-                stage: stage.name(),
+            .map(|(step, h)| StepRow {
+                step: step.name(),
                 n: h.count(),
                 p50_ms: ms(h.quantile(0.5)),
                 p90_ms: ms(h.quantile(0.9)),
@@ -243,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_the_stages_that_ran() {
+    fn the_table_has_the_steps_that_ran() {
         let mut clock = Clock::default();
         for i in 0..200 {
-            clock.add(Stage::Network, Duration::from_millis(2));
-            clock.add(Stage::Total, Duration::from_millis(if i < 150 { 50 } else { 10 }));
+            clock.add(Step::Network, Duration::from_millis(2));
+            clock.add(Step::Total, Duration::from_millis(if i < 150 { 50 } else { 10 }));
         }
         let table = clock.table();
         assert_eq!(
-            table.iter().map(|r| (r.stage, r.n)).collect::<Vec<_>>(),
+            table.iter().map(|r| (r.step, r.n)).collect::<Vec<_>>(),
             [("network", 200), ("capture to display", 200)]
         );
         assert!((table[0].p50_ms - 2.0).abs() < 0.02);

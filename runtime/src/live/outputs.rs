@@ -5,47 +5,12 @@ use std::time::SystemTime;
 
 use image::RgbImage;
 
-use crate::media::control::{Standing, Wish};
+use super::control::{Command, Status};
+use super::viewer::Viewer;
 use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, stamp};
 use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-use crate::media::window::Display;
-use crate::media::{self, Error};
-
-/// What shows pictures to a person.
-pub trait Screen {
-    /// Shows a picture.
-    ///
-    /// # Errors
-    /// The screen went away.
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()>;
-
-    /// Keeps the picture on the screen and takes in what happened to the window.
-    ///
-    /// # Errors
-    /// The screen went away.
-    fn refresh(&mut self) -> media::Result<()>;
-
-    /// What the user asked for since the last call.
-    fn wishes(&mut self) -> Vec<Wish>;
-}
-
-impl Screen for Display {
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
-        Display::show(self, picture)
-    }
-
-    fn refresh(&mut self) -> media::Result<()> {
-        Display::refresh(self)
-    }
-
-    fn wishes(&mut self) -> Vec<Wish> {
-        Display::wishes(self)
-    }
-}
-
-/// Opens a screen for pictures of a size, in pixels.
-pub type ScreenOpener = Box<dyn FnOnce((u32, u32)) -> media::Result<Box<dyn Screen>>>;
+use crate::media::{self, Error, SinkSpec};
 
 /// An output that failed while the run went on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -60,8 +25,9 @@ pub struct Failed {
 #[derive(Default)]
 pub(super) struct Outputs {
     sinks: Vec<Box<dyn Sink>>,
-    screen: Option<Box<dyn Screen>>,
-    /// A clip that somebody asked for while watching.
+    viewers: Vec<Box<dyn Viewer>>,
+    window: Option<Box<dyn Viewer>>,
+    /// A clip that a viewer asked for.
     recording: Option<Box<dyn Sink>>,
     recordings: Vec<PathBuf>,
     written: Vec<Written>,
@@ -70,52 +36,49 @@ pub(super) struct Outputs {
     origin: Option<Origin>,
 }
 
-/// Told what people should know at once.
+/// Gets what people should know at once.
 pub(super) type Notice<'a> = &'a mut dyn FnMut(&str);
 
 impl Outputs {
-    pub fn new(mut sinks: Vec<Box<dyn Sink>>, origin: Option<Origin>) -> Self {
+    pub fn new(mut sinks: Vec<Box<dyn Sink>>, viewers: Vec<Box<dyn Viewer>>, origin: Option<Origin>) -> Self {
         if let Some(origin) = origin {
             sinks.iter_mut().for_each(|sink| sink.mark(origin));
         }
-        Self { sinks, origin, ..Self::default() }
+        Self { sinks, viewers, origin, ..Self::default() }
     }
 
-    pub fn set_screen(&mut self, screen: Box<dyn Screen>) {
-        self.screen = Some(screen);
+    pub fn set_window(&mut self, window: Box<dyn Viewer>) {
+        self.window = Some(window);
     }
 
-    pub fn has_screen(&self) -> bool {
-        self.screen.is_some()
+    pub fn has_window(&self) -> bool {
+        self.window.is_some()
     }
 
     /// Lets go of a window that was closed; false if nothing else is left to go on for.
-    pub fn close_screen(&mut self, notice: Notice<'_>) -> bool {
-        if self.has_sinks() && self.screen.take().is_some() {
+    pub fn close_window(&mut self, notice: Notice<'_>) -> bool {
+        if self.has_others() && self.window.take().is_some() {
             self.note("window".to_owned(), &Error::NoWindow("it was closed".to_owned()), notice);
         }
-        self.has_sinks()
+        self.has_others()
     }
 
-    pub fn has_sinks(&self) -> bool {
-        !self.sinks.is_empty() || self.recording.is_some()
+    /// Whether there is an output besides the window.
+    pub fn has_others(&self) -> bool {
+        !self.sinks.is_empty() || !self.viewers.is_empty() || self.recording.is_some()
     }
 
     /// Whether every output that there was has failed.
     pub fn all_failed(&self) -> bool {
-        !self.failed.is_empty() && self.screen.is_none() && !self.has_sinks()
+        !self.failed.is_empty() && self.window.is_none() && !self.has_others()
     }
 
-    pub fn want_change(&self) -> bool {
-        self.sinks.iter().any(|sink| sink.wants_change())
-    }
-
-    pub fn want_standing(&self) -> bool {
-        self.sinks.iter().any(|sink| sink.wants_standing())
+    pub fn want_status(&self) -> bool {
+        self.viewers.iter().any(|viewer| viewer.wants_status())
     }
 
     pub fn are_watched(&self) -> bool {
-        self.screen.is_some() || self.sinks.iter().any(|sink| sink.is_watched())
+        self.window.is_some() || !self.viewers.is_empty()
     }
 
     pub fn is_recording(&self) -> bool {
@@ -126,41 +89,49 @@ impl Outputs {
         &self.recordings
     }
 
-    /// Tells those who want to know how the run goes.
-    pub fn tell(&mut self, standing: &Standing) {
-        for sink in self.sinks.iter_mut().filter(|sink| sink.wants_standing()) {
-            sink.tell(standing.clone());
+    /// Reports how the run goes to the viewers that want it.
+    pub fn report(&mut self, status: &Status) {
+        for viewer in self.viewers.iter_mut().filter(|viewer| viewer.wants_status()) {
+            viewer.report(status);
         }
     }
 
     /// What those who watch asked for.
-    pub fn wishes(&mut self) -> Vec<Wish> {
-        let mut wishes = self.screen.as_mut().map(|s| s.wishes()).unwrap_or_default();
-        for sink in &mut self.sinks {
-            wishes.append(&mut sink.wishes());
-        }
-        wishes
+    pub fn commands(&mut self) -> Vec<Command> {
+        let all = self.window.iter_mut().chain(&mut self.viewers);
+        all.flat_map(|viewer| viewer.commands()).collect()
     }
 
-    /// Shows a frame on the screen, if there is one.
-    pub fn show(&mut self, picture: &RgbImage, notice: Notice<'_>) {
-        self.on_screen(notice, |screen| screen.show(picture));
+    /// Shows a frame in the window, if there is one.
+    pub fn show(&mut self, shown: &Shown<'_>, notice: Notice<'_>) {
+        self.in_window(notice, |window| window.show(shown));
     }
 
-    /// Keeps what is on the screen, and takes in what happened to the window.
+    /// Keeps what the window shows, and takes in what happened to it.
     pub fn refresh(&mut self, notice: Notice<'_>) {
-        self.on_screen(notice, |screen| screen.refresh());
+        self.in_window(notice, |window| window.refresh());
+        self.in_viewers(notice, |viewer| viewer.refresh());
     }
 
     /// Shows a picture that is no frame wherever somebody watches.
     pub fn hold(&mut self, picture: &RgbImage, notice: Notice<'_>) {
-        self.on_screen(notice, |screen| screen.show(picture));
-        self.on_sinks(notice, |sink| sink.hold(picture));
+        self.in_window(notice, |window| window.hold(picture));
+        self.in_viewers(notice, |viewer| viewer.hold(picture));
     }
 
-    /// Hands a frame to every sink.
+    /// Hands a frame to everything but the window.
     pub fn write(&mut self, shown: &Shown<'_>, notice: Notice<'_>) {
-        self.on_sinks(notice, |sink| sink.write(shown));
+        let mut i = 0;
+        while i < self.sinks.len() {
+            match self.sinks[i].write(shown) {
+                Ok(()) => i += 1,
+                Err(e) => {
+                    let sink = self.sinks.remove(i);
+                    self.give_up(sink, &e, notice);
+                }
+            }
+        }
+        self.in_viewers(notice, |viewer| viewer.show(shown));
         if let Some(recording) = &mut self.recording
             && let Err(e) = recording.write(shown)
             && let Some(recording) = self.recording.take()
@@ -169,23 +140,24 @@ impl Outputs {
         }
     }
 
-    fn on_screen(&mut self, notice: Notice<'_>, act: impl FnOnce(&mut dyn Screen) -> media::Result<()>) {
-        if let Some(screen) = &mut self.screen
-            && let Err(e) = act(screen.as_mut())
+    fn in_window(&mut self, notice: Notice<'_>, act: impl FnOnce(&mut dyn Viewer) -> media::Result<()>) {
+        if let Some(window) = &mut self.window
+            && let Err(e) = act(window.as_mut())
         {
-            self.screen = None;
-            self.note("window".to_owned(), &e, notice);
+            let name = window.name();
+            self.window = None;
+            self.note(name, &e, notice);
         }
     }
 
-    fn on_sinks(&mut self, notice: Notice<'_>, mut act: impl FnMut(&mut dyn Sink) -> media::Result<()>) {
+    fn in_viewers(&mut self, notice: Notice<'_>, mut act: impl FnMut(&mut dyn Viewer) -> media::Result<()>) {
         let mut i = 0;
-        while i < self.sinks.len() {
-            match act(self.sinks[i].as_mut()) {
+        while i < self.viewers.len() {
+            match act(self.viewers[i].as_mut()) {
                 Ok(()) => i += 1,
                 Err(e) => {
-                    let sink = self.sinks.remove(i);
-                    self.give_up(sink, &e, notice);
+                    let name = self.viewers.remove(i).name();
+                    self.note(name, &e, notice);
                 }
             }
         }
@@ -198,7 +170,7 @@ impl Outputs {
     }
 
     fn note(&mut self, output: String, error: &Error, notice: Notice<'_>) {
-        let left = if self.screen.is_some() || self.has_sinks() { "; the rest goes on" } else { "" };
+        let left = if self.window.is_some() || self.has_others() { "; the rest goes on" } else { "" };
         notice(&format!("output {output} failed: {error}{left}"));
         self.failed.push(Failed { output, reason: error.to_string() });
     }
@@ -207,7 +179,7 @@ impl Outputs {
     pub fn record(&mut self, on: bool, notice: Notice<'_>) {
         if on && self.recording.is_none() {
             let path = free_name("recording", "avi");
-            match open_output(&path.to_string_lossy(), OutputOptions::default()) {
+            match open_output(&SinkSpec::Avi(path.clone()), OutputOptions::default()) {
                 Ok(mut sink) => {
                     if let Some(origin) = self.origin {
                         sink.mark(origin);
@@ -245,7 +217,8 @@ impl Outputs {
     /// Completes everything, and says what was written and what failed.
     pub fn finish(mut self, notice: Notice<'_>) -> (Vec<Written>, Vec<Failed>) {
         self.record(false, notice);
-        self.screen = None;
+        self.window = None;
+        self.viewers.clear();
         for sink in std::mem::take(&mut self.sinks) {
             let name = sink.name();
             match sink.finish() {

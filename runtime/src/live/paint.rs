@@ -3,10 +3,10 @@ use std::time::Duration;
 use image::RgbImage;
 use lkg_bundle::Manifest;
 
+use super::control::Command;
 use super::view::{Marks, View};
 use crate::error::Result;
-use crate::frame::Face;
-use crate::media::control::Wish;
+use crate::frame::DetectedFace;
 use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.
@@ -30,17 +30,17 @@ pub struct Layers {
     pub keypoints: bool,
     /// Their heat maps.
     pub heat_maps: bool,
-    /// The square that the detector looked at.
-    pub square: bool,
+    /// The crop that the detector saw.
+    pub crop: bool,
 }
 
 impl Default for Layers {
     fn default() -> Self {
-        Self { keypoints: true, heat_maps: false, square: false }
+        Self { keypoints: true, heat_maps: false, crop: false }
     }
 }
 
-/// Makes what is shown of what was found: the detected keypoints on the picture, or another face that moves like it.
+/// Makes what is shown of what was found: the detected keypoints on the picture, or a re-enacted face.
 pub trait Painter {
     /// Draws a frame on `canvas`, which has the last frame on it, or one of another size. All canvases of a run have one
     /// size, as long as its pictures have. Gives the time spent in a network that drew, if one did.
@@ -49,17 +49,17 @@ pub trait Painter {
     /// A network failed.
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>>;
 
-    /// Takes a wish of the user that the loop itself has no use for; gives back what to tell about it.
-    fn obey(&mut self, _wish: Wish) -> Option<&'static str> {
+    /// Does what a user asked for and the loop itself has no use for; gives back what to say about it.
+    fn handle(&mut self, _command: Command) -> Option<&'static str> {
         None
     }
 
-    /// What pages offer of that, as [`Standing::offers`](crate::media::control::Standing::offers).
+    /// What pages offer of that, as [`Status::offers`](crate::live::Status::offers).
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Keys that [`Painter::obey`] knows, for help texts.
+    /// Keys that [`Painter::handle`] knows, for help texts.
     fn keys(&self) -> &'static [&'static str] {
         &[]
     }
@@ -73,18 +73,18 @@ pub struct Overlay<'a> {
     manifest: &'a Manifest,
     view: View,
     /// The latest face, and when it was seen.
-    held: Face,
+    held: DetectedFace,
     seen: Option<Duration>,
 }
 
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: Face { keypoints: Vec::new() }, seen: None }
+        Self { manifest, view: View::default(), held: DetectedFace { keypoints: Vec::new() }, seen: None }
     }
 
     /// The face that is to be drawn at `time`, and how much of it.
-    fn hold(&mut self, face: Option<&Face>, time: Duration) -> Option<(&Face, f32)> {
+    fn hold(&mut self, face: Option<&DetectedFace>, time: Duration) -> Option<(&DetectedFace, f32)> {
         if let Some(face) = face {
             self.held.keypoints.clear();
             self.held.keypoints.extend_from_slice(&face.keypoints);
@@ -110,7 +110,7 @@ impl Painter for Overlay<'_> {
         let marks = Marks {
             face,
             heat: layers.heat_maps.then_some(&tracked.crop),
-            square: layers.square.then_some(&tracked.crop),
+            crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
         self.view = view;
@@ -123,12 +123,12 @@ mod tests {
     use super::*;
     use crate::frame::DetectedKeypoint;
     use crate::vision::crop::Crop;
-    use crate::vision::overlay::tests::manifest;
+    use crate::vision::testing::manifest;
 
     /// How much of the picture is drawn on, in sums of its bytes.
     fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
-        let face = found.then(|| Face { keypoints: vec![at] });
+        let face = found.then(|| DetectedFace { keypoints: vec![at] });
         let crop = Crop::inside(600, 600);
         let tracked = Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO };
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());

@@ -1,4 +1,4 @@
-use super::clock::StageRow;
+use super::clock::StepRow;
 use super::outputs::Failed;
 use crate::media::sink::Written;
 
@@ -22,7 +22,7 @@ pub enum Ended {
 
 /// What a run did.
 #[derive(Clone, Debug, serde::Serialize)]
-pub struct Report {
+pub struct RunReport {
     /// The source in a few words.
     pub source: String,
     /// What computed, in a few words.
@@ -41,8 +41,9 @@ pub struct Report {
     pub seconds: f64,
     /// Frames a second over the whole run.
     pub fps: f64,
-    /// Latency by stage.
-    pub stages: Vec<StageRow>,
+    /// Latency by step.
+    #[serde(rename = "stages")]
+    pub steps: Vec<StepRow>,
     /// What was written.
     pub written: Vec<Written>,
     /// What failed on the way.

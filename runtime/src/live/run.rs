@@ -3,67 +3,26 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::change::Change;
-use super::clock::{Clock, Stage};
-use super::outputs::{Outputs, ScreenOpener};
+use super::clock::{Clock, Step};
+use super::finder::Finder;
+use super::frame_supply::{FrameSupply, Supplied};
+use super::outputs::Outputs;
 use super::paint::{Layers, Painter, Scene};
-use super::report::{Ended, Report};
-use super::supply::{Supplied, Supply};
+use super::report::{Ended, RunReport};
 use super::view::Hud;
+use super::viewer::{Viewer, WindowOpener};
+use crate::engine::EngineSummary;
 use crate::error::Result;
-use crate::frame::{Face, Frame};
+use crate::frame::{DetectedFace, Frame};
 use crate::media::Captured;
-use crate::media::control::{Standing, Switch, Switches, Wish};
 use crate::media::mark::Origin;
 use crate::media::sink::{Shown, Sink};
-use crate::vision::overlay;
-use crate::vision::track::{FaceTracker, Tracked};
 
 /// Pause between looks at the window while there is nothing to show.
 const IDLE: Duration = Duration::from_millis(15);
 
 /// Pause between looks at the stop flag where there is no window.
 const IDLE_HEADLESS: Duration = Duration::from_millis(200);
-
-/// What finds keypoints in a frame.
-pub trait Finder {
-    /// Finds the face in `picture`, seen at `time` since the source's start.
-    ///
-    /// # Errors
-    /// The network failed.
-    fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked>;
-
-    /// Takes back an outcome that nobody needs any more, for the next one to be put there.
-    fn reuse(&mut self, _tracked: Tracked) {}
-
-    /// Filters keypoints over time or leaves them as detected. Says whether they are filtered now.
-    fn smooth(&mut self, _on: bool) -> bool {
-        false
-    }
-
-    /// Whether keypoints are filtered over time.
-    fn is_smoothing(&self) -> bool {
-        false
-    }
-}
-
-impl Finder for FaceTracker {
-    fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
-        self.track(picture, time)
-    }
-
-    fn reuse(&mut self, tracked: Tracked) {
-        FaceTracker::reuse(self, tracked);
-    }
-
-    fn smooth(&mut self, on: bool) -> bool {
-        self.set_smoothing(on);
-        self.is_smoothing()
-    }
-
-    fn is_smoothing(&self) -> bool {
-        FaceTracker::is_smoothing(self)
-    }
-}
 
 /// Settings of a run.
 #[derive(Clone, Debug, Default)]
@@ -74,8 +33,10 @@ pub struct LoopOptions {
     pub mirror: bool,
     /// Whether the rate and latency of the run are written on the pictures.
     pub numbers: bool,
-    /// What computes, for the numbers on the pictures.
-    pub engine: String,
+    /// What computes, for the report and the numbers on the pictures.
+    pub engine: EngineSummary,
+    /// Whether [`Shown::change`] is computed.
+    pub change: bool,
     /// How the pictures came about, where a network draws them; written into files.
     pub origin: Option<Origin>,
 }
@@ -83,41 +44,43 @@ pub struct LoopOptions {
 /// A run in the making: source, finder and where frames go.
 pub struct LiveLoop<'a> {
     /// Where frames come from.
-    pub supply: Supply,
+    pub supply: FrameSupply,
     /// What finds keypoints.
     pub finder: &'a mut dyn Finder,
     /// What draws the frames.
     pub painter: &'a mut dyn Painter,
     /// Where frames go.
     pub sinks: Vec<Box<dyn Sink>>,
+    /// Where they are watched, besides the window.
+    pub viewers: Vec<Box<dyn Viewer>>,
     /// The window, opened when the first frame shows its size.
-    pub screen: Option<ScreenOpener>,
+    pub window: Option<WindowOpener>,
     /// Settings.
     pub options: LoopOptions,
     /// Tells whether to stop.
     pub stop: &'a dyn Fn() -> bool,
-    /// Told what people should know while it happens: a lost camera, a saved picture.
+    /// Gets what people should know while it happens: a lost camera, a saved picture.
     pub notice: &'a mut dyn FnMut(&str),
 }
 
 /// What changes while a run goes on.
 #[derive(Default)]
-struct Progress {
-    outputs: Outputs,
-    hud: Hud,
-    mirror: bool,
-    numbers: bool,
-    layers: Layers,
-    clock: Clock,
+pub(super) struct Progress {
+    pub outputs: Outputs,
+    pub hud: Hud,
+    pub mirror: bool,
+    pub numbers: bool,
+    pub layers: Layers,
+    pub clock: Clock,
     change: Change,
-    frames: u64,
+    pub frames: u64,
     faces: u64,
-    paused: bool,
+    pub paused: bool,
     /// The latest frame as it was shown; no pixels before the first.
-    canvas: RgbImage,
-    trouble: Option<String>,
+    pub canvas: RgbImage,
+    pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
-    anchor: Option<(Instant, Duration)>,
+    pub anchor: Option<(Instant, Duration)>,
 }
 
 impl LiveLoop<'_> {
@@ -126,10 +89,11 @@ impl LiveLoop<'_> {
     ///
     /// # Errors
     /// The source is damaged, the network failed, or the window does not open.
-    pub fn run(mut self) -> Result<Report> {
+    pub fn run(mut self) -> Result<RunReport> {
         let start = Instant::now();
-        let hud = Hud::new(short(&self.options.engine));
-        let outputs = Outputs::new(std::mem::take(&mut self.sinks), self.options.origin);
+        let hud = Hud::new(self.options.engine.chosen.clone());
+        let (sinks, viewers) = (std::mem::take(&mut self.sinks), std::mem::take(&mut self.viewers));
+        let outputs = Outputs::new(sinks, viewers, self.options.origin);
         let LoopOptions { mirror, numbers, .. } = self.options;
         let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
@@ -144,9 +108,9 @@ impl LiveLoop<'_> {
         };
         let (written, failed) = progress.outputs.finish(self.notice);
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Report {
+        Ok(RunReport {
             source: self.supply.describe().to_owned(),
-            engine: self.options.engine,
+            engine: self.options.engine.to_string(),
             ended,
             frames: progress.frames,
             faces: progress.faces,
@@ -154,7 +118,7 @@ impl LiveLoop<'_> {
             reopened: self.supply.reopened(),
             seconds,
             fps: if seconds > 0.0 { progress.frames as f64 / seconds } else { 0.0 },
-            stages: progress.clock.table(),
+            steps: progress.clock.table(),
             written,
             failed,
         })
@@ -171,7 +135,7 @@ impl LiveLoop<'_> {
             if p.outputs.all_failed() {
                 return Ok(Ended::NoOutputLeft);
             }
-            if self.obey(p) {
+            if self.handle_commands(p) {
                 return Ok(Ended::Quit);
             }
             if p.paused {
@@ -194,112 +158,6 @@ impl LiveLoop<'_> {
         }
     }
 
-    /// Does what the users asked for; true means quit.
-    fn obey(&mut self, p: &mut Progress) -> bool {
-        for wish in p.outputs.wishes() {
-            let (switch, on) = match wish {
-                Wish::Quit => return true,
-                Wish::Close if p.outputs.close_screen(self.notice) => continue,
-                Wish::Close => return true,
-                Wish::Help => {
-                    p.hud.help = !p.hud.help;
-                    continue;
-                }
-                Wish::Snapshot => {
-                    if p.frames > 0 {
-                        p.outputs.snapshot(&p.canvas, self.notice);
-                    }
-                    continue;
-                }
-                Wish::Pause => (Switch::Pause, !p.paused),
-                Wish::Mirror => (Switch::Mirror, !p.mirror),
-                Wish::Record => (Switch::Recording, !p.outputs.is_recording()),
-                Wish::HeatMaps => (Switch::HeatMaps, !p.layers.heat_maps),
-                Wish::Square => (Switch::Square, !p.layers.square),
-                Wish::Set(switch, on) => (switch, on),
-                Wish::NextCamera => {
-                    if !self.supply.change() {
-                        (self.notice)("there is no other camera");
-                    }
-                    continue;
-                }
-                Wish::Calibrate | Wish::NextFace | Wish::NextDrive => {
-                    if let Some(answer) = self.painter.obey(wish) {
-                        (self.notice)(answer);
-                    }
-                    continue;
-                }
-            };
-            self.turn_switch(p, switch, on);
-        }
-        false
-    }
-
-    fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {
-        match switch {
-            Switch::Mirror => p.mirror = on,
-            Switch::Overlay => p.layers.keypoints = on,
-            Switch::HeatMaps => p.layers.heat_maps = on,
-            Switch::Square => p.layers.square = on,
-            Switch::Numbers => p.numbers = on,
-            Switch::Smoothing => {
-                self.finder.smooth(on);
-            }
-            Switch::Recording => p.outputs.record(on, self.notice),
-            Switch::Pause => p.paused = on,
-        }
-        if switch == Switch::Pause {
-            p.anchor = None;
-        }
-        if p.paused {
-            self.tell(p, Duration::ZERO);
-            let text = if p.outputs.has_screen() { "paused: space goes on" } else { "paused" };
-            self.banner(p, text);
-        } else if switch == Switch::Pause {
-            self.banner(p, "");
-        }
-    }
-
-    /// Shows the last picture with a message across it; an empty message takes it off.
-    fn banner(&mut self, p: &mut Progress, message: &str) {
-        if p.frames > 0 {
-            let mut banner = p.canvas.clone();
-            if !message.is_empty() {
-                overlay::draw_banner(&mut banner, message);
-            }
-            p.outputs.hold(&banner, self.notice);
-        }
-    }
-
-    /// Tells watchers how the run goes.
-    fn tell(&mut self, p: &mut Progress, total: Duration) {
-        if !p.outputs.want_standing() {
-            return;
-        }
-        let standing = Standing {
-            frames: p.frames,
-            dropped: self.supply.dropped(),
-            fps: p.clock.fps(),
-            stages: p.clock.latest(total),
-            source: self.supply.describe().to_owned(),
-            engine: p.hud.engine().to_owned(),
-            trouble: p.trouble.clone(),
-            switches: Switches {
-                mirror: p.mirror,
-                pause: p.paused,
-                overlay: p.layers.keypoints,
-                heat_maps: p.layers.heat_maps,
-                square: p.layers.square,
-                smoothing: self.finder.is_smoothing(),
-                numbers: p.numbers,
-                recording: p.outputs.is_recording(),
-            },
-            recordings: p.outputs.recordings().to_vec(),
-            offers: self.painter.offers(),
-        };
-        p.outputs.tell(&standing);
-    }
-
     /// Nothing came. The last picture stays, with a word on what is wrong.
     fn wait(&mut self, p: &mut Progress, trouble: Option<String>) {
         match trouble {
@@ -307,7 +165,7 @@ impl LiveLoop<'_> {
             Some(message) if p.trouble.as_ref() != Some(&message) => {
                 (self.notice)(&message);
                 p.trouble = Some(message.clone());
-                self.tell(p, Duration::ZERO);
+                self.report(p, Duration::ZERO);
                 self.banner(p, &message);
             }
             _ => p.outputs.refresh(self.notice),
@@ -324,12 +182,12 @@ impl LiveLoop<'_> {
             captured.taken += waited;
         }
         let Captured { frame: Frame { mut picture, index, time }, taken, decode } = captured;
-        p.clock.add(Stage::Decode, decode);
+        p.clock.add(Step::Decode, decode);
         let tracked = self.finder.find(&picture, time)?;
-        p.clock.add(Stage::Preprocess, tracked.preprocess);
-        p.clock.add(Stage::Network, tracked.network);
-        let face: Option<&Face> = tracked.face.as_ref();
-        let change = if p.outputs.want_change() { p.change.of(&picture, &tracked.crop) } else { None };
+        p.clock.add(Step::Preprocess, tracked.preprocess);
+        p.clock.add(Step::Network, tracked.network);
+        let face: Option<&DetectedFace> = tracked.face.as_ref();
+        let change = if self.options.change { p.change.of(&picture, &tracked.crop) } else { None };
         p.frames += 1;
         p.faces += u64::from(face.is_some());
 
@@ -344,26 +202,27 @@ impl LiveLoop<'_> {
             p.hud.draw(&mut p.canvas, &p.clock, source, dropped, face.is_some(), keys);
         }
         if let Some(generate) = generate {
-            p.clock.add(Stage::Generate, generate);
+            p.clock.add(Step::Generate, generate);
         }
-        p.clock.add(Stage::Overlay, drawing.elapsed().saturating_sub(generate.unwrap_or_default()));
+        p.clock.add(Step::Overlay, drawing.elapsed().saturating_sub(generate.unwrap_or_default()));
 
         let showing = Instant::now();
-        if let Some(open) = self.screen.take() {
-            p.outputs.set_screen(open(p.canvas.dimensions())?);
+        if let Some(open) = self.window.take() {
+            p.outputs.set_window(open(p.canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
-        if p.outputs.has_screen() {
-            p.outputs.show(&p.canvas, self.notice);
-            p.clock.add(Stage::Show, showing.elapsed());
+        let shown = Shown { picture: &p.canvas, index, time, face, change };
+        if p.outputs.has_window() {
+            p.outputs.show(&shown, self.notice);
+            p.clock.add(Step::Show, showing.elapsed());
         }
-        if p.outputs.has_sinks() {
+        if p.outputs.has_others() {
             let writing = Instant::now();
-            self.tell(p, taken.elapsed());
+            self.report(p, taken.elapsed());
             p.outputs.write(&Shown { picture: &p.canvas, index, time, face, change }, self.notice);
-            p.clock.add(Stage::Write, writing.elapsed());
+            p.clock.add(Step::Write, writing.elapsed());
         }
-        p.clock.add(Stage::Total, taken.elapsed());
+        p.clock.add(Step::Total, taken.elapsed());
         self.finder.reuse(tracked);
         Ok(())
     }
@@ -391,11 +250,6 @@ impl LiveLoop<'_> {
             }
         }
     }
-}
-
-/// What computes, without the reasons why nothing better does: those are too long for a picture.
-fn short(engine: &str) -> String {
-    engine.split(';').next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use image::{RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::clock::Clock;
-use crate::frame::{DetectedKeypoint, Face};
-use crate::media::window::KEYS;
+use super::viewer::KEYS;
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
 use crate::vision::layers;
@@ -15,16 +15,16 @@ use crate::vision::overlay::{self, Pen};
 #[derive(Debug, Default)]
 pub(crate) struct Marks<'a> {
     /// A face, and how much of it is seen, 0 to 1.
-    pub face: Option<(&'a Face, f32)>,
-    /// The square that gives its heat maps their size, if they are drawn.
+    pub face: Option<(&'a DetectedFace, f32)>,
+    /// The crop that gives its heat maps their size, if they are drawn.
     pub heat: Option<&'a Crop>,
-    /// The square that was looked at, if it is drawn.
-    pub square: Option<&'a Crop>,
+    /// The crop that the detector saw, if it is drawn.
+    pub crop: Option<&'a Crop>,
 }
 
 impl<'a> Marks<'a> {
     /// A face alone.
-    pub fn face(face: Option<&'a Face>) -> Self {
+    pub fn face(face: Option<&'a DetectedFace>) -> Self {
         Self { face: face.map(|face| (face, 1.0)), ..Self::default() }
     }
 }
@@ -39,7 +39,7 @@ pub(crate) struct View {
 
 impl View {
     /// Makes `canvas` the picture with the marks on it, enlarged where it is small, mirrored if asked. What `picture` is
-    /// then has no meaning.
+    /// then is undefined.
     pub fn compose(
         &mut self,
         picture: &mut RgbImage,
@@ -66,7 +66,7 @@ impl View {
             }
             self.pen.draw(canvas, &self.placed, manifest, strength);
         }
-        if let Some(crop) = marks.square {
+        if let Some(crop) = marks.crop {
             layers::draw_square(canvas, crop, factor, mirror);
         }
     }

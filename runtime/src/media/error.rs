@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-/// What can go wrong with sources and sinks. Each message is one line that names the thing and, where there is one, the mend.
+/// What can go wrong with sources and sinks. Each message is one line that names the thing and, where there is one, the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.
@@ -82,6 +82,9 @@ pub enum Error {
         "{0}: name an output FILE.avi, FILE.mp4, a folder, DIR/%05d.png, /dev/videoN, - (standard output) or null"
     )]
     UnknownOutput(PathBuf),
+    /// The address of a page is none.
+    #[error("{0}: write http://127.0.0.1:PORT")]
+    BadPage(String),
     /// A stream of frames broke off or was none.
     #[error("{name}: {reason}")]
     Stream {
@@ -91,12 +94,12 @@ pub enum Error {
         reason: String,
     },
     /// A source needs a program that is not there.
-    #[error("{program} is not installed{mend}")]
+    #[error("{program} is not installed{fix}")]
     NeedsProgram {
         /// Its name.
         program: String,
         /// How to get it.
-        mend: &'static str,
+        fix: &'static str,
     },
     /// `exec:` is followed by no command.
     #[error("exec: needs a command with its quotes closed, as in exec:'ffmpeg -i x.mkv -f yuv4mpegpipe -'")]
@@ -106,7 +109,7 @@ pub enum Error {
     BadAddress {
         /// The address.
         address: String,
-        /// The mend.
+        /// How to write it.
         reason: &'static str,
     },
     /// A device that pictures should go to takes none.
@@ -114,7 +117,7 @@ pub enum Error {
     NoOutputDevice {
         /// The device.
         path: PathBuf,
-        /// What is wrong, and the mend.
+        /// What is wrong, and the fix.
         reason: String,
     },
     /// There is no screen to open a window on.
@@ -137,14 +140,14 @@ impl Error {
 
     /// A program that is not there, with the package that has it.
     pub(crate) fn needs_program(program: &str) -> Self {
-        let mend = match program {
+        let fix = match program {
             "ffmpeg" | "ffprobe" => " (Debian, Ubuntu: apt-get install ffmpeg)",
             "gst-launch-1.0" => {
                 " (Debian, Ubuntu: apt-get install gstreamer1.0-tools gstreamer1.0-plugins-good)"
             }
             _ => ": install it, or write its whole path",
         };
-        Self::NeedsProgram { program: program.to_owned(), mend }
+        Self::NeedsProgram { program: program.to_owned(), fix }
     }
 
     /// Whether the source may come back by itself: worth another try.

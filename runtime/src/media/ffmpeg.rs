@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::error::{Error, Result};
+use super::frame_pool::FramePool;
 use super::jpeg::MAX_SIDE;
 use super::source::{Captured, Next, Source, short_name};
-use super::spares::Spares;
 use crate::frame::Frame;
 
 /// How long the child may take for a frame before it is given up.
@@ -29,7 +29,7 @@ pub struct FfmpegSource {
     codec: String,
     fps: f64,
     given: u64,
-    spares: Spares,
+    pool: FramePool,
 }
 
 /// What `ffprobe` says of the first video stream.
@@ -64,8 +64,8 @@ impl FfmpegSource {
             .map_err(|e| start_error(path, e))?;
         let stdout = child.stdout.take().ok_or_else(|| Error::NeedsFfmpeg(path.to_owned()))?;
         let (sender, pictures) = sync_channel(AHEAD);
-        let spares = Spares::default();
-        let room = spares.clone();
+        let pool = FramePool::default();
+        let room = pool.clone();
         std::thread::spawn(move || {
             let mut pipe = BufReader::with_capacity(1 << 20, stdout);
             while let Some(picture) = read_ppm(&mut pipe, &room).transpose() {
@@ -75,7 +75,7 @@ impl FfmpegSource {
                 }
             }
         });
-        Ok(Self { path: path.to_owned(), child, pictures, codec, fps, given: 0, spares })
+        Ok(Self { path: path.to_owned(), child, pictures, codec, fps, given: 0, pool })
     }
 }
 
@@ -112,7 +112,7 @@ impl Source for FfmpegSource {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 
@@ -163,7 +163,7 @@ fn fraction(text: &str) -> Option<f64> {
 /// One picture of a stream of binary PPMs; none at its end.
 fn read_ppm(
     pipe: &mut BufReader<ChildStdout>,
-    spares: &Spares,
+    pool: &FramePool,
 ) -> std::result::Result<Option<RgbImage>, String> {
     let mut numbers = [0u32; 3];
     match token(pipe)? {
@@ -179,7 +179,7 @@ fn read_ppm(
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(format!("{width}x{height} pixels, at most {MAX_SIDE} a side are read"));
     }
-    let mut picture = spares.take(width, height);
+    let mut picture = pool.take(width, height);
     pipe.read_exact(&mut picture).map_err(|e| e.to_string())?;
     Ok(Some(picture))
 }

@@ -34,9 +34,9 @@ impl FramesSink {
     }
 
     /// Pictures named by a pattern, PNG or JPEG, beside whatever else is in their folder.
-    pub(super) fn numbered(pattern: Pattern, asked: &Path, force: bool) -> Result<Self> {
+    pub(super) fn numbered(pattern: Pattern, force: bool) -> Result<Self> {
         super::output::check_target(&pattern.path(0), true)?;
-        Self::start(asked, pattern, force)
+        Self::start(&pattern.to_path(), pattern, force)
     }
 
     /// No other file of the folder is touched than those an earlier run may have written.
@@ -101,7 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::media::jpeg::tests::gradient;
+    use crate::media::testing::gradient;
 
     #[test]
     fn force_replaces_an_earlier_run_and_nothing_else() {

@@ -28,7 +28,7 @@ pub fn decode(data: &[u8]) -> Result<RgbImage, String> {
 /// are all that is allocated then: a few, each much smaller than a picture.
 ///
 /// # Errors
-/// A sentence that says what is wrong with it; what is on the picture then has no meaning.
+/// A sentence that says what is wrong with it; what is on the picture then is undefined.
 pub fn decode_into(data: &[u8], picture: &mut RgbImage) -> Result<(), String> {
     let with_tables = (!has_huffman_tables(data)).then(|| mark_as_motion_jpeg(data));
     let data = with_tables.as_deref().unwrap_or(data);
@@ -82,20 +82,9 @@ fn mark_as_motion_jpeg(data: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
-
-    /// A picture whose pixels all differ, smooth enough for JPEG.
-    pub(crate) fn gradient(width: u32, height: u32) -> RgbImage {
-        RgbImage::from_fn(width, height, |x, y| {
-            image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 128])
-        })
-    }
-
-    pub(crate) fn largest_difference(a: &RgbImage, b: &RgbImage) -> u8 {
-        assert_eq!(a.dimensions(), b.dimensions());
-        a.iter().zip(b.iter()).map(|(p, q)| p.abs_diff(*q)).max().unwrap_or(0)
-    }
+    use crate::media::testing::{gradient, largest_difference};
 
     fn without_huffman_tables(jpeg: &[u8]) -> Vec<u8> {
         let (mut out, mut at) = (jpeg[..2].to_vec(), 2);

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::error::{Error, Result};
 use super::output::PendingFile;
 use super::sink::{Shown, Sink, Written};
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame
 /// numbers and seconds as the source counts them, [`Shown::change`], pixels of the source's picture. No face is an empty
@@ -49,7 +49,7 @@ pub struct Line<'a> {
 }
 
 /// A list of one face or none.
-struct Faces<'a>(Option<&'a Face>);
+struct Faces<'a>(Option<&'a DetectedFace>);
 
 /// `[x, y, confidence]` of every keypoint.
 struct Triples<'a>(&'a [DetectedKeypoint]);
@@ -73,7 +73,7 @@ impl Serialize for Triples<'_> {
 }
 
 /// The line of a frame.
-pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&Face>) -> Line<'_> {
+pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&DetectedFace>) -> Line<'_> {
     Line {
         change: change.map(|c| rounded(f64::from(c), 3)),
         faces: Faces(face),
@@ -91,10 +91,6 @@ fn rounded(value: f64, digits: i32) -> f64 {
 impl Sink for KeypointsSink {
     fn name(&self) -> String {
         self.file.target().display().to_string()
-    }
-
-    fn wants_change(&self) -> bool {
-        true
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
@@ -122,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k.jsonl");
         let mut sink = KeypointsSink::create(&path, false).unwrap();
-        let face = Face { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
+        let face = DetectedFace { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
         let picture = RgbImage::new(1, 1);
         for (index, face, change) in [(0, Some(&face), None), (2, None, Some(1.25))] {
             let time = Duration::from_millis(40 * index);

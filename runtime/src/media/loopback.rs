@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 use super::sink::{Shown, Sink, Written};
 use super::yuv::fill_yuyv;
 
-/// What the device was told to take.
+/// The layout that the device takes.
 #[derive(Clone, Copy, PartialEq)]
 enum Layout {
     Yuyv,
@@ -23,7 +23,7 @@ enum Layout {
 }
 
 /// Writes every frame to the device, YUYV where it takes that, else RGB.
-pub(super) struct LoopbackSink {
+pub struct LoopbackSink {
     path: PathBuf,
     device: Device,
     /// Size and layout, from the first frame on.
@@ -59,7 +59,7 @@ impl LoopbackSink {
         Ok(Self { path: path.to_owned(), device, set: None, bytes: Vec::new() })
     }
 
-    /// Tells the device what comes. Both sides must be even for colours shared by two pixels.
+    /// Sets what the device takes. Both sides must be even for colours shared by two pixels.
     fn set(&mut self, picture: &RgbImage) -> Result<((u32, u32), Layout)> {
         if let Some(set) = self.set {
             return Ok(set);
@@ -84,7 +84,16 @@ impl LoopbackSink {
         Err(Error::NoOutputDevice { path: self.path.clone(), reason })
     }
 
-    fn send(&mut self, picture: &RgbImage) -> Result<()> {
+    /// The device's path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands a picture to the programs that watch.
+    ///
+    /// # Errors
+    /// The device takes no pictures of this size, or is gone.
+    pub fn send(&mut self, picture: &RgbImage) -> Result<()> {
         let (size, layout) = self.set(picture)?;
         let fitted;
         let picture = if picture.dimensions() == size {
@@ -148,14 +157,6 @@ impl Sink for LoopbackSink {
 
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {
         Ok(Vec::new())
-    }
-
-    fn is_watched(&self) -> bool {
-        true
-    }
-
-    fn hold(&mut self, picture: &RgbImage) -> Result<()> {
-        self.send(picture)
     }
 }
 

@@ -147,7 +147,8 @@ pub(super) fn y4m_comments(origin: Origin) -> [Vec<u8>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::jpeg::{self, tests::gradient};
+    use crate::media::jpeg;
+    use crate::media::testing::gradient;
 
     fn has(content: &[u8], text: &str) -> bool {
         content.windows(text.len()).any(|w| w == text.as_bytes())

@@ -1,32 +1,70 @@
 //! Pictures, clips, cameras and windows: where frames come from and where they go.
 
+#[cfg(feature = "video")]
 pub mod avi;
+#[cfg(feature = "video")]
 pub mod camera;
+#[cfg(feature = "video")]
 pub mod child;
-pub mod control;
 mod error;
+#[cfg(feature = "video")]
 mod ffmpeg;
+#[cfg(feature = "video")]
+pub(crate) mod frame_pool;
+#[cfg(feature = "video")]
 mod frames;
+#[cfg(feature = "video")]
 pub mod jpeg;
+#[cfg(feature = "video")]
 pub mod keypoints;
+#[cfg(feature = "camera")]
 mod loopback;
 pub mod mark;
+#[cfg(feature = "video")]
 mod mp4;
 pub mod output;
+#[cfg(feature = "video")]
+mod output_spec;
+#[cfg(feature = "video")]
 mod pattern;
 pub mod picture;
+#[cfg(feature = "video")]
 mod pictures;
+#[cfg(feature = "video")]
 mod raw;
+#[cfg(feature = "video")]
 pub(crate) mod read_ahead;
+#[cfg(feature = "video")]
 pub mod sheet;
+#[cfg(feature = "video")]
 pub mod sink;
+#[cfg(feature = "video")]
 pub mod slot;
+#[cfg(feature = "video")]
 pub mod source;
-pub(crate) mod spares;
+#[cfg(feature = "video")]
+mod source_spec;
+#[cfg(feature = "video")]
 mod stdin;
+#[cfg(all(test, feature = "video"))]
+pub(crate) mod testing;
+#[cfg(feature = "window")]
 pub mod window;
+#[cfg(feature = "video")]
 mod y4m_out;
+#[cfg(feature = "video")]
 mod yuv;
 
+#[cfg(feature = "video")]
+pub use child::{CommandLine, RtspAddress};
 pub use error::{Error, Result};
+#[cfg(feature = "camera")]
+pub use loopback::LoopbackSink;
+#[cfg(feature = "video")]
+pub use output_spec::{OutputSpec, PAGE_PORT, SinkSpec};
+#[cfg(feature = "video")]
+pub use pattern::Pattern;
+#[cfg(feature = "video")]
 pub use source::{Captured, Next, Source, SourceOptions, open};
+#[cfg(feature = "video")]
+pub use source_spec::SourceSpec;

@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 
 /// A file name with a place for a number, as C's printf writes it: `%d`, or `%05d` for at least five digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     folder: PathBuf,
     before: String,
     after: String,
@@ -24,6 +24,13 @@ impl Pattern {
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         let plain = !after.contains('%') && (1..=9).contains(&digits);
         plain.then(|| Self { folder, before: before.to_owned(), after: after.to_owned(), digits })
+    }
+
+    /// The path that this was read from, or one that is read as the same.
+    pub fn to_path(&self) -> PathBuf {
+        let Self { folder, before, after, digits } = self;
+        let number = if *digits == 1 { "%d".to_owned() } else { format!("%0{digits}d") };
+        folder.join(format!("{before}{number}{after}"))
     }
 
     /// The folder that the files lie in.

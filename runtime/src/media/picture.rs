@@ -42,7 +42,7 @@ fn failure(path: &Path, reason: impl Into<String>) -> Error {
 }
 
 /// Reads the picture at `path` as RGB, turned upright as its EXIF orientation asks, laid on white where it is clear. The
-/// kind is told by the file's content, its name does not matter.
+/// kind is read from the file's content, its name does not matter.
 ///
 /// # Errors
 /// [`Error::Picture`] if the file is missing, empty, truncated, not a JPEG or PNG picture or beyond the limits, which
@@ -142,7 +142,7 @@ fn jpeg_is_whole(content: &[u8]) -> bool {
 /// and no file there yet unless `force`. To be called before any work is done.
 ///
 /// # Errors
-/// [`Error::Picture`] with the mend.
+/// [`Error::Picture`] with the fix.
 pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if format_of_name(path).is_none() {
         return Err(failure(path, "the name must end in .png, .jpg or .jpeg"));

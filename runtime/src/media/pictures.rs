@@ -40,16 +40,16 @@ impl PicturesSource {
         Ok(Self { name, ..Self::from_files(files, fps) })
     }
 
-    /// The pictures whose names `pattern`, written `path`, makes.
+    /// The pictures whose names `pattern` makes.
     ///
     /// # Errors
     /// [`Error::NoPictures`] or [`Error::Io`].
-    pub(super) fn numbered(pattern: &Pattern, path: &Path, fps: f32) -> Result<Self> {
+    pub(super) fn numbered(pattern: &Pattern, fps: f32) -> Result<Self> {
         let files = pattern.files()?;
         if files.is_empty() {
-            return Err(Error::NoPictures(path.to_owned()));
+            return Err(Error::NoPictures(pattern.to_path()));
         }
-        Ok(Self { name: short_name(path), ..Self::from_files(files, fps) })
+        Ok(Self { name: short_name(&pattern.to_path()), ..Self::from_files(files, fps) })
     }
 
     /// These pictures in this order.
@@ -112,7 +112,7 @@ fn natural_key(path: &Path) -> (Vec<(u64, String)>, PathBuf) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::jpeg::tests::gradient;
+    use crate::media::testing::gradient;
 
     #[test]
     fn pictures_come_in_the_order_of_their_numbers() {

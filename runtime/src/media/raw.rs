@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use y4m::{Colorspace, Decoder, Limits};
 
+use super::frame_pool::FramePool;
 use super::jpeg::MAX_SIDE;
-use super::spares::Spares;
 use super::yuv::{Planar, to_rgb};
 
 /// What a y4m stream begins with.
@@ -63,7 +63,7 @@ type Rest<R> = Chain<Cursor<Vec<u8>>, R>;
 pub(super) struct RawFrames<R: Read> {
     format: RawFormat,
     reader: Reader<R>,
-    spares: Spares,
+    pool: FramePool,
 }
 
 enum Reader<R: Read> {
@@ -94,7 +94,7 @@ impl<R: Read> RawFrames<R> {
         Ok(Self {
             format: RawFormat { width, height, fps, kind: "RGB" },
             reader: Reader::Rgb(rest),
-            spares: Spares::default(),
+            pool: FramePool::default(),
         })
     }
 
@@ -125,12 +125,12 @@ impl<R: Read> RawFrames<R> {
             decoder.get_raw_params().split(|b| *b == b' ').any(|word| word == b"XCOLORRANGE=FULL");
         let planar = Planar { width, height, block, full_range };
         let format = RawFormat { width, height, fps, kind: "y4m" };
-        Ok(Self { format, reader: Reader::Y4m { decoder, planar }, spares: Spares::default() })
+        Ok(Self { format, reader: Reader::Y4m { decoder, planar }, pool: FramePool::default() })
     }
 
     /// Where to put pictures that nobody needs any more.
-    pub fn spares(&self) -> Spares {
-        self.spares.clone()
+    pub fn pool(&self) -> FramePool {
+        self.pool.clone()
     }
 
     /// What the frames are.
@@ -148,7 +148,7 @@ impl<R: Read> RawFrames<R> {
                 Ok(frame) => {
                     let arrived = Instant::now();
                     let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
-                    let mut picture = self.spares.take(planar.width, planar.height);
+                    let mut picture = self.pool.take(planar.width, planar.height);
                     to_rgb(*planar, planes, &mut picture);
                     Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
                 }
@@ -157,7 +157,7 @@ impl<R: Read> RawFrames<R> {
                 Err(e) => Err(format!("sends a y4m frame that cannot be read: {e}")),
             },
             Reader::Rgb(rest) => {
-                let mut picture = self.spares.take(self.format.width, self.format.height);
+                let mut picture = self.pool.take(self.format.width, self.format.height);
                 let bytes: &mut [u8] = &mut picture;
                 let mut filled = 0;
                 while filled < bytes.len() {

@@ -6,15 +6,15 @@ use std::time::Duration;
 use image::RgbImage;
 
 use super::avi::AviWriter;
-use super::control::{Standing, Wish};
-use super::error::{Error, Result};
+use super::error::Result;
 use super::frames::FramesSink;
+#[cfg(feature = "camera")]
 use super::loopback::LoopbackSink;
 use super::mark::Origin;
 use super::mp4::Mp4Sink;
-use super::pattern::Pattern;
+use super::output_spec::SinkSpec;
 use super::y4m_out::Y4mSink;
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 
 /// A processed frame on its way out.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +26,9 @@ pub struct Shown<'a> {
     /// The frame's time since the source's start.
     pub time: Duration,
     /// The face in pixels of the source's picture.
-    pub face: Option<&'a Face>,
+    pub face: Option<&'a DetectedFace>,
     /// Mean absolute difference of the source's picture from the frame before where the face is, in steps of 255;
-    /// `None` for the first frame.
+    /// `None` for the first frame, and where nobody asked for it.
     pub change: Option<f32>,
 }
 
@@ -37,7 +37,7 @@ pub trait Sink {
     /// What it is, in a few words for messages: the name it was asked for by.
     fn name(&self) -> String;
 
-    /// Told before the first frame that a network drew what is to come: files note it in their metadata.
+    /// Called before the first frame where a network generates what is to come: files note it in their metadata.
     fn mark(&mut self, _origin: Origin) {}
 
     /// Takes a frame.
@@ -56,37 +56,6 @@ pub trait Sink {
     fn abandon(self: Box<Self>) -> Vec<Written> {
         Vec::new()
     }
-
-    /// Whether [`Shown::change`] is looked at.
-    fn wants_change(&self) -> bool {
-        false
-    }
-
-    /// Whether somebody watches, so that a file's frames should come at their own speed.
-    fn is_watched(&self) -> bool {
-        false
-    }
-
-    /// Whether [`Sink::tell`] is worth its time now.
-    fn wants_standing(&self) -> bool {
-        false
-    }
-
-    /// Told how the run goes, before each frame and where none comes.
-    fn tell(&mut self, _standing: Standing) {}
-
-    /// Shows a picture that is no frame: one with a message on it, while frames fail to come.
-    ///
-    /// # Errors
-    /// It cannot be shown.
-    fn hold(&mut self, _picture: &RgbImage) -> Result<()> {
-        Ok(())
-    }
-
-    /// What those who watch asked for since the last call.
-    fn wishes(&mut self) -> Vec<Wish> {
-        Vec::new()
-    }
 }
 
 /// A file or folder that a run left behind.
@@ -98,12 +67,6 @@ pub struct Written {
     pub path: PathBuf,
 }
 
-/// The name of standard output.
-pub const STDOUT: &str = "-";
-
-/// The name of an output that takes everything and keeps nothing.
-pub const NULL: &str = "null";
-
 /// How to open an output.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutputOptions {
@@ -113,39 +76,27 @@ pub struct OutputOptions {
     pub fps: Option<f32>,
 }
 
-/// Prepares an output by its name. Nothing is written before the first frame.
-/// - `FILE.avi` (Motion JPEG) and `FILE.mp4` (H.264) are clips;
-/// - `DIR/%05d.png` (or `.jpg`) are numbered pictures, a name without extension or an existing folder is a folder of them;
-/// - `/dev/videoN` is a camera for other programs, by v4l2loopback;
-/// - `-` is y4m on standard output, `null` is nothing.
+/// Prepares an output. Nothing is written before the first frame.
 ///
 /// # Errors
-/// [`Error::Exists`] (unless `force`), [`Error::UnknownOutput`], the folder around it is missing, or the device takes no
-/// pictures.
-pub fn open_output(name: &str, options: OutputOptions) -> Result<Box<dyn Sink>> {
-    let path = Path::new(name);
+/// [`Error::Exists`] (unless `force`), the folder around it is missing, or the device takes no pictures.
+pub fn open_output(spec: &SinkSpec, options: OutputOptions) -> Result<Box<dyn Sink>> {
     let force = options.force;
-    if name == STDOUT {
-        return Ok(Box::new(Y4mSink::stdout(options.fps)?));
-    }
-    if name == NULL {
-        return Ok(Box::new(NullSink));
-    }
-    if name.starts_with("/dev/") {
-        return Ok(Box::new(LoopbackSink::open(path)?));
-    }
-    let extension = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    match extension.as_deref() {
-        _ if path.is_dir() => Ok(Box::new(FramesSink::folder(path, force)?)),
-        Some("avi") => Ok(Box::new(AviSink::create(path, force)?)),
-        Some("mp4") => Ok(Box::new(Mp4Sink::create(path, force)?)),
-        Some("png" | "jpg" | "jpeg") => match Pattern::parse(path) {
-            Some(pattern) => Ok(Box::new(FramesSink::numbered(pattern, path, force)?)),
-            None => Err(Error::UnknownOutput(path.to_owned())),
-        },
-        None if path.file_name().is_some() => Ok(Box::new(FramesSink::folder(path, force)?)),
-        _ => Err(Error::UnknownOutput(path.to_owned())),
-    }
+    Ok(match spec {
+        SinkSpec::Avi(path) => Box::new(AviSink::create(path, force)?),
+        SinkSpec::Mp4(path) => Box::new(Mp4Sink::create(path, force)?),
+        SinkSpec::Folder(path) => Box::new(FramesSink::folder(path, force)?),
+        SinkSpec::Numbered(pattern) => Box::new(FramesSink::numbered(pattern.clone(), force)?),
+        #[cfg(feature = "camera")]
+        SinkSpec::Device(path) => Box::new(LoopbackSink::open(path)?),
+        #[cfg(not(feature = "camera"))]
+        SinkSpec::Device(path) => {
+            let reason = "built without the feature camera".to_owned();
+            return Err(super::Error::NoOutputDevice { path: path.clone(), reason });
+        }
+        SinkSpec::Stdout => Box::new(Y4mSink::stdout(options.fps)?),
+        SinkSpec::Null => Box::new(NullSink),
+    })
 }
 
 /// Takes everything and keeps nothing.
@@ -153,7 +104,7 @@ struct NullSink;
 
 impl Sink for NullSink {
     fn name(&self) -> String {
-        NULL.to_owned()
+        SinkSpec::Null.to_string()
     }
 
     fn write(&mut self, _shown: &Shown<'_>) -> Result<()> {
@@ -235,10 +186,11 @@ impl Sink for AviSink {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::jpeg::tests::gradient;
+    use crate::media::Error;
+    use crate::media::testing::gradient;
 
     fn open(path: &Path, force: bool) -> Result<Box<dyn Sink>> {
-        open_output(path.to_str().unwrap(), OutputOptions { force, fps: None })
+        open_output(&path.to_str().unwrap().parse()?, OutputOptions { force, fps: None })
     }
 
     #[test]
@@ -265,12 +217,15 @@ mod tests {
             assert!(matches!(open(&dir.path().join(odd), false), Err(Error::UnknownOutput(_))), "{odd}");
         }
         assert!(open(&dir.path().join("none/clip.avi"), false).is_err());
-        assert!(open_output(NULL, OutputOptions::default()).unwrap().finish().unwrap().is_empty());
+        assert!(open_output(&SinkSpec::Null, OutputOptions::default()).unwrap().finish().unwrap().is_empty());
     }
 
     #[test]
     fn a_device_must_take_pictures() {
-        let refused = |name: &str| open_output(name, OutputOptions::default()).err().unwrap().to_string();
+        let refused = |name: &str| {
+            let device = SinkSpec::Device(name.into());
+            open_output(&device, OutputOptions::default()).err().unwrap().to_string()
+        };
         assert!(refused("/dev/video4711").contains("v4l2loopback"));
         assert!(refused("/dev/null").contains("takes no pictures"));
     }

@@ -1,4 +1,4 @@
-//! Where frames come from, whatever the kind: one trait, opened from one string.
+//! Where frames come from, whatever the kind: one trait, opened from a [`SourceSpec`].
 
 use std::fs;
 use std::io::Read;
@@ -8,15 +8,17 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::avi::AviReader;
-use super::camera::{self, CameraOptions, CameraSource, PixelFormat};
-use super::child::{ChildSource, names_a_child};
+#[cfg(feature = "camera")]
+use super::camera::{CameraOptions, CameraSource};
+use super::camera::{PixelFormat, Selector};
+use super::child::ChildSource;
 use super::error::{Error, Result};
 use super::ffmpeg::FfmpegSource;
 use super::mp4::{self, Mp4Source};
-use super::pattern::Pattern;
 use super::pictures::PicturesSource;
 use super::raw::RawHint;
 use super::read_ahead::ReadAhead;
+use super::source_spec::SourceSpec;
 use super::stdin::StreamSource;
 use crate::frame::Frame;
 
@@ -46,6 +48,11 @@ pub enum Next {
 pub trait Source: Send {
     /// The source in a few words for people: name, size, format, rate.
     fn describe(&self) -> String;
+
+    /// The camera of this machine that frames come from, the N of `/dev/videoN`; none for other sources.
+    fn camera(&self) -> Option<u32> {
+        None
+    }
 
     /// Whether frames come in real time and are lost when not fetched.
     fn is_live(&self) -> bool {
@@ -90,59 +97,45 @@ impl Default for SourceOptions {
 /// Frames a second of a folder of pictures when nothing else is said.
 pub const PICTURES_FPS: f32 = 25.0;
 
-/// The name of standard input.
-pub const STDIN: &str = "-";
-
-/// Whether a source's name means a camera or something like one, whose size can be asked for or must be told (true also
-/// for none, the first camera).
-pub fn names_a_camera(name: Option<&str>) -> bool {
-    name.is_none_or(|n| {
-        let path = Path::new(n);
-        camera::Selector::parse(n).is_some() || !(path.exists() || Pattern::parse(path).is_some())
+/// Opens a source.
+///
+/// # Errors
+/// The file cannot be read, or the camera cannot be had.
+pub fn open(spec: &SourceSpec, options: &SourceOptions) -> Result<Box<dyn Source>> {
+    let SourceOptions { fps, size, patience, .. } = *options;
+    let camera = |selector: Option<&Selector>| open_camera(selector, options);
+    let pictures_fps = fps.unwrap_or(PICTURES_FPS);
+    Ok(match spec {
+        SourceSpec::FirstCamera => camera(None)?,
+        SourceSpec::Camera(selector) => camera(Some(selector))?,
+        SourceSpec::Csi(sensor) => Box::new(ChildSource::csi(*sensor, options)?),
+        SourceSpec::Rtsp(address) => Box::new(ChildSource::rtsp(address, options)?),
+        SourceSpec::Exec(line) => Box::new(ChildSource::exec(line, options)?),
+        SourceSpec::Stdin => Box::new(StreamSource::stdin(RawHint { size, fps }, patience)?),
+        SourceSpec::File(path) => open_file(path, fps)?,
+        SourceSpec::Folder(path) => ahead(PicturesSource::open(path, pictures_fps)?),
+        SourceSpec::Numbered(pattern) => ahead(PicturesSource::numbered(pattern, pictures_fps)?),
+        SourceSpec::Named(name) => match camera(Some(&Selector::Name(name.clone()))) {
+            Err(Error::NoCamera) => return Err(Error::NoSuchSource(name.clone())),
+            other => other?,
+        },
     })
 }
 
-/// Opens a source by its name:
-/// - none is the first camera that opens; `camera://N`, `N`, `/dev/videoN` or part of its name is a camera;
-/// - `exec:COMMAND` is a child process that writes y4m or bare RGB, started without a shell; `csi://N` and
-///   `rtsp://HOST/PATH` are such children for a Jetson's camera connectors and for network cameras;
-/// - `-` is y4m or bare RGB on standard input;
-/// - else a video file, a picture, a folder of pictures or numbered pictures (`dir/%05d.png`).
-///
-/// # Errors
-/// The name means nothing, the file cannot be read, or the camera cannot be had.
-pub fn open(name: Option<&str>, options: &SourceOptions) -> Result<Box<dyn Source>> {
+/// The camera named, or the first one that opens.
+#[cfg(feature = "camera")]
+fn open_camera(selector: Option<&Selector>, options: &SourceOptions) -> Result<Box<dyn Source>> {
     let SourceOptions { fps, size, format, patience } = *options;
-    let camera_options = CameraOptions { size, fps, format, patience };
-    let Some(name) = name else {
-        return Ok(Box::new(CameraSource::open_first(&camera_options)?));
-    };
-    if name == STDIN {
-        let hint = RawHint { size: options.size, fps: options.fps };
-        return Ok(Box::new(StreamSource::stdin(hint, options.patience)?));
-    }
-    if names_a_child(name) {
-        return Ok(Box::new(ChildSource::open(name, options)?));
-    }
-    if let Some(selector) = camera::Selector::parse(name) {
-        return Ok(Box::new(CameraSource::open(&selector, &camera_options)?));
-    }
-    let path = Path::new(name);
-    if path.is_dir() {
-        return Ok(ahead(PicturesSource::open(path, options.fps.unwrap_or(PICTURES_FPS))?));
-    }
-    if path.exists() {
-        return open_file(path, options.fps);
-    }
-    if let Some(pattern) = Pattern::parse(path) {
-        let fps = options.fps.unwrap_or(PICTURES_FPS);
-        return Ok(ahead(PicturesSource::numbered(&pattern, path, fps)?));
-    }
-    let by_name = camera::Selector::Name(name.to_owned());
-    match CameraSource::open(&by_name, &camera_options) {
-        Err(Error::NoCamera) => Err(Error::NoSuchSource(name.to_owned())),
-        other => Ok(Box::new(other?)),
-    }
+    let options = CameraOptions { size, fps, format, patience };
+    Ok(Box::new(match selector {
+        Some(selector) => CameraSource::open(selector, &options)?,
+        None => CameraSource::open_first(&options)?,
+    }))
+}
+
+#[cfg(not(feature = "camera"))]
+fn open_camera(_: Option<&Selector>, _: &SourceOptions) -> Result<Box<dyn Source>> {
+    Err(Error::NoCamera)
 }
 
 /// What is decoded here is decoded beside the work on the frame before.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::error::{Error, Result};
+use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::source::{Captured, Next, Source};
-use super::spares::Spares;
 use crate::frame::Frame;
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.
@@ -21,7 +21,7 @@ pub(super) struct StreamSource {
     format: RawFormat,
     frames: Receiver<std::result::Result<RawFrame, String>>,
     given: u64,
-    spares: Spares,
+    pool: FramePool,
 }
 
 impl StreamSource {
@@ -47,7 +47,7 @@ impl StreamSource {
                 Ok(stream) => stream,
                 Err(e) => return head.send(Err(e)).unwrap_or_default(),
             };
-            head.send(Ok((stream.format(), stream.spares()))).ok();
+            head.send(Ok((stream.format(), stream.pool()))).ok();
             while let Some(frame) = stream.next().transpose() {
                 let failed = frame.is_err();
                 if sender.send(frame).is_err() || failed {
@@ -56,11 +56,11 @@ impl StreamSource {
             }
         });
         let failed = |reason: String| Error::Stream { name: name.to_owned(), reason };
-        let (format, spares) = match opened.recv_timeout(patience) {
+        let (format, pool) = match opened.recv_timeout(patience) {
             Ok(head) => head.map_err(failed)?,
             Err(_) => return Err(failed(format!("nothing came in {} s", patience.as_secs()))),
         };
-        Ok(Self { name, format, frames, given: 0, spares })
+        Ok(Self { name, format, frames, given: 0, pool })
     }
 }
 
@@ -84,7 +84,7 @@ impl Source for StreamSource {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 

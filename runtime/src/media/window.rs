@@ -11,21 +11,6 @@ use minifb::{InputCallback, MouseButton, MouseMode, ScaleMode, Window, WindowOpt
 
 use super::error::{Error, Result};
 
-pub use super::control::Wish;
-
-/// The keys, for help texts.
-pub const KEYS: [&str; 9] = [
-    "q, Esc  quit",
-    "space   pause",
-    "s       save a picture",
-    "r       record, or stop",
-    "n       next camera",
-    "m       mirror",
-    "t       heat maps",
-    "b       square looked at",
-    "h       this help",
-];
-
 /// Largest window that opens by itself, in pixels; the user may resize it.
 const MOST: (u32, u32) = (1280, 960);
 
@@ -51,25 +36,6 @@ impl InputCallback for Keys {
             // Nobody listens any more once the window is closing.
             self.0.send(key).ok();
         }
-    }
-}
-
-/// What a live picture's user wants with a key.
-fn wish(key: Key) -> Option<Wish> {
-    match key {
-        Key::Q | Key::Escape => Some(Wish::Quit),
-        Key::F => Some(Wish::NextFace),
-        Key::D => Some(Wish::NextDrive),
-        Key::Space => Some(Wish::Pause),
-        Key::S => Some(Wish::Snapshot),
-        Key::M => Some(Wish::Mirror),
-        Key::H => Some(Wish::Help),
-        Key::C => Some(Wish::Calibrate),
-        Key::R => Some(Wish::Record),
-        Key::N => Some(Wish::NextCamera),
-        Key::T => Some(Wish::HeatMaps),
-        Key::B => Some(Wish::Square),
-        _ => None,
     }
 }
 
@@ -162,16 +128,12 @@ impl Display {
         self.gone.is_some_and(|gone| gone.load(Ordering::SeqCst))
     }
 
-    /// What the user asked for since the last call; a closed window is a [`Wish::Close`].
-    pub fn wishes(&mut self) -> Vec<Wish> {
-        let mut wishes: Vec<_> = self.presses.try_iter().filter_map(wish).collect();
-        if self.window.as_ref().is_some_and(|window| !window.is_open()) && !self.is_gone() {
-            wishes.push(Wish::Close);
-        }
-        wishes
+    /// Whether the user closed the window; one whose display is gone was not closed.
+    pub fn is_closed(&self) -> bool {
+        self.window.as_ref().is_some_and(|window| !window.is_open()) && !self.is_gone()
     }
 
-    /// The keys pressed since the last call, for programs with keys of their own. [`Display::wishes`] takes them, too.
+    /// The keys pressed since the last call.
     pub fn presses(&mut self) -> Vec<Key> {
         self.presses.try_iter().collect()
     }

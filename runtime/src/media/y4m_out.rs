@@ -11,7 +11,8 @@ use y4m::{Colorspace, Encoder, EncoderBuilder, Ratio, VendorExtensionString};
 
 use super::error::{Error, Result};
 use super::mark::{self, Origin};
-use super::sink::{STDOUT, Shown, Sink, Written};
+use super::output_spec::SinkSpec;
+use super::sink::{Shown, Sink, Written};
 use super::yuv::I420;
 
 /// A longer gap between frames is a pause, and is not filled.
@@ -138,7 +139,7 @@ fn failed(error: y4m::Error) -> Error {
 
 impl<W: Write> Sink for Y4mSink<W> {
     fn name(&self) -> String {
-        STDOUT.to_owned()
+        SinkSpec::Stdout.to_string()
     }
 
     fn mark(&mut self, origin: Origin) {

@@ -112,7 +112,7 @@ pub(super) fn fill_yuyv(picture: &RgbImage, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::jpeg::tests::{gradient, largest_difference};
+    use crate::media::testing::{gradient, largest_difference};
 
     fn shown(format: Planar, planes: [&[u8]; 3]) -> RgbImage {
         let mut picture = RgbImage::new(format.width, format.height);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::frame::Face;
+use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
 
 /// For how long a face must be steady.
@@ -32,7 +32,7 @@ pub struct Calibration {
 impl Calibration {
     /// Takes a face, seen at `time` in `crop`; gives the neutral face once it is known. A face that was lost
     /// in between, or time that ran backwards, begins anew.
-    pub fn add(&mut self, face: Option<&Face>, crop: &Crop, time: Duration) -> Option<Neutral> {
+    pub fn add(&mut self, face: Option<&DetectedFace>, crop: &Crop, time: Duration) -> Option<Neutral> {
         let Some(face) = face else {
             *self = Self::default();
             return None;
@@ -86,9 +86,9 @@ mod tests {
 
     const CROP: Crop = Crop { cx: 100.0, cy: 100.0, side: 100.0, angle: 0.0 };
 
-    fn face(shift: f32) -> Face {
+    fn face(shift: f32) -> DetectedFace {
         let at = |x, y| DetectedKeypoint { x, y, confidence: 1.0 };
-        Face { keypoints: vec![at(75.0 + shift, 100.0), at(125.0 + shift, 100.0)] }
+        DetectedFace { keypoints: vec![at(75.0 + shift, 100.0), at(125.0 + shift, 100.0)] }
     }
 
     /// When the neutral face was known, and it.

@@ -1,15 +1,21 @@
 //! A face that moves as another one does: the driver's motion against a neutral face, kept within what the generator
-//! knows, drawn with the source's looks.
+//! knows, with the source's appearance.
 
 mod calibrate;
 mod ease;
+mod error;
 mod limit;
 mod motion;
-mod puppet;
+#[cfg(feature = "live")]
+mod painter;
+mod reenactor;
+#[cfg(feature = "live")]
 mod replay;
 
-pub use calibrate::{Calibration, Neutral};
-pub use limit::Limit;
-pub use motion::{Drive, Gains, Motion};
-pub use puppet::{Paste, Puppet, PuppetOptions};
-pub use replay::{Recording, Replay, ReplaySource, recorder};
+pub use error::ReenactError;
+pub use motion::{Drive, Gains};
+#[cfg(feature = "live")]
+pub use painter::ReenactPainter;
+pub use reenactor::{ReenactOptions, Reenactor, View};
+#[cfg(feature = "live")]
+pub use replay::{Recording, recorder};

@@ -39,10 +39,10 @@ impl Drive {
     /// What is said when it begins.
     pub fn announcement(self) -> &'static str {
         match self {
-            Drive::All => "head and parts are driven",
-            Drive::Pose => "the head alone is driven",
-            Drive::Mouth => "the parts about the mouth alone are driven",
-            Drive::Eyes => "the eyes alone are driven",
+            Drive::All => "motion taken over: head and parts",
+            Drive::Pose => "motion taken over: the head's",
+            Drive::Mouth => "motion taken over: the mouth's",
+            Drive::Eyes => "motion taken over: the eyes'",
         }
     }
 }
@@ -93,6 +93,13 @@ pub struct Gains {
     pub own: Vec<(Parts, f32)>,
 }
 
+impl Default for Gains {
+    /// Motion as it is, with a fifth of the head's shift and scale in the picture.
+    fn default() -> Self {
+        Self { shift: 0.2, pose: 1.0, parts: 1.0, axes: [1.0; 2], own: Vec::new() }
+    }
+}
+
 impl Gains {
     /// The gain of each part across and down, for the parts that are `driven`; 0 for others.
     ///
@@ -139,7 +146,7 @@ impl Motion {
     /// The motion from `from` to `to`, as many points each.
     pub fn between(from: &Points, to: &Points) -> Self {
         let (a, b) = (centre(from), centre(to));
-        // Points that fell together tell neither turn nor scale.
+        // Points that fell together give neither turn nor scale.
         let fitted = fit(from.iter().zip(to).map(|(p, q)| (*p, *q, 1.0)), LEAST).filter(|s| s.scale > LEAST);
         let (turn, log_scale) = fitted.map_or((0.0, 0.0), |s| (s.turn, s.scale.ln()));
         let shift = [b[0] - a[0], b[1] - a[1]];
@@ -172,7 +179,7 @@ impl Motion {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edit::parts_tests::named_manifest;
+    use crate::edit::testing::named_manifest;
 
     const FROM: [[f32; 2]; 4] = [[-0.5, -0.2], [0.4, -0.3], [0.1, 0.1], [0.0, 0.7]];
 

@@ -9,9 +9,10 @@ use lkg_bundle::files::read_at_most;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::ReenactError;
 use crate::edit::BundleId;
 use crate::error::{Error, Result};
-use crate::frame::{DetectedKeypoint, Face, Frame};
+use crate::frame::{DetectedFace, DetectedKeypoint, Frame};
 use crate::live::Finder;
 use crate::media::keypoints::KeypointsSink;
 use crate::media::{self, Captured, Next, Source};
@@ -62,7 +63,7 @@ pub fn recorder(path: &Path, bundle: &BundleId, force: bool) -> media::Result<Ke
 #[derive(Clone, Debug)]
 pub struct Recording {
     path: PathBuf,
-    frames: Vec<(Duration, Option<Face>)>,
+    frames: Vec<(Duration, Option<DetectedFace>)>,
 }
 
 impl Recording {
@@ -74,9 +75,9 @@ impl Recording {
     /// Reads the motion in `path`, which must be of `bundle`.
     ///
     /// # Errors
-    /// [`Error::Usage`] that names the file, the line and what is wrong.
+    /// [`ReenactError::Recording`] that names the line and what is wrong, or [`ReenactError::OtherBundle`].
     pub fn read(path: &Path, bundle: &BundleId, manifest: &Manifest) -> Result<Self> {
-        let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
+        let refuse = |reason: String| Error::from(ReenactError::Recording { path: path.to_owned(), reason });
         if !path.is_file() {
             return Err(refuse("no such file".to_owned()));
         }
@@ -92,12 +93,10 @@ impl Recording {
             )));
         }
         if head.bundle.sha256 != bundle.sha256 {
-            let (theirs, ours) = (head.bundle.name, &bundle.name);
-            return Err(refuse(format!(
-                "recorded with another bundle ({theirs}), whose keypoints mean nothing to {ours}"
-            )));
+            let (theirs, ours) = (head.bundle.name, bundle.name.clone());
+            return Err(ReenactError::OtherBundle { path: path.to_owned(), theirs, ours }.into());
         }
-        let mut frames: Vec<(Duration, Option<Face>)> = Vec::new();
+        let mut frames: Vec<(Duration, Option<DetectedFace>)> = Vec::new();
         for (i, line) in lines.enumerate() {
             let number = i + 2;
             let line: Line = serde_json::from_str(line).map_err(|e| refuse(format!("line {number}: {e}")))?;
@@ -120,7 +119,7 @@ impl Recording {
                 }
             }
             let point = |[x, y, c]: [f32; 3]| DetectedKeypoint { x, y, confidence: c.clamp(0.0, 1.0) };
-            let face = face.map(|k| Face { keypoints: k.into_iter().map(point).collect() });
+            let face = face.map(|k| DetectedFace { keypoints: k.into_iter().map(point).collect() });
             frames.push((time, face));
         }
         if frames.is_empty() {
@@ -165,7 +164,7 @@ impl Source for ReplaySource {
 
 /// Gives the recorded faces one after the other, and starts anew after the last one.
 pub struct Replay {
-    faces: Vec<Option<Face>>,
+    faces: Vec<Option<DetectedFace>>,
     next: usize,
 }
 
@@ -184,7 +183,7 @@ mod tests {
 
     use super::*;
     use crate::media::sink::{Shown, Sink};
-    use crate::vision::overlay::tests::manifest;
+    use crate::vision::testing::manifest;
 
     fn id(name: &str) -> BundleId {
         BundleId { name: name.to_owned(), sha256: name.to_owned() }
@@ -196,7 +195,7 @@ mod tests {
         let path = dir.path().join("m.jsonl");
         let mut sink = recorder(&path, &id("a"), false).unwrap();
         let at = |x, y| DetectedKeypoint { x, y, confidence: 0.5 };
-        let face = Face { keypoints: vec![at(10.0, 20.0), at(30.5, 20.25)] };
+        let face = DetectedFace { keypoints: vec![at(10.0, 20.0), at(30.5, 20.25)] };
         let picture = RgbImage::new(1, 1);
         for (index, face) in [(0, Some(&face)), (1, None)] {
             let time = Duration::from_millis(40 * index);

@@ -101,7 +101,7 @@ impl Request {
         let sent = |name: &str| self.headers.iter().any(|(n, _)| n == name);
         let length = match self.header("content-length").map(str::parse::<usize>) {
             _ if sent("transfer-encoding") => {
-                return Ok(Some(Response::text(411, "tell the length of the body")));
+                return Ok(Some(Response::text(411, "give the length of the body")));
             }
             None if sent("content-length") => return Ok(Some(Response::text(400, "not a request"))),
             None => 0,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::gate::{Access, Gate};
 use super::http::{Answer, Pages, Request, Response, write_head};
 
-/// Connections at once; more are told to come back.
+/// Connections at once; more are asked to come back.
 const CONNECTIONS: usize = 32;
 
 /// How long a peer may take to send or take the next bytes.
@@ -30,7 +30,7 @@ pub enum Error {
         /// The reason the operating system gave.
         source: io::Error,
     },
-    /// Others than this machine's own users could look on.
+    /// Others than this machine's own users could watch.
     #[error("{0} can be reached from elsewhere: give a token, too")]
     Open(SocketAddr),
 }
@@ -189,5 +189,5 @@ fn respond(stream: &TcpStream, response: &Response) -> io::Result<()> {
 
 /// The answer to one too many.
 pub(super) fn busy() -> Response {
-    Response::text(503, "as many look on as may; try again later").with("Retry-After", "5")
+    Response::text(503, "too many are watching; try again later").with("Retry-After", "5")
 }

@@ -1,4 +1,4 @@
-//! The square of a picture that a network looks at.
+//! The square of a picture that a network sees.
 
 use lkg_bundle::conventions::{from_pixels, to_pixels};
 

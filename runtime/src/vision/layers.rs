@@ -1,4 +1,4 @@
-//! What can be drawn beside the keypoints: where the network looked, and the heat maps that its generator draws from.
+//! What can be drawn beside the keypoints: the detector's crop, and the heat maps that the generator works from.
 
 use image::RgbImage;
 use lkg_bundle::Manifest;
@@ -15,7 +15,7 @@ const LEAST: f32 = 0.03;
 const SQUARE: [u8; 3] = [255, 255, 255];
 
 /// Draws the heat map of every keypoint in its colour: exp(-d^2 / tau) at the distance d, in halves of the square's side, as
-/// the generator places what it draws. `keypoints` and `side` are in pixels of `picture`.
+/// the generator's own heat maps. `keypoints` and `side` are in pixels of `picture`.
 pub fn draw_heat_maps(
     picture: &mut RgbImage,
     keypoints: &[DetectedKeypoint],
@@ -43,7 +43,7 @@ pub fn draw_heat_maps(
     }
 }
 
-/// Draws the border of an upright square that was looked at, in pixels of the picture enlarged by `factor` and then mirrored
+/// Draws the border of an upright crop, in pixels of the picture enlarged by `factor` and then mirrored
 /// if asked.
 pub fn draw_square(picture: &mut RgbImage, crop: &Crop, factor: u32, mirror: bool) {
     let (width, height) = picture.dimensions();
@@ -51,7 +51,7 @@ pub fn draw_square(picture: &mut RgbImage, crop: &Crop, factor: u32, mirror: boo
     let cx = if mirror { width as f32 - crop.cx * scale } else { crop.cx * scale };
     let (cy, half) = (crop.cy * scale, crop.side * scale / 2.0);
     let line = (width.min(height) / 320).max(1) as i32;
-    let edges = [cx - half, cx + half, cy - half, cy + half].map(|v| v.round() as i32);
+    let edges = [cx - half, cx + half, cy - half, cy + half].map(|v| v.round().clamp(-1e6, 1e6) as i32);
     let [left, right, top, bottom] = edges;
     let mut fill = |xs: std::ops::Range<i32>, ys: std::ops::Range<i32>| {
         for y in ys.start.max(0)..ys.end.min(height as i32) {
@@ -71,7 +71,7 @@ mod tests {
     use image::Rgb;
 
     use super::*;
-    use crate::vision::overlay::tests::manifest;
+    use crate::vision::testing::manifest;
 
     #[test]
     fn heat_falls_as_the_generators_does() {

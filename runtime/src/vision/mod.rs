@@ -1,14 +1,17 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
 pub mod crop;
+pub mod detect;
 pub mod enlarge;
+pub mod face_layout;
 pub mod layers;
-pub mod layout;
 mod names;
 pub mod overlay;
 pub mod preprocess;
 mod search;
 pub(crate) mod similarity;
 pub mod smooth;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 pub mod track;

@@ -7,7 +7,7 @@ use lkg_bundle::Manifest;
 
 use super::names::Labels;
 use super::text;
-use crate::frame::{DetectedKeypoint, Face};
+use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Shortest side, in pixels, from which names beside keypoints are readable.
 const READABLE_SIDE: u32 = 480;
@@ -19,7 +19,7 @@ const NAMED_SIDE: u32 = 240;
 const MOST_ENLARGED: u32 = 4;
 
 /// Draws a face once, see [`Pen::draw`].
-pub fn draw_face(picture: &mut RgbImage, face: &Face, manifest: &Manifest) {
+pub fn draw_face(picture: &mut RgbImage, face: &DetectedFace, manifest: &Manifest) {
     Pen::default().draw(picture, &face.keypoints, manifest, 1.0);
 }
 
@@ -124,7 +124,12 @@ pub fn enlargement(width: u32, height: u32) -> u32 {
 
 /// Where the face's keypoints lie in the picture enlarged by `factor`, then mirrored if asked (`width` is that after
 /// enlarging), put into `placed`.
-pub fn place(face: &Face, factor: u32, mirrored_width: Option<u32>, placed: &mut Vec<DetectedKeypoint>) {
+pub fn place(
+    face: &DetectedFace,
+    factor: u32,
+    mirrored_width: Option<u32>,
+    placed: &mut Vec<DetectedKeypoint>,
+) {
     placed.clear();
     placed.extend(face.keypoints.iter().map(|k| {
         let (x, y) = (k.x * factor as f32, k.y * factor as f32);
@@ -221,46 +226,12 @@ fn line(
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
+mod tests {
     use image::Rgb;
-    use lkg_bundle::BundleDims;
-    use lkg_bundle::manifest::{KEYPOINT_COLOURS, Keypoint, Provenance, SCHEMA_VERSION};
+    use lkg_bundle::manifest::KEYPOINT_COLOURS;
 
     use super::*;
-
-    /// A manifest that names `keypoints` points and joins the first two.
-    pub(crate) fn manifest(keypoints: usize) -> Manifest {
-        let described = |i: usize| Keypoint {
-            name: format!("point {i}"),
-            colour: KEYPOINT_COLOURS[i % KEYPOINT_COLOURS.len()],
-            mean: [0.0; 2],
-        };
-        Manifest {
-            schema_version: SCHEMA_VERSION,
-            name: "test".to_owned(),
-            description: String::new(),
-            dims: BundleDims {
-                keypoints,
-                latent: 1,
-                embedding: 1,
-                image_size: 8,
-                detector_size: 8,
-                tables: None,
-            },
-            tau: 0.01,
-            keypoints: (0..keypoints).map(described).collect(),
-            symmetric_pairs: vec![],
-            skeleton: if keypoints > 1 { vec![[0, 1]] } else { vec![] },
-            files: BTreeMap::new(),
-            networks: BTreeMap::new(),
-            tolerance: 1e-4,
-            metrics: vec![],
-            provenance: Provenance::default(),
-            licence: String::new(),
-        }
-    }
+    use crate::vision::testing::manifest;
 
     fn keypoint(x: f32, y: f32, confidence: f32) -> DetectedKeypoint {
         DetectedKeypoint { x, y, confidence }
@@ -269,12 +240,12 @@ pub(crate) mod tests {
     fn drawn(points: Vec<DetectedKeypoint>) -> RgbImage {
         let mut picture = RgbImage::from_pixel(320, 320, Rgb([100; 3]));
         let manifest = manifest(points.len());
-        draw_face(&mut picture, &Face { keypoints: points }, &manifest);
+        draw_face(&mut picture, &DetectedFace { keypoints: points }, &manifest);
         picture
     }
 
     #[test]
-    fn sure_points_are_discs_in_their_colour_with_a_dark_rim() {
+    fn confident_points_are_discs_in_their_colour_with_a_dark_rim() {
         let picture = drawn(vec![keypoint(60.0, 80.0, 1.0), keypoint(200.0, 240.0, 1.0)]);
         assert_eq!(picture.get_pixel(59, 79).0, KEYPOINT_COLOURS[0]);
         assert_eq!(picture.get_pixel(200, 240).0, KEYPOINT_COLOURS[1]);
@@ -305,7 +276,7 @@ pub(crate) mod tests {
 
     #[test]
     fn names_are_left_out_where_they_would_hide_the_face() {
-        let face = Face { keypoints: vec![keypoint(20.0, 30.0, 1.0)] };
+        let face = DetectedFace { keypoints: vec![keypoint(20.0, 30.0, 1.0)] };
         let painted = |side: u32| {
             let mut picture = RgbImage::new(side, side);
             draw_face(&mut picture, &face, &manifest(1));
@@ -363,7 +334,7 @@ pub(crate) mod tests {
         assert!(thickness(130.0) > thickness(30.0));
         let mixed = [0, 1, 2].map(|i| KEYPOINT_COLOURS[0][i] / 2 + KEYPOINT_COLOURS[1][i] / 2);
         let mut picture = RgbImage::from_pixel(320, 320, Rgb(mixed));
-        let face = Face { keypoints: vec![keypoint(60.0, 160.0, 1.0), keypoint(260.0, 160.0, 1.0)] };
+        let face = DetectedFace { keypoints: vec![keypoint(60.0, 160.0, 1.0), keypoint(260.0, 160.0, 1.0)] };
         draw_face(&mut picture, &face, &manifest(2));
         assert!((150..170).any(|y| picture.get_pixel(160, y).0[0] + 30 < mixed[0]), "no rim");
     }
@@ -373,7 +344,7 @@ pub(crate) mod tests {
         assert_eq!(enlargement(176, 144), 4);
         assert_eq!(enlargement(640, 480), 1);
         assert_eq!(enlargement(8, 8), MOST_ENLARGED);
-        let face = Face { keypoints: vec![keypoint(10.0, 20.0, 0.5)] };
+        let face = DetectedFace { keypoints: vec![keypoint(10.0, 20.0, 0.5)] };
         let mut placed = Vec::new();
         place(&face, 3, None, &mut placed);
         assert_eq!(placed, [keypoint(30.0, 60.0, 0.5)]);

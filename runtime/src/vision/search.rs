@@ -1,4 +1,4 @@
-//! Where to look for a face that is small in the picture: squares of three sizes, a few of them a frame.
+//! Where a face that is small in the picture is searched for: squares of three sizes, a few of them a frame.
 
 use super::crop::Crop;
 

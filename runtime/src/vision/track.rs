@@ -1,44 +1,44 @@
 //! Finding a face in a picture and following it from frame to frame.
 //!
-//! No second network finds the face: the detector itself looks at the whole picture first, and its keypoints tell
-//! where a closer look is worth while. Where such looks settle on one square there is a face; where they wander there
-//! is none, however sure the detector was at first.
+//! No second network finds the face: the detector itself sees the whole picture first, and its keypoints say
+//! where a refinement crop is worth while. Where such crops settle on one square there is a face; where they wander
+//! there is none, however confident the detector was at first.
 
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use lkg_bundle::Manifest;
+use lkg_bundle::{Bundle, Manifest};
 use ndarray::Array4;
 
 use super::crop::Crop;
-use super::layout::Layout;
+use super::face_layout::FaceLayout;
 use super::preprocess::Preprocessor;
 use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions};
-use crate::engine::Detector;
+use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::frame::{DetectedKeypoint, Face, mean_confidence};
+use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
 
 /// Settings of a [`FaceTracker`].
 #[derive(Clone, Debug)]
 pub struct TrackOptions {
     /// Follow the face: start each frame from the crop of the last one. Off for single pictures.
     pub follow: bool,
-    /// After looking at the whole picture, look again at the crop around the keypoints found, which shows them larger.
+    /// After the whole picture, detect again in a refinement crop around the keypoints found, which shows them larger.
     pub refine: bool,
-    /// Where the whole picture shows no face, look at this many overlapping tiles of it a frame, too: for faces that
+    /// Where the whole picture shows no face, search this many overlapping tiles of it a frame, too: for faces that
     /// are small in it. The next frame goes on with the next tiles.
     pub tiles: usize,
     /// Mean confidence (0 to 1) below which there is no face; a followed one is lost and sought again at 0.8 of that.
     pub min_confidence: f32,
-    /// Where there is no face to be sure of, report the best guess.
+    /// Where no face is confident enough, report the best guess.
     pub guess: bool,
-    /// Report the mean of several closer looks at a face: what one gets wrong, others don't.
-    pub several: bool,
-    /// Side of the square of a closer look, over that in which training pictures frame a face.
-    pub closeness: f32,
-    /// The mean layout of the keypoints, which tells the square to look at from the keypoints found.
-    pub layout: Layout,
+    /// Report the mean of several refinement crops of a face: their errors partly cancel.
+    pub average: bool,
+    /// Side of a refinement crop, over that of the square in which training pictures frame a face.
+    pub crop_scale: f32,
+    /// The mean layout of the keypoints, which gives the crop for the keypoints found.
+    pub layout: FaceLayout,
     /// How far the crop moves towards the one that fits the latest keypoints, 0 (never) to 1 (at once).
     pub crop_speed: f32,
     /// Filter of a followed face's keypoints; `None` leaves them as detected.
@@ -54,9 +54,9 @@ impl TrackOptions {
             tiles: usize::MAX,
             min_confidence: LIVE_CONFIDENCE,
             guess: true,
-            several: true,
-            closeness: CLOSE,
-            layout: Layout::new(manifest),
+            average: true,
+            crop_scale: CLOSE_UP,
+            layout: FaceLayout::new(manifest),
             crop_speed: 1.0,
             smooth: None,
         }
@@ -64,7 +64,7 @@ impl TrackOptions {
 
     /// Single pictures that show a face and little else: one pass over a square one, whatever comes of it.
     pub fn once(manifest: &Manifest) -> Self {
-        Self { refine: false, tiles: 0, several: false, ..Self::picture(manifest) }
+        Self { refine: false, tiles: 0, average: false, ..Self::picture(manifest) }
     }
 
     /// A live picture: the face is followed, its keypoints are smoothed.
@@ -73,7 +73,7 @@ impl TrackOptions {
             follow: true,
             tiles: 20,
             guess: false,
-            several: false,
+            average: false,
             crop_speed: 0.5,
             smooth: Some(OneEuroOptions::default()),
             ..Self::picture(manifest)
@@ -87,27 +87,27 @@ pub const LIVE_CONFIDENCE: f32 = 0.65;
 const FIND: f32 = 1.0;
 /// The same for a followed one to be kept: lower, so that it is not given up and sought again at every wink.
 const LOSE: f32 = 0.8;
-/// The same for a look to be worth a closer one: a face much smaller than its square is not clear at once.
+/// The same for a crop to be worth refining: a face much smaller than its square is not clear at once.
 const HINT: f32 = 0.5;
-/// [`TrackOptions::closeness`] where nothing but the keypoints counts: of 0.65 to 1.2, where the shipped
-/// detector told the wild and aligned test pictures most exactly.
-const CLOSE: f32 = 0.86;
-/// Looks at one candidate until its square must have settled.
-const CLOSER: usize = 3;
+/// [`TrackOptions::crop_scale`] where nothing but the keypoints counts: of 0.65 to 1.2, where the shipped
+/// detector was most exact on the wild and aligned test pictures.
+const CLOSE_UP: f32 = 0.86;
+/// Refinement crops of one candidate until its square must have settled.
+const REFINEMENTS: usize = 3;
 /// Runs until all is set up: with CUDA and TensorRT the second one still is slower than others.
 const WARM_UP: usize = 3;
-/// Best tiles of a frame that are looked at closer.
+/// Best tiles of a frame that are refined.
 const CANDIDATES: usize = 2;
-/// How far a face's square may lie from the crop it was seen in, [`Found::drift`]. After a second look 99 % of faces
+/// How far a face's square may lie from the crop it was seen in, [`Found::drift`]. After a second crop 99 % of faces
 /// were below, and nine tenths of what is none were not.
 const SETTLED: f32 = 0.1;
 
 /// The outcome for one picture.
 #[derive(Clone, Debug)]
 pub struct Tracked {
-    /// The face, `None` if there is none to be sure of.
-    pub face: Option<Face>,
-    /// The square that the detector looked at for this result.
+    /// The face, `None` if none is confident enough.
+    pub face: Option<DetectedFace>,
+    /// The crop that this result comes from.
     pub crop: Crop,
     /// Time spent on making network inputs.
     pub preprocess: Duration,
@@ -115,7 +115,26 @@ pub struct Tracked {
     pub network: Duration,
 }
 
-/// Finds a face and, if asked, follows it.
+/// Finds a face in frame after frame and follows it.
+///
+/// A followed face takes one run of the network a frame: the crop comes from the keypoints of the frame before. One that is
+/// lost is sought in the whole picture and in some tiles of it a frame.
+///
+/// ```
+/// # fn main() -> lkg_runtime::Result<()> {
+/// use std::time::Duration;
+///
+/// use lkg_runtime::{Bundle, EngineOptions, FaceTracker, TrackOptions};
+///
+/// let bundle = Bundle::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces64-edge"))?;
+/// let options = TrackOptions::live(bundle.manifest());
+/// let mut tracker = FaceTracker::open(&bundle, &EngineOptions::default(), options)?;
+/// let frame = image::RgbImage::new(320, 240);
+/// let tracked = tracker.track(&frame, Duration::from_millis(40))?;
+/// assert!(tracked.face.is_none(), "a black frame has no face");
+/// # Ok(())
+/// # }
+/// ```
 pub struct FaceTracker {
     detector: Detector,
     options: TrackOptions,
@@ -125,13 +144,13 @@ pub struct FaceTracker {
     following: Option<(Crop, (u32, u32))>,
     tiles: Tiles,
     smoother: Option<KeypointSmoother>,
-    /// The keypoints of every look at the present picture, one face after the other.
+    /// The keypoints of every crop of the present picture, one face after the other.
     seen: Vec<DetectedKeypoint>,
     /// A face that nobody needs any more.
-    spare: Option<Face>,
+    spare: Option<DetectedFace>,
 }
 
-/// What a look at a crop showed.
+/// What the detector found in a crop.
 #[derive(Clone, Copy)]
 struct Found {
     /// Where its keypoints begin in [`FaceTracker::seen`].
@@ -144,7 +163,7 @@ struct Found {
 }
 
 impl Found {
-    /// How far the crop that frames the face is from the one looked at: distance of the centres over the side, and
+    /// How far the crop that frames the face is from the one detected in: distance of the centres over the side, and
     /// the logarithm of the ratio of the sides.
     fn drift(&self) -> f32 {
         let (a, b) = (&self.crop, &self.wanted);
@@ -152,7 +171,7 @@ impl Found {
         moved.hypot((a.side / b.side).ln())
     }
 
-    /// The surer of two.
+    /// The more confident of two.
     fn or(self, other: Self) -> Self {
         if other.confidence > self.confidence { other } else { self }
     }
@@ -166,7 +185,16 @@ struct Clock {
 }
 
 impl FaceTracker {
+    /// A tracker with the detector of `bundle`, run as `engine` says.
+    ///
+    /// # Errors
+    /// Those of loading the detector, as of [`FaceDetector::new`](crate::FaceDetector::new).
+    pub fn open(bundle: &Bundle, engine: &EngineOptions, options: TrackOptions) -> Result<Self> {
+        Ok(Self::new(Detector::load(bundle, engine)?, options))
+    }
+
     /// A tracker that has seen nothing.
+    #[doc(hidden)]
     pub fn new(detector: Detector, options: TrackOptions) -> Self {
         let size = detector.size();
         Self {
@@ -183,6 +211,7 @@ impl FaceTracker {
     }
 
     /// The detector in use.
+    #[doc(hidden)]
     pub fn detector(&self) -> &Detector {
         &self.detector
     }
@@ -199,13 +228,13 @@ impl FaceTracker {
         }
     }
 
-    /// Runs the network on nothing, so that the first picture does not wait for what a first run sets up.
+    /// Runs the network on an empty picture, so that the first picture does not wait for what a first run sets up.
     ///
     /// # Errors
-    /// Those of [`Detector::detect`].
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn warm_up(&mut self) -> Result<()> {
         for _ in 0..WARM_UP {
-            self.detector.look(self.input.view())?;
+            self.detector.detect_view(self.input.view())?;
         }
         Ok(())
     }
@@ -232,7 +261,7 @@ impl FaceTracker {
     /// to smoothing).
     ///
     /// # Errors
-    /// Those of [`Detector::detect`].
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn track(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         let mut clock = Clock::default();
         let size = picture.dimensions();
@@ -241,8 +270,8 @@ impl FaceTracker {
         if let Some((crop, of)) = self.following
             && of == size
         {
-            let found = self.look(picture, crop, &mut clock)?;
-            // Of what is left behind where a face was the detector is unsure, and its square wanders.
+            let found = self.detect_crop(picture, crop, &mut clock)?;
+            // Of what is left behind where a face was the detector is not confident, and its square wanders.
             let is_there = self.reaches(&found, FIND) || found.drift() < SETTLED;
             kept = (is_there && self.reaches(&found, LOSE)).then_some(found);
         }
@@ -255,7 +284,7 @@ impl FaceTracker {
             }
         };
         let found =
-            if is_face && self.options.several { self.several(picture, found, &mut clock)? } else { found };
+            if is_face && self.options.average { self.averaged(picture, found, &mut clock)? } else { found };
         let Found { crop, wanted, .. } = found;
         let mut face = (is_face || self.options.guess).then(|| self.face(&found));
         if is_face && self.options.follow {
@@ -275,13 +304,13 @@ impl FaceTracker {
         found.confidence >= share * self.options.min_confidence
     }
 
-    /// Looks at the whole picture, then at tiles of it and closer if so asked. Says whether there is a face in what
-    /// was found, the best there was.
+    /// Detects in the whole picture, then in tiles of it and in refinement crops if so asked. Gives the best that was
+    /// found, and whether it is a face.
     fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
-        let mut best = self.look(picture, Crop::inside(size.0, size.1), clock)?;
+        let mut best = self.detect_crop(picture, Crop::inside(size.0, size.1), clock)?;
         if size.0 != size.1 {
-            best = best.or(self.look(picture, Crop::around(size.0, size.1), clock)?);
+            best = best.or(self.detect_crop(picture, Crop::around(size.0, size.1), clock)?);
         }
         if !self.options.refine {
             let is_face = self.reaches(&best, FIND);
@@ -295,8 +324,8 @@ impl FaceTracker {
         let mut candidates: [Option<Found>; CANDIDATES] = [const { None }; CANDIDATES];
         for _ in 0..self.options.tiles.min(self.tiles.count(size)) {
             let Some(tile) = self.tiles.next(size) else { break };
-            let mut found = Some(self.look(picture, tile, clock)?);
-            // The surest come first; what is left over in the end is dropped.
+            let mut found = Some(self.detect_crop(picture, tile, clock)?);
+            // The most confident come first; what is left over in the end is dropped.
             for place in &mut candidates {
                 let confidence = |f: &Option<Found>| f.as_ref().map_or(-1.0, |f| f.confidence);
                 if confidence(&found) > confidence(place) {
@@ -311,18 +340,18 @@ impl FaceTracker {
             }
             best = best.or(settled);
         }
-        // Closer looks that do not settle wander off: a picture of a face that is mostly hidden is best told as a whole.
+        // Refinement crops that do not settle wander off: for a face that is mostly hidden the whole picture is the best crop.
         Ok((if self.options.guess { whole } else { best }, false))
     }
 
-    /// Looks closer at `found` until its square stays where it is. Says whether it does and there is a face in it.
+    /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
     fn settle(&mut self, picture: &RgbImage, mut found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
-        for _ in 0..CLOSER {
+        for _ in 0..REFINEMENTS {
             if !self.reaches(&found, HINT) {
                 break;
             }
             let wanted = found.wanted;
-            found = self.look(picture, wanted, clock)?;
+            found = self.detect_crop(picture, wanted, clock)?;
             if self.reaches(&found, FIND) && found.drift() < SETTLED {
                 return Ok((found, true));
             }
@@ -331,13 +360,13 @@ impl FaceTracker {
     }
 
     /// Runs the detector on one crop.
-    fn look(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
+    fn detect_crop(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
         let start = Instant::now();
         if let Some(input) = self.input.as_slice_mut() {
             self.preprocessor.sample(picture, &crop, input);
         }
         let made = Instant::now();
-        let detection = self.detector.look(self.input.view())?;
+        let detection = self.detector.detect_view(self.input.view())?;
         clock.preprocess += made - start;
         clock.network += made.elapsed();
         let at = self.seen.len();
@@ -351,9 +380,9 @@ impl FaceTracker {
         Ok(Found { at, confidence: mean_confidence(keypoints), crop, wanted })
     }
 
-    /// The face of a look at the present picture.
-    fn face(&mut self, found: &Found) -> Face {
-        let mut face = self.spare.take().unwrap_or_else(|| Face { keypoints: Vec::new() });
+    /// The face of a crop of the present picture.
+    fn face(&mut self, found: &Found) -> DetectedFace {
+        let mut face = self.spare.take().unwrap_or_else(|| DetectedFace { keypoints: Vec::new() });
         let keypoints = self.seen[found.at..].iter().take(self.detector.keypoints());
         face.keypoints.clear();
         face.keypoints.extend(keypoints.copied());
@@ -367,15 +396,15 @@ impl FaceTracker {
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
         let least = self.detector.size() as f32 / 4.0;
         let most = 2.0 * picture.width().max(picture.height()) as f32;
-        let side = (frame.side * self.options.closeness).clamp(least, most.max(least));
+        let side = (frame.side * self.options.crop_scale).clamp(least, most.max(least));
         Crop { side, angle: 0.0, ..frame }
     }
 }
 
-mod every;
-mod several;
+mod all_faces;
+mod averaging;
 
-pub use every::Sighting;
+pub use all_faces::LocatedFace;
 
 #[cfg(test)]
 mod tests;

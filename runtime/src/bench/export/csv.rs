@@ -3,11 +3,11 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::super::executor::{Series, ms};
-use super::super::report::Report;
+use super::super::report::BenchReport;
 use super::super::stats::Summary;
-use crate::error::{Error, Result};
+use crate::bench::error::{Error, Result};
 
-/// Name of the stage that stands for a whole run.
+/// Name of the step that stands for a whole run.
 pub const TOTAL: &str = "total";
 
 const HEAD: &str = "measurement,stage,round,item,at_s,ms";
@@ -21,22 +21,22 @@ fn field(text: &str) -> String {
     }
 }
 
-/// A line for every measurement and stage.
-pub fn summaries(report: &Report) -> String {
+/// A line for every measurement and step.
+pub fn summaries(report: &BenchReport) -> String {
     let mut text = "measurement,scope,stage,batch,provider,threads,precision,n,min_ms,mean_ms,sd_ms,p50_ms,p90_ms,\
                     p95_ms,p99_ms,p999_ms,max_ms,images_per_second,round_cv,cpu_share,joules_per_image,valid\n"
         .to_owned();
     for m in &report.measurements {
-        let stages = m.stages.iter().map(|s| (s.stage.as_str(), &s.times));
-        for (stage, t) in std::iter::once((TOTAL, &m.total)).chain(stages) {
+        let steps = m.steps.iter().map(|s| (s.step.as_str(), &s.times));
+        for (step, t) in std::iter::once((TOTAL, &m.total)).chain(steps) {
             let Summary { n, min, mean, sd, p50, p90, p95, p99, p999, max, .. } = t;
-            let whole = stage == TOTAL;
+            let whole = step == TOTAL;
             let or_empty =
                 |v: Option<f64>| v.filter(|_| whole).map_or_else(String::new, |v| format!("{v:.6}"));
             let fields = [
                 field(&m.name),
                 m.scope.name().to_owned(),
-                field(stage),
+                field(step),
                 m.batch.to_string(),
                 field(&m.setting.provider),
                 m.setting.threads.to_string(),
@@ -64,11 +64,11 @@ pub fn times(series: &[Series]) -> String {
     for series in series {
         let name = field(&series.name);
         for sample in &series.samples {
-            let stages = series.stages.iter().zip(&sample.lap.stages);
-            for (stage, time) in std::iter::once((&TOTAL, &sample.lap.total)).chain(stages) {
+            let steps = series.steps.iter().zip(&sample.lap.steps);
+            for (step, time) in std::iter::once((&TOTAL, &sample.lap.total)).chain(steps) {
                 let (round, item, at) = (sample.round, sample.lap.item, sample.at);
                 // Writing to a string cannot fail.
-                writeln!(text, "{name},{},{round},{item},{at:.6},{:.6}", field(stage), ms(*time)).ok();
+                writeln!(text, "{name},{},{round},{item},{at:.6},{:.6}", field(step), ms(*time)).ok();
             }
         }
     }
@@ -89,19 +89,18 @@ pub struct Time {
 /// Reads what [`times`] wrote: for each measurement its whole runs.
 ///
 /// # Errors
-/// [`Error::Usage`] if the file cannot be read or is something else.
+/// The file cannot be read or is something else.
 pub fn read_times(path: &Path) -> Result<BTreeMap<String, Vec<Time>>> {
-    let refused = |reason: &str| Error::Usage(format!("{}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|e| refused(&e.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(Error::read(path))?;
     let mut lines = text.lines();
     if lines.next() != Some(HEAD) {
-        return Err(refused("not a file of single times from runtime bench"));
+        return Err(Error::NotTimes(path.to_owned()));
     }
     let mut times: BTreeMap<String, Vec<Time>> = BTreeMap::new();
     for (i, line) in lines.enumerate() {
         let fields = split(line);
         let parsed = match fields.as_slice() {
-            [_, stage, ..] if stage != TOTAL => continue,
+            [_, step, ..] if step != TOTAL => continue,
             [name, _, round, item, _, ms] => {
                 let time = || {
                     Some(Time { round: round.parse().ok()?, item: item.parse().ok()?, ms: ms.parse().ok()? })
@@ -110,7 +109,7 @@ pub fn read_times(path: &Path) -> Result<BTreeMap<String, Vec<Time>>> {
             }
             _ => None,
         };
-        let (name, time) = parsed.ok_or_else(|| refused(&format!("line {}: cannot be read", i + 2)))?;
+        let (name, time) = parsed.ok_or_else(|| Error::TimesLine { path: path.to_owned(), line: i + 2 })?;
         times.entry(name.clone()).or_default().push(time);
     }
     Ok(times)
@@ -143,7 +142,7 @@ fn split(line: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::report::tests::{report, series};
+    use super::super::super::testing::{report, series};
     use super::*;
 
     #[test]
@@ -170,7 +169,7 @@ mod tests {
         let series = series(&[("a, b", &[1000, 2000])]);
         let text = summaries(&report(&series));
         let lines: Vec<Vec<String>> = text.lines().map(split).collect();
-        assert_eq!(lines.len(), 4, "head, total, two stages");
+        assert_eq!(lines.len(), 4, "head, total, two steps");
         assert!(lines.iter().all(|l| l.len() == lines[0].len()));
         assert_eq!(lines[1][..3], ["a, b", "end to end", "total"]);
         assert_eq!(lines[1].last().unwrap(), "true");

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use super::executor::Series;
 use super::plot;
-use super::report::Report;
+use super::report::BenchReport;
+use crate::bench;
 use crate::error::{Error, Result};
 use crate::media::output::PendingFile;
 
 pub use self::csv::{Time, read_times};
-pub use self::text::{headline, tables};
+pub use self::text::headline;
 
 /// Turns a report into the content of a file.
 pub trait Exporter {
@@ -20,14 +21,14 @@ pub trait Exporter {
     ///
     /// # Errors
     /// The report cannot be put that way.
-    fn export(&self, report: &Report, series: &[Series]) -> Result<Vec<u8>>;
+    fn export(&self, report: &BenchReport, series: &[Series]) -> Result<Vec<u8>>;
 }
 
-/// JSON as [`Report`] is.
+/// JSON as [`BenchReport`] is.
 pub struct Json;
 
 impl Exporter for Json {
-    fn export(&self, report: &Report, _series: &[Series]) -> Result<Vec<u8>> {
+    fn export(&self, report: &BenchReport, _series: &[Series]) -> Result<Vec<u8>> {
         let failed =
             |e: serde_json::Error| Error::Engine { what: "the report".to_owned(), reason: e.to_string() };
         let mut text = serde_json::to_vec_pretty(report).map_err(failed)?;
@@ -36,11 +37,11 @@ impl Exporter for Json {
     }
 }
 
-/// A line for every measurement and stage.
+/// A line for every measurement and step.
 pub struct Csv;
 
 impl Exporter for Csv {
-    fn export(&self, report: &Report, _series: &[Series]) -> Result<Vec<u8>> {
+    fn export(&self, report: &BenchReport, _series: &[Series]) -> Result<Vec<u8>> {
         Ok(csv::summaries(report).into_bytes())
     }
 }
@@ -49,7 +50,7 @@ impl Exporter for Csv {
 pub struct Times;
 
 impl Exporter for Times {
-    fn export(&self, _report: &Report, series: &[Series]) -> Result<Vec<u8>> {
+    fn export(&self, _report: &BenchReport, series: &[Series]) -> Result<Vec<u8>> {
         Ok(csv::times(series).into_bytes())
     }
 }
@@ -58,7 +59,7 @@ impl Exporter for Times {
 pub struct Markdown;
 
 impl Exporter for Markdown {
-    fn export(&self, report: &Report, _series: &[Series]) -> Result<Vec<u8>> {
+    fn export(&self, report: &BenchReport, _series: &[Series]) -> Result<Vec<u8>> {
         Ok(text::markdown(report).into_bytes())
     }
 }
@@ -67,12 +68,12 @@ impl Exporter for Markdown {
 pub struct Text;
 
 impl Exporter for Text {
-    fn export(&self, report: &Report, _series: &[Series]) -> Result<Vec<u8>> {
+    fn export(&self, report: &BenchReport, _series: &[Series]) -> Result<Vec<u8>> {
         Ok(text::screen(report).into_bytes())
     }
 }
 
-/// Distribution and stage bars.
+/// Distribution and step bars.
 pub enum Plot {
     /// A page with drawings in it, nothing fetched.
     Html,
@@ -81,7 +82,7 @@ pub enum Plot {
 }
 
 impl Exporter for Plot {
-    fn export(&self, report: &Report, series: &[Series]) -> Result<Vec<u8>> {
+    fn export(&self, report: &BenchReport, series: &[Series]) -> Result<Vec<u8>> {
         match self {
             Self::Html => Ok(plot::html(report, series).into_bytes()),
             Self::Png => plot::png(report, series),
@@ -102,7 +103,7 @@ impl Outputs {
     /// It is there already (unless `force`), its folder is not, or another output has its name.
     pub fn add(&mut self, path: &Path, exporter: impl Exporter + 'static, force: bool) -> Result<()> {
         if self.files.iter().any(|(file, _)| file.target() == path) {
-            return Err(Error::Usage(format!("{}: named for two outputs", path.display())));
+            return Err(bench::Error::NamedTwice(path.to_owned()).into());
         }
         self.files.push((PendingFile::create(path, force)?, Box::new(exporter)));
         Ok(())
@@ -112,7 +113,7 @@ impl Outputs {
     ///
     /// # Errors
     /// One cannot be written.
-    pub fn write(self, report: &Report, series: &[Series]) -> Result<Vec<PathBuf>> {
+    pub fn write(self, report: &BenchReport, series: &[Series]) -> Result<Vec<PathBuf>> {
         self.files
             .into_iter()
             .map(|(mut file, exporter)| {
@@ -125,7 +126,7 @@ impl Outputs {
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::tests::{report, series};
+    use super::super::testing::{report, series};
     use super::*;
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         let written = outputs.write(&report, &series).unwrap();
         assert_eq!(written.len(), 5);
         let text = |name: &str| std::fs::read_to_string(path(name)).unwrap();
-        assert_eq!(Report::read(&path("a.json")).unwrap().measurements, report.measurements);
+        assert_eq!(BenchReport::read(&path("a.json")).unwrap().measurements, report.measurements);
         assert!(text("a.md").contains("| a | end to end |"), "{}", text("a.md"));
         assert!(text("a.html").starts_with("<!doctype html>"));
         assert!(image::open(path("a.png")).unwrap().width() > 300);

@@ -1,9 +1,9 @@
-use super::super::report::{Cold, Live, Measurement, Report};
+use super::super::report::{BenchReport, Cold, Live, Measurement};
 use super::super::stats::Summary;
 use super::super::table::{Table, megabytes, millis};
 
 /// What was measured on what, on a few lines.
-pub fn headline(report: &Report) -> Vec<String> {
+pub fn headline(report: &BenchReport) -> Vec<String> {
     let (host, engine) = (&report.host, &report.runtime);
     let mut lines = vec![format!(
         "{} {} ({}), {}, {}",
@@ -47,8 +47,8 @@ pub fn headline(report: &Report) -> Vec<String> {
 }
 
 /// The tables of a report, those without rows left out.
-pub fn tables(report: &Report) -> Vec<Table> {
-    let mut tables = vec![warm(report), stages(report), overheads(report)];
+pub fn tables(report: &BenchReport) -> Vec<Table> {
+    let mut tables = vec![warm(report), steps(report), overheads(report)];
     tables.extend(report.cold.as_ref().map(cold));
     tables.extend(report.live.as_ref().map(live));
     tables.push(memory(report));
@@ -60,7 +60,7 @@ fn percentiles(t: &Summary) -> [String; 8] {
     [t.p50, t.p90, t.p95, t.p99, t.p999, t.min, t.max, t.sd].map(millis)
 }
 
-fn warm(report: &Report) -> Table {
+fn warm(report: &BenchReport) -> Table {
     let title = "Warm, ms for one run (p90 is the headline)";
     let heads = [
         "what", "scope", "provider", "batch", "threads", "n", "p50", "p90", "p95", "p99", "p99.9", "min",
@@ -96,12 +96,12 @@ fn rate(images: f64) -> String {
     if images >= 100.0 { format!("{images:.0}") } else { format!("{images:.1}") }
 }
 
-fn stages(report: &Report) -> Table {
-    let heads = ["stage", "of", "n", "p50", "p90", "p95", "p99", "p99.9", "min", "max", "sd"];
-    let mut table = Table::new("Stages of what is measured end to end, ms", 2, &heads);
+fn steps(report: &BenchReport) -> Table {
+    let heads = ["step", "of", "n", "p50", "p90", "p95", "p99", "p99.9", "min", "max", "sd"];
+    let mut table = Table::new("Steps of what is measured end to end, ms", 2, &heads);
     for m in &report.measurements {
-        for s in &m.stages {
-            let mut row = vec![s.stage.clone(), m.name.clone(), s.times.n.to_string()];
+        for s in &m.steps {
+            let mut row = vec![s.step.clone(), m.name.clone(), s.times.n.to_string()];
             row.extend(percentiles(&s.times));
             table.rows.push(row);
         }
@@ -109,7 +109,7 @@ fn stages(report: &Report) -> Table {
     table
 }
 
-fn overheads(report: &Report) -> Table {
+fn overheads(report: &BenchReport) -> Table {
     let heads = ["what", "over", "ratio", "95 % from", "to", "rounds"];
     let mut table = Table::new("Over ONNX Runtime's bare run, same rounds", 2, &heads);
     for o in &report.overheads {
@@ -141,16 +141,16 @@ fn live(live: &Live) -> Table {
         "Live at {} frames/s, {}: {} captured, {} processed ({:.1} a second), {} dropped, ms",
         live.source_fps, live.screen, frames.captured, frames.processed, live.fps, frames.dropped
     );
-    let mut table = Table::new(title, 1, &["stage", "n", "p50", "p90", "p99", "max"]);
-    for row in live.stages.iter().chain([&live.capture_to_display]) {
-        let mut cells = vec![row.stage.clone(), row.n.to_string()];
+    let mut table = Table::new(title, 1, &["step", "n", "p50", "p90", "p99", "max"]);
+    for row in live.steps.iter().chain([&live.capture_to_display]) {
+        let mut cells = vec![row.step.clone(), row.n.to_string()];
         cells.extend([row.p50, row.p90, row.p99, row.max].map(millis));
         table.rows.push(cells);
     }
     table
 }
 
-fn memory(report: &Report) -> Table {
+fn memory(report: &BenchReport) -> Table {
     let mut table = Table::new("Memory resident, MB", 1, &["process", "start", "loaded", "end", "peak"]);
     let m = report.memory;
     let row = [m.rss_start, m.rss_loaded, m.rss_end, m.rss_peak].map(megabytes);
@@ -167,7 +167,7 @@ fn memory(report: &Report) -> Table {
 }
 
 /// The verdict and the warnings, a line each.
-fn closing(report: &Report) -> Vec<String> {
+fn closing(report: &BenchReport) -> Vec<String> {
     let mut lines: Vec<String> = report.warnings.iter().map(|w| format!("warning: {w}")).collect();
     if report.verdict.valid {
         lines.push("verdict: VALID".to_owned());
@@ -179,7 +179,7 @@ fn closing(report: &Report) -> Vec<String> {
 }
 
 /// Everything for a screen.
-pub fn screen(report: &Report) -> String {
+pub fn screen(report: &BenchReport) -> String {
     let mut text = headline(report).join("\n") + "\n\n";
     for table in tables(report) {
         text += &table.to_text();
@@ -189,7 +189,7 @@ pub fn screen(report: &Report) -> String {
 }
 
 /// Everything for a document.
-pub fn markdown(report: &Report) -> String {
+pub fn markdown(report: &BenchReport) -> String {
     let mut text = headline(report).iter().map(|l| format!("- {l}\n")).collect::<String>() + "\n";
     for table in tables(report) {
         text += &table.to_markdown();
@@ -200,7 +200,7 @@ pub fn markdown(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::report::tests::{report, series};
+    use super::super::super::testing::{report, series};
     use super::super::super::verdict::judge;
     use super::*;
 

@@ -1,5 +1,5 @@
 use super::super::executor::Series;
-use super::super::report::{Measurement, Report};
+use super::super::report::{BenchReport, Measurement};
 use super::super::table::millis;
 use super::scene::{Colour, Scene};
 
@@ -10,16 +10,16 @@ const FAINT: Colour = [225, 228, 232];
 const GREY: Colour = [120, 126, 134];
 /// Network times, and times from end to end.
 const KINDS: [Colour; 2] = [[38, 110, 190], [200, 96, 32]];
-/// Stages, in their order.
-const STAGES: [Colour; 6] =
+/// Steps, in their order.
+const STEPS: [Colour; 6] =
     [[120, 126, 134], [86, 156, 80], [226, 168, 40], [38, 110, 190], [150, 90, 180], [200, 96, 32]];
 /// Height of a measurement's distribution.
 const ROW: f32 = 74.0;
 /// Bars of a distribution.
 const BINS: usize = 120;
 
-/// Lays a report out: a distribution for every measurement, then the stages of those that have some.
-pub fn draw(report: &Report, series: &[Series]) -> Scene {
+/// Lays a report out: a distribution for every measurement, then the steps of those that have some.
+pub fn draw(report: &BenchReport, series: &[Series]) -> Scene {
     let mut scene = Scene { width: WIDTH, height: 0, shapes: Vec::new() };
     let verdict = if report.verdict.valid { "VALID" } else { "INVALID: do not quote" };
     let title = format!("runtime bench  {}  {verdict}", report.time_utc);
@@ -55,8 +55,8 @@ pub fn draw(report: &Report, series: &[Series]) -> Scene {
         }
         top = axis(&mut scene, top, range) + 18.0;
     }
-    for measurement in report.measurements.iter().filter(|m| !m.stages.is_empty()) {
-        top = stages(&mut scene, top, measurement) + 12.0;
+    for measurement in report.measurements.iter().filter(|m| !m.steps.is_empty()) {
+        top = steps(&mut scene, top, measurement) + 12.0;
     }
     scene.height = top as u32 + 12;
     scene
@@ -125,28 +125,28 @@ fn axis(scene: &mut Scene, top: f32, range: (f64, f64)) -> f32 {
     top + 12.0
 }
 
-/// A bar of the stages' medians that follow one another, then a line for each.
-fn stages(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
-    scene.text([MARGIN, top], 1, INK, format!("Stages of \"{}\", medians, ms", m.name));
-    let parts: Vec<_> = m.stages.iter().filter(|s| !is_sum(&s.stage)).collect();
+/// A bar of the steps' medians that follow one another, then a line for each.
+fn steps(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
+    scene.text([MARGIN, top], 1, INK, format!("Steps of \"{}\", medians, ms", m.name));
+    let parts: Vec<_> = m.steps.iter().filter(|s| !is_sum(&s.step)).collect();
     let sum: f64 = parts.iter().map(|s| s.times.p50).sum();
     if sum <= 0.0 {
         return top + 16.0;
     }
     let inner = WIDTH as f32 - 2.0 * MARGIN;
     let mut left = MARGIN;
-    for (i, stage) in parts.iter().enumerate() {
-        let width = (stage.times.p50 / sum) as f32 * inner;
-        scene.bar([left, top + 16.0, width, 26.0], STAGES[i % STAGES.len()]);
+    for (i, step) in parts.iter().enumerate() {
+        let width = (step.times.p50 / sum) as f32 * inner;
+        scene.bar([left, top + 16.0, width, 26.0], STEPS[i % STEPS.len()]);
         left += width;
     }
     let mut y = top + 50.0;
-    for (i, stage) in parts.iter().enumerate() {
-        scene.bar([MARGIN, y, 8.0, 8.0], STAGES[i % STAGES.len()]);
-        let t = &stage.times;
+    for (i, step) in parts.iter().enumerate() {
+        scene.bar([MARGIN, y, 8.0, 8.0], STEPS[i % STEPS.len()]);
+        let t = &step.times;
         let text = format!(
             "{:<20} p50 {:>7}  p90 {:>7}  p99 {:>7}  {:>5.1} %",
-            stage.stage,
+            step.step,
             millis(t.p50),
             millis(t.p90),
             millis(t.p99),
@@ -155,32 +155,28 @@ fn stages(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
         scene.text([MARGIN + 14.0, y], 1, INK, text);
         y += 13.0;
     }
-    for stage in m.stages.iter().filter(|s| is_sum(&s.stage)) {
-        let text = format!(
-            "{:<20} p50 {:>7}  p90 {:>7}",
-            stage.stage,
-            millis(stage.times.p50),
-            millis(stage.times.p90)
-        );
+    for step in m.steps.iter().filter(|s| is_sum(&s.step)) {
+        let text =
+            format!("{:<20} p50 {:>7}  p90 {:>7}", step.step, millis(step.times.p50), millis(step.times.p90));
         scene.text([MARGIN + 14.0, y], 1, GREY, text);
         y += 13.0;
     }
     y
 }
 
-/// Whether a stage is made of others.
-fn is_sum(stage: &str) -> bool {
-    stage == super::super::workload::FRAME_TO_KEYPOINTS
+/// Whether a step is made of others.
+fn is_sum(step: &str) -> bool {
+    step == super::super::workload::FRAME_TO_KEYPOINTS
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::report::tests::{report, series};
+    use super::super::super::testing::{report, series};
     use super::super::scene::Shape;
     use super::*;
 
     #[test]
-    fn every_time_is_in_a_bar_and_every_stage_has_a_share() {
+    fn every_time_is_in_a_bar_and_every_step_has_a_share() {
         let series = series(&[("fast", &[100, 110, 400]), ("slow", &[20_000])]);
         let scene = draw(&report(&series), &series);
         let texts: Vec<&str> = scene
@@ -189,7 +185,7 @@ mod tests {
             .filter_map(|s| if let Shape::Text(_, _, _, text) = s { Some(text.as_str()) } else { None })
             .collect();
         assert!(texts.iter().any(|t| t.starts_with("fast: p50 0.110")), "{texts:?}");
-        assert_eq!(texts.iter().filter(|t| t.contains("50.0 %")).count(), 4, "two stages each");
+        assert_eq!(texts.iter().filter(|t| t.contains("50.0 %")).count(), 4, "two steps each");
         let inside = |s: &Shape| match s {
             Shape::Bar([x, y, w, h], _) => {
                 *x >= 0.0 && *y >= 0.0 && x + w <= WIDTH as f32 && y + h <= scene.height as f32

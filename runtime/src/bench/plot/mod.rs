@@ -1,4 +1,4 @@
-//! Drawings of a report: how the times of each measurement are spread, and what the stages take. One layout, put on a
+//! Drawings of a report: how the times of each measurement are spread, and what the steps take. One layout, put on a
 //! page as SVG or into a picture.
 
 mod layout;
@@ -6,11 +6,11 @@ mod scene;
 
 use super::executor::Series;
 use super::export::headline;
-use super::report::Report;
+use super::report::BenchReport;
 use crate::error::{Error, Result};
 
 /// A page with the drawings in it. It fetches nothing.
-pub fn html(report: &Report, series: &[Series]) -> String {
+pub fn html(report: &BenchReport, series: &[Series]) -> String {
     let scene = layout::draw(report, series);
     let lines: String = headline(report).iter().map(|l| format!("<li>{}</li>\n", scene::escape(l))).collect();
     let verdict = if report.verdict.valid { "VALID" } else { "INVALID" };
@@ -35,7 +35,7 @@ pub fn html(report: &Report, series: &[Series]) -> String {
 ///
 /// # Errors
 /// [`Error::Engine`] if the picture cannot be encoded.
-pub fn png(report: &Report, series: &[Series]) -> Result<Vec<u8>> {
+pub fn png(report: &BenchReport, series: &[Series]) -> Result<Vec<u8>> {
     let picture = layout::draw(report, series).to_picture();
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture

@@ -5,12 +5,14 @@ use std::rc::Rc;
 use super::*;
 use crate::frame::DetectedKeypoint;
 use crate::live::Overlay;
-use crate::live::outputs::{Failed, Screen};
-use crate::live::supply::tests::{Act, scripts};
+use crate::live::control::Command;
+use crate::live::outputs::Failed;
+use crate::live::testing::{Act, scripts};
 use crate::media;
 use crate::media::sink::Written;
 use crate::vision::crop::Crop;
-use crate::vision::overlay::tests::manifest;
+use crate::vision::testing::manifest;
+use crate::vision::track::Tracked;
 
 /// Finds a face with one keypoint in the middle of every picture, and takes a while.
 struct Middle(Duration);
@@ -21,7 +23,7 @@ impl Finder for Middle {
         let (width, height) = picture.dimensions();
         let middle = DetectedKeypoint { x: width as f32 / 2.0, y: height as f32 / 2.0, confidence: 1.0 };
         Ok(Tracked {
-            face: Some(Face { keypoints: vec![middle] }),
+            face: Some(DetectedFace { keypoints: vec![middle] }),
             crop: Crop::inside(width, height),
             preprocess: Duration::from_micros(100),
             network: self.0,
@@ -29,20 +31,28 @@ impl Finder for Middle {
     }
 }
 
-/// What a fake screen saw, and what its user presses after which picture.
+/// What a fake window showed, and what its user presses after which picture.
 #[derive(Default)]
 struct Seen {
     pictures: Vec<RgbImage>,
-    presses: VecDeque<(usize, Wish)>,
+    presses: VecDeque<(usize, Command)>,
     refreshed: usize,
     /// The picture at which the display goes away.
     gone_at: Option<usize>,
 }
 
-struct FakeScreen(Rc<RefCell<Seen>>);
+struct FakeWindow(Rc<RefCell<Seen>>);
 
-impl Screen for FakeScreen {
-    fn show(&mut self, picture: &RgbImage) -> media::Result<()> {
+impl Viewer for FakeWindow {
+    fn name(&self) -> String {
+        "window".to_owned()
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.hold(shown.picture)
+    }
+
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
         let mut seen = self.0.borrow_mut();
         if seen.gone_at == Some(seen.pictures.len()) {
             return Err(media::Error::NoWindow("the display is gone".to_owned()));
@@ -56,13 +66,13 @@ impl Screen for FakeScreen {
         Ok(())
     }
 
-    fn wishes(&mut self) -> Vec<Wish> {
+    fn commands(&mut self) -> Vec<Command> {
         let mut seen = self.0.borrow_mut();
         let shown = seen.pictures.len();
         match seen.presses.front().copied() {
-            Some((after, wish)) if shown >= after => {
+            Some((after, command)) if shown >= after => {
                 seen.presses.pop_front();
-                vec![wish]
+                vec![command]
             }
             _ => Vec::new(),
         }
@@ -115,7 +125,7 @@ fn disk_full() -> media::Error {
 }
 
 struct Outcome {
-    report: Result<Report>,
+    report: Result<RunReport>,
     kept: Rc<RefCell<Kept>>,
     seen: Rc<RefCell<Seen>>,
     notices: Vec<String>,
@@ -124,7 +134,7 @@ struct Outcome {
 struct Set {
     live: bool,
     acts: Vec<Vec<Act>>,
-    presses: Vec<(usize, Wish)>,
+    presses: Vec<(usize, Command)>,
     window: bool,
     max_frames: Option<u64>,
     stop_after: Option<u32>,
@@ -158,18 +168,19 @@ fn play(set: Set) -> Outcome {
         set.stop_after.is_some_and(|n| looks.get() > n)
     };
     let mut notices = Vec::new();
-    let screen: ScreenOpener = Box::new(move |_| Ok(Box::new(FakeScreen(shared))));
+    let window: WindowOpener = Box::new(move |_| Ok(Box::new(FakeWindow(shared))));
     let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(FakeSink(Rc::clone(&kept)))];
     if set.full_at.is_some() {
         let full = Kept { full_at: set.full_at, ..Kept::default() };
         sinks.insert(0, Box::new(FakeSink(Rc::new(RefCell::new(full)))));
     }
     let report = LiveLoop {
-        supply: Supply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
+        supply: FrameSupply::open(scripts(set.live, set.acts), false, Some(set.give_up)).unwrap(),
         finder: &mut Middle(Duration::from_millis(2)),
         painter: &mut Overlay::new(&manifest(1)),
         sinks,
-        screen: set.window.then_some(screen),
+        viewers: vec![],
+        window: set.window.then_some(window),
         options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
         stop: &stop,
         notice: &mut |text| notices.push(text.to_owned()),
@@ -179,16 +190,16 @@ fn play(set: Set) -> Outcome {
 }
 
 #[test]
-fn every_frame_of_a_file_goes_through_every_stage() {
+fn every_frame_of_a_file_goes_through_every_step() {
     let outcome = play(Set { acts: vec![frames(5)], ..Set::default() });
     let report = outcome.report.unwrap();
     assert_eq!((report.ended, report.frames, report.faces, report.dropped), (Ended::EndOfSource, 5, 5, 0));
     assert_eq!(outcome.kept.borrow().indices, [0, 1, 2, 3, 4]);
     assert!(outcome.kept.borrow().finished);
-    let rows: Vec<_> = report.stages.iter().map(|r| (r.stage, r.n)).collect();
-    let stages = ["decode", "preprocess", "network", "overlay", "write", "capture to display"];
-    assert_eq!(rows, stages.map(|s| (s, 5)));
-    assert!(report.stages[2].p50_ms >= 1.9 && report.stages[5].p50_ms >= report.stages[2].p50_ms);
+    let rows: Vec<_> = report.steps.iter().map(|r| (r.step, r.n)).collect();
+    let steps = ["decode", "preprocess", "network", "overlay", "write", "capture to display"];
+    assert_eq!(rows, steps.map(|s| (s, 5)));
+    assert!(report.steps[2].p50_ms >= 1.9 && report.steps[5].p50_ms >= report.steps[2].p50_ms);
 }
 
 #[test]
@@ -201,7 +212,7 @@ fn a_run_ends_when_asked_to() {
     assert_eq!(outcome.report.unwrap().ended, Ended::Interrupted);
     assert!(outcome.kept.borrow().finished, "files are completed on Ctrl-C");
 
-    let presses = vec![(2, Wish::Quit)];
+    let presses = vec![(2, Command::Quit)];
     let outcome = play(Set { acts: vec![frames(9)], presses, window: true, ..Set::default() });
     let report = outcome.report.unwrap();
     assert_eq!((report.ended, report.frames), (Ended::Quit, 2));
@@ -209,7 +220,7 @@ fn a_run_ends_when_asked_to() {
 
 #[test]
 fn keys_mirror_and_pause() {
-    let presses = vec![(1, Wish::Mirror), (1, Wish::Help), (2, Wish::Pause), (3, Wish::Pause)];
+    let presses = vec![(1, Command::Mirror), (1, Command::Help), (2, Command::Pause), (3, Command::Pause)];
     let outcome = play(Set { acts: vec![frames(4)], presses, window: true, ..Set::default() });
     assert_eq!(outcome.report.unwrap().frames, 4);
     let seen = outcome.seen.borrow();
@@ -224,7 +235,7 @@ fn a_file_in_a_window_keeps_its_own_speed() {
     let acts = vec![vec![Act::Frame(0), Act::Frame(15), Act::Frame(30), Act::End]];
     let outcome = play(Set { acts, window: true, ..Set::default() });
     assert!(start.elapsed() >= Duration::from_millis(1195), "frames are 600 ms apart");
-    let total = outcome.report.unwrap().stages.last().unwrap().p50_ms;
+    let total = outcome.report.unwrap().steps.last().unwrap().p50_ms;
     assert!(total < 550.0, "waiting for a frame to be due is no latency: {total} ms");
 }
 
@@ -252,14 +263,15 @@ fn a_camera_that_comes_back_goes_on() {
 }
 
 #[test]
-fn a_screen_that_does_not_open_is_an_error_and_finishes_no_file() {
+fn a_window_that_does_not_open_is_an_error_and_finishes_no_file() {
     let kept = Rc::new(RefCell::new(Kept::default()));
     let result = LiveLoop {
-        supply: Supply::open(scripts(false, vec![frames(3)]), false, None).unwrap(),
+        supply: FrameSupply::open(scripts(false, vec![frames(3)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
         painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
-        screen: Some(Box::new(|_| Err(media::Error::NoWindow("no screen".to_owned())))),
+        viewers: vec![],
+        window: Some(Box::new(|_| Err(media::Error::NoWindow("no screen".to_owned())))),
         options: LoopOptions::default(),
         stop: &|| false,
         notice: &mut |_| {},
@@ -296,7 +308,7 @@ fn a_display_that_goes_away_is_no_quit() {
 
 #[test]
 fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
-    let presses = vec![(2, Wish::Close)];
+    let presses = vec![(2, Command::Close)];
     let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
     let report = outcome.report.unwrap();
     assert_eq!((report.ended, report.frames), (Ended::EndOfSource, 5));
@@ -304,14 +316,15 @@ fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
     assert!(outcome.notices.len() == 1 && outcome.notices[0].ends_with("the rest goes on"));
     assert_eq!((outcome.seen.borrow().pictures.len(), outcome.kept.borrow().indices.len()), (2, 5));
 
-    let seen = Rc::new(RefCell::new(Seen { presses: vec![(2, Wish::Close)].into(), ..Seen::default() }));
+    let seen = Rc::new(RefCell::new(Seen { presses: vec![(2, Command::Close)].into(), ..Seen::default() }));
     let shared = Rc::clone(&seen);
     let report = LiveLoop {
-        supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
+        supply: FrameSupply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
         painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![],
-        screen: Some(Box::new(move |_| Ok(Box::new(FakeScreen(shared))))),
+        viewers: vec![],
+        window: Some(Box::new(move |_| Ok(Box::new(FakeWindow(shared))))),
         options: LoopOptions::default(),
         stop: &|| false,
         notice: &mut |_| {},
@@ -322,27 +335,28 @@ fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
 }
 
 #[test]
-fn keys_show_heat_maps_and_the_square_and_hide_them_again() {
-    let keys = [Wish::HeatMaps, Wish::HeatMaps, Wish::Square, Wish::Square];
-    let presses = keys.into_iter().enumerate().map(|(i, wish)| (i + 1, wish)).collect();
+fn keys_show_heat_maps_and_the_crop_and_hide_them_again() {
+    let keys = [Command::HeatMaps, Command::HeatMaps, Command::Crop, Command::Crop];
+    let presses = keys.into_iter().enumerate().map(|(i, command)| (i + 1, command)).collect();
     let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
     assert_eq!(outcome.report.unwrap().frames, 5);
     let seen = outcome.seen.borrow();
     // Below the numbers, which change all the time.
     let lower = |i: usize| seen.pictures[i].as_raw().split_at(seen.pictures[i].len() / 2).1;
     assert!(lower(0) != lower(1) && lower(0) == lower(2), "heat maps");
-    assert!(lower(0) != lower(3) && lower(0) == lower(4), "square");
+    assert!(lower(0) != lower(3) && lower(0) == lower(4), "crop");
 }
 
 /// A run with a single output of which the second write fails.
-fn alone(kept: Kept) -> (Report, Rc<RefCell<Kept>>) {
+fn alone(kept: Kept) -> (RunReport, Rc<RefCell<Kept>>) {
     let kept = Rc::new(RefCell::new(kept));
     let report = LiveLoop {
-        supply: Supply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
+        supply: FrameSupply::open(scripts(false, vec![frames(5)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
         painter: &mut Overlay::new(&manifest(1)),
         sinks: vec![Box::new(FakeSink(Rc::clone(&kept)))],
-        screen: None,
+        viewers: vec![],
+        window: None,
         options: LoopOptions::default(),
         stop: &|| false,
         notice: &mut |_| {},
@@ -360,39 +374,40 @@ fn a_run_with_no_output_left_ends() {
     assert_eq!((report.ended, report.frames, report.failed.len()), (Ended::EndOfSource, 5, 1));
 }
 
-/// Shows a picture of its own, and its answer to a wish from then on.
+/// Shows a picture of its own, and its answer to a command from then on.
 #[derive(Default)]
 struct Brush {
-    wished: u32,
+    commanded: u32,
 }
 
 impl Painter for Brush {
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         assert!(scene.tracked.face.is_some());
-        *canvas = RgbImage::new(10 + self.wished, 10);
+        *canvas = RgbImage::new(10 + self.commanded, 10);
         Ok(Some(Duration::from_millis(3)))
     }
 
-    fn obey(&mut self, wish: Wish) -> Option<&'static str> {
-        (wish == Wish::Calibrate).then(|| {
-            self.wished += 1;
+    fn handle(&mut self, command: Command) -> Option<&'static str> {
+        (command == Command::Calibrate).then(|| {
+            self.commanded += 1;
             "calibrated"
         })
     }
 }
 
 #[test]
-fn a_painter_draws_what_is_shown_and_hears_the_wishes_that_are_its_own() {
-    let presses = vec![(1, Wish::Calibrate), (1, Wish::Mirror)].into();
+fn a_painter_draws_what_is_shown_and_gets_the_commands_that_are_its_own() {
+    let presses = vec![(1, Command::Calibrate), (1, Command::Mirror)].into();
     let seen = Rc::new(RefCell::new(Seen { presses, ..Seen::default() }));
     let shared = Rc::clone(&seen);
     let mut notices = Vec::new();
     let report = LiveLoop {
-        supply: Supply::open(scripts(false, vec![frames(2)]), false, None).unwrap(),
+        supply: FrameSupply::open(scripts(false, vec![frames(2)]), false, None).unwrap(),
         finder: &mut Middle(Duration::ZERO),
         painter: &mut Brush::default(),
         sinks: vec![],
-        screen: Some(Box::new(move |_| Ok(Box::new(FakeScreen(shared))))),
+        viewers: vec![],
+        window: Some(Box::new(move |_| Ok(Box::new(FakeWindow(shared))))),
         options: LoopOptions::default(),
         stop: &|| false,
         notice: &mut |text| notices.push(text.to_owned()),
@@ -401,6 +416,6 @@ fn a_painter_draws_what_is_shown_and_hears_the_wishes_that_are_its_own() {
     .unwrap();
     let widths: Vec<u32> = seen.borrow().pictures.iter().map(RgbImage::width).collect();
     assert_eq!((widths, notices), (vec![10, 11], vec!["calibrated".to_owned()]));
-    let generate = report.stages.iter().find(|r| r.stage == "generate").unwrap();
+    let generate = report.steps.iter().find(|r| r.step == "generate").unwrap();
     assert!(generate.n == 2 && (generate.p50_ms - 3.0).abs() < 0.1);
 }

@@ -16,9 +16,9 @@ mod tests {
 
     use super::*;
     use crate::media::error::Error;
-    use crate::media::jpeg::tests::{gradient, largest_difference};
     use crate::media::mark::Origin;
     use crate::media::source::{Next, Source};
+    use crate::media::testing::{gradient, largest_difference};
 
     fn collect(reader: &mut AviReader) -> Vec<crate::frame::Frame> {
         let mut frames = Vec::new();

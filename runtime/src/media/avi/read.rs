@@ -8,9 +8,9 @@ use image::RgbImage;
 use super::MJPG;
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
+use crate::media::frame_pool::FramePool;
 use crate::media::jpeg;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
-use crate::media::spares::Spares;
 
 /// Largest compressed frame that is read, in bytes.
 const MAX_FRAME_BYTES: u64 = 64 << 20;
@@ -26,7 +26,7 @@ pub struct AviReader {
     position: usize,
     /// The frame as it lies in the file.
     compressed: Vec<u8>,
-    spares: Spares,
+    pool: FramePool,
 }
 
 /// What the walk over the chunks found.
@@ -85,7 +85,7 @@ impl AviReader {
             size: found.size,
             position: 0,
             compressed: Vec::new(),
-            spares: Spares::default(),
+            pool: FramePool::default(),
         }))
     }
 }
@@ -111,7 +111,7 @@ impl Source for AviReader {
         self.file.seek(SeekFrom::Start(offset)).map_err(Error::io(&self.path))?;
         self.file.read_exact(&mut self.compressed).map_err(Error::io(&self.path))?;
         let index = self.position as u64;
-        let mut picture = self.spares.take(self.size.0, self.size.1);
+        let mut picture = self.pool.take(self.size.0, self.size.1);
         jpeg::decode_into(&self.compressed, &mut picture)
             .map_err(|e| Error::damaged(&self.path, format!("frame {index}: {e}")))?;
         self.position += 1;
@@ -120,7 +120,7 @@ impl Source for AviReader {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 

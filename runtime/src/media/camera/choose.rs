@@ -1,3 +1,4 @@
+#[cfg(feature = "camera")]
 use nokhwa::utils::FrameFormat;
 
 /// A pixel format that can be decoded.
@@ -27,6 +28,7 @@ impl PixelFormat {
         }
     }
 
+    #[cfg(feature = "camera")]
     pub(super) fn nokhwa(self) -> FrameFormat {
         match self {
             Self::Mjpg => FrameFormat::MJPEG,
@@ -88,7 +90,7 @@ pub(super) fn candidates(
         let off = u64::from(mode.width.abs_diff(width)) + u64::from(mode.height.abs_diff(height));
         // Raw 640x480 at 30 frames/s fits USB 2; larger pictures only arrive at full rate as JPEG.
         let rank = PixelFormat::ALL.iter().position(|f| *f == mode.format);
-        // A rate above the wish costs nothing but work; one below it is what people notice.
+        // A rate above the one asked for costs nothing but work; one below it is what people notice.
         let slower = fps.saturating_sub(mode.fps);
         let faster = mode.fps.saturating_sub(fps);
         // Unasked, a size is only a preference: a smooth picture of another size is better than a slow one.

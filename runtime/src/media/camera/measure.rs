@@ -11,8 +11,8 @@ use crate::media::source::{Next, Source};
 /// How long opening a camera may take before it counts as silent.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Longest wait between two looks at whether to go on.
-const LOOK: Duration = Duration::from_millis(100);
+/// Longest wait between two checks whether to go on.
+const POLL: Duration = Duration::from_millis(100);
 
 /// What a camera delivered.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -54,7 +54,7 @@ fn delivered(
     let mut first = None;
     let mut last = None;
     while Instant::now() < end && go_on() {
-        match source.next(LOOK)? {
+        match source.next(POLL)? {
             Next::Frame(captured) => {
                 let now = (captured.frame.index, captured.taken);
                 if first.is_none() {

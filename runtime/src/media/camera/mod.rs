@@ -5,15 +5,23 @@
 //! reader's side, and every wait has an end.
 
 mod choose;
+#[cfg(feature = "camera")]
 mod decode;
+#[cfg(feature = "camera")]
 mod holder;
+#[cfg(feature = "camera")]
 mod list;
+#[cfg(feature = "camera")]
 mod measure;
+#[cfg(feature = "camera")]
 mod stream;
 
 pub use choose::{Mode, PixelFormat};
+#[cfg(feature = "camera")]
 pub use list::{CameraInfo, list};
+#[cfg(feature = "camera")]
 pub use measure::{Delivered, measure};
+#[cfg(feature = "camera")]
 pub use stream::{CameraOptions, CameraSource, usable};
 
 /// How a camera is named.
@@ -44,6 +52,7 @@ impl Selector {
         node.to_str()?.strip_prefix("/dev/video")?.parse().ok().map(Self::Index)
     }
 
+    #[cfg(feature = "camera")]
     fn matches(&self, camera: &CameraInfo) -> bool {
         match self {
             Self::Index(index) => *index == camera.index,

@@ -16,9 +16,9 @@ use super::list::{CameraInfo, is_text, list};
 use super::{Selector, decode, holder};
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
+use crate::media::frame_pool::FramePool;
 use crate::media::slot::{Slot, Taken};
 use crate::media::source::{Captured, Next, Source};
-use crate::media::spares::Spares;
 
 /// Pictures in a row that may fail to decode: the first ones of many webcams are torn.
 const MOST_TORN: u32 = 30;
@@ -55,7 +55,7 @@ pub struct CameraSource {
     stop: Arc<AtomicBool>,
     first: Option<Instant>,
     torn: u32,
-    spares: Spares,
+    pool: FramePool,
 }
 
 impl CameraSource {
@@ -130,14 +130,14 @@ impl CameraSource {
                 return Err(Error::CameraStalled { camera: info.name, seconds });
             }
         };
-        Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0, spares: Spares::default() })
+        Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0, pool: FramePool::default() })
     }
 }
 
-/// Looks at a camera without starting it.
+/// Checks a camera without starting it.
 ///
 /// # Errors
-/// Why it cannot be used, where that can be told beforehand: it may not be opened, or offers nothing that can be read.
+/// Why it cannot be used, where that is known beforehand: it may not be opened, or offers nothing that can be read.
 pub fn usable(info: &CameraInfo) -> Result<()> {
     // A node that may not be opened has no modes either; say why.
     Device::with_path(&info.path).map_err(|e| open_error(info, &e))?;
@@ -166,6 +166,10 @@ impl Source for CameraSource {
         format!("{} ({}, {})", self.info.name, self.info.path.display(), self.mode)
     }
 
+    fn camera(&self) -> Option<u32> {
+        Some(self.info.index)
+    }
+
     fn is_live(&self) -> bool {
         true
     }
@@ -181,7 +185,7 @@ impl Source for CameraSource {
         };
         let start = Instant::now();
         let size = (self.mode.width, self.mode.height);
-        let mut picture = self.spares.take(size.0, size.1);
+        let mut picture = self.pool.take(size.0, size.1);
         match decode::to_rgb(self.mode.format, size, shot.buffer.buffer(), &mut picture) {
             Ok(()) => {
                 self.torn = 0;
@@ -199,7 +203,7 @@ impl Source for CameraSource {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 

@@ -13,12 +13,14 @@ use image::RgbImage;
 use self::command::Wanted;
 use self::process::Process;
 use super::error::{Error, Result};
+use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
-use super::spares::Spares;
 use crate::frame::Frame;
 
+pub(super) use self::command::csi_sensor;
+pub use self::command::{CommandLine, RtspAddress};
 pub use self::process::kill_all;
 
 /// How long a child whose output ended may take to end itself.
@@ -41,42 +43,46 @@ pub(super) struct ChildSource {
     start: Option<Instant>,
     /// Whether the child may end: a camera does not.
     ends: bool,
-    spares: Spares,
-}
-
-/// Whether a source's name means a child process.
-pub(super) fn names_a_child(name: &str) -> bool {
-    ["exec:", "csi://", "rtsp://", "rtsps://"].iter().any(|prefix| name.starts_with(prefix))
+    pool: FramePool,
 }
 
 impl ChildSource {
-    /// Starts the command that `name` stands for and waits for its first bytes.
+    /// Starts a command and waits for its first bytes. It may end, and then its frames do.
     ///
     /// # Errors
-    /// The name makes no command, the program is missing, or it sends no frames.
-    pub fn open(name: &str, options: &SourceOptions) -> Result<Self> {
-        let wanted = Wanted { size: options.size, fps: options.fps };
-        let mut secret = None;
-        let (words, shown, ends) = if let Some(line) = name.strip_prefix("exec:") {
-            (command::words(line)?, name.to_owned(), true)
-        } else if let Some(number) = name.strip_prefix("csi://") {
-            (command::csi(number, wanted)?, name.to_owned(), false)
-        } else {
-            secret = command::secret(name).map(str::to_owned);
-            (command::rtsp(name, command::is_installed)?, command::without_secret(name), false)
-        };
-        let hint = RawHint { size: options.size, fps: options.fps };
-        Self::start(&words, shown, secret, hint, options.patience, ends)
+    /// The program is missing, or sends no frames.
+    pub fn exec(line: &CommandLine, options: &SourceOptions) -> Result<Self> {
+        Self::start(line.words(), format!("exec:{line}"), None, options, true)
+    }
+
+    /// Opens sensor `number` (0 to 15) of a Jetson's CSI connectors.
+    ///
+    /// # Errors
+    /// The size cannot be had, GStreamer is missing, or no frames come.
+    pub fn csi(sensor: u8, options: &SourceOptions) -> Result<Self> {
+        let words = command::csi(sensor, Wanted { size: options.size, fps: options.fps })?;
+        Self::start(&words, format!("csi://{sensor}"), None, options, false)
+    }
+
+    /// Opens a network camera.
+    ///
+    /// # Errors
+    /// Neither ffmpeg nor GStreamer is there, or no frames come.
+    pub fn rtsp(address: &RtspAddress, options: &SourceOptions) -> Result<Self> {
+        let words = command::rtsp(address, command::is_installed);
+        let secret = address.secret().map(str::to_owned);
+        Self::start(&words, address.without_secret(), secret, options, false)
     }
 
     fn start(
         words: &[String],
         name: String,
         secret: Option<String>,
-        hint: RawHint,
-        patience: Duration,
+        options: &SourceOptions,
         ends: bool,
     ) -> Result<Self> {
+        let hint = RawHint { size: options.size, fps: options.fps };
+        let patience = options.patience;
         let (mut process, stdout) = Process::start(words, secret)?;
         let (head, opened) = sync_channel(1);
         let slot = Slot::default();
@@ -87,7 +93,7 @@ impl ChildSource {
         });
         let error = |name: &str, reason| Error::Stream { name: name.to_owned(), reason };
         match opened.recv_timeout(patience) {
-            Ok(Ok((format, spares))) => Ok(Self { name, format, slot, process, start: None, ends, spares }),
+            Ok(Ok((format, pool))) => Ok(Self { name, format, slot, process, start: None, ends, pool }),
             Ok(Err(reason)) => Err(match process.wait(ENDING) {
                 // A program that failed knows better why.
                 Some(status) if !status.success() => error(&name, process.reason(Some(status))),
@@ -132,15 +138,15 @@ impl Drop for ChildSource {
 fn read(
     stdout: ChildStdout,
     hint: RawHint,
-    head: &SyncSender<std::result::Result<(RawFormat, Spares), String>>,
+    head: &SyncSender<std::result::Result<(RawFormat, FramePool), String>>,
     slot: &Slot<std::result::Result<Arrived, String>>,
 ) {
     let mut frames = match RawFrames::open(BufReader::with_capacity(1 << 20, stdout), hint) {
         Ok(frames) => frames,
         Err(e) => return head.send(Err(e)).unwrap_or_default(),
     };
-    let spares = frames.spares();
-    head.send(Ok((frames.format(), spares.clone()))).ok();
+    let pool = frames.pool();
+    head.send(Ok((frames.format(), pool.clone()))).ok();
     for index in 0.. {
         let arrived = match frames.next() {
             Ok(Some(frame)) => Ok(Arrived { frame, index }),
@@ -149,7 +155,7 @@ fn read(
         };
         let failed = arrived.is_err();
         if let Some(Ok(unseen)) = slot.put(arrived) {
-            spares.give(unseen.frame.picture);
+            pool.give(unseen.frame.picture);
         }
         if failed || slot.is_closed() {
             return;
@@ -179,7 +185,7 @@ impl Source for ChildSource {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 

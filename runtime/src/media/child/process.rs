@@ -34,7 +34,7 @@ pub(super) struct Process {
     child: Child,
     group: Option<Pid>,
     said: Arc<Mutex<String>>,
-    /// What the child was told and nobody else should read.
+    /// A secret of the child that nobody else should read.
     secret: Option<String>,
 }
 

@@ -4,7 +4,7 @@ const SOON: Duration = Duration::from_secs(5);
 
 fn open(line: &str) -> Result<ChildSource> {
     let options = SourceOptions { size: Some((2, 1)), patience: SOON, ..SourceOptions::default() };
-    ChildSource::open(&format!("exec:{line}"), &options)
+    ChildSource::exec(&line.parse()?, &options)
 }
 
 fn shell(script: &str) -> String {
@@ -104,7 +104,8 @@ fn a_silent_child_is_given_up() {
     let options = SourceOptions { patience: Duration::from_millis(200), ..SourceOptions::default() };
     let start = Instant::now();
     assert!(
-        ChildSource::open("exec:sleep 60", &options).is_err_and(|e| e.to_string().contains("no picture"))
+        ChildSource::exec(&"sleep 60".parse().unwrap(), &options)
+            .is_err_and(|e| e.to_string().contains("no picture"))
     );
     assert!(start.elapsed() < SOON);
 }
@@ -128,7 +129,7 @@ fn the_pipeline_of_a_csi_camera_is_one_that_gstreamer_takes() {
     }
     let wanted = Wanted { size: Some((328, 242)), fps: Some(29.97) };
     // Eight divides the width; 242 is even.
-    let words = command::csi("0", wanted).unwrap();
+    let words = command::csi(0, wanted).unwrap();
     let missing = std::process::Command::new(&words[0]).args(&words[1..]).output().unwrap();
     let said = String::from_utf8_lossy(&missing.stderr);
     assert!(said.contains("no element \"nvarguscamerasrc\"") && !said.contains("syntax"), "{said}");
@@ -145,7 +146,7 @@ fn the_pipeline_of_a_csi_camera_is_one_that_gstreamer_takes() {
     let line: Vec<String> = words.iter().flat_map(stand_in).collect();
     let line = shlex::try_join(line.iter().map(String::as_str)).unwrap();
     let options = SourceOptions { patience: SOON, ..SourceOptions::default() };
-    let mut source = ChildSource::open(&format!("exec:{line}"), &options).unwrap();
+    let mut source = ChildSource::exec(&line.parse().unwrap(), &options).unwrap();
     assert!(source.describe().contains("y4m, 328x242, 29.97 fps"), "{}", source.describe());
     let start = Instant::now();
     let mut seen = 0;

@@ -19,8 +19,8 @@ use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 
 use crate::frame::Frame;
 use crate::media::error::{Error, Result};
+use crate::media::frame_pool::FramePool;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
-use crate::media::spares::Spares;
 
 pub(super) use self::write::Mp4Sink;
 
@@ -56,7 +56,7 @@ pub struct Mp4Source {
     /// The sample as it lies in the file, and with start codes.
     sample: Vec<u8>,
     stream: Vec<u8>,
-    spares: Spares,
+    pool: FramePool,
     given: u64,
     unreadable: u64,
     size: (u16, u16),
@@ -108,7 +108,7 @@ impl Mp4Source {
             flushed: false,
             sample: Vec::new(),
             stream: Vec::new(),
-            spares: Spares::default(),
+            pool: FramePool::default(),
             given: 0,
             unreadable: 0,
             size: (avc1.width, avc1.height),
@@ -139,7 +139,7 @@ impl Mp4Source {
             let Some(time) = self.read_sample()? else {
                 let pictures = self.decoder.flush_remaining();
                 let pictures = pictures.map_err(|e| Error::damaged(&self.path, e))?;
-                let shown = pictures.iter().filter_map(|yuv| to_rgb(yuv, self.turns, &self.spares));
+                let shown = pictures.iter().filter_map(|yuv| to_rgb(yuv, self.turns, &self.pool));
                 self.remaining = shown.collect();
                 self.flushed = true;
                 break;
@@ -148,7 +148,7 @@ impl Mp4Source {
                 Ok(decoded) => {
                     self.due.push(Reverse(time));
                     if let Some(picture) =
-                        decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns, &self.spares))
+                        decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns, &self.pool))
                     {
                         return Ok(Some(picture));
                     }
@@ -189,7 +189,7 @@ impl Source for Mp4Source {
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.spares.give(picture);
+        self.pool.give(picture);
     }
 }
 
@@ -236,24 +236,24 @@ fn quarter_turns(a: i32, b: i32, c: i32, d: i32) -> u8 {
     }
 }
 
-fn to_rgb(yuv: &DecodedYUV<'_>, turns: u8, spares: &Spares) -> Option<RgbImage> {
+fn to_rgb(yuv: &DecodedYUV<'_>, turns: u8, pool: &FramePool) -> Option<RgbImage> {
     let (w, h) = yuv.dimensions();
     if w == 0 || h == 0 || w > MAX_SIDE || h > MAX_SIDE {
         return None;
     }
     let (w, h) = (w as u32, h as u32);
-    let mut picture = spares.take(w, h);
+    let mut picture = pool.take(w, h);
     yuv.write_rgb8(&mut picture);
     if turns == 0 {
         return Some(picture);
     }
-    let mut turned = if turns == 2 { spares.take(w, h) } else { spares.take(h, w) };
+    let mut turned = if turns == 2 { pool.take(w, h) } else { pool.take(h, w) };
     let done = match turns {
         1 => imageops::rotate90_in(&picture, &mut turned),
         2 => imageops::rotate180_in(&picture, &mut turned),
         _ => imageops::rotate270_in(&picture, &mut turned),
     };
-    spares.give(picture);
+    pool.give(picture);
     done.ok().map(|()| turned)
 }
 

@@ -281,9 +281,9 @@ fn without_start_code(unit: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::jpeg::tests::{gradient, largest_difference};
     use crate::media::mp4::{Mp4Source, Opened};
     use crate::media::source::{Next, Source};
+    use crate::media::testing::{gradient, largest_difference};
 
     #[test]
     fn what_was_written_is_read_back_with_its_own_times() {

@@ -6,4 +6,4 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use page::{EditPages, Hands};
+pub use page::{EditPages, Export};

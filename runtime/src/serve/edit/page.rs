@@ -4,7 +4,7 @@ use image::{RgbImage, imageops};
 use serde_json::Value;
 
 use super::state::state;
-use crate::edit::{Operation, Workbench};
+use crate::edit::{Operation, Workspace};
 use crate::error::{Error, Result, one_line};
 use crate::media::jpeg;
 use crate::serve::sealed::sealed;
@@ -13,51 +13,51 @@ use crate::serve::{Access, Answer, Pages, Request, Response};
 /// The page: markup, style and script in one.
 const PAGE: &str = include_str!("page.html");
 
-/// What a page lets be done with the finished picture.
-pub trait Hands: Send + Sync {
+/// How the finished picture leaves the page.
+pub trait Export: Send + Sync {
     /// It as a PNG.
     ///
     /// # Errors
     /// A network failed.
-    fn picture(&self, bench: &mut Workbench) -> Result<Vec<u8>>;
+    fn picture(&self, workspace: &mut Workspace) -> Result<Vec<u8>>;
 
     /// Saves it on this machine and says where.
     ///
     /// # Errors
     /// A network failed, or it cannot be written.
-    fn save(&self, bench: &mut Workbench) -> Result<String>;
+    fn save(&self, workspace: &mut Workspace) -> Result<String>;
 }
 
-struct Desk {
-    bench: Workbench,
+struct Editing {
+    workspace: Workspace,
     /// Grows with everything that changes.
     revision: u64,
 }
 
 /// The routes of the editor's page. All who open it edit the same face.
 pub struct EditPages {
-    desk: Mutex<Desk>,
-    hands: Box<dyn Hands>,
-    /// Tells a page that the program was started anew.
+    editing: Mutex<Editing>,
+    export: Box<dyn Export>,
+    /// Another one whenever the program starts, so that a page sees that.
     run: String,
 }
 
 impl EditPages {
-    /// Pages for what lies on the bench.
-    pub fn new(bench: Workbench, hands: Box<dyn Hands>) -> Self {
+    /// Pages for the face of a workspace.
+    pub fn new(workspace: Workspace, export: Box<dyn Export>) -> Self {
         let run = Access::new_token().unwrap_or_default();
-        Self { desk: Mutex::new(Desk { bench, revision: 1 }), hands, run }
+        Self { editing: Mutex::new(Editing { workspace, revision: 1 }), export, run }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Desk> {
+    fn lock(&self) -> MutexGuard<'_, Editing> {
         // A session changes whole or not at all, so a panic elsewhere leaves it sound.
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+        self.editing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self, desk: &Desk, said: &str) -> Response {
-        let mut state = state(&desk.bench);
+    fn state(&self, editing: &Editing, said: &str) -> Response {
+        let mut state = state(&editing.workspace);
         state["run"] = self.run.clone().into();
-        state["revision"] = desk.revision.into();
+        state["revision"] = editing.revision.into();
         state["said"] = said.into();
         json(&state)
     }
@@ -68,14 +68,14 @@ impl EditPages {
             Ok(operation) => operation,
             Err(refused) => return refused,
         };
-        let mut desk = self.lock();
-        let label = operation.label(desk.bench.studio().manifest());
-        match desk.bench.apply(&operation) {
+        let mut editing = self.lock();
+        let label = operation.label(editing.workspace.model().manifest());
+        match editing.workspace.apply(&operation) {
             Ok(true) => {
-                desk.revision += 1;
-                self.state(&desk, &label)
+                editing.revision += 1;
+                self.state(&editing, &label)
             }
-            Ok(false) => self.state(&desk, &format!("{label}: nothing changed")),
+            Ok(false) => self.state(&editing, &format!("{label}: nothing changed")),
             Err(fault) => refusal(&fault.at("")),
         }
     }
@@ -86,56 +86,56 @@ impl EditPages {
             Ok(operation) => operation,
             Err(refused) => return refused,
         };
-        let mut desk = self.lock();
-        let (face, locked) = match desk.bench.preview(&operation) {
+        let mut editing = self.lock();
+        let (face, locked) = match editing.workspace.preview(&operation) {
             Ok(seen) => seen,
             Err(fault) => return refusal(&fault.at("")),
         };
-        let place = desk.bench.place();
-        picture(desk.bench.draw(&face, &locked), Some(place))
+        let place = editing.workspace.place();
+        picture(editing.workspace.draw(&face, &locked), Some(place))
     }
 
     /// The picture as it is where edits can change it, or (`base`) all of it as it was.
     fn view(&self, base: bool) -> Response {
-        let mut desk = self.lock();
-        let bench = &mut desk.bench;
-        let session = &bench.opened().session;
+        let mut editing = self.lock();
+        let workspace = &mut editing.workspace;
+        let session = &workspace.opened().session;
         let (face, locked) =
             (if base { session.original() } else { session.face() }.clone(), session.locked().to_vec());
-        let place = (!base).then(|| bench.place());
-        picture(bench.draw(&face, &locked), place)
+        let place = (!base).then(|| workspace.place());
+        picture(workspace.draw(&face, &locked), place)
     }
 
     fn donor(&self, request: &Request) -> Response {
-        let desk = self.lock();
+        let editing = self.lock();
         let i = request.parameter("i").and_then(|i| i.parse::<usize>().ok());
-        match i.and_then(|i| desk.bench.strip().get(i)) {
+        match i.and_then(|i| editing.workspace.strip().get(i)) {
             Some(donor) => picture(Ok(donor.tile.clone()), None),
             None => Response::text(404, "no such face on the strip"),
         }
     }
 
     fn other_faces(&self) -> Response {
-        let mut desk = self.lock();
-        match desk.bench.other_faces() {
+        let mut editing = self.lock();
+        match editing.workspace.other_faces() {
             Ok(()) => {
-                desk.revision += 1;
-                self.state(&desk, "other faces")
+                editing.revision += 1;
+                self.state(&editing, "other faces")
             }
             Err(e) => refusal(&e),
         }
     }
 
     fn save(&self) -> Response {
-        let mut desk = self.lock();
-        match self.hands.save(&mut desk.bench) {
-            Ok(said) => self.state(&desk, &said),
+        let mut editing = self.lock();
+        match self.export.save(&mut editing.workspace) {
+            Ok(said) => self.state(&editing, &said),
             Err(e) => refusal(&e),
         }
     }
 
     fn finished(&self) -> Response {
-        match self.hands.picture(&mut self.lock().bench) {
+        match self.export.picture(&mut self.lock().workspace) {
             Ok(png) => Response::content("image/png", png)
                 .with("Content-Disposition", "attachment; filename=\"edited.png\""),
             Err(e) => refusal(&e),
@@ -143,8 +143,8 @@ impl EditPages {
     }
 
     fn session(&self) -> Response {
-        let desk = self.lock();
-        match desk.bench.studio().to_file(desk.bench.opened()).to_json() {
+        let editing = self.lock();
+        match editing.workspace.model().to_file(editing.workspace.opened()).to_json() {
             Ok(text) => Response::content("application/json", text.into_bytes())
                 .with("Content-Disposition", "attachment; filename=\"face.json\""),
             Err(e) => refusal(&e),
@@ -181,7 +181,7 @@ fn json(value: &Value) -> Response {
     Response::content("application/json", value.to_string().into_bytes())
 }
 
-/// What the user can mend is 400.
+/// What the user can fix is 400.
 fn refusal(error: &Error) -> Response {
     let status = if error.exit_code() == 2 { 400 } else { 503 };
     Response::text(status, &one_line(&error.to_string()))

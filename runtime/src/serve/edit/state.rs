@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 
-use crate::edit::{Workbench, group, group_names};
+use crate::edit::{Workspace, group, group_names};
 
 /// Everything that the page shows beside pictures.
-pub(super) fn state(bench: &Workbench) -> Value {
-    let opened = bench.opened();
-    let manifest = bench.studio().manifest();
+pub(super) fn state(workspace: &Workspace) -> Value {
+    let opened = workspace.opened();
+    let manifest = workspace.model().manifest();
     let (face, original) = (opened.session.face(), opened.session.original());
     let part = |(i, keypoint): (usize, &lkg_bundle::manifest::Keypoint)| {
         let changed = face.keypoints[i] != original.keypoints[i]
@@ -28,22 +28,22 @@ pub(super) fn state(bench: &Workbench) -> Value {
         Some((name.to_owned(), json!(parts)))
     });
     let (history, done) = opened.session.history();
-    let (width, height) = bench.size();
-    let crop = bench.crop();
+    let (width, height) = workspace.size();
+    let crop = workspace.crop();
     json!({
         "source": opened.source,
         "photo": opened.photo.as_ref().map(|p| p.picture.dimensions()),
-        "origin": bench.origin().sentence(),
+        "origin": workspace.origin().sentence(),
         "bundle": manifest.name,
         "view": {
             "size": [width, height],
-            "patch": bench.place(),
+            "patch": workspace.place(),
             "face": [crop.cx, crop.cy, crop.side],
         },
         "parts": parts,
         "groups": groups.collect::<serde_json::Map<_, _>>(),
         "history": history.iter().map(|t| t.label.as_str()).collect::<Vec<_>>(),
         "done": done,
-        "donors": bench.strip().iter().map(|d| d.name.as_str()).collect::<Vec<_>>(),
+        "donors": workspace.strip().iter().map(|d| d.name.as_str()).collect::<Vec<_>>(),
     })
 }

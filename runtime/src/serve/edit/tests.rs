@@ -10,8 +10,8 @@ use image::RgbImage;
 use lkg_bundle::Bundle;
 use serde_json::{Value, json};
 
-use super::{EditPages, Hands};
-use crate::edit::{Paste, Studio, Workbench};
+use super::{EditPages, Export};
+use crate::edit::{Blend, FaceModel, Workspace};
 use crate::engine::{EngineOptions, Provider};
 use crate::error::{Error, Result};
 use crate::media::jpeg;
@@ -20,12 +20,12 @@ use crate::serve::{Access, Server};
 
 struct Test;
 
-impl Hands for Test {
-    fn picture(&self, bench: &mut Workbench) -> Result<Vec<u8>> {
-        Ok(mark::png(&bench.finished()?, Some(Origin::Edited)).unwrap())
+impl Export for Test {
+    fn picture(&self, workspace: &mut Workspace) -> Result<Vec<u8>> {
+        Ok(mark::png(&workspace.finished()?, Some(Origin::Edited)).unwrap())
     }
 
-    fn save(&self, _bench: &mut Workbench) -> Result<String> {
+    fn save(&self, _workspace: &mut Workspace) -> Result<String> {
         Err(Error::Usage("the disk is full".to_owned()))
     }
 }
@@ -37,12 +37,12 @@ impl Page {
         let bundle =
             Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
-        let mut studio = Studio::new(bundle, options);
-        let opened = studio.open("seed:1").unwrap();
+        let mut model = FaceModel::new(bundle, options);
+        let opened = model.open("seed:1").unwrap();
         let given = ["seed:7:3".to_owned()];
-        let bench = Workbench::new(studio, opened, Paste::Warp, &given, 32).unwrap();
+        let workspace = Workspace::new(model, opened, Blend::Warp, &given, 32).unwrap();
         let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
-        let pages = EditPages::new(bench, Box::new(Test));
+        let pages = EditPages::new(workspace, Box::new(Test));
         Self(Server::start(&access, vec![Arc::new(pages)]).unwrap())
     }
 

@@ -1,4 +1,4 @@
-//! Between the loop, which must never wait, and those who look on, each as fast as it can.
+//! Between the loop, which must never wait, and browsers, each of which watches as fast as it can.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use crate::media::control::Wish;
+use crate::live::Command;
 use crate::media::jpeg;
 
 /// A picture as it is sent, with what is known of it.
@@ -25,8 +25,8 @@ struct State {
     part: Option<Arc<Part>>,
     /// How many parts there were.
     version: u64,
-    viewers: usize,
-    wishes: Vec<Wish>,
+    browsers: usize,
+    commands: Vec<Command>,
     recordings: BTreeMap<String, PathBuf>,
     info: String,
     closed: bool,
@@ -60,7 +60,7 @@ impl Hub {
                     return;
                 }
                 match state.raw.take() {
-                    Some(raw) if state.viewers > 0 => break raw,
+                    Some(raw) if state.browsers > 0 => break raw,
                     raw => state.raw = raw,
                 }
                 state = self.wait(state, Duration::from_secs(1));
@@ -88,31 +88,31 @@ impl Hub {
             _ => picture.clone(),
         };
         state.raw = Some((held, facts));
-        if state.viewers > 0 {
+        if state.browsers > 0 {
             self.0.1.notify_all();
         }
     }
 
-    /// Somebody more who looks on, if there are fewer than `most`.
-    pub fn join(&self, most: usize) -> Option<Viewer> {
+    /// One browser more that watches, if there are fewer than `most`.
+    pub fn join(&self, most: usize) -> Option<Browser> {
         let mut state = self.lock();
-        if state.viewers >= most || state.closed {
+        if state.browsers >= most || state.closed {
             return None;
         }
-        state.viewers += 1;
-        // What was encoded for an earlier viewer may be long past; what waits is not.
+        state.browsers += 1;
+        // What was encoded for an earlier browser may be long past; what waits is not.
         let seen = if state.raw.is_some() { state.version } else { 0 };
         self.0.1.notify_all();
         drop(state);
-        Some(Viewer { hub: self.clone(), seen, last: None })
+        Some(Browser { hub: self.clone(), seen, last: None })
     }
 
-    pub fn wish(&self, wish: Wish) {
-        self.lock().wishes.push(wish);
+    pub fn command(&self, command: Command) {
+        self.lock().commands.push(command);
     }
 
-    pub fn take_wishes(&self) -> Vec<Wish> {
-        std::mem::take(&mut self.lock().wishes)
+    pub fn take_commands(&self) -> Vec<Command> {
+        std::mem::take(&mut self.lock().commands)
     }
 
     /// The file of a recording that may be fetched, by its name.
@@ -137,8 +137,8 @@ impl Hub {
         self.lock().info = info;
     }
 
-    pub fn viewers(&self) -> usize {
-        self.lock().viewers
+    pub fn browsers(&self) -> usize {
+        self.lock().browsers
     }
 
     pub fn close(&self) {
@@ -147,14 +147,14 @@ impl Hub {
     }
 }
 
-/// One who looks on: gets the newest part, never an older one.
-pub(super) struct Viewer {
+/// A browser that watches: gets the newest part, never an older one.
+pub(super) struct Browser {
     hub: Hub,
     seen: u64,
     last: Option<Arc<Part>>,
 }
 
-impl Viewer {
+impl Browser {
     /// The next part. Where none comes in time the last one is given again, so that a peer that went away is noticed;
     /// none at the end.
     pub fn next(&mut self, timeout: Duration) -> Option<Arc<Part>> {
@@ -179,8 +179,8 @@ impl Viewer {
     }
 }
 
-impl Drop for Viewer {
+impl Drop for Browser {
     fn drop(&mut self) {
-        self.hub.lock().viewers -= 1;
+        self.hub.lock().browsers -= 1;
     }
 }

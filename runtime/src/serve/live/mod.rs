@@ -2,9 +2,9 @@
 
 mod hub;
 mod page;
-mod sink;
+mod viewer;
 
 #[cfg(test)]
 mod tests;
 
-pub use sink::LiveSink;
+pub use viewer::LivePage;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hub::{Hub, Part};
-use crate::media::control::{Switch, Wish};
+use crate::live::{Command, Switch};
 use crate::serve::sealed::sealed;
 use crate::serve::server::busy;
 use crate::serve::{Answer, Pages, Request, Response};
@@ -33,13 +33,13 @@ impl LivePages {
         Self { hub, most }
     }
 
-    /// Pictures for as long as somebody looks, in the form that `<img>`, ffmpeg and VLC take. The head of each part says
+    /// Pictures for as long as somebody watches, in the form that `<img>`, ffmpeg and VLC take. The head of each part says
     /// what is known of it, for the page.
     fn stream(&self) -> Answer {
-        let Some(mut viewer) = self.hub.join(self.most) else { return busy().into() };
+        let Some(mut browser) = self.hub.join(self.most) else { return busy().into() };
         let kind = format!("multipart/x-mixed-replace; boundary={BOUNDARY}");
         let body = move |out: &mut dyn Write| -> io::Result<()> {
-            while let Some(part) = viewer.next(STILL) {
+            while let Some(part) = browser.next(STILL) {
                 write_part(out, &part)?;
             }
             write!(out, "--{BOUNDARY}--\r\n")?;
@@ -49,8 +49,8 @@ impl LivePages {
     }
 
     fn snapshot(&self) -> Response {
-        // One picture is no looking on: it counts for nothing beyond its connection.
-        let part = self.hub.join(usize::MAX).and_then(|mut viewer| viewer.next(PATIENCE));
+        // One picture is no watching: it counts for nothing beyond its connection.
+        let part = self.hub.join(usize::MAX).and_then(|mut browser| browser.next(PATIENCE));
         let Some(part) = part else { return Response::text(503, "there is no picture yet") };
         let mut png = Vec::new();
         match part.picture.write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png) {
@@ -60,14 +60,14 @@ impl LivePages {
         }
     }
 
-    /// `POST /wish?name=calibrate`.
-    fn wish(&self, request: &Request) -> Response {
-        match Wish::named(request.parameter("name").unwrap_or_default()) {
-            Some(wish) => {
-                self.hub.wish(wish);
+    /// `POST /command?name=calibrate`.
+    fn command(&self, request: &Request) -> Response {
+        match Command::named(request.parameter("name").unwrap_or_default()) {
+            Some(command) => {
+                self.hub.command(command);
                 Response::done()
             }
-            None => Response::text(400, "there is no such wish"),
+            None => Response::text(400, "there is no such command"),
         }
     }
 
@@ -82,7 +82,7 @@ impl LivePages {
         };
         match switch {
             Ok(switch) => {
-                self.hub.wish(Wish::Set(switch, on));
+                self.hub.command(Command::Set(switch, on));
                 Response::done()
             }
             Err(_) => Response::text(400, "there is no such switch"),
@@ -100,7 +100,8 @@ impl Pages for LivePages {
             ("GET", "/stream.mjpg") => self.stream(),
             ("GET", "/snapshot.png") => self.snapshot().into(),
             ("POST", "/switch") => self.turn(request).into(),
-            ("POST", "/wish") => self.wish(request).into(),
+            // Its first name was "/wish".
+            ("POST", "/command" | "/wish") => self.command(request).into(),
             ("GET", path) => {
                 // Only what was recorded in this run has a name here: no path leads elsewhere.
                 let name = path.strip_prefix("/recordings/")?;

@@ -7,30 +7,30 @@ use std::time::{Duration, Instant};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-use super::LiveSink;
-use crate::frame::{DetectedKeypoint, Face};
-use crate::media::control::{Standing, Switch, Switches, Wish};
+use super::LivePage;
+use crate::frame::{DetectedFace, DetectedKeypoint};
+use crate::live::{Command, Status, Switch, Switches, Viewer};
 use crate::media::jpeg;
-use crate::media::sink::{Shown, Sink};
+use crate::media::sink::Shown;
 use crate::serve::{Access, Error};
-use crate::vision::overlay::tests::manifest;
+use crate::vision::testing::manifest;
 
 const TOKEN: &str = "0123456789abcdef";
 
-fn start(token: Option<&str>, viewers: usize) -> LiveSink {
+fn start(token: Option<&str>, viewers: usize) -> LivePage {
     let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
-    LiveSink::start(&access, viewers, &manifest(2), Vec::new()).unwrap()
+    LivePage::start(&access, viewers, &manifest(2), Vec::new()).unwrap()
 }
 
-fn show(sink: &mut LiveSink, index: u64, (width, height): (u32, u32)) {
+fn show(page: &mut LivePage, index: u64, (width, height): (u32, u32)) {
     let picture = RgbImage::from_pixel(width, height, Rgb([(index % 200) as u8; 3]));
-    let face = Face { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
+    let face = DetectedFace { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
     let time = Duration::from_millis(40 * index);
-    sink.write(&Shown { picture: &picture, index, time, face: Some(&face), change: None }).unwrap();
+    page.show(&Shown { picture: &picture, index, time, face: Some(&face), change: None }).unwrap();
 }
 
-fn connect(sink: &LiveSink) -> TcpStream {
-    let stream = TcpStream::connect(sink.server().address()).unwrap();
+fn connect(page: &LivePage) -> TcpStream {
+    let stream = TcpStream::connect(page.server().address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
@@ -40,8 +40,8 @@ fn host(address: SocketAddr) -> String {
 }
 
 /// A whole answer: status, head, body.
-fn ask(sink: &LiveSink, line: &str, headers: &str) -> (u16, String, Vec<u8>) {
-    let mut stream = connect(sink);
+fn ask(page: &LivePage, line: &str, headers: &str) -> (u16, String, Vec<u8>) {
+    let mut stream = connect(page);
     stream.write_all(format!("{line} HTTP/1.1\r\n{headers}\r\n").as_bytes()).unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
@@ -51,17 +51,17 @@ fn ask(sink: &LiveSink, line: &str, headers: &str) -> (u16, String, Vec<u8>) {
     (status, head, answer[end..].to_vec())
 }
 
-fn get(sink: &LiveSink, target: &str) -> (u16, String, Vec<u8>) {
-    ask(sink, &format!("GET {target}"), &host(sink.server().address()))
+fn get(page: &LivePage, target: &str) -> (u16, String, Vec<u8>) {
+    ask(page, &format!("GET {target}"), &host(page.server().address()))
 }
 
 /// One who watches the stream.
 struct Watcher(BufReader<TcpStream>);
 
 impl Watcher {
-    fn new(sink: &LiveSink) -> Self {
-        let mut stream = connect(sink);
-        let head = format!("GET /stream.mjpg HTTP/1.1\r\n{}\r\n", host(sink.server().address()));
+    fn new(page: &LivePage) -> Self {
+        let mut stream = connect(page);
+        let head = format!("GET /stream.mjpg HTTP/1.1\r\n{}\r\n", host(page.server().address()));
         stream.write_all(head.as_bytes()).unwrap();
         let mut watcher = Self(BufReader::new(stream));
         assert!(watcher.head().contains("multipart/x-mixed-replace"));
@@ -87,12 +87,12 @@ impl Watcher {
     }
 }
 
-fn standing(switches: Switches) -> Standing {
-    Standing {
+fn status(switches: Switches) -> Status {
+    Status {
         frames: 7,
         dropped: 1,
         fps: Some(25.0),
-        stages: vec![("network", 1.5), ("capture to display", 2.5)],
+        steps: vec![("network", 1.5), ("capture to display", 2.5)],
         source: "Kamera \u{fc}".to_owned(),
         engine: "test".to_owned(),
         trouble: None,
@@ -107,7 +107,7 @@ const SWITCHES: Switches = Switches {
     pause: false,
     overlay: true,
     heat_maps: false,
-    square: false,
+    crop: false,
     smoothing: true,
     numbers: true,
     recording: false,
@@ -115,30 +115,30 @@ const SWITCHES: Switches = Switches {
 
 #[test]
 fn the_page_arrives_whole_and_sealed() {
-    let sink = start(None, 4);
-    let (status, head, body) = get(&sink, "/");
-    let page = String::from_utf8(body).unwrap();
+    let page = start(None, 4);
+    let (status, head, body) = get(&page, "/");
+    let text = String::from_utf8(body).unwrap();
     assert_eq!(status, 200);
     let nonce = head.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
     assert!(head.contains("default-src 'none'") && nonce.len() == 32);
-    assert_eq!(page.matches(&format!("nonce=\"{nonce}\"")).count(), 2);
-    assert!(!page.contains("{{") && page.contains("</html>"));
+    assert_eq!(text.matches(&format!("nonce=\"{nonce}\"")).count(), 2);
+    assert!(!text.contains("{{") && text.contains("</html>"));
     // Nothing is fetched from elsewhere, and nothing runs that the policy would stop.
     for stranger in ["http://", "https://", "src=", " style=", " onclick="] {
-        assert!(!page.contains(stranger), "{stranger}");
+        assert!(!text.contains(stranger), "{stranger}");
     }
-    assert!(get(&sink, "/").2 != page.as_bytes(), "the word is another each time");
-    assert_eq!(get(&sink, "/nothing").0, 404);
-    let info: Value = serde_json::from_slice(&get(&sink, "/info.json").2).unwrap();
+    assert!(get(&page, "/").2 != text.as_bytes(), "the word is another each time");
+    assert_eq!(get(&page, "/nothing").0, 404);
+    let info: Value = serde_json::from_slice(&get(&page, "/info.json").2).unwrap();
     assert_eq!(info["keypoints"][1]["name"], "point 1");
 }
 
 #[test]
 fn frames_arrive_and_change() {
-    let mut sink = start(None, 4);
-    sink.tell(standing(SWITCHES));
-    show(&mut sink, 10, (64, 48));
-    let mut watcher = Watcher::new(&sink);
+    let mut page = start(None, 4);
+    page.report(&status(SWITCHES));
+    show(&mut page, 10, (64, 48));
+    let mut watcher = Watcher::new(&page);
     let (picture, facts) = watcher.next();
     assert_eq!(picture.dimensions(), (64, 48));
     assert!(picture.get_pixel(5, 5).0[0].abs_diff(10) < 4);
@@ -146,42 +146,51 @@ fn frames_arrive_and_change() {
     assert_eq!((&facts["frame"], &facts["time"]), (&10.into(), &0.4.into()));
     assert_eq!(facts["face"]["keypoints"][0], serde_json::json!([1.5, 2.3, 0.5]));
     assert_eq!((&facts["run"]["source"], &facts["run"]["fps"]), (&"Kamera \u{fc}".into(), &25.0.into()));
-    show(&mut sink, 90, (64, 48));
+    show(&mut page, 90, (64, 48));
     let (picture, facts) = watcher.next();
     assert!(picture.get_pixel(5, 5).0[0].abs_diff(90) < 4);
     assert_eq!(facts["frame"], 90);
     // Where no frame comes the picture stays, with a message on it.
-    sink.hold(&RgbImage::new(64, 48)).unwrap();
+    page.hold(&RgbImage::new(64, 48)).unwrap();
     assert_eq!(watcher.next().1["frame"], Value::Null);
     // Somebody who comes later sees it at once.
-    assert_eq!(Watcher::new(&sink).next().1["viewers"], 1);
-    let (status, head, png) = get(&sink, "/snapshot.png");
+    assert_eq!(Watcher::new(&page).next().1["viewers"], 1);
+    let (status, head, png) = get(&page, "/snapshot.png");
     assert!(status == 200 && head.contains("image/png") && head.contains("attachment"));
     assert_eq!(image::load_from_memory(&png).unwrap().width(), 64);
 }
 
 #[test]
 fn switches_reach_the_loop() {
-    let mut sink = start(None, 4);
-    let address = sink.server().address();
+    let mut page = start(None, 4);
+    let address = page.server().address();
     let post = |target: &str, origin: &str| {
-        ask(&sink, &format!("POST {target}"), &format!("{}Origin: {origin}\r\n", host(address))).0
+        ask(&page, &format!("POST {target}"), &format!("{}Origin: {origin}\r\n", host(address))).0
     };
     let ours = format!("http://{address}");
     assert_eq!(post("/switch?name=overlay&on=0", &ours), 204);
     assert_eq!(post("/switch?name=recording&on=1", &ours), 204);
+    assert_eq!(post("/switch?name=square&on=1", &ours), 204);
     assert_eq!(post("/switch?name=overlay&on=0", "http://evil.example"), 403);
     assert_eq!(post("/switch?name=quit&on=1", &ours), 400);
     assert_eq!(post("/switch?name=mirror", &ours), 400);
-    assert_eq!(post("/wish?name=next_face", &ours), 204);
-    assert_eq!(post("/wish?name=quit", &ours), 400);
-    assert_eq!(post("/wish?name=calibrate", "http://evil.example"), 403);
-    let wishes = [Wish::Set(Switch::Overlay, false), Wish::Set(Switch::Recording, true), Wish::NextFace];
-    assert_eq!(sink.wishes(), wishes);
-    assert!(sink.wishes().is_empty());
-    sink.tell(standing(Switches { overlay: false, ..SWITCHES }));
-    show(&mut sink, 1, (16, 16));
-    let facts = Watcher::new(&sink).next().1;
+    assert_eq!(post("/command?name=next_face", &ours), 204);
+    assert_eq!(post("/command?name=quit", &ours), 400);
+    assert_eq!(post("/wish?name=calibrate", &ours), 204, "its old name");
+    assert_eq!(post("/command?name=calibrate", "http://evil.example"), 403);
+    let commands = [
+        Command::Set(Switch::Overlay, false),
+        Command::Set(Switch::Recording, true),
+        Command::Set(Switch::Crop, true),
+        Command::NextFace,
+        Command::Calibrate,
+    ];
+    assert_eq!(page.commands(), commands);
+    assert!(page.commands().is_empty());
+    page.report(&status(Switches { overlay: false, ..SWITCHES }));
+    show(&mut page, 1, (16, 16));
+    let facts = Watcher::new(&page).next().1;
+    assert_eq!(facts["run"]["switches"]["square"], false, "the crop's first name");
     assert_eq!(
         (&facts["run"]["switches"]["overlay"], &facts["run"]["switches"]["mirror"]),
         (&false.into(), &false.into())
@@ -190,18 +199,18 @@ fn switches_reach_the_loop() {
 
 #[test]
 fn strangers_are_turned_away() {
-    let sink = start(Some(TOKEN), 4);
-    let address = host(sink.server().address());
-    assert_eq!(get(&sink, "/").0, 401);
-    assert_eq!(get(&sink, "/stream.mjpg?token=0123456789abcdeg").0, 401);
-    assert_eq!(ask(&sink, "GET /info.json", &format!("{address}Authorization: Bearer {TOKEN}\r\n")).0, 200);
+    let page = start(Some(TOKEN), 4);
+    let address = host(page.server().address());
+    assert_eq!(get(&page, "/").0, 401);
+    assert_eq!(get(&page, "/stream.mjpg?token=0123456789abcdeg").0, 401);
+    assert_eq!(ask(&page, "GET /info.json", &format!("{address}Authorization: Bearer {TOKEN}\r\n")).0, 200);
     let (status, head, _) =
-        ask(&sink, &format!("GET /?token={TOKEN}"), &format!("{address}Accept: text/html\r\n"));
+        ask(&page, &format!("GET /?token={TOKEN}"), &format!("{address}Accept: text/html\r\n"));
     assert_eq!(status, 303);
     let cookie = head.lines().find_map(|l| l.strip_prefix("Set-Cookie: ")).unwrap();
     assert!(head.contains("Location: /\r\n") && cookie.contains("HttpOnly"));
     let kept = cookie.split(';').next().unwrap();
-    assert_eq!(ask(&sink, "GET /", &format!("{address}Cookie: {kept}\r\n")).0, 200);
+    assert_eq!(ask(&page, "GET /", &format!("{address}Cookie: {kept}\r\n")).0, 200);
     let open = start(None, 4);
     assert_eq!(ask(&open, "GET /", "Host: evil.example\r\n").0, 403);
     assert_eq!(ask(&open, "GET /", "").0, 400);
@@ -215,36 +224,36 @@ fn strangers_are_turned_away() {
         assert_eq!(get(&open, path).0, 404, "{path}");
     }
     let elsewhere = Access { address: ([0, 0, 0, 0], 0).into(), token: None };
-    assert!(matches!(LiveSink::start(&elsewhere, 4, &manifest(2), Vec::new()), Err(Error::Open(_))));
+    assert!(matches!(LivePage::start(&elsewhere, 4, &manifest(2), Vec::new()), Err(Error::Open(_))));
 }
 
 #[test]
 fn one_viewer_too_many_is_told_to_wait() {
-    let mut sink = start(None, 2);
-    show(&mut sink, 0, (16, 16));
-    let (mut first, mut second) = (Watcher::new(&sink), Watcher::new(&sink));
+    let mut page = start(None, 2);
+    show(&mut page, 0, (16, 16));
+    let (mut first, mut second) = (Watcher::new(&page), Watcher::new(&page));
     first.next();
     second.next();
-    let (status, head, _) = get(&sink, "/stream.mjpg");
+    let (status, head, _) = get(&page, "/stream.mjpg");
     assert!(status == 503 && head.contains("Retry-After"));
-    assert_eq!(get(&sink, "/snapshot.png").0, 200, "a single picture takes no place");
+    assert_eq!(get(&page, "/snapshot.png").0, 200, "a single picture takes no place");
     drop(first);
     // That somebody left is noticed when the next picture is sent.
     let start = Instant::now();
-    while sink.hub_viewers() == 2 {
-        show(&mut sink, 1, (16, 16));
+    while page.browsers() == 2 {
+        show(&mut page, 1, (16, 16));
         std::thread::sleep(Duration::from_millis(10));
         assert!(start.elapsed() < Duration::from_secs(10));
     }
-    Watcher::new(&sink).next();
+    Watcher::new(&page).next();
 }
 
 #[test]
 fn a_slow_viewer_slows_nobody_and_sees_the_newest() {
-    let mut sink = start(None, 4);
-    show(&mut sink, 0, (640, 480));
-    let mut slow = Watcher::new(&sink);
-    let mut quick = Watcher::new(&sink);
+    let mut page = start(None, 4);
+    show(&mut page, 0, (640, 480));
+    let mut slow = Watcher::new(&page);
+    let mut quick = Watcher::new(&page);
     slow.next();
     let frames = 150;
     let reader = std::thread::spawn(move || {
@@ -257,7 +266,7 @@ fn a_slow_viewer_slows_nobody_and_sees_the_newest() {
     let mut longest = Duration::ZERO;
     for index in 1..=frames {
         let start = Instant::now();
-        show_noise(&mut sink, index);
+        show_noise(&mut page, index);
         longest = longest.max(start.elapsed());
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -273,7 +282,7 @@ fn a_slow_viewer_slows_nobody_and_sees_the_newest() {
 }
 
 /// Noise makes long JPEGs, which fill what a connection holds.
-fn show_noise(sink: &mut LiveSink, index: u64) {
+fn show_noise(page: &mut LivePage, index: u64) {
     let mut state = index | 1;
     let mut picture = RgbImage::new(640, 480);
     for byte in picture.iter_mut() {
@@ -281,17 +290,17 @@ fn show_noise(sink: &mut LiveSink, index: u64) {
         *byte = (state >> 56) as u8;
     }
     let time = Duration::from_millis(index);
-    sink.write(&Shown { picture: &picture, index, time, face: None, change: None }).unwrap();
+    page.show(&Shown { picture: &picture, index, time, face: None, change: None }).unwrap();
 }
 
 #[test]
 fn dropping_the_server_ends_its_streams() {
-    let mut sink = start(None, 4);
-    show(&mut sink, 0, (16, 16));
-    let mut watcher = Watcher::new(&sink);
+    let mut page = start(None, 4);
+    show(&mut page, 0, (16, 16));
+    let mut watcher = Watcher::new(&page);
     watcher.next();
-    let address = sink.server().address();
-    drop(sink);
+    let address = page.server().address();
+    drop(page);
     let mut rest = Vec::new();
     watcher.0.read_to_end(&mut rest).unwrap();
     assert!(rest.ends_with(b"--frame--\r\n"));

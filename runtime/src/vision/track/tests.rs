@@ -9,7 +9,7 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use super::*;
 use crate::engine::NetworkRunner;
 
-/// Finds a bright blob: keypoints to the left and right of it by its size, sure of it if it is bright enough.
+/// Finds a bright blob: keypoints to the left and right of it by its size, confident if it is bright enough.
 struct Blob(Arc<Mutex<usize>>);
 
 impl NetworkRunner for Blob {
@@ -60,7 +60,7 @@ fn blob(width: u32, height: u32, x: u32, y: u32, side: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |u, v| Rgb([if inside(u, x) && inside(v, y) { 255 } else { 0 }; 3]))
 }
 
-fn centre(face: &Face) -> [f32; 2] {
+fn centre(face: &DetectedFace) -> [f32; 2] {
     let k = &face.keypoints;
     [(k[0].x + k[1].x) / 2.0, (k[0].y + k[1].y) / 2.0]
 }
@@ -72,14 +72,14 @@ fn count(runs: &Arc<Mutex<usize>>) -> usize {
 #[test]
 fn framing_puts_the_mean_keypoints_where_training_has_them() {
     let (mut tracker, _) = setup(false);
-    tracker.options.closeness = 1.0;
+    tracker.options.crop_scale = 1.0;
     let crop = Crop { cx: 300.0, cy: 200.0, side: 120.0, angle: 0.0 };
     let keypoints = [[-0.5, 0.0], [0.5, 0.0]]
         .map(|mean| crop.to_picture(mean))
         .map(|[x, y]| DetectedKeypoint { x, y, confidence: 0.7 })
         .to_vec();
     assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), crop);
-    tracker.options.closeness = 0.5;
+    tracker.options.crop_scale = 0.5;
     assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), Crop { side: 60.0, ..crop });
 }
 
@@ -88,7 +88,7 @@ fn a_square_picture_is_looked_at_whole_and_then_closer_unless_once_is_enough() {
     let picture = blob(96, 96, 70, 30, 12);
     let (mut tracker, runs) = setup(false);
     let tracked = tracker.track(&picture, Duration::ZERO).unwrap();
-    assert_eq!(count(&runs), 2 + several::SEVERAL.len());
+    assert_eq!(count(&runs), 2 + averaging::CROPS.len());
     assert!(tracked.crop.side < 48.0, "{:?}", tracked.crop);
     let [x, y] = centre(&tracked.face.unwrap());
     assert!((x - 70.5).abs() < 0.1 && (y - 30.5).abs() < 0.1, "{x} {y}");
@@ -99,7 +99,7 @@ fn a_square_picture_is_looked_at_whole_and_then_closer_unless_once_is_enough() {
     assert!((x - 70.5).abs() < 0.5 && (y - 30.5).abs() < 0.5, "{x} {y}");
 }
 
-/// Is right about where a face is but for an error that depends on where it looks.
+/// Is right about where a face is but for an error that depends on the crop.
 struct Shaky(Blob);
 
 impl NetworkRunner for Shaky {
@@ -110,19 +110,19 @@ impl NetworkRunner for Shaky {
         results: &mut Vec<ArrayD<f32>>,
     ) -> Result<()> {
         self.0.run_into(inputs, outputs, results)?;
-        // Pulled to the middle of whatever is looked at.
+        // Pulled to the middle of whatever crop it sees.
         results[0].mapv_inplace(|v| v * 0.8);
         Ok(())
     }
 }
 
 #[test]
-fn the_mean_of_several_looks_is_more_exact_than_one() {
+fn the_mean_of_several_crops_is_more_exact_than_one() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = write_tiny_bundle(dir.path()).unwrap();
-    let off = |several: bool| {
+    let off = |average: bool| {
         let detector = Detector::from_runner(Box::new(Shaky(Blob(Arc::default()))), DIMS);
-        let options = TrackOptions { several, ..TrackOptions::picture(&manifest) };
+        let options = TrackOptions { average, ..TrackOptions::picture(&manifest) };
         let face = FaceTracker::new(detector, options)
             .track(&blob(128, 128, 90, 40, 20), Duration::ZERO)
             .unwrap()
@@ -135,9 +135,9 @@ fn the_mean_of_several_looks_is_more_exact_than_one() {
     assert!(off(true) < 0.5 * off(false), "{} {}", off(true), off(false));
 }
 
-/// A second look used to be asked for by a flag, and a face small in its picture was not found at all.
+/// A refinement crop used to be asked for by a flag, and a face small in its picture was not found at all.
 #[test]
-fn a_single_picture_without_a_clear_face_is_looked_at_all_over_and_then_the_best_guess_told() {
+fn a_single_picture_without_a_clear_face_is_searched_all_over_and_then_the_best_guess_reported() {
     let (mut tracker, runs) = setup(false);
     let face = tracker.track(&blob(640, 480, 500, 120, 8), Duration::ZERO).unwrap().face.unwrap();
     let [x, y] = centre(&face);
@@ -168,7 +168,7 @@ fn a_face_too_small_for_the_whole_picture_is_found_in_a_tile() {
     let frames = all.div_ceil(live.options.tiles) as u32;
     let found = (0..frames).find_map(|i| {
         let found = live.track(&picture, Duration::from_millis(33) * i).unwrap().face;
-        let most = 2 + live.options.tiles + CLOSER * (1 + CANDIDATES);
+        let most = 2 + live.options.tiles + REFINEMENTS * (1 + CANDIDATES);
         assert!(count(&runs) <= most, "a frame must not take longer than the loop can wait");
         found
     });
@@ -182,7 +182,7 @@ fn a_followed_face_takes_one_pass_a_frame_and_is_found_again_after_it_was_lost()
     assert!(tracker.options.tiles <= Tiles::default().count((128, 128)));
     let frame = |i: u64| Duration::from_millis(33 * i);
     tracker.track(&blob(128, 128, 40, 60, 20), frame(0)).unwrap();
-    assert_eq!(count(&runs), 2, "the whole picture, then closer");
+    assert_eq!(count(&runs), 2, "the whole picture, then the refinement crop");
     for i in 1..10 {
         let tracked = tracker.track(&blob(128, 128, 40 + 2 * i as u32, 60, 20), frame(i)).unwrap();
         assert_eq!(count(&runs), 1);
@@ -226,7 +226,7 @@ fn a_real_session_sees_the_colours_of_the_picture() {
     }
 }
 
-/// Sure of a face to the right of wherever it looks.
+/// Confident of a face to the right of wherever its crop is.
 struct Mirage;
 
 impl NetworkRunner for Mirage {
@@ -244,9 +244,9 @@ impl NetworkRunner for Mirage {
     }
 }
 
-/// Clutter used to be followed whenever the detector was sure of it once.
+/// Clutter used to be followed whenever the detector was confident of it once.
 #[test]
-fn what_moves_away_at_every_closer_look_is_no_face() {
+fn what_moves_away_at_every_refinement_is_no_face() {
     let dir = tempfile::tempdir().unwrap();
     let manifest = write_tiny_bundle(dir.path()).unwrap();
     let tracker = |options| FaceTracker::new(Detector::from_runner(Box::new(Mirage), DIMS), options);
@@ -260,9 +260,9 @@ fn what_moves_away_at_every_closer_look_is_no_face() {
     assert!(still.track(&blob(320, 240, 50, 50, 20), Duration::ZERO).unwrap().face.is_some());
 }
 
-/// The least side of a crop exceeded the greatest, and a closer look at a picture of one pixel ended the program.
+/// The least side of a crop exceeded the greatest, and refining a picture of one pixel ended the program.
 #[test]
-fn a_picture_of_one_pixel_is_looked_at_closer_too() {
+fn a_picture_of_one_pixel_is_refined_too() {
     for live in [false, true] {
         let (mut tracker, _) = setup(live);
         tracker.options.refine = true;
@@ -281,14 +281,14 @@ fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_gue
             picture.put_pixel(x, y, *p);
         }
     }
-    let faces = tracker.every_face(&picture).unwrap();
+    let faces = tracker.all_faces(&picture).unwrap();
     let places: Vec<f32> = faces.iter().map(|f| centre(&f.face)[0]).collect();
-    assert!(faces.iter().all(|f| f.sure), "{faces:?}");
+    assert!(faces.iter().all(|f| f.confident), "{faces:?}");
     assert!(
         places.len() == 2 && (places[0] - 70.5).abs() < 3.0 && (places[1] - 560.5).abs() < 3.0,
         "{places:?}"
     );
 
-    let none = tracker.every_face(&RgbImage::new(320, 240)).unwrap();
-    assert!(none.len() == 1 && !none[0].sure);
+    let none = tracker.all_faces(&RgbImage::new(320, 240)).unwrap();
+    assert!(none.len() == 1 && !none[0].confident);
 }

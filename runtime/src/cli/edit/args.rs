@@ -1,0 +1,154 @@
+//! Arguments of `edit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use image::RgbImage;
+
+use crate::cli::args::{frame_rate, in_range};
+use crate::cli::serve_args::ServeArgs;
+use crate::edit::{Blend, Operation, Parts};
+use crate::media::mark::Origin;
+
+/// What is written into what the program draws, and what is drawn onto it.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct MarkArgs {
+    /// Do not note in the metadata of what is written that it is AI-generated or AI-edited
+    #[arg(long)]
+    pub no_mark: bool,
+    /// Write "AI-generated" or "AI-edited" into the picture's corner, too
+    #[arg(long)]
+    pub visible_mark: bool,
+}
+
+impl MarkArgs {
+    /// What files are to say of pictures that came about by `origin`: nothing if the user wants that.
+    pub fn origin(self, origin: Origin) -> Option<Origin> {
+        (!self.no_mark).then_some(origin)
+    }
+
+    /// Draws the visible mark if the user wants it.
+    pub fn stamp(self, origin: Origin, picture: &mut RgbImage) {
+        if self.visible_mark {
+            origin.stamp(picture);
+        }
+    }
+}
+
+/// Arguments of `edit`.
+#[derive(Debug, Args)]
+pub struct EditArgs {
+    /// A photo (JPEG, PNG), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json)
+    #[arg(value_name = "PHOTO|seed:N|FACE.json")]
+    pub face: String,
+    /// Edits to do, a JSON list such as [{"op": "move", "part": "eye-left", "dx": 0.1}]; the operations are move, pose,
+    /// spread, scale, swap, background, take_pose, remove, add, duplicate, reset, lock, unlock, undo and redo
+    #[arg(long = "do", value_name = "EDITS.json")]
+    pub edits: Option<PathBuf>,
+    /// Then move a part, in normalised coordinates (the picture is 2 wide), e.g. eye-left=0.1,0
+    #[arg(long = "move", value_name = "PART=DX,DY", value_parser = parse_move, allow_hyphen_values = true)]
+    pub moves: Vec<Operation>,
+    /// Then take another face's appearance of a part, all of it or a share from 0 to 1, e.g. eyes=seed:4@0.5
+    #[arg(long, value_name = "PART=FACE[@W]", value_parser = parse_swap)]
+    pub swap: Vec<Operation>,
+    /// Then take another face's pose
+    #[arg(long, value_name = "FACE[@W]", value_parser = parse_pose)]
+    pub pose: Option<Operation>,
+    /// Then take another face's background
+    #[arg(long, value_name = "FACE[@W]", value_parser = parse_background)]
+    pub background: Option<Operation>,
+    /// The picture to write, PNG or JPEG by its name; with --to a clip, FILE.avi, FILE.mp4 or a folder
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Save the face with everything done to it
+    #[arg(long, value_name = "FACE.json")]
+    pub save: Option<PathBuf>,
+    /// Write a sheet of photo, crop, its reconstruction, the same edited, and the result
+    #[arg(long, value_name = "FILE.png")]
+    pub sheet: Option<PathBuf>,
+    /// Write a clip that goes from the edited face to this one
+    #[arg(long, value_name = "FACE", requires = "out")]
+    pub to: Option<String>,
+    /// Frames of that clip
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "to", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub frames: u32,
+    /// Frames a second of that clip
+    #[arg(long, value_name = "FPS", default_value_t = 25.0, requires = "to", value_parser = frame_rate)]
+    pub fps: f32,
+    /// How the edit gets into a photo: warp (the photo follows moved keypoints, and what a new appearance changes is added),
+    /// change (all that the edit changes in the generated square is added) or square (that is laid over the photo)
+    #[arg(long, alias = "paste", value_name = "BLEND", default_value = "warp")]
+    pub blend: Blend,
+    /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
+    #[arg(long = "donor", value_name = "FACE", conflicts_with_all = ["out", "sheet", "save"])]
+    pub donors: Vec<String>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub page: ServeArgs,
+    /// Where no face is certain, take the best guess
+    #[arg(long)]
+    pub anyway: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub mark: MarkArgs,
+    /// Overwrite files
+    #[arg(long)]
+    pub force: bool,
+}
+
+fn parse_move(text: &str) -> Result<Operation, String> {
+    let wrong = || "give a part and how far, as eye-left=0.1,-0.05".to_owned();
+    let (part, by) = text.split_once('=').ok_or_else(wrong)?;
+    let (dx, dy) = by.split_once(',').ok_or_else(wrong)?;
+    let number = |t: &str| t.trim().parse::<f32>().ok().filter(|v| v.is_finite()).ok_or_else(wrong);
+    Ok(Operation::Move { part: parse_part(part), dx: number(dx)?, dy: number(dy)?, to: None })
+}
+
+/// A part by index or name.
+pub(in crate::cli) fn parse_part(text: &str) -> Parts {
+    text.parse().map_or_else(|_| Parts::Name(text.to_owned()), Parts::Index)
+}
+
+/// A face, and how much of it.
+fn parse_donor(text: &str) -> Result<(String, f32), String> {
+    match text.rsplit_once('@') {
+        Some((from, weight)) => Ok((from.to_owned(), in_range(weight, 0.0, 1.0)?)),
+        None if text.is_empty() => Err("names no face".to_owned()),
+        None => Ok((text.to_owned(), 1.0)),
+    }
+}
+
+fn parse_swap(text: &str) -> Result<Operation, String> {
+    let (part, donor) = text.split_once('=').ok_or("give a part and a face, as eyes=seed:4")?;
+    let (from, weight) = parse_donor(donor)?;
+    Ok(Operation::Swap { part: parse_part(part), from, weight })
+}
+
+fn parse_pose(text: &str) -> Result<Operation, String> {
+    let (from, weight) = parse_donor(text)?;
+    Ok(Operation::TakePose { from, weight, part: Parts::Name("all".to_owned()) })
+}
+
+fn parse_background(text: &str) -> Result<Operation, String> {
+    let (from, weight) = parse_donor(text)?;
+    Ok(Operation::Background { from, weight })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_are_operations() {
+        let json = |o: Operation| serde_json::to_value(o).unwrap();
+        let want = serde_json::json!({"op":"move","part":"eye-left","dx":0.5,"dy":-0.25,"to":null});
+        assert_eq!(json(parse_move("eye-left=0.5,-0.25").unwrap()), want);
+        let want = serde_json::json!({"op":"swap","part":3,"from":"seed:4:2","weight":0.5});
+        assert_eq!(json(parse_swap("3=seed:4:2@0.5").unwrap()), want);
+        assert_eq!(parse_donor("a.png").unwrap(), ("a.png".to_owned(), 1.0));
+        for bad in ["eye", "eye=1", "eye=x,1", "eye=nan,0"] {
+            assert!(parse_move(bad).is_err(), "{bad}");
+        }
+        assert!(parse_donor("a@2").is_err() && parse_donor("").is_err() && parse_swap("a").is_err());
+    }
+}

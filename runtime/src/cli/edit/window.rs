@@ -1,0 +1,100 @@
+//! The editor in a window.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use super::MarkArgs;
+use crate::cli::remark;
+use crate::edit::Workspace;
+use crate::edit::window_editor::{Command, Editor, SIZE, ZOOM};
+use crate::error::Result;
+use crate::interrupt;
+use crate::media::output::stamp;
+use crate::media::picture::write_marked;
+use crate::media::window::{Display, Key};
+
+/// Pause between two readings of mouse and keys.
+const IDLE: Duration = Duration::from_millis(15);
+
+/// Edits the face of a workspace in a window until the user closes it.
+///
+/// # Errors
+/// The screen went away, a network failed, or a file cannot be written.
+pub fn run(workspace: Workspace, mark: MarkArgs) -> Result<()> {
+    let mut display = Display::open(&format!("{} - edit", workspace.opened().source), SIZE)?;
+    let mut editor = Editor::new(workspace);
+    loop {
+        let picture = editor.draw()?;
+        display.show(&picture)?;
+        std::thread::sleep(IDLE);
+        if !display.is_open() || interrupt::requested() {
+            return Ok(());
+        }
+        if let Some(mouse) = display.mouse() {
+            editor.mouse(mouse.x, mouse.y, mouse.held);
+        }
+        for key in display.presses() {
+            match (key, command(key)) {
+                (Key::Q | Key::Escape, _) => return Ok(()),
+                (Key::S, _) => {
+                    let text = save(editor.workspace(), mark)?;
+                    remark(&text);
+                    editor.say(text);
+                }
+                (_, Some(command)) => editor.obey(command)?,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn command(key: Key) -> Option<Command> {
+    const DIGITS: [Key; 9] =
+        [Key::Key1, Key::Key2, Key::Key3, Key::Key4, Key::Key5, Key::Key6, Key::Key7, Key::Key8, Key::Key9];
+    if let Some(i) = DIGITS.iter().position(|d| *d == key) {
+        return Some(Command::Choose(i));
+    }
+    Some(match key {
+        Key::E => Command::TakeAppearance,
+        Key::A => Command::TakeAllAppearances,
+        Key::G => Command::TakeBackground,
+        Key::P => Command::TakePose,
+        Key::N => Command::OtherFaces,
+        Key::Equal | Key::NumPadPlus => Command::Scale(1.1),
+        Key::Minus | Key::NumPadMinus => Command::Scale(1.0 / 1.1),
+        Key::X => Command::Remove,
+        Key::W => Command::Weight,
+        Key::D => Command::Duplicate,
+        Key::I => Command::Zoom(ZOOM),
+        Key::O => Command::Zoom(1.0 / ZOOM),
+        Key::T => Command::Reset,
+        Key::L => Command::Lock,
+        Key::U | Key::Z => Command::Undo,
+        Key::R | Key::Y => Command::Redo,
+        Key::B => Command::Before,
+        Key::H => Command::Help,
+        _ => return None,
+    })
+}
+
+/// Saves picture (at the photo's full size) and face under a new name in the working folder; says where.
+///
+/// # Errors
+/// A network failed, or a file cannot be written.
+pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> {
+    let mut picture = workspace.finished()?;
+    mark.stamp(workspace.origin(), &mut picture);
+    let origin = mark.origin(workspace.origin());
+    let name = format!("edit-{}", stamp(SystemTime::now()));
+    let free = |n: &u32| {
+        let stem = if *n == 1 { name.clone() } else { format!("{name}-{n}") };
+        let (png, json) = (PathBuf::from(format!("{stem}.png")), PathBuf::from(format!("{stem}.json")));
+        (!png.exists() && !json.exists()).then_some((png, json))
+    };
+    let Some((png, json)) = (1..1000).find_map(|n| free(&n)) else {
+        return Ok("not saved: too many files of this second".to_owned());
+    };
+    write_marked(&png, &picture, origin)?;
+    workspace.model().to_file(workspace.opened()).write(&json, false)?;
+    Ok(format!("saved {} and {}", png.display(), json.display()))
+}

@@ -1,0 +1,289 @@
+//! What a live command does: its arguments checked and read once, before anything is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lkg_bundle::Manifest;
+
+use super::LiveArgs;
+use crate::cli::serve;
+use crate::engine::EngineSummary;
+use crate::error::{Error, Result};
+use crate::live::LoopOptions;
+use crate::media::mark::Origin;
+use crate::media::sink::OutputOptions;
+use crate::media::{OutputSpec, SinkSpec, SourceOptions, SourceSpec};
+use crate::serve::Access;
+use crate::vision::smooth::OneEuroOptions;
+use crate::vision::track::TrackOptions;
+
+/// How long a lost camera is waited for where nobody watches who could stop the program.
+const REOPEN_HEADLESS: Duration = Duration::from_secs(30);
+
+/// Frames a second that are asked of a camera.
+const CAMERA_FPS: f32 = 30.0;
+
+/// When a window is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Window {
+    /// Not even where there is a screen.
+    Never,
+    /// Where there is a screen.
+    IfScreen,
+    /// It must be.
+    Always,
+}
+
+/// How keypoints are filtered over time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Smoothing {
+    /// As is usual.
+    Usual,
+    /// As the user tuned it.
+    Tuned(OneEuroOptions),
+    /// Not at all.
+    Off,
+}
+
+/// A page to serve.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct PageConfig {
+    /// Where and for whom.
+    pub access: Access,
+    /// Most browsers that watch at once.
+    pub viewers: usize,
+}
+
+/// What a live command's [`LiveArgs`] come to.
+#[derive(Clone, Debug)]
+pub(in crate::cli) struct LiveConfig {
+    /// How the source is opened, and another camera after it.
+    pub source_options: SourceOptions,
+    /// Whether a file starts anew at its end.
+    pub looping: bool,
+    /// When a window is opened.
+    pub window: Window,
+    /// The page, if one is served.
+    pub page: Option<PageConfig>,
+    /// Other outputs.
+    pub sinks: Vec<SinkSpec>,
+    /// How they are opened.
+    pub output_options: OutputOptions,
+    /// The contact sheet's file.
+    pub sheet: Option<PathBuf>,
+    /// Whether files are overwritten.
+    pub force: bool,
+    /// Whether the report is JSON.
+    pub json: bool,
+    max_frames: Option<u64>,
+    mirror: bool,
+    numbers: bool,
+    smoothing: Smoothing,
+    min_confidence: Option<f32>,
+    reopen: Option<Duration>,
+}
+
+/// What a live command reads and writes besides the outputs of its [`LiveArgs`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::cli) struct Files<'a> {
+    /// Files that are read.
+    pub read: &'a [&'a Path],
+    /// Files that are written.
+    pub written: &'a [&'a Path],
+}
+
+impl LiveConfig {
+    /// Checks the arguments for frames from `source`; none is a file that is among those read.
+    ///
+    /// # Errors
+    /// They make no sense together, or a file is to be read and written.
+    pub fn resolve(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -> Result<Self> {
+        let refuse = |text: &str| Err(Error::Usage(text.to_owned()));
+        if args.size.is_some() && !source.is_some_and(SourceSpec::takes_size) {
+            return refuse("--size is what to ask of a camera, and frames come from a file or folder");
+        }
+        if args.r#loop && source == Some(&SourceSpec::Stdin) {
+            return refuse("--loop needs what can be read again; standard input cannot");
+        }
+        if args.sheet.as_ref().is_some_and(|s| !s.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")))
+        {
+            return refuse("--sheet writes a PNG: name a FILE.png");
+        }
+        let window = match (args.headless, args.out.contains(&OutputSpec::Window)) {
+            (true, true) => return refuse("--out window and --headless contradict each other"),
+            (true, false) => Window::Never,
+            (false, true) => Window::Always,
+            (false, false) => Window::IfScreen,
+        };
+        check_files(args, source, files)?;
+        let page = serve::access(&args.out, &args.page)?
+            .map(|access| PageConfig { access, viewers: args.viewers.into() });
+        let sinks = args.out.iter().filter_map(|out| match out {
+            OutputSpec::Sink(sink) => Some(sink.clone()),
+            OutputSpec::Window | OutputSpec::Page(_) => None,
+        });
+        // A camera's first two frames do not tell its rate, a file's do.
+        let camera_fps = source.is_some_and(SourceSpec::is_camera).then_some(CAMERA_FPS);
+        let size = args.size.map(|s| (s.width, s.height));
+        Ok(Self {
+            source_options: SourceOptions {
+                fps: args.fps,
+                size,
+                format: args.format,
+                ..SourceOptions::default()
+            },
+            looping: args.r#loop,
+            window,
+            page,
+            sinks: sinks.collect(),
+            output_options: OutputOptions { force: args.force, fps: args.fps.or(camera_fps) },
+            sheet: args.sheet.clone(),
+            force: args.force,
+            json: args.json,
+            max_frames: args.max_frames,
+            mirror: args.mirror,
+            numbers: !args.no_hud,
+            smoothing: match args.smooth {
+                _ if args.no_smooth => Smoothing::Off,
+                Some(tuned) => Smoothing::Tuned(tuned),
+                None => Smoothing::Usual,
+            },
+            min_confidence: args.min_confidence,
+            reopen: args.reopen_seconds.map(|seconds| Duration::from_secs(seconds.into())),
+        })
+    }
+
+    /// How long a lost camera is waited for; none is until it comes back, for those who watch.
+    pub fn give_up_after(&self, watched: bool) -> Option<Duration> {
+        self.reopen.or_else(|| (!watched).then_some(REOPEN_HEADLESS))
+    }
+
+    /// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
+    pub fn loop_options(&self, engine: EngineSummary, origin: Option<Origin>) -> LoopOptions {
+        let Self { max_frames, mirror, numbers, .. } = *self;
+        LoopOptions { max_frames, mirror, numbers, engine, change: false, origin }
+    }
+
+    /// Settings of the face tracker.
+    pub fn track_options(&self, manifest: &Manifest) -> TrackOptions {
+        let mut options = TrackOptions::live(manifest);
+        match self.smoothing {
+            Smoothing::Usual => {}
+            Smoothing::Tuned(tuned) => options.smooth = Some(tuned),
+            Smoothing::Off => options.smooth = None,
+        }
+        if let Some(confidence) = self.min_confidence {
+            options.min_confidence = confidence;
+        }
+        options
+    }
+}
+
+/// Refuses an output that is named twice or is read as well.
+fn check_files(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -> Result<()> {
+    for (i, out) in args.out.iter().enumerate() {
+        if args.out[i + 1..].contains(out) {
+            return Err(Error::Usage(format!("{out}: named for two outputs")));
+        }
+    }
+    let named = args.out.iter().filter_map(OutputSpec::path).chain(args.sheet.clone());
+    let outputs: Vec<PathBuf> = named.chain(files.written.iter().map(|p| p.to_path_buf())).collect();
+    let source = source.and_then(SourceSpec::path);
+    let inputs: Vec<&Path> = source.as_deref().into_iter().chain(files.read.iter().copied()).collect();
+    for (i, output) in outputs.iter().enumerate() {
+        if outputs[i + 1..].contains(output) {
+            return Err(Error::Usage(format!("{}: named for two outputs", output.display())));
+        }
+        if inputs.iter().any(|input| *input == output || same_file(input, output)) {
+            return Err(Error::Usage(format!("{}: both read and written", output.display())));
+        }
+    }
+    Ok(())
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn parse(line: &str) -> (LiveArgs, SourceSpec) {
+        let words = ["runtime", "webcam"].into_iter().chain(line.split_whitespace());
+        let Command::Webcam(args) = Cli::try_parse_from(words).unwrap().command else { panic!("not webcam") };
+        (args.live, args.source.unwrap_or(SourceSpec::FirstCamera))
+    }
+
+    fn resolve(line: &str, written: &[&Path]) -> Result<LiveConfig> {
+        let (args, source) = parse(line);
+        LiveConfig::resolve(&args, Some(&source), Files { read: &[], written })
+    }
+
+    #[test]
+    fn contradictions_are_refused_before_anything_opens() {
+        assert!(resolve("--size 640x480", &[]).is_ok());
+        assert!(resolve("/dev/video0 --size 640x480 --out a.avi --out b.avi", &[]).is_ok());
+        for bad in [
+            "Cargo.toml --size 640x480",
+            "--sheet a.png",
+            "--out b.avi --out b.avi",
+            "--out window --headless",
+            "--out null --out null",
+            "- --loop",
+            "--sheet a.jpg",
+            "--sheet a --out a",
+        ] {
+            let refused = resolve(bad, &[Path::new("a.png")]);
+            assert!(matches!(refused, Err(Error::Usage(_))), "{bad}");
+        }
+        assert!(resolve("--sheet a.PNG", &[]).is_ok());
+        assert!(resolve("Cargo.toml --force", &[Path::new("Cargo.toml")]).is_err());
+    }
+
+    #[test]
+    fn outputs_are_told_apart() {
+        let config = resolve("clip.mp4 --out window --out a.avi --out http://127.0.0.1:90 --viewers 2", &[]);
+        let config = config.unwrap();
+        assert_eq!((config.window, config.sinks), (Window::Always, vec![SinkSpec::Avi("a.avi".into())]));
+        let page = config.page.unwrap();
+        assert_eq!((page.access.address.port(), page.viewers), (90, 2));
+        let config = resolve("--headless", &[]).unwrap();
+        assert_eq!((config.window, config.output_options.fps), (Window::Never, Some(CAMERA_FPS)));
+        let config = resolve("Cargo.toml", &[]).unwrap();
+        assert_eq!((config.window, config.output_options.fps), (Window::IfScreen, None));
+    }
+
+    /// A token was made twice, and the one that was checked thrown away.
+    #[test]
+    fn a_page_for_others_gets_one_token() {
+        let config = resolve("--serve --listen 0.0.0.0", &[]).unwrap();
+        let token = config.page.clone().unwrap().access.token;
+        assert!(token.is_some() && token == config.page.unwrap().access.token);
+    }
+
+    #[test]
+    fn the_filter_is_tuned_or_left_out() {
+        let manifest = crate::vision::testing::manifest(2);
+        let smooth = |line: &str| resolve(line, &[]).unwrap().track_options(&manifest).smooth;
+        assert_eq!(smooth(""), Some(OneEuroOptions::default()));
+        let tuned = OneEuroOptions { min_cutoff: 1.5, beta: 0.0, ..OneEuroOptions::default() };
+        assert_eq!((smooth("--smooth 1.5,0"), smooth("--no-smooth")), (Some(tuned), None));
+        for bad in ["--smooth 1", "--smooth 0,1", "--smooth 1,-1", "--smooth x,1", "--smooth 1,1 --no-smooth"]
+        {
+            let words = ["runtime", "webcam"].into_iter().chain(bad.split_whitespace());
+            assert!(Cli::try_parse_from(words).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_lost_camera_is_waited_for_as_long_as_somebody_watches() {
+        let wait = |line: &str, watched| resolve(line, &[]).unwrap().give_up_after(watched);
+        assert_eq!(wait("", true), None);
+        assert_eq!(wait("", false), Some(REOPEN_HEADLESS));
+        assert_eq!(wait("--reopen-seconds 3", true), Some(Duration::from_secs(3)));
+    }
+}

@@ -1,0 +1,103 @@
+//! Source, window, page and sinks of a live command, opened as its [`LiveConfig`] says.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lkg_bundle::Manifest;
+
+use super::config::{LiveConfig, Window};
+use crate::cli::remark;
+use crate::error::Result;
+use crate::live::{Choice, Chooser, FrameSupply, Opener, Viewer, WindowOpener};
+use crate::media::camera::{self, Selector};
+use crate::media::output::stamp;
+use crate::media::sheet::SheetSink;
+use crate::media::sink::{Sink, open_output};
+use crate::media::window::Display;
+use crate::media::{self, LoopbackSink, SinkSpec, SourceOptions, SourceSpec};
+use crate::serve::live::LivePage;
+
+/// Where the frames of a run come from and go to, all of it open.
+pub(in crate::cli) struct Wiring {
+    pub supply: FrameSupply,
+    pub sinks: Vec<Box<dyn Sink>>,
+    pub viewers: Vec<Box<dyn Viewer>>,
+    /// Whether a window is shown.
+    pub window: bool,
+}
+
+/// Opens source, window and sinks. `name` begins the name of the recording that is made where nothing else would be left
+/// to look at; a page names the keypoints of `manifest`; `more` are sinks of the command's own; `opener` opens the source.
+pub(in crate::cli) fn open(
+    config: &LiveConfig,
+    name: &str,
+    manifest: &Manifest,
+    more: Vec<Box<dyn Sink>>,
+    opener: Opener,
+) -> Result<Wiring> {
+    let no_window = match config.window {
+        Window::Never => None,
+        Window::IfScreen => Display::available().err(),
+        Window::Always => Display::available().map(|()| None)?,
+    };
+    let window = config.window != Window::Never && no_window.is_none();
+    let (mut sinks, mut viewers) = (Vec::new(), Vec::<Box<dyn Viewer>>::new());
+    for spec in &config.sinks {
+        match spec {
+            SinkSpec::Device(path) => viewers.push(Box::new(LoopbackSink::open(path)?)),
+            other => sinks.push(open_output(other, config.output_options)?),
+        }
+    }
+    if let Some(sheet) = &config.sheet {
+        sinks.push(Box::new(SheetSink::create(sheet, config.force)?));
+    }
+    sinks.extend(more);
+    let mut unasked = None;
+    if !window && config.page.is_none() && sinks.is_empty() && viewers.is_empty() {
+        let path = PathBuf::from(format!("{name}-{}.avi", stamp(SystemTime::now())));
+        sinks.push(open_output(&SinkSpec::Avi(path.clone()), config.output_options)?);
+        unasked = Some(path);
+    }
+    let watched = window || config.page.is_some();
+    let mut supply = FrameSupply::open(opener, config.looping, config.give_up_after(watched))?;
+    if supply.is_live() {
+        supply.set_chooser(next_camera(config.source_options.clone()));
+    }
+    if let Some(page) = &config.page {
+        let page = LivePage::start(&page.access, page.viewers, manifest, Vec::new())?;
+        remark(&format!("live page: {}", page.server().url()));
+        viewers.push(Box::new(page));
+    }
+    if let Some(path) = unasked {
+        let reason = no_window.map(|e| format!("{e}; ")).unwrap_or_default();
+        remark(&format!("{reason}recording to {}", path.display()));
+    }
+    Ok(Wiring { supply, sinks, viewers, window })
+}
+
+/// Opens a source.
+pub(in crate::cli) fn opener(source: SourceSpec, options: SourceOptions) -> Opener {
+    Arc::new(move || media::open(&source, &options))
+}
+
+/// Goes from camera to camera of this machine, in the order of their numbers.
+fn next_camera(options: SourceOptions) -> Chooser {
+    Box::new(move |now| {
+        let cameras: Vec<_> = camera::list().into_iter().filter(|c| camera::usable(c).is_ok()).collect();
+        let current = cameras.iter().position(|c| Some(c.index) == now);
+        let next = current.map_or(0, |i| (i + 1) % cameras.len());
+        let camera = cameras.get(next).filter(|_| current != Some(next))?;
+        let source = SourceSpec::Camera(Selector::Index(camera.index));
+        Some(Choice {
+            camera: Some(camera.index),
+            name: format!("{} ({})", camera.name, camera.path.display()),
+            opener: opener(source, options.clone()),
+        })
+    })
+}
+
+/// Opens the window when the first picture shows its size.
+pub(in crate::cli) fn window(title: String) -> WindowOpener {
+    Box::new(move |size| Ok(Box::new(Display::open(&title, size)?) as Box<dyn Viewer>))
+}

@@ -1,0 +1,392 @@
+use std::path::Path;
+
+use image::{RgbImage, imageops};
+use lkg_bundle::conventions::pixel_centre;
+use lkg_bundle::files::sha256_hex;
+use lkg_bundle::{Bundle, Manifest};
+use ndarray::{Array2, Array3, Axis};
+
+use super::blend::sample;
+use super::file::{BundleId, PhotoId, SessionFile};
+use super::latents::REACH;
+use super::{EditError, FaceLatents, Session};
+use crate::engine::{
+    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
+};
+use crate::error::{Error, Result};
+use crate::media::picture;
+use crate::vision::crop::Crop;
+use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
+
+/// Least side of a photo, in pixels.
+const LEAST_SIDE: u32 = 32;
+/// Most pictures of one seed.
+const MOST_INDEX: u32 = 100_000;
+
+/// A photo with the square that the face fills.
+#[derive(Clone, Debug)]
+pub struct Photo {
+    /// The whole photo.
+    pub picture: RgbImage,
+    /// The square, upright.
+    pub crop: Crop,
+}
+
+impl Photo {
+    /// The photo with no side longer than `most` pixels.
+    pub fn shrunk(&self, most: u32) -> Self {
+        let (width, height) = self.picture.dimensions();
+        let scale = most as f32 / width.max(height) as f32;
+        if scale >= 1.0 {
+            return self.clone();
+        }
+        let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
+        let picture =
+            imageops::resize(&self.picture, side(width), side(height), imageops::FilterType::Triangle);
+        let Crop { cx, cy, side, .. } = self.crop;
+        Self { picture, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle: 0.0 } }
+    }
+}
+
+impl Photo {
+    /// The photo as large as a picture of `size` pixels holds it, in the middle of one, on black.
+    pub fn within(&self, size: (u32, u32)) -> Self {
+        let (width, height) = self.picture.dimensions();
+        if (width, height) == size {
+            return self.clone();
+        }
+        let scale = (size.0 as f32 / width as f32).min(size.1 as f32 / height as f32);
+        let side = |v: u32, most: u32| ((v as f32 * scale).round() as u32).clamp(1, most);
+        let small = (side(width, size.0), side(height, size.1));
+        let scaled = imageops::resize(&self.picture, small.0, small.1, imageops::FilterType::Triangle);
+        let (left, top) = ((size.0 - small.0) / 2, (size.1 - small.1) / 2);
+        let mut picture = RgbImage::new(size.0, size.1);
+        imageops::replace(&mut picture, &scaled, i64::from(left), i64::from(top));
+        let Crop { cx, cy, side, .. } = self.crop;
+        let (cx, cy) = (cx * scale + left as f32, cy * scale + top as f32);
+        Self { picture, crop: Crop { cx, cy, side: side * scale, angle: 0.0 } }
+    }
+}
+
+/// A face that was opened, with where it came from.
+#[derive(Clone, Debug)]
+pub struct OpenedPhoto {
+    /// What it was asked for by.
+    pub source: String,
+    /// The face and what was done to it.
+    pub session: Session,
+    /// The photo it was taken from, if it was and the photo is there.
+    pub photo: Option<Photo>,
+    /// What the user should know about how it was opened.
+    pub notes: Vec<String>,
+}
+
+/// Opens, samples and generates faces with the networks of one bundle, each loaded when it is first needed.
+pub struct FaceModel {
+    bundle: Bundle,
+    options: EngineOptions,
+    keypoint_generator: Option<KeypointGenerator>,
+    image_generator: Option<ImageGenerator>,
+    tracker: Option<FaceTracker>,
+    encoder: Option<Encoder>,
+    /// Take the best guess of a face where none is confident.
+    pub anyway: bool,
+}
+
+/// The network in `place`, loaded if it is not there.
+fn loaded<T>(place: &mut Option<T>, load: impl FnOnce() -> Result<T>) -> Result<&mut T> {
+    let network = match place.take() {
+        Some(network) => network,
+        None => load()?,
+    };
+    Ok(place.insert(network))
+}
+
+impl FaceModel {
+    /// The model of `bundle`.
+    pub fn new(bundle: Bundle, options: EngineOptions) -> Self {
+        Self {
+            bundle,
+            options,
+            keypoint_generator: None,
+            image_generator: None,
+            tracker: None,
+            encoder: None,
+            anyway: false,
+        }
+    }
+
+    /// The bundle's manifest.
+    pub fn manifest(&self) -> &Manifest {
+        self.bundle.manifest()
+    }
+
+    /// Side of a generated picture, in pixels.
+    pub fn size(&self) -> usize {
+        self.manifest().dims.image_size
+    }
+
+    /// Opens `name`: `seed:N` or `seed:N:I` (picture I of seed N, as `runtime generate` numbers them), a saved face
+    /// (`.json`), or a photo.
+    ///
+    /// # Errors
+    /// [`Error::Edit`] or [`Error::Picture`]: there is no such thing, it has no face, or belongs to another bundle.
+    pub fn open(&mut self, name: &str) -> Result<OpenedPhoto> {
+        if let Some(seed) = name.strip_prefix("seed:") {
+            let (seed, index) = parse_seed(seed).ok_or_else(|| EditError::Seed(name.to_owned()))?;
+            let session = Session::new(self.sample_face(seed, index, 1.0)?);
+            return Ok(OpenedPhoto { source: name.to_owned(), session, photo: None, notes: Vec::new() });
+        }
+        let path = Path::new(name);
+        if SessionFile::has_name(path) {
+            return self.open_saved(path);
+        }
+        self.open_image(picture::read_picture(path)?, name)
+    }
+
+    /// Opens a photo: finds the largest face in it and encodes it. `name` is what messages and saved sessions call it.
+    ///
+    /// # Errors
+    /// [`Error::NoEncoder`], or [`Error::Picture`] if there is no face in it to be confident of.
+    pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
+        let (photo, face, notes) = self.find(picture, name)?;
+        Ok(OpenedPhoto { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
+    }
+
+    /// The image of `face`, as large as the bundle's generator makes it.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a network fails.
+    pub fn image(&mut self, face: &FaceLatents) -> Result<RgbImage> {
+        Ok(picture::from_network(self.generate(face)?.view()))
+    }
+
+    /// The face called `name` as it is now, for taking parts of it.
+    ///
+    /// # Errors
+    /// Those of [`FaceModel::open`].
+    pub fn face(&mut self, name: &str) -> Result<FaceLatents> {
+        Ok(self.open(name)?.session.face().clone())
+    }
+
+    fn open_saved(&mut self, path: &Path) -> Result<OpenedPhoto> {
+        let (file, session) = SessionFile::read(path, &self.bundle)?;
+        let mut opened = OpenedPhoto { source: file.source.clone(), session, photo: None, notes: Vec::new() };
+        let Some(PhotoId { sha256, crop: [cx, cy, side] }) = file.photo else { return Ok(opened) };
+        // Beside the file as well: folders are moved as a whole.
+        let beside = Path::new(&file.source).file_name().map(|name| path.with_file_name(name));
+        let places = [Some(Path::new(&file.source).to_owned()), beside];
+        let found = places.into_iter().flatten().find_map(|p| picture::read_picture(&p).ok());
+        match found.filter(|picture| sha256_hex(picture.as_raw()) == sha256) {
+            Some(picture) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
+                opened.photo = Some(Photo { picture, crop: Crop { cx, cy, side, angle: 0.0 } });
+            }
+            _ => opened.notes.push(format!(
+                "the photo {} is not there or was changed: the generated square is all there is",
+                file.source
+            )),
+        }
+        Ok(opened)
+    }
+
+    /// The session of `opened` as a file.
+    pub fn to_file(&self, opened: &OpenedPhoto) -> SessionFile {
+        let mut file = SessionFile::new(BundleId::of(&self.bundle), opened.source.clone(), &opened.session);
+        file.photo = opened.photo.as_ref().map(|Photo { picture, crop }| PhotoId {
+            sha256: sha256_hex(picture.as_raw()),
+            crop: [crop.cx, crop.cy, crop.side],
+        });
+        file
+    }
+
+    /// The face of picture `index` of `seed`, as `runtime generate` numbers them. `truncation` (0 to 1) scales the noise: the
+    /// less, the nearer to the mean face.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn sample_face(&mut self, seed: u64, index: u32, truncation: f32) -> Result<FaceLatents> {
+        let noise = Noise::seeded(seed, index..index + 1, &self.manifest().dims, truncation);
+        self.face_from_noise(&noise)
+    }
+
+    /// The face that noise of one row gives.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn face_from_noise(&mut self, noise: &Noise) -> Result<FaceLatents> {
+        Ok(FaceLatents::from_latents(&self.keypoint_generator()?.run(noise)?, 0))
+    }
+
+    /// The keypoint generator.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub fn keypoint_generator(&mut self) -> Result<&mut KeypointGenerator> {
+        loaded(&mut self.keypoint_generator, || KeypointGenerator::load(&self.bundle, &self.options))
+    }
+
+    /// Finds the largest face of `picture`, called `name`, and what lies at its keypoints.
+    fn find(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, FaceLatents, Vec<String>)> {
+        let refuse = |reason: String| Error::Picture { path: name.into(), reason };
+        let (width, height) = picture.dimensions();
+        if width.min(height) < LEAST_SIDE {
+            return Err(refuse(format!(
+                "{width} x {height} pixels; a face needs {LEAST_SIDE} a side at least"
+            )));
+        }
+        // What makes photos editable must be there before anything is looked for.
+        loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
+        let tracker = loaded(&mut self.tracker, || {
+            let detector = Detector::load(&self.bundle, &self.options)?;
+            // The square is encoded and generated again, too, framed as the generator's training pictures are framed.
+            let options = TrackOptions { crop_scale: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
+            Ok(FaceTracker::new(detector, options))
+        })?;
+        let mut faces = tracker.all_faces(&picture)?.into_iter();
+        let Some(LocatedFace { face, crop, confident }) = faces.next() else {
+            return Err(refuse("no face found".to_owned()));
+        };
+        let confidence = face.confidence();
+        if !confident && !self.anyway {
+            return Err(refuse(format!(
+                "no face found (the best guess has confidence {confidence:.2}; {LIVE_CONFIDENCE} and a steady place are \
+                 needed); --anyway takes the best guess"
+            )));
+        }
+        let mut notes = Vec::new();
+        if !confident {
+            notes.push(format!("{name}: no confident face; taking the best guess ({confidence:.2})"));
+        }
+        let others = faces.count();
+        if others > 0 {
+            notes.push(format!("{name}: {} faces found; the largest is taken", others + 1));
+        }
+        let size = self.size();
+        let encoder = loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
+        let image = sample(&picture, &crop, size);
+        let (embeddings, background) = encoder.encode(image.view().insert_axis(Axis(0)))?;
+        let place = |v: f32| v.clamp(-REACH, REACH);
+        let keypoints = face.keypoints.iter().map(|k| crop.to_network([k.x, k.y]).map(place)).collect();
+        let embeddings = embeddings.index_axis(Axis(0), 0).rows().into_iter().map(|e| e.to_vec()).collect();
+        let found = FaceLatents::new(keypoints, embeddings, background.row(0).to_vec());
+        Ok((Photo { picture, crop: Crop { angle: 0.0, ..crop } }, found, notes))
+    }
+
+    /// The image of `face`: `[3, S, S]`, RGB in [-1, 1].
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn generate(&mut self, face: &FaceLatents) -> Result<Array3<f32>> {
+        let (latents, scales, visible) = face.to_batch()?;
+        let generator =
+            loaded(&mut self.image_generator, || ImageGenerator::load(&self.bundle, &self.options))?;
+        let image = generator.run(&latents, scales.view(), visible.view())?;
+        Ok(image.index_axis_move(Axis(0), 0))
+    }
+
+    /// What computes, on one line; empty before anything was drawn.
+    pub fn summary(&self) -> EngineSummary {
+        self.image_generator.as_ref().map(ImageGenerator::summary).unwrap_or_default()
+    }
+}
+
+/// Where the locked parts lie: the largest of their heat maps, `[S, S]`.
+pub(super) fn locked_region(face: &FaceLatents, locked: &[bool], tau: f32, size: usize) -> Array2<f32> {
+    Array2::from_shape_fn((size, size), |(y, x)| {
+        let at = [pixel_centre(x, size), pixel_centre(y, size)];
+        let heats = (0..face.parts()).filter(|i| locked[*i]).map(|i| heat(face, i, at, tau));
+        heats.fold(0.0, f32::max)
+    })
+}
+
+/// How much wider than its heat map a part's surroundings are that its appearance may change, in tau.
+const SURROUNDINGS: f32 = 3.0;
+
+/// Where a change of appearance from `before` to `after` belongs, 0 to 1, `[S, S]`: near the parts that changed, and away from
+/// all parts if the background did. The generator's pictures change a little everywhere.
+pub(super) fn changed_region(
+    before: &FaceLatents,
+    after: &FaceLatents,
+    tau: f32,
+    size: usize,
+) -> Array2<f32> {
+    let [old, new] = [before, after].map(|f| FaceLatents { visible: vec![1.0; f.parts()], ..f.clone() });
+    let differs =
+        |i: usize| before.embeddings[i] != after.embeddings[i] || before.visible[i] != after.visible[i];
+    let changed: Vec<bool> = (0..after.parts()).map(differs).collect();
+    let background = before.background != after.background;
+    Array2::from_shape_fn((size, size), |(y, x)| {
+        let at = [pixel_centre(x, size), pixel_centre(y, size)];
+        let (mut own, mut any) = (0.0f32, 0.0f32);
+        for (i, changed) in changed.iter().enumerate() {
+            // A part that stands in for another goes from one place to the other.
+            let height = heat(&old, i, at, SURROUNDINGS * tau).max(heat(&new, i, at, SURROUNDINGS * tau));
+            any = any.max(height);
+            own = if *changed { own.max(height) } else { own };
+        }
+        if background { own.max(1.0 - any) } else { own }
+    })
+}
+
+/// Height of a part's heat map at a point, see [`lkg_bundle::conventions`].
+pub(crate) fn heat(face: &FaceLatents, part: usize, [x, y]: [f32; 2], tau: f32) -> f32 {
+    let ([kx, ky], scale) = (face.keypoints[part], face.scales[part]);
+    face.visible[part] * (-((x - kx).powi(2) + (y - ky).powi(2)) / (tau * scale * scale)).exp()
+}
+
+fn parse_seed(text: &str) -> Option<(u64, u32)> {
+    match text.split_once(':') {
+        None => Some((text.parse().ok()?, 0)),
+        Some((seed, index)) => Some((seed.parse().ok()?, index.parse().ok().filter(|i| *i <= MOST_INDEX)?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_look_belongs_to_its_part_and_a_background_to_what_is_no_part() {
+        let before = crate::edit::testing::face(0.0);
+        let region = |change: &dyn Fn(&mut FaceLatents)| {
+            let mut after = before.clone();
+            change(&mut after);
+            changed_region(&before, &after, 0.02, 32)
+        };
+        // Part 0 is at (-0.5, 0.1), part 1 at (0.5, 0.2).
+        let (own, other, corner) = ([17, 8], [19, 24], [0, 0]);
+        for changed in [
+            region(&|f: &mut FaceLatents| f.embeddings[0][0] += 1.0),
+            region(&|f: &mut FaceLatents| f.visible[0] = 0.0),
+        ] {
+            assert!(changed[own] > 0.9 && changed[other] < 0.01 && changed[corner] < 0.01);
+        }
+        let background = region(&|f: &mut FaceLatents| f.background[0] += 1.0);
+        assert!(background[own] < 0.1 && background[other] < 0.1 && background[corner] > 0.99);
+        assert!(region(&|_: &mut FaceLatents| {}).iter().all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn a_photo_keeps_its_face_in_a_picture_of_another_shape() {
+        let picture = RgbImage::from_fn(40, 20, |x, _| image::Rgb([if x < 20 { 200 } else { 90 }; 3]));
+        let photo = Photo { picture, crop: Crop { cx: 30.0, cy: 10.0, side: 10.0, angle: 0.0 } };
+        let within = photo.within((80, 80));
+        assert_eq!(within.picture.dimensions(), (80, 80));
+        assert_eq!(within.crop, Crop { cx: 60.0, cy: 40.0, side: 20.0, angle: 0.0 });
+        assert_eq!(within.picture.get_pixel(40, 10).0, [0; 3]);
+        assert_eq!(
+            (within.picture.get_pixel(10, 40).0, within.picture.get_pixel(70, 40).0),
+            ([200; 3], [90; 3])
+        );
+        assert_eq!(photo.within((40, 20)).picture, photo.picture);
+    }
+
+    #[test]
+    fn seeds_have_pictures() {
+        assert_eq!(parse_seed("7"), Some((7, 0)));
+        assert_eq!(parse_seed("7:12"), Some((7, 12)));
+        for bad in ["", "x", "7:", "-1", "7:4294967295", "1:2:3"] {
+            assert_eq!(parse_seed(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What every way of editing by hand shares: a session, its picture at the size of a screen, and a strip of faces to take
+//! from. The window and the page only show it.
+
+use image::RgbImage;
+
+use super::EditError;
+use super::blend::{PhotoBlender, sample};
+use super::{Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError};
+use crate::error::Result;
+use crate::media::mark::Origin;
+use crate::media::picture::from_network;
+use crate::vision::crop::Crop;
+
+/// Longest side of a photo while it is being edited, in pixels.
+const MOST_SIDE: u32 = 960;
+/// Side of a generated picture while it is being edited, in pixels.
+const ALONE: u32 = 640;
+/// Faces on the strip.
+const DONORS: usize = 9;
+
+/// A face to take from.
+pub struct Donor {
+    /// What operations call it.
+    pub name: String,
+    /// It.
+    pub face: FaceLatents,
+    /// Its picture, a square.
+    pub tile: RgbImage,
+}
+
+/// A face being edited by hand.
+pub struct Workspace {
+    model: FaceModel,
+    opened: OpenedPhoto,
+    compositor: Compositor,
+    paste: Blend,
+    /// The square of the view that the face fills, in pixels.
+    crop: Crop,
+    size: (u32, u32),
+    /// Enlarges a picture that is no photo.
+    alone: Option<PhotoBlender>,
+    given: Vec<String>,
+    strip: Vec<Donor>,
+    /// Place of the strip's first face among all that could be on it: those given, then the seeds from 1 on.
+    first: usize,
+    tile: u32,
+}
+
+impl Workspace {
+    /// A workspace for what was opened; the faces `given` come first on the strip, whose tiles are `tile` pixels a side.
+    ///
+    /// # Errors
+    /// A network failed, or a face given cannot be opened.
+    pub fn new(
+        mut model: FaceModel,
+        opened: OpenedPhoto,
+        paste: Blend,
+        given: &[String],
+        tile: u32,
+    ) -> Result<Self> {
+        let photo = opened.photo.as_ref().map(|p| p.shrunk(MOST_SIDE));
+        let compositor = Compositor::new(&mut model, &opened.session, photo.as_ref(), paste)?;
+        let (crop, size) = match &photo {
+            Some(photo) => (photo.crop, photo.picture.dimensions()),
+            None => (Crop::inside(ALONE, ALONE), (ALONE, ALONE)),
+        };
+        let alone = photo.is_none().then(|| PhotoBlender::whole(model.size(), ALONE, (0, 0)));
+        let mut workspace = Self {
+            model,
+            opened,
+            compositor,
+            paste,
+            crop,
+            size,
+            alone,
+            given: given.to_vec(),
+            strip: Vec::new(),
+            first: 0,
+            tile,
+        };
+        workspace.fill_strip()?;
+        Ok(workspace)
+    }
+
+    /// What is being edited.
+    pub fn opened(&self) -> &OpenedPhoto {
+        &self.opened
+    }
+
+    /// The bundle's networks.
+    pub fn model(&self) -> &FaceModel {
+        &self.model
+    }
+
+    /// How the pictures come about.
+    pub fn origin(&self) -> Origin {
+        self.compositor.origin()
+    }
+
+    /// Faces to take from.
+    pub fn strip(&self) -> &[Donor] {
+        &self.strip
+    }
+
+    /// Size of the view, in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    /// The square of the view that the face fills.
+    pub fn crop(&self) -> &Crop {
+        &self.crop
+    }
+
+    /// Left, top, width and height of what of the view edits can change, in pixels.
+    pub fn place(&self) -> [u32; 4] {
+        let Crop { cx, cy, side, .. } = self.crop;
+        let range = |centre: f32, most: u32| {
+            // A float cast to an unsigned integer saturates.
+            let low = ((centre - side / 2.0).floor() as u32).min(most);
+            (low, ((centre + side / 2.0).ceil() as u32).clamp(low, most) - low)
+        };
+        let ((x, width), (y, height)) = (range(cx, self.size.0), range(cy, self.size.1));
+        [x, y, width, height]
+    }
+
+    /// Puts the next faces on the strip.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn other_faces(&mut self) -> Result<()> {
+        self.first += DONORS;
+        self.fill_strip()
+    }
+
+    fn fill_strip(&mut self) -> Result<()> {
+        self.strip.clear();
+        for i in self.first..self.first + DONORS {
+            let name = match self.given.get(i) {
+                Some(name) => name.clone(),
+                None => format!("seed:{}", i - self.given.len() + 1),
+            };
+            let donor = self.model.open(&name)?;
+            let face = donor.session.face().clone();
+            let tile = match &donor.photo {
+                Some(photo) => from_network(sample(&photo.picture, &photo.crop, self.tile as usize).view()),
+                None => {
+                    let mut tile = RgbImage::new(self.tile, self.tile);
+                    let image = self.model.generate(&face)?;
+                    PhotoBlender::whole(self.model.size(), self.tile, (0, 0))
+                        .replace(&mut tile, image.view());
+                    tile
+                }
+            };
+            self.strip.push(Donor { name, face, tile });
+        }
+        Ok(())
+    }
+
+    /// Does `operation`, which may take only from faces on the strip. Gives back whether anything changed.
+    ///
+    /// # Errors
+    /// An [`OperationError`] that names the field; nothing is changed then.
+    pub fn apply(&mut self, operation: &Operation) -> std::result::Result<bool, OperationError> {
+        let mut donors = donors(&self.strip);
+        self.opened.session.apply(operation, self.model.manifest(), &mut donors)
+    }
+
+    /// The face and the locks that `operation` would lead to.
+    ///
+    /// # Errors
+    /// An [`OperationError`] that names the field.
+    pub fn preview(
+        &self,
+        operation: &Operation,
+    ) -> std::result::Result<(FaceLatents, Vec<bool>), OperationError> {
+        self.opened.session.preview(operation, self.model.manifest(), &mut donors(&self.strip))
+    }
+
+    /// The view with `face` in it; regions of locked parts are as they were.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn draw(&mut self, face: &FaceLatents, locked: &[bool]) -> Result<RgbImage> {
+        self.compositor.lock(&self.model, locked);
+        match &mut self.alone {
+            None => self.compositor.compose(&mut self.model, face),
+            Some(blender) => {
+                let image = self.compositor.square(&mut self.model, face)?;
+                let mut view = RgbImage::new(ALONE, ALONE);
+                blender.replace(&mut view, image.view());
+                Ok(view)
+            }
+        }
+    }
+
+    /// The picture as it is saved: a photo at its full size.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn finished(&mut self) -> Result<RgbImage> {
+        let OpenedPhoto { session, photo, .. } = &self.opened;
+        let mut compositor = Compositor::new(&mut self.model, session, photo.as_ref(), self.paste)?;
+        compositor.compose(&mut self.model, session.face())
+    }
+}
+
+fn donors(strip: &[Donor]) -> Donors<'_> {
+    Donors::new(move |name| match strip.iter().find(|d| d.name == name) {
+        Some(donor) => Ok(donor.face.clone()),
+        None => Err(EditError::NotOnStrip(name.to_owned()).into()),
+    })
+}

@@ -1,0 +1,53 @@
+//! What the program, its tests and the tools of its developers need of this crate beyond its API. Not for others: it changes
+//! without notice.
+
+use std::process::ExitCode;
+
+/// The `runtime` program.
+pub fn main() -> ExitCode {
+    // First of all, before a thread exists that could read the environment.
+    crate::engine::library::disable_telemetry();
+    crate::cli::main()
+}
+
+pub mod cli {
+    //! The command line.
+    pub use crate::cli::args::Cli;
+}
+
+pub mod edit {
+    //! Editing by hand.
+    pub use crate::edit::Workspace;
+    pub use crate::edit::blend::sample;
+}
+
+pub mod engine {
+    //! Networks with tensors in and out.
+    pub use crate::engine::{
+        BareRun, Detector, ImageGenerator, KeypointGenerator, Latents, NetworkRunner, Noise, kernels,
+        zero_inputs,
+    };
+}
+
+pub mod live {
+    //! The live loop.
+    pub use crate::live::{
+        Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Switch, Viewer, WindowOpener,
+    };
+}
+
+pub mod media {
+    //! Sinks, and pictures in memory.
+    pub use crate::media::keypoints::KeypointsSink;
+    pub use crate::media::picture::{check_target, from_network};
+    pub use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
+    pub use crate::media::{Result, SinkSpec, jpeg, mark};
+}
+
+pub mod vision {
+    //! Parts of the tracker.
+    pub use crate::vision::overlay::{draw_banner, draw_hud, place};
+    pub use crate::vision::preprocess::Preprocessor;
+    pub use crate::vision::smooth::KeypointSmoother;
+    pub use crate::vision::text;
+}

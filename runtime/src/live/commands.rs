@@ -1,0 +1,115 @@
+//! What viewers ask for while a run goes on, and what is reported to them.
+
+use std::time::Duration;
+
+use super::control::{Command, Status, Switch, Switches};
+use super::run::{LiveLoop, Progress};
+use crate::vision::overlay;
+
+impl LiveLoop<'_> {
+    /// Does what the users asked for; true means quit.
+    pub(super) fn handle_commands(&mut self, p: &mut Progress) -> bool {
+        for command in p.outputs.commands() {
+            let (switch, on) = match command {
+                Command::Quit => return true,
+                Command::Close if p.outputs.close_window(self.notice) => continue,
+                Command::Close => return true,
+                Command::Help => {
+                    p.hud.help = !p.hud.help;
+                    continue;
+                }
+                Command::Snapshot => {
+                    if p.frames > 0 {
+                        p.outputs.snapshot(&p.canvas, self.notice);
+                    }
+                    continue;
+                }
+                Command::Pause => (Switch::Pause, !p.paused),
+                Command::Mirror => (Switch::Mirror, !p.mirror),
+                Command::Record => (Switch::Recording, !p.outputs.is_recording()),
+                Command::HeatMaps => (Switch::HeatMaps, !p.layers.heat_maps),
+                Command::Crop => (Switch::Crop, !p.layers.crop),
+                Command::Set(switch, on) => (switch, on),
+                Command::NextCamera => {
+                    if !self.supply.change() {
+                        (self.notice)("there is no other camera");
+                    }
+                    continue;
+                }
+                Command::Calibrate | Command::NextFace | Command::NextDrive => {
+                    if let Some(answer) = self.painter.handle(command) {
+                        (self.notice)(answer);
+                    }
+                    continue;
+                }
+            };
+            self.turn_switch(p, switch, on);
+        }
+        false
+    }
+
+    fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {
+        match switch {
+            Switch::Mirror => p.mirror = on,
+            Switch::Overlay => p.layers.keypoints = on,
+            Switch::HeatMaps => p.layers.heat_maps = on,
+            Switch::Crop => p.layers.crop = on,
+            Switch::Numbers => p.numbers = on,
+            Switch::Smoothing => {
+                self.finder.smooth(on);
+            }
+            Switch::Recording => p.outputs.record(on, self.notice),
+            Switch::Pause => p.paused = on,
+        }
+        if switch == Switch::Pause {
+            p.anchor = None;
+        }
+        if p.paused {
+            self.report(p, Duration::ZERO);
+            let text = if p.outputs.has_window() { "paused: space goes on" } else { "paused" };
+            self.banner(p, text);
+        } else if switch == Switch::Pause {
+            self.banner(p, "");
+        }
+    }
+
+    /// Shows the last picture with a message across it; an empty message takes it off.
+    pub(super) fn banner(&mut self, p: &mut Progress, message: &str) {
+        if p.frames > 0 {
+            let mut banner = p.canvas.clone();
+            if !message.is_empty() {
+                overlay::draw_banner(&mut banner, message);
+            }
+            p.outputs.hold(&banner, self.notice);
+        }
+    }
+
+    /// Reports to viewers how the run goes; `total` is how long the frame took so far.
+    pub(super) fn report(&mut self, p: &mut Progress, total: Duration) {
+        if !p.outputs.want_status() {
+            return;
+        }
+        let status = Status {
+            frames: p.frames,
+            dropped: self.supply.dropped(),
+            fps: p.clock.fps(),
+            steps: p.clock.latest(total),
+            source: self.supply.describe().to_owned(),
+            engine: p.hud.engine().to_owned(),
+            trouble: p.trouble.clone(),
+            switches: Switches {
+                mirror: p.mirror,
+                pause: p.paused,
+                overlay: p.layers.keypoints,
+                heat_maps: p.layers.heat_maps,
+                crop: p.layers.crop,
+                smoothing: self.finder.is_smoothing(),
+                numbers: p.numbers,
+                recording: p.outputs.is_recording(),
+            },
+            recordings: p.outputs.recordings().to_vec(),
+            offers: self.painter.offers(),
+        };
+        p.outputs.report(&status);
+    }
+}

@@ -1,0 +1,111 @@
+//! What people ask for while frames go by, at a window or on a page, and what is reported to them.
+
+use std::path::PathBuf;
+
+/// What a user asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// End the program.
+    Quit,
+    /// Go on with the next source face.
+    NextFace,
+    /// Take over the next kind of motion.
+    NextDrive,
+    /// The window was closed: end the program unless there are other outputs.
+    Close,
+    /// Stop or go on.
+    Pause,
+    /// Save the picture shown.
+    Snapshot,
+    /// Swap left and right.
+    Mirror,
+    /// Show or hide the help.
+    Help,
+    /// Take what is seen now as neutral.
+    Calibrate,
+    /// Start or end a recording.
+    Record,
+    /// Look through the next camera.
+    NextCamera,
+    /// Show or hide the heat maps.
+    HeatMaps,
+    /// Show or hide the crop that the detector sees.
+    Crop,
+    /// Turn something on or off, whatever it was.
+    Set(Switch, bool),
+}
+
+impl Command {
+    /// The command that a page asks for by this name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "calibrate" => Some(Command::Calibrate),
+            "next_face" => Some(Command::NextFace),
+            "next_drive" => Some(Command::NextDrive),
+            _ => None,
+        }
+    }
+}
+
+/// What can be turned on and off while frames go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// Left and right swapped.
+    Mirror,
+    /// Status still.
+    Pause,
+    /// Keypoints drawn.
+    Overlay,
+    /// Their heat maps drawn.
+    HeatMaps,
+    /// The crop that the detector sees drawn.
+    #[serde(rename = "square")]
+    Crop,
+    /// Keypoints filtered over time.
+    Smoothing,
+    /// Rate and latency written on the picture.
+    Numbers,
+    /// A clip being recorded.
+    Recording,
+}
+
+/// Where the switches are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[allow(missing_docs)]
+pub struct Switches {
+    pub mirror: bool,
+    pub pause: bool,
+    pub overlay: bool,
+    pub heat_maps: bool,
+    #[serde(rename = "square")]
+    pub crop: bool,
+    pub smoothing: bool,
+    pub numbers: bool,
+    pub recording: bool,
+}
+
+/// How a run goes at the moment, for those who watch it.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Frames processed.
+    pub frames: u64,
+    /// Frames that came while the loop was busy.
+    pub dropped: u64,
+    /// Frames a second over the latest frames.
+    pub fps: Option<f64>,
+    /// How long each step of the latest frame took, in milliseconds; the whole is last.
+    pub steps: Vec<(&'static str, f64)>,
+    /// The source in a few words.
+    pub source: String,
+    /// What computes.
+    pub engine: String,
+    /// What is wrong, if anything is.
+    pub trouble: Option<String>,
+    /// Where the switches are.
+    pub switches: Switches,
+    /// Clips recorded so far because a viewer asked.
+    pub recordings: Vec<PathBuf>,
+    /// What else can be asked for: a name that [`Command::named`] knows, and what to call it.
+    pub offers: &'static [(&'static str, &'static str)],
+}

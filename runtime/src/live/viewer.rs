@@ -1,0 +1,130 @@
+//! Outputs that somebody watches: a window, a page, a camera for other programs.
+
+use image::RgbImage;
+
+use super::control::{Command, Status};
+use crate::media;
+#[cfg(feature = "camera")]
+use crate::media::LoopbackSink;
+use crate::media::sink::Shown;
+#[cfg(feature = "window")]
+use crate::media::window::{Display, Key};
+
+/// The loop's keys, for help texts.
+pub(crate) const KEYS: [&str; 9] = [
+    "q, Esc  quit",
+    "space   pause",
+    "s       save a picture",
+    "r       record, or stop",
+    "n       next camera",
+    "m       mirror",
+    "t       heat maps",
+    "b       detector's crop",
+    "h       this help",
+];
+
+/// What shows frames to somebody, and may be asked for something. A file's frames come at their own speed while there is
+/// one.
+pub trait Viewer {
+    /// What it is, in a few words for messages.
+    fn name(&self) -> String;
+
+    /// Shows a frame.
+    ///
+    /// # Errors
+    /// It went away.
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()>;
+
+    /// Shows a picture that is no frame: one with a message on it, while frames fail to come.
+    ///
+    /// # Errors
+    /// It went away.
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()>;
+
+    /// Keeps showing what it shows where no frame comes, and takes in what happened to it.
+    ///
+    /// # Errors
+    /// It went away.
+    fn refresh(&mut self) -> media::Result<()> {
+        Ok(())
+    }
+
+    /// What its users asked for since the last call.
+    fn commands(&mut self) -> Vec<Command> {
+        Vec::new()
+    }
+
+    /// Whether [`Viewer::report`] is worth its time now.
+    fn wants_status(&self) -> bool {
+        false
+    }
+
+    /// Gets how the run goes, before each frame and where none comes.
+    fn report(&mut self, _status: &Status) {}
+}
+
+/// Opens a window for pictures of a size, in pixels.
+pub type WindowOpener = Box<dyn FnOnce((u32, u32)) -> media::Result<Box<dyn Viewer>>>;
+
+#[cfg(feature = "window")]
+impl Viewer for Display {
+    fn name(&self) -> String {
+        "window".to_owned()
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        Display::show(self, shown.picture)
+    }
+
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
+        Display::show(self, picture)
+    }
+
+    fn refresh(&mut self) -> media::Result<()> {
+        Display::refresh(self)
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        let mut commands: Vec<_> = self.presses().into_iter().filter_map(command).collect();
+        if self.is_closed() {
+            commands.push(Command::Close);
+        }
+        commands
+    }
+}
+
+/// What a key asks for.
+#[cfg(feature = "window")]
+fn command(key: Key) -> Option<Command> {
+    match key {
+        Key::Q | Key::Escape => Some(Command::Quit),
+        Key::F => Some(Command::NextFace),
+        Key::D => Some(Command::NextDrive),
+        Key::Space => Some(Command::Pause),
+        Key::S => Some(Command::Snapshot),
+        Key::M => Some(Command::Mirror),
+        Key::H => Some(Command::Help),
+        Key::C => Some(Command::Calibrate),
+        Key::R => Some(Command::Record),
+        Key::N => Some(Command::NextCamera),
+        Key::T => Some(Command::HeatMaps),
+        Key::B => Some(Command::Crop),
+        _ => None,
+    }
+}
+
+/// Whoever watches a camera of other programs does so live, and wants no gap where frames fail to come.
+#[cfg(feature = "camera")]
+impl Viewer for LoopbackSink {
+    fn name(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.send(shown.picture)
+    }
+
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
+        self.send(picture)
+    }
+}

@@ -1,0 +1,102 @@
+//! Re-enactment as the picture of the live loop.
+
+use std::time::Duration;
+
+use image::{RgbImage, imageops};
+
+use super::reenactor::{Reenactor, View};
+use crate::error::Result;
+use crate::live::{Command, Marks, Painter, Scene, View as FrameView};
+use crate::vision::text;
+
+/// Shows a re-enactment of what is before the camera.
+pub struct ReenactPainter<'a> {
+    reenactor: Reenactor<'a>,
+    /// Whether the driver has pictures, not keypoints alone.
+    pictures: bool,
+    /// Whether to write into the picture that it is AI-made.
+    visible_mark: bool,
+    frame_view: FrameView,
+    /// The driver's picture as it is shown beside the square.
+    driver: RgbImage,
+}
+
+impl<'a> ReenactPainter<'a> {
+    /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
+    /// to write into them that they are AI-made.
+    pub fn new(reenactor: Reenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
+        let (frame_view, driver) = (FrameView::default(), RgbImage::default());
+        Self { reenactor, pictures, visible_mark, frame_view, driver }
+    }
+
+    /// What moves the face.
+    pub fn reenactor(&self) -> &Reenactor<'a> {
+        &self.reenactor
+    }
+}
+
+impl Painter for ReenactPainter<'_> {
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
+        let face = scene.tracked.face.as_ref();
+        let driven = self.reenactor.drive(face, scene.time);
+        let took = match self.reenactor.view() {
+            View::Source => {
+                *canvas = self.reenactor.in_photo(&driven)?;
+                None
+            }
+            View::Driver => {
+                std::mem::swap(scene.picture, canvas);
+                Some(self.reenactor.over(&driven, face.is_some(), canvas)?)
+            }
+            View::Beside => {
+                if self.pictures {
+                    let (marks, manifest) = (Marks::face(face), self.reenactor.manifest());
+                    self.frame_view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
+                }
+                let driver = self.pictures.then_some(&self.driver);
+                Some(self.reenactor.beside(&driven, driver, scene.mirror, canvas)?)
+            }
+        };
+        if scene.mirror && self.reenactor.view() != View::Beside {
+            imageops::flip_horizontal_in_place(canvas);
+        }
+        if !self.reenactor.is_calibrated() {
+            let scale = (canvas.height() / 240).max(1);
+            let y = canvas.height().saturating_sub((text::LINE + 3) * scale);
+            let message = "calibrating: look ahead and hold still";
+            text::draw(canvas, message, (4 * scale as i32, y as i32), scale, [255, 214, 90]);
+        }
+        if self.visible_mark {
+            self.reenactor.origin().stamp(canvas);
+        }
+        Ok(took)
+    }
+
+    fn handle(&mut self, command: Command) -> Option<&'static str> {
+        match command {
+            Command::Calibrate => Some(if self.reenactor.calibrate() {
+                "calibrated: the last second is the neutral face"
+            } else {
+                "no face to calibrate with"
+            }),
+            Command::NextFace => Some(if self.reenactor.next_source() {
+                "the next face"
+            } else {
+                "there is no other face: give --source several times"
+            }),
+            Command::NextDrive => Some(self.reenactor.next_drive().announcement()),
+            _ => None,
+        }
+    }
+
+    fn offers(&self) -> &'static [(&'static str, &'static str)] {
+        &[("calibrate", "Calibrate"), ("next_face", "Next face"), ("next_drive", "Which motion")]
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &["c       calibrate", "f       next face", "d       which motion"]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+use std::path::Path;
+
+use lkg_bundle::Bundle;
+
+use super::*;
+use crate::edit::{FaceModel, OpenedPhoto};
+use crate::engine::EngineOptions;
+use crate::frame::{DetectedFace as Seen, DetectedKeypoint};
+use crate::live::Layers;
+use crate::media::testing::largest_difference;
+use crate::reenact::{Drive, Gains, ReenactOptions};
+use crate::vision::crop::Crop;
+use crate::vision::track::Tracked;
+
+/// Small: the driver's picture matters little.
+const SIZE: (u32, u32) = (64, 48);
+
+fn model() -> FaceModel {
+    let bundle = Bundle::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/faces64-edge")).unwrap();
+    FaceModel::new(bundle, EngineOptions::default())
+}
+
+fn options() -> ReenactOptions {
+    ReenactOptions {
+        drive: Drive::All,
+        gains: Gains { shift: 1.0, pose: 1.0, parts: 1.0, axes: [1.0; 2], own: Vec::new() },
+        absolute: false,
+        view: View::Beside,
+    }
+}
+
+fn new_painter<'a>(
+    model: &'a mut FaceModel,
+    sources: &[OpenedPhoto],
+    options: ReenactOptions,
+) -> ReenactPainter<'a> {
+    ReenactPainter::new(Reenactor::new(model, sources, options).unwrap(), true, false)
+}
+
+/// The mean face, moved to the right by `shift` pixels.
+fn tracked(painter: &ReenactPainter<'_>, shift: Option<f32>) -> Tracked {
+    let crop = Crop { cx: 160.0, cy: 120.0, side: 160.0, angle: 0.0 };
+    let means = painter.reenactor.manifest().keypoints.iter().map(|k| crop.to_picture(k.mean));
+    let face = shift.map(|shift| Seen {
+        keypoints: means.map(|[x, y]| DetectedKeypoint { x: x + shift, y, confidence: 1.0 }).collect(),
+    });
+    Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO }
+}
+
+/// Paints frames of 30 a second from `first` on; gives back the last one.
+fn play(painter: &mut ReenactPainter<'_>, first: u64, shifts: &[Option<f32>], mirror: bool) -> RgbImage {
+    let mut canvas = RgbImage::new(1, 1);
+    for (i, shift) in shifts.iter().enumerate() {
+        let tracked = tracked(painter, *shift);
+        let time = Duration::from_millis((first + i as u64) * 1000 / 30);
+        let picture = &mut RgbImage::new(SIZE.0, SIZE.1);
+        let scene = Scene { picture, tracked: &tracked, time, mirror, layers: Layers::default() };
+        painter.paint(scene, &mut canvas).unwrap();
+    }
+    canvas
+}
+
+/// The driven square of a canvas, without the line that asks to hold still.
+fn square(canvas: &RgbImage) -> RgbImage {
+    let side = canvas.height();
+    imageops::crop_imm(canvas, canvas.width() - side, 0, side, side * 4 / 5).to_image()
+}
+
+/// Whether two pictures differ by rounding only.
+fn same(a: &RgbImage, b: &RgbImage) -> bool {
+    largest_difference(a, b) <= 2
+}
+
+#[test]
+fn the_face_is_still_until_calibrated_then_moves_and_eases_back_when_the_driver_is_lost() {
+    let mut model = model();
+    let source = model.open("seed:3").unwrap();
+    let mut painter = new_painter(&mut model, &[source], options());
+    let still = square(&play(&mut painter, 0, &[Some(0.0)], false));
+    assert!(same(&square(&play(&mut painter, 1, &[Some(0.0); 20], false)), &still));
+    assert!(painter.reenactor.neutral.is_none());
+    // The neutral face changes nothing, whatever it is; a shift does.
+    assert!(same(&square(&play(&mut painter, 21, &[Some(0.0); 30], false)), &still));
+    assert!(painter.reenactor.neutral.is_some());
+    let moved = square(&play(&mut painter, 51, &[Some(16.0); 20], false));
+    assert!(!same(&moved, &still));
+    let target = painter.reenactor.target[9][0] - painter.reenactor.source.keypoints[9][0];
+    assert!(target > 0.05 && target <= 0.2 + 1e-3, "sixteen pixels of a square of 160: {target}");
+    // Left and right are swapped in the square, too.
+    let mirrored = square(&play(&mut painter, 71, &[Some(16.0)], true));
+    assert!(same(&imageops::flip_horizontal(&mirrored), &moved));
+
+    let leaving = square(&play(&mut painter, 72, &[None; 6], false));
+    assert!(!same(&leaving, &moved) && !same(&leaving, &still));
+    assert!(same(&square(&play(&mut painter, 78, &[None; 30], false)), &still));
+
+    // Another neutral face on request.
+    play(&mut painter, 108, &[Some(16.0); 40], false);
+    assert_eq!(painter.handle(Command::Help), None);
+    assert!(painter.handle(Command::Calibrate).unwrap().starts_with("calibrated"));
+    assert!(same(&square(&play(&mut painter, 148, &[Some(16.0)], false)), &still));
+}
+
+#[test]
+fn motion_is_kept_within_what_the_generator_draws() {
+    let mut model = model();
+    let source = model.open("seed:3").unwrap();
+    let absolute = ReenactOptions { absolute: true, ..options() };
+    let mut painter = new_painter(&mut model, &[source], absolute);
+    // Keypoints thrown about at random.
+    let mut wild = tracked(&painter, Some(0.0));
+    if let Some(face) = &mut wild.face {
+        for (i, k) in face.keypoints.iter_mut().enumerate() {
+            k.x += 60.0 * ((i * 7 % 5) as f32 - 2.0);
+            k.y += 60.0 * ((i * 3 % 5) as f32 - 2.0);
+        }
+    }
+    let (picture, time) = (&mut RgbImage::new(64, 64), Duration::from_secs(1));
+    let scene = Scene { picture, tracked: &wild, time, mirror: false, layers: Layers::default() };
+    painter.paint(scene, &mut RgbImage::default()).unwrap();
+    let (distance, most) =
+        (painter.reenactor.limit.distance(&painter.reenactor.target), painter.reenactor.limit.most());
+    assert!((distance - most).abs() < 0.01, "{distance} of {most}");
+}
+
+#[test]
+fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
+    let mut model = model();
+    let sources = ["seed:3", "seed:4"].map(|name| model.open(name).unwrap());
+    let faces = sources.clone().map(|s| s.session.face().clone());
+    let mut painter = new_painter(&mut model, &sources, options());
+    let first = square(&play(&mut painter, 0, &[Some(0.0); 40], false));
+    assert_eq!(painter.handle(Command::NextFace), Some("the next face"));
+    let second = square(&play(&mut painter, 40, &[Some(0.0)], false));
+    assert!(
+        !same(&first, &second) && painter.reenactor.source == faces[1] && painter.reenactor.neutral.is_some()
+    );
+    painter.handle(Command::NextFace);
+    assert!(same(&square(&play(&mut painter, 41, &[Some(0.0)], false)), &first));
+
+    // A shift of the whole face drives nothing but the head.
+    let driven = |painter: &mut ReenactPainter<'_>, first: u64| {
+        play(painter, first, &[Some(16.0); 12], false);
+        painter.reenactor.target[9] != painter.reenactor.source.keypoints[9]
+    };
+    assert!(driven(&mut painter, 42));
+    for (i, (said, moves)) in
+        [("the head's", true), ("the mouth's", false), ("the eyes'", false), ("head and parts", true)]
+            .into_iter()
+            .enumerate()
+    {
+        assert_eq!(painter.handle(Command::NextDrive), Some(format!("motion taken over: {said}").as_str()));
+        let seen = driven(&mut painter, 60 + 20 * i as u64);
+        let rest = painter.reenactor.target[9][0] - painter.reenactor.source.keypoints[9][0];
+        assert!(seen == moves || rest.abs() < 1e-3, "{said}: {rest}");
+    }
+
+    let mut alone = new_painter(&mut model, &sources[..1], options());
+    assert!(alone.handle(Command::NextFace).unwrap().contains("no other face"));
+    assert!(Reenactor::new(&mut model, &[], options()).is_err());
+}

@@ -1,0 +1,391 @@
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use image::{RgbImage, imageops};
+use lkg_bundle::Manifest;
+use ndarray::{Array3, s};
+
+use super::ReenactError;
+use super::calibrate::{Calibration, Neutral};
+use super::ease::Ease;
+use super::limit::Limit;
+use super::motion::{Drive, Gains, Motion};
+use crate::edit::blend::{Colours, PhotoBlender, sample};
+use crate::edit::{self, Compositor, FaceLatents, FaceModel, OpenedPhoto};
+use crate::engine::Noise;
+use crate::error::Result;
+use crate::frame::DetectedFace;
+use crate::media::mark::Origin;
+use crate::vision::crop::Crop;
+use crate::vision::face_layout::FaceLayout;
+
+/// Layouts of the generator that set how far keypoints may go.
+const SAMPLES: u32 = 512;
+/// How many of them are made at once.
+const BATCH: u32 = 64;
+/// Longest side of a source photo that is edited live, in pixels.
+const MOST_SIDE: u32 = 960;
+/// Side of the square where there is no driver's picture beside it, in pixels.
+const ALONE: u32 = 480;
+/// How far the colours of a pasted square move towards what each frame asks for.
+const COLOUR_SPEED: f32 = 0.1;
+
+/// Where the driven face is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    /// As a bare square, beside the driver's picture where there is one.
+    #[default]
+    Beside,
+    /// Over the driver's face.
+    Driver,
+    /// In the source's photo, which is warped as the keypoints move.
+    Source,
+}
+
+impl std::str::FromStr for View {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        match text {
+            "beside" | "none" => Ok(View::Beside),
+            "driver" => Ok(View::Driver),
+            "source" => Ok(View::Source),
+            _ => Err("must be beside, driver or source".to_owned()),
+        }
+    }
+}
+
+/// Settings of a [`Reenactor`].
+#[derive(Clone, Debug, Default)]
+pub struct ReenactOptions {
+    /// Which motion is taken over.
+    pub drive: Drive,
+    /// By what it is multiplied.
+    pub gains: Gains,
+    /// Take the driver's keypoints themselves, not their motion against a neutral face.
+    pub absolute: bool,
+    /// Where the driven face is shown.
+    pub view: View,
+}
+
+/// Moves a source face as the driver moves: the driver's motion against a neutral face, kept within the keypoint layouts that
+/// the generator makes by itself, with the source's appearance.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use lkg_runtime::{Bundle, EngineOptions, FaceModel, FaceTracker, ReenactOptions, Reenactor, TrackOptions};
+///
+/// # fn main() -> lkg_runtime::Result<()> {
+/// let bundle = Bundle::open(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces64-edge"))?;
+/// let engine = EngineOptions::default();
+/// let mut tracker = FaceTracker::open(&bundle, &engine, TrackOptions::live(bundle.manifest()))?;
+/// let mut model = FaceModel::new(bundle, engine);
+/// // A photo would do as well, see `FaceModel::open`.
+/// let source = model.open("seed:3")?;
+/// let mut reenactor = Reenactor::new(&mut model, &[source], ReenactOptions::default())?;
+/// for frame in 0..3 {
+///     let (picture, time) = (image::RgbImage::new(320, 240), Duration::from_millis(40 * frame));
+///     let face = tracker.track(&picture, time)?.face;
+///     // The driver's picture with the driven face beside it.
+///     let shown = reenactor.reenact(&picture, face.as_ref(), time)?;
+///     assert_eq!(shown.dimensions(), (320 + 240, 240));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Reenactor<'a> {
+    model: &'a mut FaceModel,
+    pub(super) source: FaceLatents,
+    options: ReenactOptions,
+    /// Faces that wait to be driven, the next one first.
+    others: VecDeque<(FaceLatents, Option<Compositor>)>,
+    drives_pose: bool,
+    /// Gain of each part across and down.
+    part_gains: Vec<[f32; 2]>,
+    pub(super) limit: Limit,
+    layout: FaceLayout,
+    /// The square that frames the driver's face.
+    crop: Crop,
+    calibration: Calibration,
+    pub(super) neutral: Option<Neutral>,
+    ease: Ease,
+    /// Where the driver took the keypoints last.
+    pub(super) target: Vec<[f32; 2]>,
+    compositor: Option<Compositor>,
+    square: Option<PhotoBlender>,
+    colours: Option<Colours>,
+}
+
+impl<'a> Reenactor<'a> {
+    /// A re-enactment of the first of `sources`, with the others at hand.
+    ///
+    /// # Errors
+    /// There is no source, one has no photo to edit, no part is driven, or a network failed.
+    pub fn new(model: &'a mut FaceModel, sources: &[OpenedPhoto], options: ReenactOptions) -> Result<Self> {
+        let (drives_pose, part_gains) = driven(&options, model.manifest())?;
+        let mut others = VecDeque::new();
+        let mut size = None;
+        for source in sources {
+            let compositor = match (options.view, &source.photo) {
+                (View::Source, None) => {
+                    return Err(ReenactError::NoPhoto(source.source.clone()).into());
+                }
+                (View::Source, Some(photo)) => {
+                    let photo = photo.shrunk(MOST_SIDE);
+                    // A run's pictures have one size.
+                    let photo = photo.within(*size.get_or_insert(photo.picture.dimensions()));
+                    Some(Compositor::new(model, &source.session, Some(&photo), edit::Blend::Warp)?)
+                }
+                _ => None,
+            };
+            others.push_back((source.session.face().clone(), compositor));
+        }
+        let Some((face, compositor)) = others.pop_front() else {
+            return Err(ReenactError::NoSource.into());
+        };
+        let limit = sampled_limit(model)?;
+        if compositor.is_none() {
+            // The first frame should not wait for what a first run sets up.
+            model.generate(&face)?;
+        }
+        Ok(Self {
+            target: face.keypoints.clone(),
+            source: face,
+            others,
+            drives_pose,
+            part_gains,
+            limit,
+            layout: FaceLayout::new(model.manifest()),
+            crop: Crop::inside(1, 1),
+            calibration: Calibration::default(),
+            neutral: None,
+            ease: Ease::default(),
+            compositor,
+            square: None,
+            colours: None,
+            model,
+            options,
+        })
+    }
+
+    /// How far the source's keypoints lie from the generator's mean layout, and how far nearly all of its own do.
+    pub fn reach(&self) -> (f64, f64) {
+        (self.limit.distance(&self.source.keypoints), self.limit.most())
+    }
+
+    /// What is shown.
+    pub(super) fn view(&self) -> View {
+        self.options.view
+    }
+
+    /// The manifest of the bundle in use.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.model.manifest()
+    }
+
+    /// How its pictures come about, to be noted in their files.
+    pub fn origin(&self) -> Origin {
+        if self.options.view == View::Beside { Origin::Generated } else { Origin::Edited }
+    }
+
+    /// The source's face as the driver's `face`, in pixels of its picture, moves it at `time` since the first frame. Where
+    /// the driver is lost it eases back to what it was; until the driver was still for a second it stays so.
+    pub fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) -> FaceLatents {
+        if let Some(face) = face {
+            // Not the tracker's crop: that one comes a frame late, and recorded motion has none.
+            let frame = self.layout.frame(&face.keypoints);
+            self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
+        }
+        if self.neutral.is_none() && !self.options.absolute {
+            self.neutral = self.calibration.add(face, &self.crop, time);
+        } else if face.is_some() {
+            // Goes on listening, for when the user asks for another neutral face.
+            self.calibration.add(face, &self.crop, time);
+        }
+        let seen = |crop: &Crop| -> Option<Vec<[f32; 2]>> {
+            face.map(|f| f.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect())
+        };
+        let driven = match &self.neutral {
+            _ if self.options.absolute => {
+                // The square that follows the head takes its shift out, which a square of its own needs.
+                seen(&self.crop).map(|now| self.limit.keep(&self.limit.mean(), &now))
+            }
+            Some(neutral) => {
+                // Seen from a square that follows the head its shift is gone, from the neutral one it is all there.
+                let share = if self.options.view == View::Driver { 0.0 } else { self.options.gains.shift };
+                seen(&self.crop.towards(&neutral.crop, share))
+                    .map(|now| self.moved(&Motion::between(&neutral.keypoints, &now)))
+            }
+            None => None,
+        };
+        let share = self.ease.step(driven.is_some(), time);
+        if let Some(driven) = driven {
+            self.target = driven;
+        }
+        let between =
+            |(a, b): (&[f32; 2], &[f32; 2])| [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share];
+        let keypoints = self.source.keypoints.iter().zip(&self.target).map(between).collect();
+        FaceLatents { keypoints, ..self.source.clone() }
+    }
+
+    /// The source's keypoints after `motion`: first the head's, then the parts', each as far as the generator knows.
+    fn moved(&self, motion: &Motion) -> Vec<[f32; 2]> {
+        let still = &self.source.keypoints;
+        let Gains { pose, axes, .. } = self.options.gains;
+        let posed = if self.drives_pose {
+            self.limit.keep(still, &motion.pose(still, pose, axes))
+        } else {
+            still.clone()
+        };
+        self.limit.keep(&posed, &motion.parts(&posed, &self.part_gains))
+    }
+
+    /// Whether the driver's neutral face is known, or none is needed.
+    pub fn is_calibrated(&self) -> bool {
+        self.neutral.is_some() || self.options.absolute
+    }
+
+    /// Takes what the driver did in the last second as the neutral face. False where there was no face.
+    pub fn calibrate(&mut self) -> bool {
+        let neutral = self.calibration.neutral();
+        let known = neutral.is_some();
+        self.neutral = neutral.or(self.neutral.take());
+        known
+    }
+
+    /// A driver's frame re-enacted: `picture` at `time` since the first frame, with the `face` found in it, if one was. What
+    /// is shown is as [`ReenactOptions::view`] says.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
+    pub fn reenact(
+        &mut self,
+        picture: &RgbImage,
+        face: Option<&DetectedFace>,
+        time: Duration,
+    ) -> Result<RgbImage> {
+        let driven = self.drive(face, time);
+        let mut canvas = RgbImage::default();
+        match self.options.view {
+            View::Driver => {
+                canvas.clone_from(picture);
+                self.over(&driven, face.is_some(), &mut canvas)?;
+            }
+            View::Source => canvas = self.in_photo(&driven)?,
+            View::Beside => {
+                self.beside(&driven, Some(picture), false, &mut canvas)?;
+            }
+        }
+        Ok(canvas)
+    }
+
+    /// The source's photo with `face` in it.
+    pub(super) fn in_photo(&mut self, face: &FaceLatents) -> Result<RgbImage> {
+        match &mut self.compositor {
+            Some(compositor) => compositor.compose(self.model, face),
+            // `new` makes one where the view is the source's photo.
+            None => Err(ReenactError::NoPhoto("the source".to_owned()).into()),
+        }
+    }
+
+    /// Makes the canvas the driver's picture with the generated square beside it, or the square alone. Gives the time that
+    /// generating it took.
+    pub(super) fn beside(
+        &mut self,
+        face: &FaceLatents,
+        driver: Option<&RgbImage>,
+        mirror: bool,
+        canvas: &mut RgbImage,
+    ) -> Result<Duration> {
+        let (image, took) = self.generate(face)?;
+        let image = if mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
+        let (left, side) = driver.map_or((0, ALONE), RgbImage::dimensions);
+        if canvas.dimensions() != (left + side, side) {
+            *canvas = RgbImage::new(left + side, side);
+        }
+        if let Some(driver) = driver {
+            imageops::replace(canvas, driver, 0, 0);
+        }
+        let size = self.model.size();
+        let blender = self.square.get_or_insert_with(|| PhotoBlender::whole(size, side, (left, 0)));
+        // Another size of the driver's pictures moves the square.
+        if !blender.fits(side, (left, 0)) {
+            *blender = PhotoBlender::whole(size, side, (left, 0));
+        }
+        blender.replace(canvas, image.view());
+        Ok(took)
+    }
+
+    /// Puts the generated square over the driver's face in the canvas, which is the driver's picture: where there `is_face`,
+    /// and once calibrated. Gives the time that generating it took.
+    pub(super) fn over(
+        &mut self,
+        face: &FaceLatents,
+        is_face: bool,
+        canvas: &mut RgbImage,
+    ) -> Result<Duration> {
+        let (image, took) = self.generate(face)?;
+        if is_face && self.is_calibrated() {
+            let (size, crop) = (self.model.size(), self.crop);
+            let wanted = Colours::matching(image.view(), sample(canvas, &crop, size).view());
+            let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
+            self.colours = Some(colours);
+            let mut blender = PhotoBlender::new(size, &crop, canvas.dimensions());
+            blender.replace(canvas, colours.apply(image.view()).view());
+        }
+        Ok(took)
+    }
+
+    fn generate(&mut self, face: &FaceLatents) -> Result<(Array3<f32>, Duration)> {
+        let start = Instant::now();
+        Ok((self.model.generate(face)?, start.elapsed()))
+    }
+
+    /// Drives the next source, in the same neutral pose of the driver. False where there is no other.
+    pub fn next_source(&mut self) -> bool {
+        let Some((face, compositor)) = self.others.pop_front() else { return false };
+        let before =
+            (std::mem::replace(&mut self.source, face), std::mem::replace(&mut self.compositor, compositor));
+        self.others.push_back(before);
+        self.target.clone_from(&self.source.keypoints);
+        self.colours = None;
+        true
+    }
+
+    /// Drives by the next kind of motion that this bundle has parts for, and says which that is.
+    pub fn next_drive(&mut self) -> Drive {
+        for _ in 0..4 {
+            self.options.drive = self.options.drive.next();
+            if let Ok((pose, gains)) = driven(&self.options, self.model.manifest()) {
+                (self.drives_pose, self.part_gains) = (pose, gains);
+                break;
+            }
+        }
+        self.options.drive
+    }
+}
+
+/// Whether the head is driven, and by how much each part is, across and down.
+fn driven(options: &ReenactOptions, manifest: &Manifest) -> Result<(bool, Vec<[f32; 2]>)> {
+    let (pose, parts) = options.drive.resolve(manifest);
+    if !pose && !parts.contains(&true) {
+        return Err(ReenactError::NothingDriven.into());
+    }
+    let gains = options.gains.of_parts(&parts, manifest);
+    Ok((pose, gains.map_err(ReenactError::Gain)?))
+}
+
+/// The limit that the generator's own layouts set.
+fn sampled_limit(model: &mut FaceModel) -> Result<Limit> {
+    let dims = model.manifest().dims;
+    let mut samples = Vec::new();
+    for first in (0..SAMPLES).step_by(BATCH as usize) {
+        let noise = Noise::seeded(0, first..first + BATCH, &dims, 1.0);
+        let latents = model.keypoint_generator()?.run(&noise)?;
+        for points in latents.keypoints.outer_iter() {
+            samples.push(points.rows().into_iter().map(|p| [p[0], p[1]]).collect());
+        }
+    }
+    Ok(Limit::new(&samples))
+}

@@ -1,0 +1,149 @@
+use std::sync::Arc;
+
+use image::RgbImage;
+use lkg_bundle::Manifest;
+use serde_json::{Value, json};
+
+use super::hub::Hub;
+use super::page::LivePages;
+use crate::frame::DetectedFace;
+use crate::live::{Command, Status, Viewer};
+use crate::media;
+use crate::media::sink::Shown;
+use crate::serve::{Access, Error, Pages, Server};
+
+/// Shows frames to browsers. Never waits for one.
+pub struct LivePage {
+    server: Server,
+    hub: Hub,
+    status: Value,
+    /// The face of the latest frame, for pictures that are none.
+    face: Value,
+}
+
+impl LivePage {
+    /// Starts a server for at most `viewers` browsers that watch the keypoints of `manifest`, with `more` pages beside the live
+    /// one.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn start(
+        access: &Access,
+        viewers: usize,
+        manifest: &Manifest,
+        more: Vec<Arc<dyn Pages>>,
+    ) -> Result<Self, Error> {
+        let hub = Hub::default();
+        let keypoints: Vec<Value> =
+            manifest.keypoints.iter().map(|k| json!({ "name": k.name, "colour": k.colour })).collect();
+        hub.set_info(json!({ "bundle": manifest.name, "keypoints": keypoints }).to_string());
+        let mut pages: Vec<Arc<dyn Pages>> = vec![Arc::new(LivePages::new(hub.clone(), viewers))];
+        pages.extend(more);
+        let server = Server::start(access, pages)?;
+        hub.start_encoder();
+        Ok(Self { server, hub, status: Value::Null, face: Value::Null })
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    #[cfg(test)]
+    pub(super) fn browsers(&self) -> usize {
+        self.hub.browsers()
+    }
+
+    fn put(&self, picture: &RgbImage, frame: Option<(u64, f64)>) {
+        let facts = json!({
+            "frame": frame.map(|f| f.0),
+            "time": frame.map(|f| f.1),
+            "face": self.face,
+            "viewers": self.hub.browsers(),
+            "run": self.status,
+        });
+        self.hub.put(picture, in_ascii(&facts.to_string()));
+    }
+}
+
+impl Viewer for LivePage {
+    fn name(&self) -> String {
+        format!("http://{}", self.server.address())
+    }
+
+    fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+        self.face = shown.face.map_or(Value::Null, describe);
+        self.put(shown.picture, Some((shown.index, shown.time.as_secs_f64())));
+        Ok(())
+    }
+
+    fn hold(&mut self, picture: &RgbImage) -> media::Result<()> {
+        self.put(picture, None);
+        Ok(())
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        self.hub.take_commands()
+    }
+
+    fn wants_status(&self) -> bool {
+        true
+    }
+
+    fn report(&mut self, status: &Status) {
+        self.hub.set_recordings(&status.recordings);
+        let names = status.recordings.iter().filter_map(|p| p.file_name()?.to_str());
+        self.status = json!({
+            "frames": status.frames,
+            "dropped": status.dropped,
+            "fps": status.fps,
+            "stages": status.steps,
+            "source": status.source,
+            "engine": status.engine,
+            "trouble": status.trouble,
+            "switches": status.switches,
+            "recordings": names.collect::<Vec<_>>(),
+            "offers": status.offers,
+        });
+    }
+}
+
+/// A face in as many digits as it is worth: pixels of the source's picture, confidence.
+fn describe(face: &DetectedFace) -> Value {
+    let rounded = |v: f32, scale: f64| (f64::from(v) * scale).round() / scale;
+    let keypoints: Vec<[f64; 3]> = face
+        .keypoints
+        .iter()
+        .map(|k| [rounded(k.x, 10.0), rounded(k.y, 10.0), rounded(k.confidence, 1e3)])
+        .collect();
+    json!({ "confidence": rounded(face.confidence(), 1e3), "keypoints": keypoints })
+}
+
+/// JSON without letters beyond ASCII, as the head of a part must be.
+fn in_ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out += &format!("\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_are_ascii_and_the_same() {
+        let value = json!({ "source": "Kamera \u{e4}\u{1f600} \"a\"" });
+        let text = in_ascii(&value.to_string());
+        assert!(text.is_ascii());
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+    }
+}
