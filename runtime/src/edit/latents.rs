@@ -16,9 +16,9 @@ pub const SCALES: [f32; 2] = [0.25, 4.0];
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaceLatents {
-    /// K keypoints (x, y), normalised coordinates.
+    /// K keypoints (x, y), normalised coordinates, -1.2 to 1.2.
     pub keypoints: Vec<[f32; 2]>,
-    /// Width of each part's heat map relative to training, K numbers within [`SCALES`].
+    /// Width of each part's heat map relative to training, K numbers from 0.25 to 4.
     pub scales: Vec<f32>,
     /// Height of each part's heat map, K numbers from 0 (removed) to 1.
     pub visible: Vec<f32>,

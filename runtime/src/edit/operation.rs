@@ -148,7 +148,7 @@ impl Operation {
     ///
     /// # Errors
     /// An [`OperationError`] that names the field.
-    pub fn apply(&self, context: &mut OperationContext<'_>) -> Outcome<()> {
+    pub(crate) fn apply(&self, context: &mut OperationContext<'_>) -> Outcome<()> {
         let far = [-2.0 * REACH, 2.0 * REACH];
         match self {
             Operation::Move { part, dx, dy, to } => {

@@ -102,7 +102,7 @@ pub fn zero_inputs(network: Network, dims: &BundleDims, batch: usize) -> Vec<(St
 /// The nodes of the optimised graph as they ran, in the profile that ONNX Runtime itself writes of a run.
 ///
 /// # Errors
-/// Those of [`super::OrtRunner::load`], and [`Error::Io`] if the profile cannot be written or read.
+/// Those of loading a network, and [`Error::Io`] if the profile cannot be written or read.
 pub fn kernels(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Vec<Kernel>> {
     let io = |source| Error::Io { what: "the profile of ONNX Runtime".to_owned(), source };
     let dir = tempfile::tempdir().map_err(io)?;

@@ -79,7 +79,7 @@ pub struct OutputOptions {
 /// Prepares an output. Nothing is written before the first frame.
 ///
 /// # Errors
-/// [`Error::Exists`] (unless `force`), the folder around it is missing, or the device takes no pictures.
+/// [`Error::Exists`](super::Error::Exists) (unless `force`), the folder around it is missing, or the device takes no pictures.
 pub fn open_output(spec: &SinkSpec, options: OutputOptions) -> Result<Box<dyn Sink>> {
     let force = options.force;
     Ok(match spec {

@@ -18,7 +18,8 @@ const NAMED_SIDE: u32 = 240;
 /// Most that a small picture is enlarged by.
 const MOST_ENLARGED: u32 = 4;
 
-/// Draws a face once, see [`Pen::draw`].
+/// Draws a face on the picture it was found in: the skeleton's lines, at every keypoint a disc in its colour of the manifest
+/// whose size and opacity show the confidence, and its name unless the picture is too small (240 pixels) for names.
 pub fn draw_face(picture: &mut RgbImage, face: &DetectedFace, manifest: &Manifest) {
     Pen::default().draw(picture, &face.keypoints, manifest, 1.0);
 }
