@@ -21,8 +21,8 @@ fn config(change: impl FnOnce(&mut GanConfig)) -> Config {
     let text = "precision = 'fp32'\n[architecture]\nkeypoints = 3\nlatent = 8\nembedding = 6\nmlp_hidden = 16\n\
         image_size = 16\nfirst_size = 8\ngenerator_channels = [8, 8, 8]\ndiscriminator_channels = [8, 8, 8]\n\
         detector_size = 32\ndetector_channels = [8, 8]\n\
-        [gan]\nbatch = 4\nimages = [24, 56]\nfade_images = 16\nr1_every = 2\nreconstruction_every = 1\n\
-        diversity_every = 1\n";
+        [gan]\nbatch = 4\nimages = [24, 56]\nfade_images = 16\nr1.every = 2\nreconstruction.every = 1\n\
+        diversity.every = 1\n";
     let mut config: Config = toml::from_str(text).unwrap();
     change(&mut config.gan);
     config.check().unwrap();

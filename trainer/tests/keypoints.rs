@@ -22,10 +22,10 @@ fn config() -> Config {
     let text = "precision = 'fp32'\n[architecture]\nkeypoints = 3\nlatent = 8\nembedding = 6\nmlp_hidden = 16\n\
         image_size = 32\nfirst_size = 16\ngenerator_channels = [8, 8, 8, 8]\ndiscriminator_channels = [8, 8, 8, 8]\n\
         detector_size = 32\ndetector_channels = [16, 24, 32]\n\
-        [keypoints]\nimages = 4000\nbatch = 16\nimage_weight = 1.0\nperceptual_weight = 0.0\nrate = 5e-3\n\
-        mask = 0.9\npatches = 4\n\
-        [gan]\nbatch = 4\nimages = [24, 56]\nfade_images = 16\nr1_every = 2\nreconstruction_every = 1\n\
-        keypoint_weight = 0.5\ncycle_keypoints_weight = 1.0\ncycles_teach_generator = false\ncycle_image_weight = 1.0\n";
+        [keypoints]\nimages = 4000\nbatch = 16\nreconstruction.image_weight = 1.0\nreconstruction.perceptual_weight = 0.0\nlearning_rate = 5e-3\n\
+        mask.fraction = 0.9\nmask.patches = 4\n\
+        [gan]\nbatch = 4\nimages = [24, 56]\nfade_images = 16\nr1.every = 2\nreconstruction.every = 1\n\
+        keypoint_discriminator.weight = 0.5\ncycle.keypoints_weight = 1.0\ncycle.teach_generator = false\nreconstruction.image_weight = 1.0\n";
     let config: Config = toml::from_str(text).unwrap();
     config.check().unwrap();
     config

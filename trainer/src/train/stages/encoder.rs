@@ -29,7 +29,7 @@ use crate::train::run::generator::Generator;
 use crate::train::run::stored::{Staged, Stored};
 use crate::train::stages::gan::ImageDiscriminator;
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Report, Stage};
+use crate::train::stages::stage::{Pictures, Stage, StepSummary};
 
 /// The stage's name in files.
 pub const STAGE: &str = Encoder::NAME;
@@ -59,7 +59,7 @@ pub struct StepReport {
     learning_rate: f64,
 }
 
-impl Report for StepReport {
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         let mut note = format!("loss {:.4}", self.loss);
         for (name, value) in
@@ -192,7 +192,7 @@ impl EncoderTraining {
 
 impl Stage for EncoderTraining {
     type Net = Encoder;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<Encoder> {
         &self.learner

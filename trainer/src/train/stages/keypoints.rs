@@ -21,7 +21,7 @@ use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::stored::{Staged, Stored};
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Report, Stage};
+use crate::train::stages::stage::{Pictures, Stage, StepSummary};
 
 /// The stage's name in files.
 pub const STAGE: &str = "keypoints";
@@ -57,7 +57,7 @@ pub struct StepReport {
     learning_rate: f64,
 }
 
-impl Report for StepReport {
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         let mut note = format!("loss {:.4} image {:.4}", self.loss, self.image);
         if let Some(e) = self.equivariance {
@@ -203,7 +203,7 @@ impl KeypointsTraining {
 
 impl Stage for KeypointsTraining {
     type Net = MaskedAutoencoder;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<MaskedAutoencoder> {
         &self.learner

@@ -23,7 +23,7 @@ use crate::train::stages::learner::Learner;
 const WARM_UP: f64 = 0.02;
 
 /// What a step measured; also a line of the log.
-pub trait Report: Serialize {
+pub trait StepSummary: Serialize {
     /// The report as the progress line has it.
     fn note(&self) -> String;
 }
@@ -33,7 +33,7 @@ pub trait Stage {
     /// The network that it trains.
     type Net: Staged;
     /// What a step measures.
-    type Report: Report;
+    type Step: StepSummary;
 
     /// What learns.
     fn learner(&self) -> &Learner<Self::Net>;
@@ -58,7 +58,7 @@ pub trait Stage {
     ///
     /// # Errors
     /// Those of libtorch.
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<Self::Report>;
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<Self::Step>;
     /// Calibrates what is averaged, after the last step.
     ///
     /// # Errors

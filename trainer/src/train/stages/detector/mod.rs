@@ -29,7 +29,7 @@ use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::generator::Generator;
 use crate::train::run::stored::Staged;
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Report, Stage};
+use crate::train::stages::stage::{Pictures, Stage, StepSummary};
 
 pub use teacher::{Teacher, promote, teacher};
 
@@ -63,7 +63,7 @@ pub struct StepReport {
     learning_rate: f64,
 }
 
-impl Report for StepReport {
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         let mut note = format!("loss {:.4} error {:.4}", self.loss, self.error);
         if let Some(e) = self.equivariance {
@@ -226,7 +226,7 @@ impl DetectorTraining {
 
 impl Stage for DetectorTraining {
     type Net = Detector;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<Detector> {
         &self.learner
