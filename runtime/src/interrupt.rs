@@ -6,15 +6,16 @@ use crate::error::{Error, Result};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes Ctrl-C (and SIGTERM, SIGHUP) set the flag; a second one ends the process at once with code 130.
+/// Makes Ctrl-C (and SIGTERM, SIGHUP) set the flag; a second one ends the process at once with code 130, after `last` has
+/// been called.
 ///
 /// # Errors
 /// [`Error::Io`] if the handler cannot be set, for instance because one is set already.
 #[cfg(feature = "cli")]
-pub fn install() -> Result<()> {
-    ctrlc::set_handler(|| {
+pub fn install(last: fn()) -> Result<()> {
+    ctrlc::set_handler(move || {
         if REQUESTED.swap(true, Ordering::SeqCst) {
-            crate::media::child::kill_all();
+            last();
             std::process::exit(130);
         }
     })

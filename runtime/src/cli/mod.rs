@@ -47,7 +47,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return refuse(&e),
     };
-    let outcome = interrupt::install().and_then(|()| run(cli));
+    let outcome = interrupt::install(crate::media::child::kill_all).and_then(|()| run(cli));
     // One that was being started when the run ended belongs to nobody.
     crate::media::child::kill_all();
     match outcome {

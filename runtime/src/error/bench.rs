@@ -1,3 +1,5 @@
+//! What can go wrong with measuring.
+
 use std::path::PathBuf;
 
 /// What can be wrong with what is measured on, and with files of measurements.
