@@ -55,7 +55,7 @@ const TABLES: [Table; 3] = [
             &["live", "edit"],
             &["reenact", "serve"],
             &["bench"],
-            &["cli"],
+            &["cli", "internals"],
         ],
     },
 ];
@@ -130,9 +130,8 @@ impl Table {
         for (i, layer) in self.layers.iter().enumerate() {
             let names: Vec<String> = layer.iter().map(|f| format!("`{f}`")).collect();
             let below = match i {
-                0 => "no other".to_owned(),
+                0 => "nothing below".to_owned(),
                 1 => "layer 1".to_owned(),
-                2 => "layers 1 and 2".to_owned(),
                 _ => format!("layers 1 to {i}"),
             };
             writeln!(text, "| {} | {} | {below} |", i + 1, names.join(", ")).unwrap();
@@ -232,7 +231,8 @@ mod made_up {
     }
 
     fn of_low(low: &str) -> Vec<String> {
-        let lib = "mod base; mod low; mod high; pub use high::Top;";
+        let lib =
+            "mod base; mod low; mod high; pub use high::Top; pub mod face { pub use crate::high::Best; }";
         let high = "use crate::{low::A, base}; fn f() { super::low::g() }";
         faults(&[("lib.rs", lib), ("low/mod.rs", low), ("base.rs", "fn f() {}"), ("high/mod.rs", high)])
     }
@@ -261,6 +261,7 @@ mod made_up {
             "fn f() { println!(\"{}\", crate::high::g()); }",
             "struct A { #[serde(default = \"crate::high::g\")] a: u8 }",
             "use crate::Top;",
+            "fn f(top: crate::face::Best) {}",
             "#[cfg(not(test))] use crate::high::X;",
         ] {
             let faults = of_low(low);

@@ -61,7 +61,7 @@ fn the_shipped_weights_go_on_at_128_px() {
     shipped_weights_go_on("faces128", "[30000, 203600, 337760]", (571_360, 128));
 }
 
-/// A generator goes on with a reader of looks for each part, or with more channels, and begins by drawing the same.
+/// A generator goes on with weights of its own to read each part's embedding, or with more channels, and begins by drawing the same.
 #[test]
 fn a_generator_grows_and_draws_the_same_at_first() {
     let tiny = Tiny::new();

@@ -37,8 +37,9 @@ pub fn read(root: &Path, source: &str) -> Source {
     let mut reader = Reader { root: root.to_owned(), source: read };
     let handed_on = reader.read(&PathBuf::from(source).join("lib.rs"), &mut Vec::new());
     for reference in &mut reader.source.references {
-        if let Some(origin) = reference.target.first().and_then(|name| handed_on.get(name)) {
-            reference.target.splice(..1, origin.iter().cloned());
+        let begins = |name: &&Vec<String>| reference.target.starts_with(name);
+        if let Some(name) = handed_on.keys().rev().find(begins) {
+            reference.target.splice(..name.len(), handed_on[name].iter().cloned());
         }
     }
     reader.source
@@ -51,7 +52,7 @@ struct Reader {
 
 impl Reader {
     /// Reads a file and those of its modules; returns what it hands on under names of its own.
-    fn read(&mut self, file: &Path, module: &mut Vec<String>) -> BTreeMap<String, Vec<String>> {
+    fn read(&mut self, file: &Path, module: &mut Vec<String>) -> BTreeMap<Vec<String>, Vec<String>> {
         let text =
             fs::read_to_string(self.root.join(file)).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
         let parsed = syn::parse_file(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
@@ -59,15 +60,7 @@ impl Reader {
         let beside = file.parent().unwrap_or(Path::new(""));
         let folder = if matches!(name, "mod" | "lib") { beside.to_owned() } else { beside.join(name) };
         let mut handed_on = BTreeMap::new();
-        for item in &parsed.items {
-            if let Item::Use(item) = item
-                && !matches!(item.vis, Visibility::Inherited)
-            {
-                leaves(&item.tree, &mut Vec::new(), &mut |path, name| {
-                    handed_on.insert(name.to_owned(), path.to_vec());
-                });
-            }
-        }
+        hands_on(&parsed.items, &mut Vec::new(), &mut handed_on);
         let mut visitor = Visitor { reader: self, file: file.to_string_lossy().into_owned(), folder, module };
         visitor.visit_file(&parsed);
         handed_on
@@ -168,6 +161,10 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {
         let name = item.ident.to_string();
+        // What lies in the crate's root file is the root's.
+        if self.module.is_empty() && item.content.is_some() {
+            return visit::visit_item_mod(self, item);
+        }
         self.module.push(name.clone());
         self.reader.source.modules.push(self.module.clone());
         match &item.content {
@@ -215,6 +212,26 @@ impl<'ast> Visit<'ast> for Visitor<'_> {
 
     /// Who may see an item is no use of where that is.
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
+}
+
+/// Notes the names that public `use`s among `items` give, here and in modules within the file, and where each comes from.
+fn hands_on(items: &[Item], module: &mut Vec<String>, into: &mut BTreeMap<Vec<String>, Vec<String>>) {
+    for item in items {
+        match item {
+            Item::Use(item) if !matches!(item.vis, Visibility::Inherited) => {
+                leaves(&item.tree, &mut Vec::new(), &mut |path, name| {
+                    let origin = path.strip_prefix(&["crate".to_owned()]).unwrap_or(path);
+                    into.insert([module.as_slice(), &[name.to_owned()]].concat(), origin.to_vec());
+                });
+            }
+            Item::Mod(inner) => {
+                module.push(inner.ident.to_string());
+                inner.content.iter().for_each(|(_, items)| hands_on(items, module, into));
+                module.pop();
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Calls `each` with every whole path of a `use` and the name that it brings.

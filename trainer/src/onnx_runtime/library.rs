@@ -16,8 +16,9 @@ pub(super) fn environment() -> Result<&'static Environment> {
     let loaded = ENVIRONMENT.get_or_init(|| {
         // First, as the search may load a library of the system's.
         disable_telemetry();
-        let library = onnx_runtime::find(system_has)
-            .map_err(|e| format!("{e}; run `scripts/setup runtime`, or name the library in ORT_DYLIB_PATH"))?;
+        let library = onnx_runtime::find(system_has).map_err(|e| {
+            format!("{e}; run `scripts/setup runtime`, or name the library in ORT_DYLIB_PATH")
+        })?;
         ort::init_from(&library)
             .map_err(|e| e.to_string())?
             .with_telemetry(false)
