@@ -40,16 +40,15 @@ impl fmt::Display for Source {
 }
 
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Configuration")]
 pub struct Choice {
     /// Configuration that comes with the program; `trainer presets` lists them.
-    #[arg(long, value_name = "NAME", conflicts_with = "config", value_parser = Preset::find)]
+    #[arg(long, help_heading = "Configuration", value_name = "NAME", conflicts_with = "config", value_parser = Preset::find)]
     preset: Option<Preset>,
     /// TOML file over the defaults.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = "Configuration", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Change one value, as in --set gan.batch=32. May be repeated.
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, help_heading = "Configuration", value_name = "KEY=VALUE")]
     set: Vec<String>,
 }
 

@@ -7,27 +7,26 @@ use clap::Args;
 use crate::dataset::layout::{Fit, Layout, Options};
 
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is collected and cut")]
 pub struct CollectArguments {
     /// How the set is laid out: auto, plain, celeba (with MAFL's lists), ffhq or cub.
-    #[arg(long, default_value = "auto", value_parser = parse_layout)]
+    #[arg(long, help_heading = "What is collected and cut", default_value = "auto", value_parser = parse_layout)]
     layout: LayoutArgument,
     /// CelebA: the pictures in the wild, whole, of those whose box covers enough, instead of the aligned ones.
-    #[arg(long)]
+    #[arg(long, help_heading = "What is collected and cut")]
     wild: bool,
     /// Leave out pictures whose box covers less than this share of them (default: 0.3 with --wild, else 0).
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, help_heading = "What is collected and cut", value_name = "SHARE", value_parser = parse_share)]
     min_cover: Option<f64>,
     /// Cut round the boxes of this CSV: file,x,y,width,height in pixels, or file and x, y of points in [0, 1], such as
     /// landmarks.csv. The file is a path below the source, or its last part.
-    #[arg(long, value_name = "CSV")]
+    #[arg(long, help_heading = "What is collected and cut", value_name = "CSV")]
     boxes: Option<PathBuf>,
     /// What is kept of a picture: square (the largest in its middle), whole (stretched) or box (the square round its
     /// box). Default: box where there is a table of boxes, whole with --wild, else square.
-    #[arg(long, value_parser = parse_fit)]
+    #[arg(long, help_heading = "What is collected and cut", value_parser = parse_fit)]
     fit: Option<Fit>,
     /// Side of the square over the longer side of the box (default: 1.25 for boxes, 2.5 for points).
-    #[arg(long, value_name = "FACTOR", value_parser = parse_margin)]
+    #[arg(long, help_heading = "What is collected and cut", value_name = "FACTOR", value_parser = parse_margin)]
     margin: Option<f64>,
 }
 
