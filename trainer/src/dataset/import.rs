@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::disk;
-use super::layout::{self, Options, Split};
-use super::pack::{Content, LeftOut, Level, MANIFEST, Manifest, PackedPicture, hex, level_sides};
+use super::layout::{self, CollectOptions, Split};
+use super::pack::{LeftOut, MANIFEST, PackContent, PackLevel, PackManifest, PackedPicture, hex, level_sides};
 use super::scan::{self, Plan, Scanned, Skip};
 use crate::error::{Error, Result};
 use crate::support::staged::StagedFolder;
@@ -38,7 +38,7 @@ pub struct Import {
     /// The pack's folder.
     pub out: PathBuf,
     /// What is collected and cut.
-    pub options: Options,
+    pub options: CollectOptions,
     /// Side of the pictures in pixels.
     pub side: u32,
     /// Which are kept from training.
@@ -53,7 +53,7 @@ impl Import {
         Self {
             sources,
             out,
-            options: Options::default(),
+            options: CollectOptions::default(),
             side: 256,
             hold_out: HoldOut::Published,
             force: false,
@@ -66,12 +66,12 @@ impl Import {
 /// # Errors
 /// [`Error::Usage`] or [`Error::Data`] before anything is written, [`Error::Io`] or [`Error::Interrupted`], after
 /// which nothing of the new pack is left and `out` is as it was.
-pub fn import(request: &Import) -> Result<Manifest> {
+pub fn import(request: &Import) -> Result<PackManifest> {
     import_with(request, &disk::free)
 }
 
 /// The same with a given way to ask for room on the disk.
-fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<Manifest> {
+fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<PackManifest> {
     let out = &request.out;
     check_place(out, request.force)?;
     let collection = layout::collect(&request.sources, &request.options)?;
@@ -86,10 +86,10 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
 
     let staged = StagedFolder::create(out)?;
     let mut writers = sides.iter().map(|s| Writer::create(staged.dir(), *s)).collect::<Result<Vec<_>>>()?;
-    let mut content = Content {
+    let mut content = PackContent {
         sources: request.sources.iter().map(|s| s.display().to_string()).collect(),
         layout: collection.layout.name().to_owned(),
-        ..Content::default()
+        ..PackContent::default()
     };
     let leave = |name: &str, reason: String| LeftOut { name: name.to_owned(), reason };
     content.filtered.extend(collection.unboxed.iter().map(|n| leave(n, "not in the table of boxes".into())));
@@ -123,7 +123,7 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     }
     hold_out(&mut content.pictures, request.hold_out)?;
     content.levels = writers.into_iter().map(Writer::finish).collect::<Result<_>>()?;
-    let manifest = Manifest::new(content)?;
+    let manifest = PackManifest::new(content)?;
     let text = serde_json::to_vec(&manifest).map_err(Error::Json)?;
     lkg_bundle::files::write_atomically(&staged.dir().join(MANIFEST), &text)?;
     staged.publish()?;
@@ -202,7 +202,7 @@ struct Writer {
 
 impl Writer {
     fn create(dir: &Path, side: u32) -> Result<Self> {
-        let path = dir.join(Level::file(side));
+        let path = dir.join(PackLevel::file(side));
         let file = File::create(&path).map_err(disk::writing(&path, SMALLER))?;
         Ok(Self { file: BufWriter::with_capacity(1 << 20, file), path, hash: Sha256::new(), side })
     }
@@ -212,11 +212,11 @@ impl Writer {
         self.file.write_all(pixels).map_err(disk::writing(&self.path, SMALLER))
     }
 
-    fn finish(self) -> Result<Level> {
+    fn finish(self) -> Result<PackLevel> {
         let fail = disk::writing(&self.path, SMALLER);
         let file = self.file.into_inner().map_err(|e| fail(e.into_error()))?;
         file.sync_all().map_err(fail)?;
-        Ok(Level { side: self.side, sha256: hex(&self.hash.finalize()) })
+        Ok(PackLevel { side: self.side, sha256: hex(&self.hash.finalize()) })
     }
 }
 
@@ -361,8 +361,9 @@ mod tests {
         let (dir, pictures, out) = set();
         let csv = dir.path().join("b.csv");
         fs::write(&csv, "file,x,y,width,height\n00.png,4,6,10,8\n01.png,30,20,20,20\n").unwrap();
-        let options = Options { boxes: Some(csv.clone()), margin: Some(1.0), ..Options::default() };
-        let cut = |options: &Options| {
+        let options =
+            CollectOptions { boxes: Some(csv.clone()), margin: Some(1.0), ..CollectOptions::default() };
+        let cut = |options: &CollectOptions| {
             import(&Import { options: options.clone(), force: true, ..request(&pictures, &out) })
                 .unwrap()
                 .content
@@ -372,7 +373,7 @@ mod tests {
         let crops: Vec<[u32; 4]> = content.pictures.iter().map(|p| p.crop.into()).collect();
         assert_eq!(crops, [[4, 5, 10, 10], [20, 10, 20, 20]]);
         // The bytes are those of that part of the picture.
-        let map = fs::read(out.join(Level::file(32))).unwrap();
+        let map = fs::read(out.join(PackLevel::file(32))).unwrap();
         let want = super::super::decode::resize(&scene(0, 40, 30), [4, 5, 10, 10].into(), 32);
         assert_eq!(&map[..32 * 32 * 3], want.as_raw().as_slice());
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 use serde::Serialize;
 
-use super::layout::{self, Layout, Options};
+use super::layout::{self, CollectOptions, Layout};
 use super::pack::{LeftOut, Pack};
 use super::scan::{self, Plan, Skip};
 use crate::error::{Error, Result};
@@ -129,7 +129,7 @@ fn of_files(path: &Path, verify: bool) -> Result<(Inspection, Colours)> {
         let reason = "is no pack, so there are no checksums to verify: leave out --verify";
         return Err(Error::Data { path: path.to_owned(), reason: reason.into() });
     }
-    let plain = Options { layout: Some(Layout::Plain), ..Options::default() };
+    let plain = CollectOptions { layout: Some(Layout::Plain), ..CollectOptions::default() };
     let items = layout::collect(&[path.to_owned()], &plain)?.items;
     let mut report = Inspection { kind: "files", ..Inspection::default() };
     let mut colours = Colours::default();

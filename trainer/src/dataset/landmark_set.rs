@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::annotations::{ANNOTATIONS, HEADING, LANDMARKS};
 use super::disk;
-use super::layout::{self, Options, Split};
+use super::layout::{self, CollectOptions, Split};
 use super::scan::{self, Plan, Skip};
 use crate::error::{Error, Result};
 use crate::support::staged::StagedFolder;
@@ -23,7 +23,7 @@ pub struct LandmarkSet {
     /// The folder to write.
     pub out: PathBuf,
     /// What is collected and cut.
-    pub options: Options,
+    pub options: CollectOptions,
     /// Side of the pictures in pixels.
     pub side: u32,
 }

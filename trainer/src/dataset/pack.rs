@@ -29,24 +29,24 @@ const MAX_MANIFEST_BYTES: u64 = 1 << 30;
 
 /// What a pack holds and where it came from.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Manifest {
+pub struct PackManifest {
     /// [`VERSION`].
     pub version: u32,
     /// SHA-256 over all that follows, the checksums of the pixels among it.
     pub sha256: String,
     /// What was packed.
-    pub content: Content,
+    pub content: PackContent,
 }
 
 /// The part of a manifest that its checksum covers.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Content {
+pub struct PackContent {
     /// Folders and archives as they were named.
     pub sources: Vec<String>,
     /// How they were laid out.
     pub layout: String,
     /// Files of pixels, the largest first.
-    pub levels: Vec<Level>,
+    pub levels: Vec<PackLevel>,
     /// The pictures in their order in each of these files.
     pub pictures: Vec<PackedPicture>,
     /// What could not be decoded, and why.
@@ -59,14 +59,14 @@ pub struct Content {
 
 /// A file of pixels.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Level {
+pub struct PackLevel {
     /// Side of its pictures in pixels.
     pub side: u32,
     /// SHA-256 of the file.
     pub sha256: String,
 }
 
-impl Level {
+impl PackLevel {
     /// The file's name for pictures of `side` pixels.
     pub fn file(side: u32) -> String {
         format!("pictures-{side}.bin")
@@ -105,16 +105,16 @@ pub struct LeftOut {
     pub reason: String,
 }
 
-impl Manifest {
+impl PackManifest {
     /// Seals `content`.
     ///
     /// # Errors
     /// [`Error::Json`] if it can't be written as JSON.
-    pub fn new(content: Content) -> Result<Self> {
+    pub fn new(content: PackContent) -> Result<Self> {
         Ok(Self { version: VERSION, sha256: Self::checksum(&content)?, content })
     }
 
-    fn checksum(content: &Content) -> Result<String> {
+    fn checksum(content: &PackContent) -> Result<String> {
         let text = serde_json::to_vec(content).map_err(Error::Json)?;
         Ok(sha256_hex(&text))
     }
@@ -130,7 +130,7 @@ pub fn level_sides(side: u32) -> Vec<u32> {
 #[derive(Clone, Debug)]
 pub struct Pack {
     dir: PathBuf,
-    manifest: Manifest,
+    manifest: PackManifest,
 }
 
 impl Pack {
@@ -160,7 +160,7 @@ impl Pack {
                 "a pack of version {v}; this program reads version {VERSION}: {again}"
             )));
         }
-        let manifest: Manifest = serde_json::from_slice(&text)
+        let manifest: PackManifest = serde_json::from_slice(&text)
             .map_err(|e| fail(format!("not the manifest of a pack ({e}): {again}")))?;
         if manifest.content.levels.is_empty() || manifest.content.pictures.is_empty() {
             return Err(fail(format!("a pack without pictures: {again}")));
@@ -184,7 +184,7 @@ impl Pack {
     }
 
     /// Its manifest.
-    pub fn manifest(&self) -> &Manifest {
+    pub fn manifest(&self) -> &PackManifest {
         &self.manifest
     }
 
@@ -194,7 +194,7 @@ impl Pack {
     }
 
     /// The smallest level whose pictures have at least `side` pixels, or the largest one.
-    pub fn level(&self, side: u32) -> &Level {
+    pub fn level(&self, side: u32) -> &PackLevel {
         let levels = &self.manifest.content.levels;
         levels.iter().filter(|l| l.side >= side).min_by_key(|l| l.side).unwrap_or(&levels[0])
     }
@@ -203,7 +203,7 @@ impl Pack {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn map(&self, level: &Level) -> Result<Mmap> {
+    pub fn map(&self, level: &PackLevel) -> Result<Mmap> {
         let path = self.path(level);
         let file = File::open(&path).map_err(Error::io(&path))?;
         #[allow(unsafe_code)]
@@ -222,11 +222,11 @@ impl Pack {
             path,
             reason: "does not have the checksum it was written with: import the pictures again".into(),
         };
-        if Manifest::checksum(&self.manifest.content)? != self.manifest.sha256 {
+        if PackManifest::checksum(&self.manifest.content)? != self.manifest.sha256 {
             return Err(damaged(self.dir.join(MANIFEST)));
         }
         let levels = &self.manifest.content.levels;
-        let bytes: u64 = levels.iter().map(Level::bytes_each).sum::<u64>() * self.pictures().len() as u64;
+        let bytes: u64 = levels.iter().map(PackLevel::bytes_each).sum::<u64>() * self.pictures().len() as u64;
         let mut progress = Progress::new("verifying MB", bytes >> 20);
         for level in levels {
             let path = self.path(level);
@@ -250,8 +250,8 @@ impl Pack {
         Ok(())
     }
 
-    fn path(&self, level: &Level) -> PathBuf {
-        self.dir.join(Level::file(level.side))
+    fn path(&self, level: &PackLevel) -> PathBuf {
+        self.dir.join(PackLevel::file(level.side))
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::layout::{self, Options};
+use super::layout::{self, CollectOptions};
 use super::pack::Pack;
 use super::scan::{self, Plan, Skip};
 use super::source;
@@ -139,7 +139,7 @@ impl Store {
 
     /// Decodes the pictures below `path`.
     fn decode(&mut self, path: &Path) -> Result<(usize, Pixels)> {
-        let plain = Options { layout: Some(layout::Layout::Plain), ..Options::default() };
+        let plain = CollectOptions { layout: Some(layout::Layout::Plain), ..CollectOptions::default() };
         let items = layout::collect(std::slice::from_ref(&path.to_owned()), &plain)?.items;
         let plan = Plan { sides: vec![self.side as u32], least_cover: 0.0 };
         let mut pixels = Vec::with_capacity(items.len() * self.bytes_each());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use image::RgbImage;
 use rayon::prelude::*;
 
-use super::landmarks::{self, Outcome, Split};
+use super::landmarks::{self, LandmarkRegression, RegressionData};
 use crate::dataset::annotations::{ANNOTATIONS, Landmarks, annotations};
 use crate::dataset::batches::in_batches;
 use crate::dataset::tensors::{load, tensor};
@@ -21,7 +21,7 @@ pub struct EvaluatedSet {
     /// The folder's name.
     pub name: String,
     /// Numbers and predictions.
-    pub outcome: Outcome,
+    pub outcome: LandmarkRegression,
     /// Some test pictures as the detector saw them, with true and predicted landmarks, [0, 1] of the picture.
     pub shown: Vec<(RgbImage, Landmarks, Landmarks)>,
 }
@@ -47,7 +47,7 @@ pub fn regress(subject: &mut dyn Subject, set: &Path) -> Result<EvaluatedSet> {
 }
 
 /// Keypoints and landmarks of a split in [0, 1] of the picture, with the pictures.
-fn see(subject: &mut dyn Subject, split: &Path, label: &str) -> Result<(Split, Vec<RgbImage>)> {
+fn see(subject: &mut dyn Subject, split: &Path, label: &str) -> Result<(RegressionData, Vec<RgbImage>)> {
     let side = subject.detector_size().ok_or(Error::NoDetector)?;
     let annotated = annotations(split)?;
     if annotated.is_empty() {
@@ -67,5 +67,5 @@ fn see(subject: &mut dyn Subject, split: &Path, label: &str) -> Result<(Split, V
         .zip(flat.chunks_exact(each))
         .map(|((name, _), row)| (name.clone(), row.iter().map(|v| (f64::from(*v) + 1.0) / 2.0).collect()))
         .collect();
-    Ok((Split::join(annotated, &found, split)?, pictures))
+    Ok((RegressionData::join(annotated, &found, split)?, pictures))
 }

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 
 /// A split: matching rows of keypoints and landmarks, [0, 1] of the picture.
 #[derive(Debug, Default)]
-pub struct Split {
+pub struct RegressionData {
     /// `2 K` numbers a picture.
     pub keypoints: Vec<Vec<f64>>,
     /// Ten numbers a picture.
@@ -41,7 +41,7 @@ pub struct LandmarkReport {
     pub test: usize,
 }
 
-impl Split {
+impl RegressionData {
     /// Joins the annotations of the folder `split` with what `runtime detect --json` wrote for its pictures.
     ///
     /// # Errors
@@ -91,7 +91,7 @@ impl Split {
 
 /// The report with what it was made from, a row a test picture.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
+pub struct LandmarkRegression {
     /// The numbers.
     pub report: LandmarkReport,
     /// Predicted landmarks, [0, 1] of the picture.
@@ -104,7 +104,7 @@ pub struct Outcome {
 ///
 /// # Errors
 /// [`Error::Incomparable`] if the splits do not go together, [`Error::Torch`] if the regression fails.
-pub fn evaluate(train: &Split, test: &Split) -> Result<Outcome> {
+pub fn evaluate(train: &RegressionData, test: &RegressionData) -> Result<LandmarkRegression> {
     if train.keypoints[0].len() != test.keypoints[0].len() {
         return Err(Error::Incomparable(
             "training and test pictures have different numbers of keypoints".into(),
@@ -130,7 +130,7 @@ pub fn evaluate(train: &Split, test: &Split) -> Result<Outcome> {
     };
     let flat = Vec::<f64>::try_from(&predicted.contiguous().flatten(0, 1))?;
     let predictions = flat.as_chunks::<{ 2 * LANDMARKS }>().0.to_vec();
-    Ok(Outcome { report, predictions, errors })
+    Ok(LandmarkRegression { report, predictions, errors })
 }
 
 /// `[N, 5]`: distances in percent of the distance between the first two landmarks.
@@ -165,8 +165,8 @@ impl LandmarkReport {
 mod tests {
     use super::*;
 
-    fn split(n: usize, noise: f64) -> Split {
-        let mut s = Split::default();
+    fn split(n: usize, noise: f64) -> RegressionData {
+        let mut s = RegressionData::default();
         for i in 0..n {
             let (dx, dy) = ((i % 7) as f64 * 0.02, (i % 11) as f64 * 0.01);
             let wobble = if i % 2 == 0 { noise } else { -noise };
@@ -222,11 +222,11 @@ mod tests {
         let detections = dir.path().join("d.jsonl");
         let line = r#"{"file":"some/x.png","width":100,"height":50,"faces":[{"keypoints":[[20,40,0.9]]}]}"#;
         std::fs::write(&detections, line).unwrap();
-        let s = Split::read(dir.path(), &detections).unwrap();
+        let s = RegressionData::read(dir.path(), &detections).unwrap();
         // x over the width, y over the height, in this order.
         assert_eq!(s.keypoints, [[0.2, 0.8]]);
         assert_eq!((s.landmarks[0][0], s.landmarks[0][1], s.landmarks[0][9]), (0.1, 0.2, 1.0));
         std::fs::write(&detections, line.replace("x.png", "y.png")).unwrap();
-        assert!(Split::read(dir.path(), &detections).unwrap_err().to_string().contains("x.png"));
+        assert!(RegressionData::read(dir.path(), &detections).unwrap_err().to_string().contains("x.png"));
     }
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use lkg_bundle::manifest::Metric;
 
 use super::detections;
-use super::landmarks::{self, LandmarkReport, Split};
+use super::landmarks::{self, LandmarkReport, RegressionData};
 use crate::dataset::annotations::annotations;
 use crate::error::{Error, Result};
 
@@ -28,7 +28,10 @@ pub struct RobustnessRow {
 /// [`Error::Io`] or [`Error::Data`] naming the file that is missing or does not parse.
 pub fn measure(name: &str, set: &Path, train: &Path, test: &Path) -> Result<RobustnessRow> {
     let (train_set, test_set) = (set.join("train"), set.join("test"));
-    let outcome = landmarks::evaluate(&Split::read(&train_set, train)?, &Split::read(&test_set, test)?)?;
+    let outcome = landmarks::evaluate(
+        &RegressionData::read(&train_set, train)?,
+        &RegressionData::read(&test_set, test)?,
+    )?;
     Ok(RobustnessRow { name: name.to_owned(), landmarks: outcome.report, lost: lost(&test_set, test)? })
 }
 

@@ -4,7 +4,7 @@ use lkg_bundle::Network;
 use lkg_bundle::conventions::pixel_centre;
 
 use super::fold::{Affine, Kernel};
-use super::graph::{Exported, Graph, Value};
+use super::graph::{ExportedGraph, Graph, Value};
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::Detector;
@@ -15,7 +15,7 @@ use crate::nets::detector::{ConvNorm, Separable};
 /// # Errors
 /// [`crate::Error::Export`] if the graph does not fit the contract, [`crate::Error::Torch`] if weights can't be
 /// read.
-pub fn build(net: &Detector, arch: &Architecture) -> Result<Exported> {
+pub fn build(net: &Detector, arch: &Architecture) -> Result<ExportedGraph> {
     let mut g = Graph::new(Network::Detector, arch.bundle_dims());
     let image = g.input("image")?;
     let mut x = conv_norm(&mut g, &net.stem, &image)?;

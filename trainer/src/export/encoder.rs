@@ -3,7 +3,7 @@
 use lkg_bundle::Network;
 
 use super::fold::Kernel;
-use super::graph::{Exported, Graph};
+use super::graph::{ExportedGraph, Graph};
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::{Encoder, LEAKY_SLOPE};
@@ -13,7 +13,7 @@ use crate::nets::{Encoder, LEAKY_SLOPE};
 /// # Errors
 /// [`crate::Error::Export`] if the graph does not fit the contract, [`crate::Error::Torch`] if weights can't be
 /// read.
-pub fn build(net: &Encoder, arch: &Architecture) -> Result<Exported> {
+pub fn build(net: &Encoder, arch: &Architecture) -> Result<ExportedGraph> {
     let mut g = Graph::new(Network::Encoder, arch.bundle_dims());
     let mut x = g.input("image")?;
     for conv in &net.downs {

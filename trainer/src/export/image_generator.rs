@@ -3,7 +3,7 @@
 use lkg_bundle::Network;
 
 use super::fold::Kernel;
-use super::graph::{Exported, Graph};
+use super::graph::{ExportedGraph, Graph};
 use super::{spade, warp};
 use crate::config::Architecture;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use crate::nets::{ImageGenerator, LEAKY_SLOPE};
 /// # Errors
 /// [`Error::Export`] if the network has no head for `arch.image_size` or the graph does not fit the contract,
 /// [`Error::Torch`] if weights can't be read.
-pub fn build(net: &ImageGenerator, arch: &Architecture) -> Result<Exported> {
+pub fn build(net: &ImageGenerator, arch: &Architecture) -> Result<ExportedGraph> {
     let mut g = Graph::new(Network::ImageGenerator, arch.bundle_dims());
     let (_, to_rgb) = net.to_rgb.iter().find(|(size, _)| *size == arch.image_size).ok_or_else(|| {
         Error::Export(format!("the image generator has no head for {} px", arch.image_size))

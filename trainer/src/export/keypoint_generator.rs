@@ -4,7 +4,7 @@ use lkg_bundle::Network;
 use tch::Kind;
 
 use super::fold::Affine;
-use super::graph::{Exported, Graph, Value};
+use super::graph::{ExportedGraph, Graph, Value};
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::keypoint_generator::{Family, Mlp, Product, Trunk};
@@ -15,7 +15,7 @@ use crate::nets::{KeypointGenerator, LEAKY_SLOPE};
 /// # Errors
 /// [`crate::Error::Export`] if the graph does not fit the contract, [`crate::Error::Torch`] if weights can't be
 /// read.
-pub fn build(net: &KeypointGenerator, arch: &Architecture) -> Result<Exported> {
+pub fn build(net: &KeypointGenerator, arch: &Architecture) -> Result<ExportedGraph> {
     let mut g = Graph::new(Network::KeypointGenerator, arch.bundle_dims());
     let (raw, embeddings) = match &net.family {
         Family::Product(net) => product(&mut g, net, arch)?,

@@ -83,7 +83,7 @@ impl TrainedNets<'_> {
     ///
     /// # Errors
     /// [`Error::Export`] if there is no such network or its graph does not fit the contract.
-    pub fn graph(&self, network: Network, arch: &Architecture) -> Result<graph::Exported> {
+    pub fn graph(&self, network: Network, arch: &Architecture) -> Result<graph::ExportedGraph> {
         let _no_grad = tch::no_grad_guard();
         match network {
             Network::KeypointGenerator => keypoint_generator::build(self.keypoint_generator, arch),

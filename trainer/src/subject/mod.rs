@@ -1,12 +1,12 @@
 //! What is measured: generator and detector, run by libtorch or by ONNX Runtime.
 
-mod exported;
-mod trained;
+mod bundle;
+mod run;
 
 use tch::Tensor;
 
-pub use exported::Exported;
-pub use trained::Trained;
+pub use bundle::BundleSubject;
+pub use run::RunSubject;
 
 use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::dataset::layout::{Fit, Layout, Options};
+use crate::dataset::layout::{CollectOptions, Fit, Layout};
 
 #[derive(Debug, Args)]
 pub struct CollectArguments {
@@ -63,8 +63,8 @@ fn parse_margin(text: &str) -> std::result::Result<f64, String> {
 
 impl CollectArguments {
     /// What is collected and cut.
-    pub fn options(self) -> Options {
-        Options {
+    pub fn options(self) -> CollectOptions {
+        CollectOptions {
             layout: self.layout.0,
             wild: self.wild,
             boxes: self.boxes,

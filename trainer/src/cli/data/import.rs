@@ -6,7 +6,7 @@ use super::NAMED;
 use super::collect::{CollectArguments, parse_share};
 use crate::dataset::disk;
 use crate::dataset::import::{HoldOut, Import, import};
-use crate::dataset::pack::{LeftOut, Manifest};
+use crate::dataset::pack::{LeftOut, PackManifest};
 use crate::error::Result;
 
 #[derive(Debug, Args)]
@@ -97,7 +97,7 @@ impl ImportArguments {
     }
 }
 
-fn bytes(manifest: &Manifest) -> u64 {
+fn bytes(manifest: &PackManifest) -> u64 {
     let each: u64 = manifest.content.levels.iter().map(|l| u64::from(l.side).pow(2) * 3).sum();
     each * manifest.content.pictures.len() as u64
 }

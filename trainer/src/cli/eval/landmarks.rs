@@ -6,7 +6,7 @@ use lkg_bundle::Bundle;
 use super::metrics::add_metrics;
 use crate::cli::json;
 use crate::error::Result;
-use crate::eval::landmarks::{LandmarkReport, Split, evaluate};
+use crate::eval::landmarks::{LandmarkReport, RegressionData, evaluate};
 
 #[derive(Debug, Args)]
 #[command(
@@ -48,7 +48,9 @@ impl Landmarks {
     pub fn run(self) -> Result<()> {
         let bundle = Bundle::open(&self.bundle)?;
         let (train, test) = (self.set.join("train"), self.set.join("test"));
-        let report = evaluate(&Split::read(&train, &self.train)?, &Split::read(&test, &self.test)?)?.report;
+        let report =
+            evaluate(&RegressionData::read(&train, &self.train)?, &RegressionData::read(&test, &self.test)?)?
+                .report;
         let folder = || self.set.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = self.name.clone().unwrap_or_else(folder);
         if let Some(path) = &self.metrics {

@@ -13,7 +13,7 @@ use super::json;
 use crate::error::{Error, Result};
 use crate::eval::measure::{EvaluationRequest, measure};
 use crate::eval::report::{EvaluationReport, REPORT};
-use crate::subject::{Exported, Subject, Trained};
+use crate::subject::{BundleSubject, RunSubject, Subject};
 
 #[derive(Debug, Args)]
 #[command(
@@ -118,9 +118,9 @@ impl SubjectChoice {
         Ok(match self {
             Self::Run(choice) => {
                 let (run, generator) = choice.open()?;
-                Box::new(Trained::open(&run, &generator)?)
+                Box::new(RunSubject::open(&run, &generator)?)
             }
-            Self::Bundle(dir) => Box::new(Exported::open(Bundle::open(dir)?)?),
+            Self::Bundle(dir) => Box::new(BundleSubject::open(Bundle::open(dir)?)?),
         })
     }
 }

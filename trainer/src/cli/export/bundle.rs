@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lkg_bundle::manifest::Provenance;
 
-use super::{CardArguments, KeypointArguments, Trained};
+use super::{CardArguments, KeypointArguments, TrainedRun};
 use crate::cli::checkpoint::RunChoice;
 use crate::cli::eval::metrics::read_metrics;
 use crate::config::Config;
@@ -38,7 +38,7 @@ struct Found {
 impl BundleJob {
     /// Exports.
     pub fn run(self) -> Result<()> {
-        let mut trained = Trained::load(&self.run)?;
+        let mut trained = TrainedRun::load(&self.run)?;
         if let Some(names) = &self.keypoints.keypoint_names {
             export::check_names(names, trained.architecture().bundle_dims().keypoints)?;
         }
@@ -59,7 +59,7 @@ impl BundleJob {
     }
 
     /// Finds what the keypoints stand for, prints it, and draws the card's pictures.
-    fn describe(&self, trained: &mut Trained) -> Result<Found> {
+    fn describe(&self, trained: &mut TrainedRun) -> Result<Found> {
         let subject = &mut trained.subject;
         let observed = Observed::observe(subject, &self.keypoints.pictures)?;
         let aligned = Aligned::of(&observed.points);
@@ -75,7 +75,7 @@ impl BundleJob {
         Ok(Found { semantics, names, lines, pictures })
     }
 
-    fn request(&self, trained: &Trained, found: Found) -> Result<ExportRequest> {
+    fn request(&self, trained: &TrainedRun, found: Found) -> Result<ExportRequest> {
         let (gan, detector) = (&trained.subject.checkpoint.state, &trained.detector_checkpoint.state);
         let arguments = &self.card;
         let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(Error::io(path));

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::export::parity::{self, Differences};
 use crate::export::split::split_bundle;
 use crate::export::{self, NetworkReport, TrainedNets, check_bundle};
-use crate::subject;
+use crate::subject::RunSubject;
 use crate::train::checkpoint::Checkpoint;
 use crate::train::detector;
 use crate::train::run::Run;
@@ -157,18 +157,18 @@ impl Export {
 }
 
 /// A run's networks.
-struct Trained {
-    subject: subject::Trained,
+struct TrainedRun {
+    subject: RunSubject,
     detector_checkpoint: Checkpoint,
     /// Where they were trained.
     run: Run,
 }
 
-impl Trained {
+impl TrainedRun {
     fn load(choice: &RunChoice) -> Result<Self> {
         let (run, generator) = choice.open()?;
         let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
-        let subject = subject::Trained::open(&run, &generator)?;
+        let subject = RunSubject::open(&run, &generator)?;
         Ok(Self { subject, detector_checkpoint, run })
     }
 
@@ -198,7 +198,7 @@ fn split(bundle: &Path, out: &Path, replace: bool) -> Result<()> {
 }
 
 fn check(bundle: Option<&Path>, run: Option<&RunChoice>) -> Result<()> {
-    let trained = run.map(Trained::load).transpose()?;
+    let trained = run.map(TrainedRun::load).transpose()?;
     let nets = trained.as_ref().map(|t| Ok::<_, Error>((t.nets()?, t.architecture()))).transpose()?;
     match (bundle, nets) {
         (Some(dir), nets) => {

@@ -44,7 +44,7 @@ pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: b
     let mut networks = measure::networks(&gan);
     let detector = Stored::<Detector>::new(&config.architecture, device);
     let count: usize = parameters::trained(&detector.store).iter().map(|(_, t)| t.numel()).sum();
-    networks.push(Network { name: "detector (a stage of its own)".into(), parameters: count as u64 });
+    networks.push(Network { name: "detector (second stage)".into(), parameters: count as u64 });
     let held = measure::held(&gan);
     let sizes = measure::estimate(&mut gan, config, device)?;
     let activations = sizes.iter().map(|s| s.activations).max().unwrap_or_default();

@@ -63,7 +63,7 @@ pub enum Fit {
 
 /// What to collect.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct CollectOptions {
     /// The layout, if it is not to be found out.
     pub layout: Option<Layout>,
     /// CelebA: the pictures in the wild instead of the aligned ones.
@@ -127,7 +127,7 @@ const POINTS_MARGIN: f64 = 2.5;
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::Data`] naming what is missing, or [`Error::Usage`].
-pub fn collect(sources: &[PathBuf], options: &Options) -> Result<Collection> {
+pub fn collect(sources: &[PathBuf], options: &CollectOptions) -> Result<Collection> {
     let layout = match (options.layout, sources) {
         (Some(layout), _) => layout,
         (None, [root]) if root.is_dir() => Layout::detect(root),

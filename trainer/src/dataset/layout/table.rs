@@ -91,7 +91,7 @@ pub struct Boxes {
 
 impl Boxes {
     /// Reads a CSV with the heading `file,x,y,width,height`, in pixels, or with any other and the x, y of two or more
-    /// points in [0, 1] of the picture, such as `landmarks.csv` of `trainer evaluate landmarks`.
+    /// points in [0, 1] of the picture, such as `landmarks.csv` of `trainer eval landmarks`.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`].

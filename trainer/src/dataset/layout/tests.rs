@@ -10,7 +10,7 @@ use crate::dataset::annotations::annotations;
 use crate::dataset::fixtures::{encode, scene};
 use crate::dataset::import::{HoldOut, Import, import};
 use crate::dataset::landmark_set::{self, LandmarkSet};
-use crate::dataset::pack::Content;
+use crate::dataset::pack::PackContent;
 
 fn put(path: PathBuf, content: impl AsRef<[u8]>) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -46,13 +46,13 @@ fn celeba(root: &Path) {
     put(root.join("Eval/list_eval_partition.txt"), &lists[3]);
 }
 
-fn packed(root: &Path, options: Options) -> Result<Content> {
+fn packed(root: &Path, options: CollectOptions) -> Result<PackContent> {
     let out = tempfile::tempdir().unwrap();
     let request = Import::new(vec![root.to_owned()], out.path().join("pack"));
     Ok(import(&Import { side: 64, options, hold_out: HoldOut::Published, ..request })?.content)
 }
 
-fn held_out(content: &Content) -> Vec<&str> {
+fn held_out(content: &PackContent) -> Vec<&str> {
     content.pictures.iter().filter(|p| p.held_out).map(|p| p.name.as_str()).collect()
 }
 
@@ -60,7 +60,7 @@ fn held_out(content: &Content) -> Vec<&str> {
 fn celeba_aligned_with_its_own_split() {
     let dir = tempfile::tempdir().unwrap();
     celeba(dir.path());
-    let content = packed(dir.path(), Options::default()).unwrap();
+    let content = packed(dir.path(), CollectOptions::default()).unwrap();
     assert_eq!((content.layout.as_str(), content.pictures.len()), ("celeba", 6));
     assert_eq!(held_out(&content), ["000005.jpg", "000006.jpg"]);
     let first = &content.pictures[0];
@@ -73,14 +73,14 @@ fn celeba_aligned_with_its_own_split() {
 fn celeba_in_the_wild_keeps_whole_pictures_that_the_face_fills() {
     let dir = tempfile::tempdir().unwrap();
     celeba(dir.path());
-    let options = Options { wild: true, least_cover: 0.3, ..Options::default() };
+    let options = CollectOptions { wild: true, least_cover: 0.3, ..CollectOptions::default() };
     let content = packed(dir.path(), options.clone()).unwrap();
     let names: Vec<_> = content.pictures.iter().map(|p| p.name.as_str()).collect();
     assert_eq!(names, ["000001.jpg", "000003.jpg", "000005.jpg"]);
     assert!(content.filtered[0].reason.contains("covers 12.5 %"), "{:?}", content.filtered);
     assert_eq!(<[u32; 4]>::from(content.pictures[0].crop), [0, 0, 200, 100]);
     assert_eq!(content.pictures[0].points[1], Some([0.6, 0.4]));
-    let fit = Options { fit: Some(Fit::Box), margin: Some(1.0), ..options };
+    let fit = CollectOptions { fit: Some(Fit::Box), margin: Some(1.0), ..options };
     assert_eq!(<[u32; 4]>::from(packed(dir.path(), fit).unwrap().pictures[0].crop), [50, 0, 100, 100]);
 }
 
@@ -91,11 +91,11 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
     celeba(&root);
     put(root.join("MAFL/training.txt"), "000001.jpg\n000004.jpg\n");
     put(root.join("MAFL/testing.txt"), "000002.jpg\n");
-    assert_eq!(held_out(&packed(&root, Options::default()).unwrap()), ["000002.jpg"]);
+    assert_eq!(held_out(&packed(&root, CollectOptions::default()).unwrap()), ["000002.jpg"]);
 
     let out = dir.path().join("mafl");
     let request =
-        LandmarkSet { source: root.clone(), out: out.clone(), options: Options::default(), side: 64 };
+        LandmarkSet { source: root.clone(), out: out.clone(), options: CollectOptions::default(), side: 64 };
     let written = landmark_set::write(&request).unwrap();
     assert_eq!((written.train, written.test), (2, 1));
     let names = |split: &str| {
@@ -116,15 +116,15 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
 
     assert!(landmark_set::write(&request).unwrap_err().to_string().contains("name another place"));
     fs::remove_file(root.join("MAFL/testing.txt")).unwrap();
-    assert!(packed(&root, Options::default()).unwrap_err().to_string().contains("MAFL's testing.txt"));
+    assert!(packed(&root, CollectOptions::default()).unwrap_err().to_string().contains("MAFL's testing.txt"));
 }
 
 #[test]
 fn celeba_without_a_list_names_it() {
     let dir = tempfile::tempdir().unwrap();
     celeba(dir.path());
-    let options = Options { layout: Some(Layout::CelebA), ..Options::default() };
-    let error = |options: &Options| packed(dir.path(), options.clone()).unwrap_err().to_string();
+    let options = CollectOptions { layout: Some(Layout::CelebA), ..CollectOptions::default() };
+    let error = |options: &CollectOptions| packed(dir.path(), options.clone()).unwrap_err().to_string();
     for file in ["Eval/list_eval_partition.txt", "Anno/list_landmarks_align_celeba.txt"] {
         let path = dir.path().join(file);
         let content = fs::read(&path).unwrap();
@@ -138,13 +138,13 @@ fn celeba_without_a_list_names_it() {
     fs::write(&list, text.replace("000003.jpg", "000033.jpg")).unwrap();
     assert!(error(&options).contains("no row for 000003.jpg"));
     fs::remove_file(dir.path().join("Anno/list_bbox_celeba.txt")).unwrap();
-    assert!(error(&Options { wild: true, ..options.clone() }).contains("list_bbox_celeba.txt"));
+    assert!(error(&CollectOptions { wild: true, ..options.clone() }).contains("list_bbox_celeba.txt"));
     fs::remove_dir_all(dir.path().join("Img/img_align_celeba")).unwrap();
     fs::write(&list, text).unwrap();
     assert!(error(&options).contains("add --wild"));
     fs::remove_dir_all(dir.path().join("Img/img_celeba")).unwrap();
     assert!(error(&options).contains("img_align_celeba is not in it"));
-    let wild = Options { wild: true, layout: Some(Layout::Plain), ..options };
+    let wild = CollectOptions { wild: true, layout: Some(Layout::Plain), ..options };
     assert!(error(&wild).contains("--wild is for CelebA"));
 }
 
@@ -155,20 +155,20 @@ fn ffhq_holds_its_validation_part_out() {
         let folder = format!("{:05}", n / 1000 * 1000);
         picture(dir.path().join(folder).join(format!("{n:05}.png")), i as u32, 64, 64);
     }
-    let content = packed(dir.path(), Options::default()).unwrap();
+    let content = packed(dir.path(), CollectOptions::default()).unwrap();
     assert_eq!((content.layout.as_str(), content.pictures.len()), ("ffhq", 6));
     assert_eq!(held_out(&content), ["60000/60000.png", "69000/69999.png"]);
 
     let nested = tempfile::tempdir().unwrap();
     picture(nested.path().join("thumbnails128x128/00000/00007.png"), 1, 64, 64);
-    assert_eq!(packed(nested.path(), Options::default()).unwrap().layout, "ffhq");
+    assert_eq!(packed(nested.path(), CollectOptions::default()).unwrap().layout, "ffhq");
 
     let other = tempfile::tempdir().unwrap();
     picture(other.path().join("a.png"), 1, 64, 64);
-    let options = Options { layout: Some(Layout::Ffhq), ..Options::default() };
+    let options = CollectOptions { layout: Some(Layout::Ffhq), ..CollectOptions::default() };
     let error = packed(other.path(), options).unwrap_err().to_string();
     assert!(error.contains("00000/00000.png is not in it"), "{error}");
-    assert_eq!(packed(other.path(), Options::default()).unwrap().layout, "plain");
+    assert_eq!(packed(other.path(), CollectOptions::default()).unwrap().layout, "plain");
 }
 
 #[test]
@@ -189,24 +189,24 @@ fn cub_is_cut_round_its_boxes() {
         root.join("parts/part_locs.txt"),
         "1 1 40.0 25.0 1\n1 2 0.0 0.0 0\n2 1 1.0 1.0 1\n2 2 2.0 2.0 1\n3 1 0 0 0\n3 2 80 40 1\n",
     );
-    let content = packed(root, Options::default()).unwrap();
+    let content = packed(root, CollectOptions::default()).unwrap();
     assert_eq!((content.layout.as_str(), content.pictures.len()), ("cub", 3));
     assert_eq!(held_out(&content), [names[1]]);
     assert_eq!(<[u32; 4]>::from(content.pictures[0].crop), [15, 0, 50, 50]);
     assert_eq!(content.pictures[0].points, [Some([0.5, 0.5]), None]);
 
     let source = root.to_owned();
-    let request = LandmarkSet { source, out: root.join("l"), options: Options::default(), side: 64 };
+    let request = LandmarkSet { source, out: root.join("l"), options: CollectOptions::default(), side: 64 };
     assert!(landmark_set::write(&request).unwrap_err().to_string().contains("no 5 landmarks"));
 
     for name in ["parts/part_locs.txt", "train_test_split.txt"] {
         fs::remove_file(root.join(name)).unwrap();
-        let error = packed(root, Options::default()).unwrap_err().to_string();
+        let error = packed(root, CollectOptions::default()).unwrap_err().to_string();
         assert!(error.contains(&format!("{name} is not in it")), "{error}");
     }
     put(root.join("train_test_split.txt"), "1 1\n2 0\n3 1\n");
     put(root.join("parts/part_locs.txt"), "1 1 40.0 25.0 1\n");
     put(root.join("images.txt"), "1 ../secret.jpg\n");
-    let error = packed(root, Options::default()).unwrap_err().to_string();
+    let error = packed(root, CollectOptions::default()).unwrap_err().to_string();
     assert!(error.contains("not a path below images"), "{error}");
 }

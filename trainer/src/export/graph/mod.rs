@@ -44,7 +44,7 @@ impl Value {
 
 /// A finished network.
 #[derive(Clone, Debug)]
-pub struct Exported {
+pub struct ExportedGraph {
     /// The graph, ready to be encoded.
     pub model: ModelProto,
     /// Multiply-accumulates for one image, convolutions and matrix products only.
@@ -86,7 +86,7 @@ impl Graph {
     ///
     /// # Errors
     /// [`Error::Export`] if `outputs` are not those of the contract in name and shape.
-    pub fn finish(mut self, outputs: &[(&str, Value)]) -> Result<Exported> {
+    pub fn finish(mut self, outputs: &[(&str, Value)]) -> Result<ExportedGraph> {
         let specs = self.network.outputs(&self.dims);
         for spec in &specs {
             let value = outputs.iter().find(|(name, _)| *name == spec.name).map(|(_, v)| v);
@@ -116,7 +116,7 @@ impl Graph {
             opset_import: vec![OperatorSetId { domain: String::new(), version: OPSET }],
             functions: vec![],
         };
-        Ok(Exported { model, macs: self.macs })
+        Ok(ExportedGraph { model, macs: self.macs })
     }
 
     /// A float constant of the given shape.

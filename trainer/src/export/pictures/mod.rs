@@ -23,7 +23,7 @@ use crate::sample::{compose, to_picture};
 use crate::semantics::Semantics;
 use crate::semantics::align::Aligned;
 use crate::semantics::observed::Observed;
-use crate::subject::{Subject, Trained, narrow};
+use crate::subject::{RunSubject, Subject, narrow};
 
 /// Largest picture file, in bytes.
 const MOST_BYTES: usize = 600_000;
@@ -89,7 +89,7 @@ fn unwritable(reason: image::ImageError) -> Error {
 /// What the pictures are made from.
 pub struct Scene<'a> {
     /// Generator and detector, and the encoder where one is trained.
-    pub subject: &'a mut Trained,
+    pub subject: &'a mut RunSubject,
     /// Pictures with their keypoints.
     pub observed: &'a Observed,
     /// Their keypoints laid over each other.

@@ -20,7 +20,7 @@ use crate::train::run::Run;
 use crate::train::stored::Stored;
 
 /// The networks of a run, by libtorch.
-pub struct Trained {
+pub struct RunSubject {
     /// The averaged generator, calibrated.
     pub generator: Generator,
     /// The averaged detector, if there is one yet.
@@ -31,7 +31,7 @@ pub struct Trained {
     pub checkpoint: Checkpoint,
 }
 
-impl Trained {
+impl RunSubject {
     /// Opens the averaged networks of a run; `generator` is the file of the generator's checkpoint.
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Trained {
     }
 }
 
-impl Subject for Trained {
+impl Subject for RunSubject {
     fn describe(&self) -> String {
         let state = &self.checkpoint.state;
         format!("run at {} images seen, {} steps, by libtorch", state.images_seen, state.step)

@@ -12,7 +12,7 @@ use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::onnx_runtime::{OnnxSession, take};
 
 /// The networks of a bundle, by ONNX Runtime on one thread.
-pub struct Exported {
+pub struct BundleSubject {
     bundle: Bundle,
     keypoint_generator: OnnxSession,
     image_generator: OnnxSession,
@@ -22,7 +22,7 @@ pub struct Exported {
     config: Config,
 }
 
-impl Exported {
+impl BundleSubject {
     /// Loads the graphs of a bundle.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Exported {
     }
 }
 
-impl Subject for Exported {
+impl Subject for BundleSubject {
     fn describe(&self) -> String {
         let m = self.bundle.manifest();
         format!("bundle {} of {} images seen, by ONNX Runtime", m.name, m.provenance.images_seen)
