@@ -62,9 +62,9 @@ class Spade(nn.Module):
         self.norm.register_buffer("running_mean", torch.zeros(channels))
         self.norm.register_buffer("running_var", torch.ones(channels))
 
-    def forward(self, x, looks, maps):
+    def forward(self, x, styles, maps):
         n, c, h, w = x.shape
-        table = torch.cat([looks @ self.style[0], self.bias.to(x.dtype).expand(n, 1, -1)], 1)
+        table = torch.cat([styles @ self.style[0], self.bias.to(x.dtype).expand(n, 1, -1)], 1)
         gamma, beta = (
             torch.bmm(maps, half.contiguous()).view(n, h, w, c).permute(0, 3, 1, 2) for half in table.chunk(2, 2)
         )
@@ -100,7 +100,7 @@ class ImageGenerator(nn.Module):
 
     def forward(self, keypoints, embeddings, background, size, kind):
         n = len(keypoints)
-        looks = torch.cat([embeddings, background.unsqueeze(1)], 1).to(kind)
+        styles = torch.cat([embeddings, background.unsqueeze(1)], 1).to(kind)
 
         def maps_at(s):
             parts = heat_maps(keypoints, self.tau, s)
@@ -111,10 +111,10 @@ class ImageGenerator(nn.Module):
         x = self.start.to(kind).expand(n, -1, -1, -1).contiguous(memory_format=torch.channels_last)
         for s in [s for s in self.sizes if s <= size]:
             stage = getattr(self, f"stage{s}")
-            x = stage.conv_in(leaky(stage.spade_in(x, looks, maps)))
+            x = stage.conv_in(leaky(stage.spade_in(x, styles, maps)))
             x = F.interpolate(x, scale_factor=2, mode="bilinear")
             maps = maps_at(s)
-            x = stage.conv_out(leaky(stage.spade_out(x, looks, maps)))
+            x = stage.conv_out(leaky(stage.spade_out(x, styles, maps)))
         return getattr(self, f"to_rgb{size}")(leaky(x)).float().tanh()
 
 

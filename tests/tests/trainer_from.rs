@@ -61,9 +61,9 @@ fn the_shipped_weights_go_on_at_128_px() {
     shipped_weights_go_on("faces128", "[30000, 203600, 337760]", (571_360, 128));
 }
 
-/// A generator goes on with weights of its own to read each part's embedding, or with more channels, and begins by drawing the same.
+/// A generator goes on with style weights for each part, or with more channels, and begins by generating the same.
 #[test]
-fn a_generator_grows_and_draws_the_same_at_first() {
+fn a_generator_grows_and_generates_the_same_at_first() {
     let tiny = Tiny::new();
     run(&[tiny.train("run"), vec!["--config".into(), tiny.path("tiny.toml")]].concat());
     let gan = tiny.path("run") + "/gan.safetensors";

@@ -43,7 +43,9 @@ fn begin(dir: &Path, config: &Config) -> (Run, Arc<Store>) {
         picture.save(pictures.join(format!("{i}.png"))).unwrap();
     }
     let store = Store::load(&[pictures], 64).unwrap();
-    (Run::create(&dir.join("run"), config).unwrap(), Arc::new(store))
+    let run = Run::create(&dir.join("run"), config).unwrap();
+    std::fs::create_dir(dir.join("run/samples")).unwrap();
+    (run, Arc::new(store))
 }
 
 /// What is said when `stage` trains on with the tensors whose names `chosen` chooses spoiled by `spoil`.

@@ -190,7 +190,7 @@ fn each_loss_is_reported_and_reaches_the_networks_it_should() {
     }
 }
 
-/// With the cycles' gradients in it, the generator painted spots and loud colours that told detector and encoder what
+/// With the cycles' gradients in it, the generator painted spots and loud colours that gave away to detector and encoder what
 /// it had been given.
 #[test]
 fn cycles_can_leave_the_generator_alone() {
