@@ -270,9 +270,12 @@ fn shipped_configurations_are_read_and_old_keys_can_be_set() {
         let plan: Value = serde_json::from_str(trainer(&[&args, more].concat()).succeeded()).unwrap();
         plan["config"].clone()
     };
+    // Twelve pictures are too few for these, which is said when all of the configuration has been read and checked.
     for name in ["faces128", "faces64-edge", "cartoons64"] {
-        let small = ["gan.batch=8", "gan.norm_group=0", "keypoints.batch=8"].map(|change| ["--set", change]);
-        plan(&format!("{}/train.toml", shipped(name)), small.as_flattened());
+        let config = format!("{}/train.toml", shipped(name));
+        let settings = ["--set", "gan.batch=64", "--set", "gan.norm_group=0", "--dry-run"];
+        trainer(&[&["train", &pictures, "--config", &config], &settings[..]].concat())
+            .refused("fewer than a batch");
     }
     let before = plan(&fixture("train.toml"), &[]);
     for (key, value) in [
