@@ -6,16 +6,15 @@ use crate::error::{Error, Result};
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
 
-/// Makes Ctrl-C (and SIGTERM, SIGHUP) set the flag; a second one ends the process at once with code 130, after `last` has
-/// been called.
+/// Makes Ctrl-C (and SIGTERM, SIGHUP) set the flag; a second one ends the process at once with code 130, after `cleanup`.
 ///
 /// # Errors
 /// [`Error::Io`] if the handler cannot be set, for instance because one is set already.
 #[cfg(feature = "cli")]
-pub fn install(last: fn()) -> Result<()> {
+pub fn install(cleanup: fn()) -> Result<()> {
     ctrlc::set_handler(move || {
         if REQUESTED.swap(true, Ordering::SeqCst) {
-            last();
+            cleanup();
             std::process::exit(130);
         }
     })

@@ -50,7 +50,8 @@ mod vision;
 #[cfg(feature = "bench")]
 pub use bench::Error as BenchError;
 pub use edit::{
-    Blend, EditError, FaceLatents, FaceModel, OpenedPhoto, Operation, Parts, Photo, PhotoEditor, SessionFile,
+    Blend, Change, Donors, EditError, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError, Parts,
+    Photo, PhotoEditor, Session, SessionFile, Transaction,
 };
 pub use engine::{EngineOptions, EngineSummary, Gpu, Precision, Provider};
 pub use error::{Error, Result};

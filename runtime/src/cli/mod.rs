@@ -34,6 +34,7 @@ use clap::error::ErrorKind;
 use self::args::{Cli, Command};
 use crate::error::{Error, Result, one_line};
 use crate::interrupt;
+use crate::media::child;
 
 pub use self::locate::open_bundle;
 
@@ -47,9 +48,9 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return refuse(&e),
     };
-    let outcome = interrupt::install(crate::media::child::kill_all).and_then(|()| run(cli));
+    let outcome = interrupt::install(child::kill_all).and_then(|()| run(cli));
     // One that was being started when the run ended belongs to nobody.
-    crate::media::child::kill_all();
+    child::kill_all();
     match outcome {
         Ok(code) => ExitCode::from(code),
         // A reader that has seen enough, as `head` has, is no failure.

@@ -55,12 +55,12 @@ pub struct SessionFile {
     format: String,
     version: u32,
     /// That made it.
-    pub bundle: BundleId,
+    pub(super) bundle: BundleId,
     /// What it was opened from: `seed:N` or the photo's name. For people.
-    pub source: String,
+    pub(super) source: String,
     /// What is needed to put the face back into its photo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub photo: Option<PhotoId>,
+    pub(super) photo: Option<PhotoId>,
     /// The face in the beginning.
     original: FaceLatents,
     /// What was done to it.
@@ -71,7 +71,7 @@ pub struct SessionFile {
 
 impl SessionFile {
     /// A session as a file.
-    pub fn new(bundle: BundleId, source: String, session: &Session) -> Self {
+    pub(crate) fn new(bundle: BundleId, source: String, session: &Session) -> Self {
         let (history, done) = session.history();
         Self {
             format: FORMAT.to_owned(),

@@ -21,7 +21,7 @@ pub mod window_editor;
 mod workspace;
 
 pub use crate::error::EditError;
-pub use change::Transaction;
+pub use change::{Change, Transaction};
 pub use compositor::{Blend, Compositor};
 pub use context::OperationError;
 pub use file::{BundleId, SessionFile};
