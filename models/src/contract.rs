@@ -14,9 +14,9 @@ pub enum Network {
     Detector,
     /// Image to embeddings (optional: makes a real photo editable).
     Encoder,
-    /// The half of an image generator that looks at the appearance alone: it is run once a face (see [`Self::Render`]).
+    /// The half of an image generator that depends on the appearance alone: it runs once a face (see [`Self::Render`]).
     Style,
-    /// The half that draws, every frame. A bundle has these two or [`Self::ImageGenerator`].
+    /// The half that makes the image from the pose and what style made: it runs every frame. A bundle has these two or [`Self::ImageGenerator`].
     Render,
 }
 
@@ -92,7 +92,7 @@ impl Network {
     /// Inputs of the network for a bundle of the given sizes.
     pub fn inputs(self, d: &BundleDims) -> Vec<TensorSpec> {
         let (k, e) = (d.keypoints, d.embedding);
-        let looks = || [spec("embeddings", &[k, e]), spec("background", &[e])];
+        let appearance = || [spec("embeddings", &[k, e]), spec("background", &[e])];
         let pose = || [spec("keypoints", &[k, 2]), spec("scales", &[k]), spec("visible", &[k])];
         match self {
             Network::KeypointGenerator => vec![
@@ -100,8 +100,8 @@ impl Network {
                 spec("z_appearance", &[d.latent]),
                 spec("z_background", &[d.latent]),
             ],
-            Network::ImageGenerator => pose().into_iter().chain(looks()).collect(),
-            Network::Style => looks().into(),
+            Network::ImageGenerator => pose().into_iter().chain(appearance()).collect(),
+            Network::Style => appearance().into(),
             Network::Render => pose().into_iter().chain([tables(d)]).collect(),
             Network::Detector => vec![spec("image", &[3, d.detector_size, d.detector_size])],
             Network::Encoder => vec![spec("image", &[3, d.image_size, d.image_size])],

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use crate::files;
 
-/// What can be wrong with a bundle. Every message names the file and, where there is one, the mend.
+/// What can be wrong with a bundle. Every message names the file and, where there is one, the fix.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.

@@ -41,7 +41,7 @@ pub fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// The operating system's reason, with the mend where there is one.
+/// The operating system's reason, with the fix where there is one.
 pub fn reason(error: &io::Error) -> String {
     if is_full(error) { format!("{error}; make room on its disk and try again") } else { error.to_string() }
 }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_names_the_mend() {
+    fn a_full_disk_names_the_fix() {
         for code in [28, 122, 27] {
             let full = io::Error::from_raw_os_error(code);
             assert!(is_full(&full) && reason(&full).contains("make room"), "{}", reason(&full));

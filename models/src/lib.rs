@@ -7,6 +7,7 @@
 //! It depends on neither libtorch nor ONNX Runtime.
 
 pub mod bundle;
+pub mod cache;
 pub mod contract;
 pub mod conventions;
 mod error;
@@ -14,6 +15,7 @@ pub mod files;
 pub mod golden;
 pub mod manifest;
 pub mod onnx;
+pub mod onnx_runtime;
 pub mod operators;
 #[cfg(feature = "testing")]
 pub mod testing;

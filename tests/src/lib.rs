@@ -1,5 +1,6 @@
 //! What the workspace tests share.
 
+pub mod checkout;
 pub mod tiny;
 
 use std::path::PathBuf;

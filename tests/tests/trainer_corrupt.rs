@@ -42,8 +42,8 @@ fn a_set_is_corrupted_and_all_of_it_is_tabulated() {
     let (set, bundle, hard, found) = (path("squares"), path("bundle"), path("hard"), path("found"));
     let printed = trainer(&["data", "corrupt", &set, &hard, "--seed", "4"]);
     assert_eq!(printed.succeeded().lines().count(), CORRUPTIONS.len());
-    trainer(&["data", "harden", &set, &hard]).refused("exists: name another place");
-    trainer(&["data", "harden", &path("bundle"), &path("none")]).refused("landmarks.csv");
+    trainer(&["data", "corrupt", &set, &hard]).refused("exists: name another place");
+    trainer(&["data", "corrupt", &path("bundle"), &path("none")]).refused("landmarks.csv");
     assert!(!dir.path().join("none").exists());
 
     fs::create_dir(&found).unwrap();
@@ -79,8 +79,8 @@ fn a_set_is_corrupted_and_all_of_it_is_tabulated() {
     let (plain, dark) = (value("landmark error (squares)"), value("landmark error (squares, dark)"));
     assert!(plain.0 < 1.0 && dark.0 > 50.0 && dark.1 == 7, "colours give the place: {plain:?} {dark:?}");
     assert_eq!(value("faces lost (squares)").1, 7);
-    // The name of before is still understood.
-    trainer(&["data", "harden", &path("none"), &path("gone")]).refused("landmarks.csv");
+    let alias = "harden";
+    trainer(&["data", alias, &path("none"), &path("gone")]).refused("landmarks.csv");
     // A second time the numbers are replaced, not added.
     trainer(&args).succeeded();
     assert_eq!(serde_json::from_str::<Vec<Metric>>(&fs::read_to_string(&metrics).unwrap()).unwrap(), written);

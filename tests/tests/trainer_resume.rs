@@ -181,7 +181,7 @@ fn detector_and_encoder_go_on_from_what_was_trained_along_and_repeat_bit_by_bit(
     trainer(&["eval", "--bundle", &bundle, "--pictures", &pictures, "--samples", "4", "--out", &report])
         .succeeded();
     let text = std::fs::read_to_string(format!("{report}/report.md")).unwrap();
-    assert!(text.contains("Real pictures drawn again") && text.contains("dB"), "{text}");
+    assert!(text.contains("Reconstruction of real pictures") && text.contains("dB"), "{text}");
     // A bundle is without the discriminator; a run tells what it makes of pictures that it never saw.
     let (report, run) = (tiny.path("run-report"), tiny.path("run"));
     let quality = |training: &[&str]| {

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::error::{Error, Result};
 use super::export::read_times;
 use super::report::BenchReport;
 use super::stats::{self, Ratio};
 use super::table::{Table, millis};
 use super::verdict::{MOST_OTHERS, MOST_SCATTER};
+use crate::error::bench::{Error, Result};
 
 /// Most probability of a difference by chance that is still called a difference.
 const SIGNIFICANT: f64 = 0.05;

@@ -3,7 +3,6 @@
 
 pub mod cold;
 pub mod compare;
-mod error;
 pub mod executor;
 pub mod export;
 pub mod frames;
@@ -24,4 +23,4 @@ pub mod verdict;
 pub mod worker;
 pub mod workload;
 
-pub use error::Error;
+pub use crate::error::bench::Error;

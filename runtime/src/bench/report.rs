@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Result};
 use super::executor::{Bounds, ms};
 use super::host::{Accelerator, Condition, Host};
 pub use super::results::{Cold, Frames, Live, LiveRow, Measurement, Overhead};
+use crate::error::bench::{Error, Result};
 
 /// Name and version of the form of the report. A reader refuses another one.
 pub const SCHEMA: &str = "runtime-bench/1";

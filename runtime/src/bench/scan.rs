@@ -2,8 +2,8 @@
 
 use std::str::FromStr;
 
-use super::error::Error;
 use crate::engine::{EngineOptions, Precision, Provider};
+use crate::error::bench::Error;
 
 /// One `KEY=VALUE,VALUE...`.
 #[derive(Clone, Debug, PartialEq, Eq)]

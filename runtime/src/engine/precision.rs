@@ -48,7 +48,7 @@ impl Precision {
         if [Provider::Auto, of].contains(&provider) {
             return Ok(of.candidates());
         }
-        Err(Error::Precision { precision: self, of, provider })
+        Err(Error::Precision { precision: self.name(), of: of.name(), provider: provider.name() })
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::error::{Error, Result};
 use super::frame_pool::FramePool;
 use super::jpeg::MAX_SIDE;
 use super::source::{Captured, Next, Source, short_name};
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 
 /// How long the child may take for a frame before it is given up.

@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Result};
 use super::jpeg;
 use super::mark::{self, Origin};
 use super::pattern::Pattern;
 use super::sink::{Shown, Sink, Written};
+use crate::error::media::{Error, Result};
 
 /// Writes a picture for every frame, numbered as the source numbers them.
 pub(super) struct FramesSink {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::error::{Error, Result};
 use super::output::PendingFile;
 use super::sink::{Shown, Sink, Written};
+use crate::error::media::{Error, Result};
 use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame

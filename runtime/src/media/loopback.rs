@@ -11,9 +11,9 @@ use v4l::capability::Flags;
 use v4l::video::Output;
 use v4l::{Device, Format, FourCC};
 
-use super::error::{Error, Result};
 use super::sink::{Shown, Sink, Written};
 use super::yuv::fill_yuyv;
+use crate::error::media::{Error, Result};
 
 /// The layout that the device takes.
 #[derive(Clone, Copy, PartialEq)]

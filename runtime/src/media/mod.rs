@@ -6,7 +6,6 @@ pub mod avi;
 pub mod camera;
 #[cfg(feature = "video")]
 pub mod child;
-mod error;
 #[cfg(feature = "video")]
 mod ffmpeg;
 #[cfg(feature = "video")]
@@ -55,9 +54,9 @@ mod y4m_out;
 #[cfg(feature = "video")]
 mod yuv;
 
+pub use crate::error::media::{Error, Result};
 #[cfg(feature = "video")]
 pub use child::{CommandLine, RtspAddress};
-pub use error::{Error, Result};
 #[cfg(feature = "camera")]
 pub use loopback::LoopbackSink;
 #[cfg(feature = "video")]

@@ -5,7 +5,7 @@ use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::error::{Error, Result};
+use crate::error::media::{Error, Result};
 
 /// A file being written. Dropped before [`PendingFile::finish`], it leaves nothing behind.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::error::{Error, Result};
 use super::pattern::Pattern;
+use crate::error::media::{Error, Result};
 
 /// The port of a page where none is named.
 pub const PAGE_PORT: u16 = 8080;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::error::{Error, Result};
+use crate::error::media::{Error, Result};
 
 /// A file name with a place for a number, as C's printf writes it: `%d`, or `%05d` for at least five digits.
 #[derive(Clone, Debug, PartialEq, Eq)]

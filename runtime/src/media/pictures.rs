@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::error::{Error, Result};
 use super::pattern::Pattern;
 use super::picture;
 use super::source::{Captured, Next, Source, short_name};
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 
 /// Shows pictures one after the other.

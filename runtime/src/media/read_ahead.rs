@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::error::Result;
 use super::source::{Captured, Next, Source};
+use crate::error::media::Result;
 
 /// Frames that wait to be fetched, besides the one that is being decoded: the reader may be late once without anybody
 /// waiting for it.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
-use super::error::{Error, Result};
 use super::mark::{self, Origin};
 use super::output::{PendingFile, check_target};
 use super::sink::{Shown, Sink, Written};
+use crate::error::media::{Error, Result};
 use crate::vision::text;
 
 /// Frames side by side.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use image::RgbImage;
 
 use super::avi::AviWriter;
-use super::error::Result;
 use super::frames::FramesSink;
 #[cfg(feature = "camera")]
 use super::loopback::LoopbackSink;
@@ -14,6 +13,7 @@ use super::mark::Origin;
 use super::mp4::Mp4Sink;
 use super::output_spec::SinkSpec;
 use super::y4m_out::Y4mSink;
+use crate::error::media::Result;
 use crate::frame::DetectedFace;
 
 /// A processed frame on its way out.

@@ -12,7 +12,6 @@ use super::avi::AviReader;
 use super::camera::{CameraOptions, CameraSource};
 use super::camera::{PixelFormat, Selector};
 use super::child::ChildSource;
-use super::error::{Error, Result};
 use super::ffmpeg::FfmpegSource;
 use super::mp4::{self, Mp4Source};
 use super::pictures::PicturesSource;
@@ -20,6 +19,7 @@ use super::raw::RawHint;
 use super::read_ahead::ReadAhead;
 use super::source_spec::SourceSpec;
 use super::stdin::StreamSource;
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 
 /// A frame with what is known of its way here.

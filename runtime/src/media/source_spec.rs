@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use super::camera::Selector;
 use super::child::{CommandLine, RtspAddress, csi_sensor};
-use super::error::{Error, Result};
 use super::pattern::Pattern;
+use crate::error::media::{Error, Result};
 
 /// The name of standard input.
 const STDIN: &str = "-";

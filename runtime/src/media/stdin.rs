@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use super::error::{Error, Result};
 use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::source::{Captured, Next, Source};
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.

@@ -9,7 +9,7 @@ use image::RgbImage;
 pub use minifb::Key;
 use minifb::{InputCallback, MouseButton, MouseMode, ScaleMode, Window, WindowOptions};
 
-use super::error::{Error, Result};
+use crate::error::media::{Error, Result};
 
 /// Largest window that opens by itself, in pixels; the user may resize it.
 const MOST: (u32, u32) = (1280, 960);

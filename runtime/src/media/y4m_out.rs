@@ -9,11 +9,11 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use y4m::{Colorspace, Encoder, EncoderBuilder, Ratio, VendorExtensionString};
 
-use super::error::{Error, Result};
 use super::mark::{self, Origin};
 use super::output_spec::SinkSpec;
 use super::sink::{Shown, Sink, Written};
 use super::yuv::I420;
+use crate::error::media::{Error, Result};
 
 /// A longer gap between frames is a pause, and is not filled.
 const LONGEST_GAP: Duration = Duration::from_secs(2);

@@ -3,7 +3,6 @@
 
 mod calibrate;
 mod ease;
-mod error;
 mod limit;
 mod motion;
 #[cfg(feature = "live")]
@@ -12,7 +11,7 @@ mod reenactor;
 #[cfg(feature = "live")]
 mod replay;
 
-pub use error::ReenactError;
+pub use crate::error::ReenactError;
 pub use motion::{Drive, Gains};
 #[cfg(feature = "live")]
 pub use painter::ReenactPainter;

@@ -13,6 +13,7 @@ pub mod live;
 mod sealed;
 mod server;
 
+pub use crate::error::serve::Error;
 pub use gate::Access;
 pub use http::{Answer, Pages, Request, Response};
-pub use server::{Error, Server};
+pub use server::Server;

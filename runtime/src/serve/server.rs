@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::gate::{Access, Gate};
 use super::http::{Answer, Pages, Request, Response, write_head};
+use crate::error::serve::Error;
 
 /// Connections at once; more are asked to come back.
 const CONNECTIONS: usize = 32;
@@ -18,22 +19,6 @@ const WRONG: Duration = Duration::from_millis(250);
 
 /// Bytes on their way to a peer that the system may hold: what is held grows old.
 const IN_FLIGHT: usize = 128 << 10;
-
-/// What can go wrong at the start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The port is taken, or may not be used.
-    #[error("cannot listen at {address}: {source}; choose another port with --serve PORT")]
-    Listen {
-        /// Where it should have been.
-        address: SocketAddr,
-        /// The reason the operating system gave.
-        source: io::Error,
-    },
-    /// Others than this machine's own users could watch.
-    #[error("{0} can be reached from elsewhere: give a token, too")]
-    Open(SocketAddr),
-}
 
 struct Shared {
     gate: Gate,

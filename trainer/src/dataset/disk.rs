@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_one_line_that_names_the_mend() {
+    fn a_full_disk_is_one_line_that_names_the_fix() {
         let dir = tempfile::tempdir().unwrap();
         assert!(free(dir.path()).unwrap() > 0);
         assert!(check_room(dir.path(), 1 << 20, 1 << 30, "").is_ok());

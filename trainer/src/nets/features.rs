@@ -6,13 +6,13 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use lkg_bundle::cache;
 use lkg_bundle::files::sha256_hex;
 use tch::{Device, Kind, Tensor};
 
 use super::interpreter::Interpreter;
 use super::resize::resize;
 use crate::error::{Error, Result};
-use crate::support::cache;
 
 /// Where `scripts/setup features` puts the file inside the cache.
 const FILE: &str = "features/open-nsfw.onnx";

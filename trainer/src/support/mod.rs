@@ -1,7 +1,6 @@
-//! What every other part may use and what uses none of them: interrupts, progress lines, devices, the machine, the cache
-//! folder, fingerprints, folders written whole, and which share of a batch a process has.
+//! What every other part may use and what uses none of them: interrupts, progress lines, devices, the machine,
+//! fingerprints, folders written whole, and which share of a batch a process has.
 
-pub(crate) mod cache;
 pub mod device;
 pub mod fingerprint;
 pub mod interrupt;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::super::executor::{Series, ms};
 use super::super::report::BenchReport;
 use super::super::stats::Summary;
-use crate::bench::error::{Error, Result};
+use crate::error::bench::{Error, Result};
 
 /// Name of the step that stands for a whole run.
 pub const TOTAL: &str = "total";

@@ -15,7 +15,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::media::error::Error;
+    use crate::error::media::Error;
     use crate::media::mark::Origin;
     use crate::media::source::{Next, Source};
     use crate::media::testing::{gradient, largest_difference};

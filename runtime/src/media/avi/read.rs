@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::MJPG;
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
-use crate::media::error::{Error, Result};
 use crate::media::frame_pool::FramePool;
 use crate::media::jpeg;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};

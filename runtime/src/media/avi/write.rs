@@ -5,7 +5,7 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 
 use super::MJPG;
-use crate::media::error::{Error, Result};
+use crate::error::media::{Error, Result};
 use crate::media::jpeg;
 use crate::media::mark::{Origin, avi_info};
 use crate::media::output::PendingFile;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::choose::Mode;
 use super::list::CameraInfo;
 use super::{CameraOptions, CameraSource, Selector};
-use crate::media::error::{Error, Result};
+use crate::error::media::{Error, Result};
 use crate::media::source::{Next, Source};
 
 /// How long opening a camera may take before it counts as silent.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::media::error::{Error, Result};
+use crate::error::media::{Error, Result};
 
 /// What is asked of a camera behind a pipeline.
 #[derive(Clone, Copy, Debug, Default)]

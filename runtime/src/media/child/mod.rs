@@ -12,11 +12,11 @@ use image::RgbImage;
 
 use self::command::Wanted;
 use self::process::Process;
-use super::error::{Error, Result};
 use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 
 pub(super) use self::command::csi_sensor;

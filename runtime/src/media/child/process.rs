@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::media::error::{Error, Result};
+use crate::error::media::{Error, Result};
 
 /// How long a child may take to end after it was asked to. A camera service that is killed outright may keep the camera.
 const GRACE: Duration = Duration::from_millis(700);

@@ -17,8 +17,8 @@ use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 
+use crate::error::media::{Error, Result};
 use crate::frame::Frame;
-use crate::media::error::{Error, Result};
 use crate::media::frame_pool::FramePool;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
 

@@ -15,7 +15,7 @@ use shiguredo_mp4::boxes::{Avc1Box, AvccBox, SampleEntry, VisualSampleEntryField
 use shiguredo_mp4::mux::{FinalizedBoxes, Mp4FileMuxer, MuxError, Sample};
 use shiguredo_mp4::{TrackKind, Uint};
 
-use crate::media::error::{Error, Result};
+use crate::error::media::{Error, Result};
 use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, check_target};
 use crate::media::sink::{Shown, Sink, Written};

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
+use lkg_bundle::cache;
 use lkg_bundle::conventions::colour_to_byte;
 use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPropertyKey, Shape, Tensor};
 
 use crate::error::{Error, Result};
-use crate::support::cache;
 
 /// Numbers in a noise vector and in a style.
 pub const NOISE: usize = 512;

@@ -1,3 +1,5 @@
+//! What can go wrong with editing.
+
 use std::path::PathBuf;
 
 /// Why a face cannot be opened or edited as asked. Each message is one line that says how to fix it.
@@ -17,7 +19,7 @@ pub enum EditError {
     /// A number of a face is out of its range, or a list is not as long as the bundle asks.
     #[error("{field}: {reason}")]
     Face {
-        /// The field of [`FaceLatents`](super::FaceLatents), with its index.
+        /// The field of [`FaceLatents`](crate::edit::FaceLatents), with its index.
         field: String,
         /// What is wrong with it.
         reason: String,

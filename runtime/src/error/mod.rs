@@ -1,10 +1,17 @@
-//! What can go wrong, on one line that says how to fix it.
+//! What can go wrong, on one line that says how to fix it. Errors of single parts lie here, too, as every part uses this one.
+
+#[cfg(feature = "bench")]
+pub(crate) mod bench;
+mod edit;
+pub(crate) mod media;
+mod reenact;
+#[cfg(feature = "serve")]
+pub(crate) mod serve;
 
 use std::path::PathBuf;
 
-use crate::edit::EditError;
-use crate::engine::{Precision, Provider};
-use crate::reenact::ReenactError;
+pub use edit::EditError;
+pub use reenact::ReenactError;
 
 /// An error of this crate. Its text is one line without a final full stop.
 #[derive(Debug, thiserror::Error)]
@@ -34,16 +41,15 @@ pub enum Error {
     },
     /// Another provider than the one asked for computes in the precision asked for.
     #[error(
-        "{name} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {name}",
-        name = precision.name()
+        "{precision} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {precision}"
     )]
     Precision {
         /// What was asked for.
-        precision: Precision,
+        precision: &'static str,
         /// Who computes in it.
-        of: Provider,
+        of: &'static str,
         /// Who was to.
-        provider: Provider,
+        provider: &'static str,
     },
     /// The folder of TensorRT's engines is not this user's alone.
     #[error("{path}: {reason}")]
@@ -88,15 +94,15 @@ pub enum Error {
     },
     /// A source or sink of frames failed.
     #[error(transparent)]
-    Media(#[from] crate::media::Error),
+    Media(#[from] media::Error),
     /// The page for browsers cannot be served.
     #[cfg(feature = "serve")]
     #[error(transparent)]
-    Serve(#[from] crate::serve::Error),
+    Serve(#[from] serve::Error),
     /// What is measured on, or a file of measurements, is wrong.
     #[cfg(feature = "bench")]
     #[error(transparent)]
-    Bench(#[from] crate::bench::Error),
+    Bench(#[from] bench::Error),
     /// The user stopped the program.
     #[error("interrupted")]
     Interrupted,

@@ -1,3 +1,5 @@
+//! What can go wrong with re-enactment.
+
 use std::path::PathBuf;
 
 /// Why a face cannot be re-enacted as asked. Each message is one line that says how to fix it.

@@ -1,3 +1,5 @@
+//! What can go wrong with measuring.
+
 use std::path::PathBuf;
 
 /// What can be wrong with what is measured on, and with files of measurements.
@@ -84,7 +86,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn read(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Read { path, source }
     }

@@ -1,3 +1,5 @@
+//! What can go wrong with sources and sinks.
+
 use std::path::PathBuf;
 
 /// What can go wrong with sources and sinks. Each message is one line that names the thing and, where there is one, the fix.
