@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use lkg_trainer::config::Config;
 use lkg_trainer::dataset::Store;
-use lkg_trainer::train::checkpoint::Checkpoint;
-use lkg_trainer::train::detector::DetectorTraining;
-use lkg_trainer::train::encoder::EncoderTraining;
-use lkg_trainer::train::gan::{self, Gan};
-use lkg_trainer::train::keypoints::{self, KeypointsTraining};
 use lkg_trainer::train::run::Run;
-use lkg_trainer::train::stage::{self, Stage};
+use lkg_trainer::train::run::checkpoint::Checkpoint;
+use lkg_trainer::train::stages::detector::DetectorTraining;
+use lkg_trainer::train::stages::encoder::EncoderTraining;
+use lkg_trainer::train::stages::gan::{self, Gan};
+use lkg_trainer::train::stages::keypoints::{self, KeypointsTraining};
+use lkg_trainer::train::stages::stage::{self, Stage};
 use tch::{Device, Tensor};
 
 use common::alone;

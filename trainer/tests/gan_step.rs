@@ -7,11 +7,11 @@ mod common;
 
 use lkg_trainer::config::{Config, GanConfig, Perceptual};
 use lkg_trainer::nets::Encoder;
-use lkg_trainer::train::checkpoint::Checkpoint;
-use lkg_trainer::train::gan::{Gan, STAGE, StepReport};
-use lkg_trainer::train::parameters;
+use lkg_trainer::train::optim::parameters;
 use lkg_trainer::train::run::Run;
-use lkg_trainer::train::stored::Stored;
+use lkg_trainer::train::run::checkpoint::Checkpoint;
+use lkg_trainer::train::run::stored::Stored;
+use lkg_trainer::train::stages::gan::{Gan, STAGE, StepReport};
 use tch::{Device, Kind, Tensor};
 
 use common::alone;

@@ -7,12 +7,12 @@ mod common;
 
 use lkg_trainer::config::Config;
 use lkg_trainer::nets::layers::Norm;
-use lkg_trainer::train::checkpoint::{self, Checkpoint};
-use lkg_trainer::train::gan::Gan;
-use lkg_trainer::train::keypoints::{self, KeypointsTraining};
-use lkg_trainer::train::parameters;
-use lkg_trainer::train::stage::{self, Stage};
-use lkg_trainer::train::stored::Stored;
+use lkg_trainer::train::optim::parameters;
+use lkg_trainer::train::run::checkpoint::{self, Checkpoint};
+use lkg_trainer::train::run::stored::Stored;
+use lkg_trainer::train::stages::gan::Gan;
+use lkg_trainer::train::stages::keypoints::{self, KeypointsTraining};
+use lkg_trainer::train::stages::stage::{self, Stage};
 use tch::{Device, Kind, Tensor};
 
 use common::alone;

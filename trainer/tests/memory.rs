@@ -1,6 +1,6 @@
 //! The memory gauge, in a process of its own: tests beside it take and give back memory too.
 
-use lkg_trainer::train::memory::Gauge;
+use lkg_trainer::train::bench::memory::Gauge;
 use tch::Device;
 
 #[test]

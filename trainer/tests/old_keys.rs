@@ -4,7 +4,7 @@
 
 use lkg_trainer::config::migration::MOVED;
 use lkg_trainer::config::{Config, overrides};
-use lkg_trainer::train::checkpoint::Checkpoint;
+use lkg_trainer::train::run::checkpoint::Checkpoint;
 use toml::{Table, Value};
 
 /// The value at a dotted key.

@@ -10,8 +10,8 @@ use lkg_trainer::Result;
 use lkg_trainer::augment::discriminator::augment;
 use lkg_trainer::config::{Architecture, AugmentConfig, Config, GanConfig, Precision};
 use lkg_trainer::support::share::Share;
-use lkg_trainer::train::gan::Gan;
 use lkg_trainer::train::ranks::{Ranks, Single};
+use lkg_trainer::train::stages::gan::Gan;
 use tch::{Device, Kind, Tensor};
 
 use common::alone;

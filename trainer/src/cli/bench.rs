@@ -13,9 +13,9 @@ use crate::error::{Error, Result};
 use crate::support::device::Wanted;
 use crate::support::progress::Progress;
 use crate::support::{interrupt, machine};
-use crate::train::gan::Gan;
-use crate::train::measure::{self, Bench as Steps, Network};
-use crate::train::memory::Gauge;
+use crate::train::bench::measure::{self, Bench as Steps, Network};
+use crate::train::bench::memory::Gauge;
+use crate::train::stages::gan::Gan;
 
 /// Linux counts processor time for programs in hundredths on every machine type.
 const TICKS_PER_SECOND: f64 = 100.0;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::error::Result;
-use crate::train::gan;
 use crate::train::run::Run;
+use crate::train::stages::gan;
 
 /// A stage's checkpoint as `--checkpoint` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

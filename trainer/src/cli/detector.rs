@@ -4,7 +4,7 @@ use tch::Device;
 use super::stage::{Section, StageArgs};
 use crate::config::{Config, DetectorConfig};
 use crate::error::Result;
-use crate::train::detector::{self, DetectorTraining};
+use crate::train::stages::detector::{self, DetectorTraining};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer detector faces.pack --run runs/faces")]

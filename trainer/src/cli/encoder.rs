@@ -4,9 +4,9 @@ use tch::Device;
 use super::stage::{Section, StageArgs};
 use crate::config::{Config, EncoderConfig};
 use crate::error::Result;
-use crate::train::checkpoint::Checkpoint;
-use crate::train::encoder::{self, EncoderTraining};
 use crate::train::run::Run;
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::stages::encoder::{self, EncoderTraining};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer encoder faces.pack --run runs/faces")]

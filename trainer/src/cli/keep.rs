@@ -8,9 +8,9 @@ use crate::config::Config;
 use crate::dataset::Store;
 use crate::error::Result;
 use crate::eval::evaluator::GeneratorEvaluator;
-use crate::train::best::{BestBy, Evaluator};
-use crate::train::keep::DEFAULT_KEEP;
 use crate::train::run::Run;
+use crate::train::run::best::{BestBy, Evaluator};
+use crate::train::run::keep::DEFAULT_KEEP;
 
 /// How many checkpoints stay.
 #[derive(Debug, Args)]

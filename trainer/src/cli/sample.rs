@@ -5,11 +5,11 @@ use tch::Device;
 
 use super::checkpoint::CheckpointChoice;
 use crate::error::{Error, Result};
-use crate::train::checkpoint::Checkpoint;
-use crate::train::gan;
-use crate::train::generator::Generator;
 use crate::train::run::Run;
-use crate::train::sheet::{self, Sheet};
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::run::generator::Generator;
+use crate::train::run::sheet::{self, Sheet};
+use crate::train::stages::gan;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer sample --run runs/faces --out samples.png")]

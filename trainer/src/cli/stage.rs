@@ -15,13 +15,13 @@ use super::stop::StopAfter;
 use crate::config::Config;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
-use crate::train::checkpoint::Checkpoint;
-use crate::train::gan;
-use crate::train::generator::Generator;
 use crate::train::run::Run;
-use crate::train::session::Session;
-use crate::train::stage::{self, Stage};
-use crate::train::stored::Staged;
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::run::generator::Generator;
+use crate::train::run::session::Session;
+use crate::train::run::stored::Staged;
+use crate::train::stages::gan;
+use crate::train::stages::stage::{self, Stage};
 
 #[derive(Debug, Args)]
 pub struct StageArgs {

@@ -10,8 +10,8 @@ use crate::dataset::Store;
 use crate::dataset::batches::crops;
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
-use crate::train::best::{BestBy, Evaluator};
-use crate::train::generator::Generator;
+use crate::train::run::best::{BestBy, Evaluator};
+use crate::train::run::generator::Generator;
 
 /// Pictures compared for KID.
 const KID_PICTURES: usize = 500;

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use crate::dataset::batches::in_batches;
 use crate::error::Result;
-use crate::train::gan::ImageDiscriminator;
+use crate::train::stages::gan::ImageDiscriminator;
 
 /// What the discriminator says of pictures, on average: logits, positive for real.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use super::metric_tables;
 use super::notes::{LIMITS, Notes, USE, names_one_of};
 use super::pictures::CardPicture;
 use crate::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
-use crate::train::checkpoint::State;
+use crate::train::run::checkpoint::State;
 
 /// What the card is written from.
 pub struct CardFacts<'a> {

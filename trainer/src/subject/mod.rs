@@ -12,7 +12,7 @@ use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};
 use crate::nets::encoder::Appearance;
 use crate::nets::keypoint_generator::Latents;
-use crate::train::gan::ImageDiscriminator;
+use crate::train::stages::gan::ImageDiscriminator;
 
 /// A generator with its detector. Tensors are float32 on the CPU.
 pub trait Subject {

@@ -13,11 +13,11 @@ use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, Encoder};
-use crate::train::checkpoint::Checkpoint;
-use crate::train::gan::ImageDiscriminator;
-use crate::train::generator::Generator;
 use crate::train::run::Run;
-use crate::train::stored::Stored;
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::run::generator::Generator;
+use crate::train::run::stored::Stored;
+use crate::train::stages::gan::ImageDiscriminator;
 
 /// The networks of a run, by libtorch.
 pub struct RunSubject {

@@ -13,9 +13,9 @@ use crate::export::parity::{self, Differences};
 use crate::export::split::split_bundle;
 use crate::export::{self, NetworkReport, TrainedNets, check_bundle};
 use crate::subject::RunSubject;
-use crate::train::checkpoint::Checkpoint;
-use crate::train::detector;
 use crate::train::run::Run;
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::stages::detector;
 
 #[derive(Debug, Args)]
 #[command(

@@ -7,10 +7,10 @@ use crate::cli::json;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::nets::Detector;
-use crate::train::gan::Gan;
-use crate::train::measure::{self, Held, Network, SizeEstimate};
-use crate::train::parameters;
-use crate::train::stored::Stored;
+use crate::train::bench::measure::{self, Held, Network, SizeEstimate};
+use crate::train::optim::parameters;
+use crate::train::run::stored::Stored;
+use crate::train::stages::gan::Gan;
 
 #[derive(Serialize)]
 struct Plan<'a> {

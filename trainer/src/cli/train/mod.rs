@@ -18,14 +18,14 @@ use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::nets::Detector;
-use crate::train::checkpoint::{self, Checkpoint};
-use crate::train::gan::{self, Gan, Schedule};
-use crate::train::keypoints::{self, KeypointsTraining};
 use crate::train::ranks::{self, Ranks};
 use crate::train::run::Run;
-use crate::train::session::Session;
-use crate::train::stage::{self, Stage};
-use crate::train::stored::Stored;
+use crate::train::run::checkpoint::{self, Checkpoint};
+use crate::train::run::session::Session;
+use crate::train::run::stored::Stored;
+use crate::train::stages::gan::{self, Gan, Schedule};
+use crate::train::stages::keypoints::{self, KeypointsTraining};
+use crate::train::stages::stage::{self, Stage};
 
 #[derive(Debug, Args)]
 #[command(

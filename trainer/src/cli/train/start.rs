@@ -7,9 +7,9 @@ use crate::config::Config;
 use crate::dataset::Store;
 use crate::error::{Error, Result};
 use crate::support::fingerprint;
-use crate::train::checkpoint::Checkpoint;
 use crate::train::ranks::{self, Ranks};
 use crate::train::run::Run;
+use crate::train::run::checkpoint::Checkpoint;
 use crate::train::{gan, keypoints};
 
 /// What a run begins with.

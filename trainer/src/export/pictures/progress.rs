@@ -5,8 +5,8 @@ use image::imageops::{self, FilterType};
 
 use super::{CardPicture, Table};
 use crate::error::{Error, Result};
-use crate::train::gan::{SHEET, STAGE};
 use crate::train::run::Run;
+use crate::train::stages::gan::{SHEET, STAGE};
 
 /// Sheets that are shown.
 const TIMES: usize = 7;
