@@ -227,7 +227,8 @@ mod tests {
             let mut said = 0;
             for value in wrong(&now) {
                 let setting = format!("{key}={value}");
-                let refusal = apply(&Config::default(), &[setting.clone()]).and_then(|c| c.check());
+                let refusal =
+                    apply(&Config::default(), std::slice::from_ref(&setting)).and_then(|c| c.check());
                 let file = match key.split_once('.') {
                     Some((section, rest)) => format!("[{section}]\n{rest} = {value}"),
                     None => format!("{key} = {value}"),
