@@ -6,10 +6,12 @@
 mod common;
 
 use lkg_trainer::config::{Config, GanConfig, Perceptual};
+use lkg_trainer::nets::Encoder;
 use lkg_trainer::train::checkpoint::Checkpoint;
-use lkg_trainer::train::gan::{Gan, Inference, STAGE, StepReport};
+use lkg_trainer::train::gan::{Gan, STAGE, StepReport};
 use lkg_trainer::train::parameters;
 use lkg_trainer::train::run::Run;
+use lkg_trainer::train::stored::Stored;
 use tch::{Device, Kind, Tensor};
 
 use common::alone;
@@ -235,12 +237,13 @@ fn losses_can_be_switched_on_and_off_when_resuming() {
     run_steps(&mut gan, 3);
     gan.save(&run).unwrap();
     let open = || Checkpoint::open(&run.checkpoint(STAGE)).unwrap();
-    assert!(Inference::averaged(&open(), Device::Cpu).unwrap().encoder.is_none());
+    let encoder = || Stored::<Encoder>::trained_along(&open(), Device::Cpu).unwrap();
+    assert!(encoder().is_none());
     let mut added = Gan::resume(&open(), &full, 12, Device::Cpu).unwrap();
     assert_eq!(max_difference(&networks(&gan), &networks(&added), ""), 0.0);
     run_steps(&mut added, 2);
     added.save(&run).unwrap();
-    assert!(Inference::averaged(&open(), Device::Cpu).unwrap().encoder.is_some());
+    assert!(encoder().is_some());
     let dropped = Gan::resume(&open(), &base, 12, Device::Cpu).unwrap();
     assert_eq!(dropped.tensors().len(), gan.tensors().len());
 }

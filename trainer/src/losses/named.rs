@@ -10,12 +10,12 @@ pub struct Loss {
     pub fix: &'static str,
 }
 
-/// Declares the losses of one training, and `ALL` of them.
+/// Declares the losses of one training, and `ALL` of them for the tests.
 macro_rules! losses {
     ($($(#[$doc:meta])* $constant:ident = $name:literal, $fix:literal;)*) => {
         $($(#[$doc])* pub static $constant: Loss = Loss { name: $name, fix: $fix };)*
-        /// All of them.
-        pub static ALL: &[&Loss] = &[$(&$constant),*];
+        #[cfg(test)]
+        pub(super) static ALL: &[&Loss] = &[$(&$constant),*];
     };
 }
 

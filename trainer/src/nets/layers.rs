@@ -235,11 +235,6 @@ pub fn channels_last(x: &Tensor) -> Tensor {
     x.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2])
 }
 
-/// Mean over everything as a float32 scalar.
-pub fn mean(x: &Tensor) -> Tensor {
-    x.mean(Kind::Float)
-}
-
 #[cfg(test)]
 mod tests {
     use tch::Device;

@@ -10,6 +10,6 @@ pub mod run;
 pub mod stages;
 
 pub use bench::{measure, memory};
-pub use optim::{adam, average, groups, parameters};
-pub use run::{best, checkpoint, generator, keep, record, session, sheet, stored, tensorboard};
-pub use stages::{detector, encoder, gan, keypoints, learner, stage};
+pub use optim::parameters;
+pub use run::{best, checkpoint, generator, keep, session, sheet, stored};
+pub use stages::{detector, encoder, gan, keypoints, stage};

@@ -46,13 +46,13 @@ impl Recorder {
         }
     }
 
-    /// The file of lines.
-    pub fn lines(&self) -> &Path {
+    #[cfg(test)]
+    pub(crate) fn lines(&self) -> &Path {
         &self.lines
     }
 
-    /// The picture of curves.
-    pub fn curves(&self) -> &Path {
+    #[cfg(test)]
+    pub(crate) fn curves(&self) -> &Path {
         &self.curves
     }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::train::optim::growth;
 
 impl Checkpoint {
-    /// Copies the checkpoint's tensors into `tensors`, which must have the same names, shapes that they fit ([`growth::fits`])
+    /// Copies the checkpoint's tensors into `tensors`, which must have the same names, shapes that they fit (the same, or those of grown networks)
     /// and the same kinds but for float16. Nothing is copied unless all fit.
     ///
     /// # Errors

@@ -4,17 +4,15 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::config::Config;
-use crate::error::Result;
 use crate::nets::encoder::Appearance;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::nets::{Detector, Encoder};
 use crate::train::optim::parameters;
-use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::stored::Stored;
 
 /// A detector and an encoder, as far as some loss needs them.
-pub struct Inference {
+pub(super) struct Inference {
     /// The parameters of both.
     pub store: VarStore,
     /// Image to keypoints. It is a beginning only: the second part of the training makes the one that is exported.
@@ -65,27 +63,9 @@ impl Inference {
         });
     }
 
-    /// The averaged networks of a `gan` checkpoint.
-    ///
-    /// # Errors
-    /// [`Error::Checkpoint`].
-    pub fn averaged(checkpoint: &Checkpoint, device: Device) -> Result<Self> {
-        let inference = Self::new(&checkpoint.state.config, device);
-        let mut tensors = parameters::prefixed("average_inference", parameters::all(&inference.store));
-        checkpoint.restore(&mut tensors)?;
-        Ok(inference)
-    }
-
     /// Keypoints and embeddings of images `[N, 3, S, S]` in [-1, 1] of any side, both networks as they are when
     /// training, the norms of a detector that learns by `norm`. The detector sees them at the side that it has in use.
-    pub(super) fn forward(
-        &self,
-        images: &Tensor,
-        detect: bool,
-        encode: bool,
-        kind: Kind,
-        norm: Norm,
-    ) -> Inferred {
+    pub fn forward(&self, images: &Tensor, detect: bool, encode: bool, kind: Kind, norm: Norm) -> Inferred {
         let detector = self.detector.as_ref().filter(|_| detect);
         let keypoints = detector.map(|net| {
             let images = resize(images, self.detector_size).to_kind(kind);

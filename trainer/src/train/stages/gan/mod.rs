@@ -41,7 +41,6 @@ use crate::train::run::sheet::Sheet;
 use crate::train::run::stored::Stored;
 
 pub use discriminators::ImageDiscriminator;
-pub use inference::Inference;
 use networks::Networks;
 use poses::Poses;
 pub use report::{Measured, StepReport};
