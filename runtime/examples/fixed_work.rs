@@ -99,8 +99,9 @@ fn manifest() -> Result<Manifest, Failure> {
     write_tiny_bundle(dir.path())?;
     let mut manifest = Bundle::open(dir.path())?.manifest().clone();
     let first = manifest.keypoints[0].clone();
-    manifest.keypoints =
-        (0..10).map(|k| lkg_bundle::manifest::Keypoint { name: format!("point{k}"), ..first.clone() }).collect();
+    manifest.keypoints = (0..10)
+        .map(|k| lkg_bundle::manifest::Keypoint { name: format!("point{k}"), ..first.clone() })
+        .collect();
     manifest.skeleton = (1..10).map(|k| [k - 1, k]).collect();
     Ok(manifest)
 }

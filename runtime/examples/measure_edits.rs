@@ -13,11 +13,11 @@
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use ndarray::{Array3, Axis};
 use lkg_runtime::edit::paste::sample;
 use lkg_runtime::edit::{Face, Operation, Parts, Paste, Studio, Workbench};
 use lkg_runtime::engine::{Detector, EngineOptions, Provider};
 use lkg_runtime::media::mark;
+use ndarray::{Array3, Axis};
 
 /// How far keypoints are moved, in normalised coordinates.
 const STEP: f32 = 0.15;

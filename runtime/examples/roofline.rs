@@ -17,9 +17,9 @@ use lkg_bundle::onnx::{
     TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use lkg_bundle::{Bundle, Network};
+use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Latent, Provider, kernels, silence};
 use ndarray::ArrayD;
 use prost::Message;
-use lkg_runtime::engine::{BareRun, EngineOptions, KeypointGenerator, Latent, Provider, kernels, silence};
 
 /// Side of the matrices.
 const SIDE: usize = 512;

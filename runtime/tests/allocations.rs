@@ -14,7 +14,6 @@ use image::RgbImage;
 use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::testing::{DIMS, write_tiny_bundle};
 use lkg_bundle::{Bundle, Manifest};
-use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use lkg_runtime::Result;
 use lkg_runtime::engine::{Detector, EngineOptions, NetworkRunner, Provider};
 use lkg_runtime::frame::Frame;
@@ -24,6 +23,7 @@ use lkg_runtime::media::keypoints::KeypointsSink;
 use lkg_runtime::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
 use lkg_runtime::media::{self, Captured, Next, Source, SourceOptions};
 use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// Counts what is asked for, by whichever thread.
 struct Counting;

@@ -12,10 +12,10 @@ mod scene;
 use std::path::Path;
 
 use lkg_bundle::Bundle;
-use ndarray::Array2;
 use lkg_runtime::engine::{Detector, EngineOptions, ImageGenerator, KeypointGenerator, Latent};
 use lkg_runtime::media::picture;
 use lkg_runtime::vision::track::{FaceTracker, TrackOptions};
+use ndarray::Array2;
 use scene::{Portrait, Square};
 
 /// Faces of each size, and frames without one.

@@ -1,24 +1,23 @@
 //! Trains LatentKeypointGAN on libtorch and exports it to ONNX bundles.
 //!
-//! `dataset` reads pictures, `nets` are the networks, `losses` what they minimise, `train` the loops with their
-//! checkpoints, `meaning` finds what keypoints stand for, `export` writes bundles, `eval` measures, `plot` draws; `cli`
-//! is the only part that knows of a command line.
+//! Folders may use those before them: `support` (interrupts, progress, devices), `config`, `dataset` (reads pictures),
+//! `nets` (the networks), `losses` (what they minimise), `augment`
+//! (random changes of pictures), `train` (the loops with their checkpoints), `eval` (measures),
+//! `export` (writes bundles), `cli`, which alone knows of a command line. `plot` and `sample` draw.
 
-mod cache;
+pub mod augment;
 pub mod cli;
 pub mod config;
 pub mod dataset;
-pub mod device;
 mod error;
 pub mod eval;
 pub mod export;
 pub mod losses;
-mod machine;
 pub mod meaning;
 pub mod nets;
 pub mod plot;
 pub mod sample;
-pub mod share;
+pub mod support;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -1,4 +1,4 @@
-//! Sheets of generated pictures with their keypoints drawn on them.
+//! Sheets of pictures with their keypoints drawn on them.
 
 use std::path::Path;
 
@@ -9,39 +9,9 @@ use tch::{Kind, Tensor};
 
 use crate::error::{Error, Result};
 use crate::plot;
-use crate::train::generator::Generator;
-
-/// Passes that calibrate the norms for a sheet during training.
-pub const SHEET_CALIBRATION: u64 = 16;
 
 /// Pictures are enlarged to at least this many pixels.
 const TILE: u32 = 128;
-
-/// What goes on a sheet.
-#[derive(Clone, Copy, Debug)]
-pub struct Sheet {
-    /// Pictures a row.
-    pub columns: i64,
-    /// Rows.
-    pub rows: i64,
-    /// Seed of the noise.
-    pub seed: u64,
-    /// Whether each row is repeated with its keypoints drawn.
-    pub keypoints: bool,
-}
-
-/// Draws a sheet of samples and writes it as PNG.
-///
-/// # Errors
-/// [`Error::Io`] or [`Error::Data`] if the picture can't be written.
-pub fn write_sheet(path: &Path, generator: &Generator, sheet: &Sheet, size: i64, alpha: f64) -> Result<()> {
-    let (images, keypoints) = tch::no_grad(|| {
-        tch::manual_seed(sheet.seed as i64);
-        let latents = generator.sample_latents(sheet.columns * sheet.rows);
-        (generator.draw(&latents, size, alpha, Kind::Float), latents.keypoints)
-    });
-    write_png(path, &compose(&images, sheet.keypoints.then_some(&keypoints), sheet.columns)?)
-}
 
 /// Lays images `[N, 3, S, S]` in [-1, 1] out in rows; with keypoints `[N, K, 2]` each row is followed by the same
 /// row with them drawn.

@@ -5,12 +5,12 @@
 
 mod common;
 
-use tch::{Device, Kind, Tensor};
 use lkg_trainer::config::{Config, GanConfig, Perceptual};
 use lkg_trainer::train::checkpoint::Checkpoint;
 use lkg_trainer::train::gan::{Gan, Inference, STAGE, StepReport};
 use lkg_trainer::train::parameters;
 use lkg_trainer::train::run::Run;
+use tch::{Device, Kind, Tensor};
 
 use common::alone;
 

@@ -5,7 +5,6 @@
 
 mod common;
 
-use tch::{Device, Kind, Tensor};
 use lkg_trainer::config::Config;
 use lkg_trainer::nets::layers::Norm;
 use lkg_trainer::train::checkpoint::{self, Checkpoint};
@@ -14,6 +13,7 @@ use lkg_trainer::train::keypoints::{self, KeypointsTraining};
 use lkg_trainer::train::parameters;
 use lkg_trainer::train::stage::{self, Stage};
 use lkg_trainer::train::stored::Stored;
+use tch::{Device, Kind, Tensor};
 
 use common::alone;
 
@@ -142,7 +142,8 @@ fn the_generator_learns_from_a_detector_that_stays_as_it_is() {
     checkpoint::save(&saved, &gan.tensors(), gan.state()).unwrap();
     let checkpoint = Checkpoint::open(&saved).unwrap();
     assert!(Inference::averaged(&checkpoint, Device::Cpu).unwrap().detector_is_fixed);
-    let along = Stored::<lkg_trainer::nets::Detector>::trained_along(&checkpoint, Device::Cpu).unwrap().unwrap();
+    let along =
+        Stored::<lkg_trainer::nets::Detector>::trained_along(&checkpoint, Device::Cpu).unwrap().unwrap();
     assert_eq!(parameters::all(&along.store), kept);
 }
 

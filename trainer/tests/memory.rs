@@ -1,7 +1,7 @@
 //! The memory gauge, in a process of its own: tests beside it take and give back memory too.
 
-use tch::Device;
 use lkg_trainer::train::memory::Gauge;
+use tch::Device;
 
 #[test]
 fn the_peak_follows_what_is_taken_and_given_back() {

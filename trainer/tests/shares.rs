@@ -6,13 +6,13 @@ mod common;
 
 use std::rc::Rc;
 
-use tch::{Device, Kind, Tensor};
 use lkg_trainer::Result;
+use lkg_trainer::augment::discriminator::augment;
 use lkg_trainer::config::{Architecture, Config, GanConfig, Precision};
-use lkg_trainer::losses::augment::augment;
-use lkg_trainer::share::Share;
+use lkg_trainer::support::share::Share;
 use lkg_trainer::train::gan::Gan;
 use lkg_trainer::train::ranks::{Ranks, Single};
+use tch::{Device, Kind, Tensor};
 
 use common::alone;
 

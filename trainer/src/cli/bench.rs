@@ -7,12 +7,12 @@ use tch::Device;
 
 use crate::config::presets::Preset;
 use crate::config::{Config, overrides};
-use crate::device::Wanted;
 use crate::error::{Error, Result};
+use crate::support::device::Wanted;
+use crate::support::progress::Progress;
 use crate::train::gan::Gan;
 use crate::train::measure::{self, Bench as Steps, Network};
 use crate::train::memory::Gauge;
-use crate::train::progress::Progress;
 
 /// Linux counts processor time for programs in hundredths on every machine type.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -96,7 +96,7 @@ impl Bench {
         let mut progress = Progress::new("measuring", total as u64);
         for (config, name) in &configs {
             for size in self.sizes(config) {
-                crate::train::interrupt::check()?;
+                crate::support::interrupt::check()?;
                 rows.push(self.spawn_row(name, size, device, threads)?);
                 progress.advance(1, &format!("{name} at {size} px"));
             }
@@ -150,7 +150,7 @@ impl Bench {
         command.args(self.steps.iter().flat_map(|n| ["--steps".to_owned(), n.to_string()]));
         command.args(threads.iter().flat_map(|n| ["--threads".to_owned(), n.to_string()]));
         let output = command.stderr(Stdio::inherit()).output().map_err(Error::io(&program))?;
-        crate::train::interrupt::check()?;
+        crate::support::interrupt::check()?;
         serde_json::from_slice(&output.stdout).map_err(|_| {
             let code = output.status.code().map_or("a signal".into(), |c| format!("code {c}"));
             Error::Usage(format!("measuring {name} at {size} px ended with {code}: too little memory?"))
@@ -172,7 +172,7 @@ impl Bench {
         let count = self.steps.unwrap_or_else(|| measure::period(config));
         let (mut images_per_second, mut cpu_seconds) = (Vec::new(), Vec::new());
         for _ in 0..self.repeats {
-            crate::train::interrupt::check()?;
+            crate::support::interrupt::check()?;
             let before = cpu_time();
             images_per_second.push((count * batch as u64) as f64 / steps.seconds(count)?);
             cpu_seconds.push(cpu_time() - before);

@@ -7,7 +7,8 @@ use tch::Device;
 use crate::config::Config;
 use crate::dataset::Store;
 use crate::error::Result;
-use crate::train::judge::{BestBy, Judge};
+use crate::eval::evaluator::GeneratorEvaluator;
+use crate::train::best::{BestBy, Evaluator};
 use crate::train::keep::DEFAULT_KEEP;
 use crate::train::run::Run;
 
@@ -40,18 +41,24 @@ fn default_keep() -> NonZeroUsize {
 
 impl Keep {
     /// Tells `run` what to keep.
-    pub fn apply(&self, run: Run, judge: Option<Judge>) -> Run {
-        run.keeping(self.keep.get(), judge)
+    pub fn apply(&self, run: Run, evaluator: Option<Box<dyn Evaluator>>) -> Run {
+        run.keeping(self.keep.get(), evaluator)
     }
 }
 
 impl KeepBest {
-    /// The judge that was asked for.
-    pub fn judge(&self, store: &Arc<Store>, config: &Config, device: Device) -> Result<Option<Judge>> {
+    /// The evaluator that was asked for.
+    pub fn evaluator(
+        &self,
+        store: &Arc<Store>,
+        config: &Config,
+        device: Device,
+    ) -> Result<Option<Box<dyn Evaluator>>> {
         let by = self.keep_best.map(|by| match by {
             By::Kid => BestBy::Kid,
             By::Health => BestBy::Health,
         });
-        by.map(|by| Judge::new(by, store, config, device)).transpose()
+        let evaluator = by.map(|by| GeneratorEvaluator::new(by, store, config, device)).transpose()?;
+        Ok(evaluator.map(|evaluator| Box::new(evaluator) as Box<dyn Evaluator>))
     }
 }

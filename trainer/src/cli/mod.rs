@@ -21,8 +21,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::device::Wanted;
 use crate::error::{Error, Result};
+use crate::support::device::Wanted;
 
 /// Trains LatentKeypointGAN and exports it to ONNX bundles.
 #[derive(Debug, Parser)]
@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<()> {
-    crate::train::interrupt::install()?;
+    crate::support::interrupt::install()?;
     if let Some(n) = arguments.threads {
         let n = n.max(1);
         tch::set_num_threads(n as i32);

@@ -4,11 +4,11 @@ use clap::Args;
 use tch::Device;
 
 use crate::error::{Error, Result};
-use crate::sample::{Sheet, write_sheet};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::gan;
 use crate::train::generator::Generator;
 use crate::train::run::Run;
+use crate::train::sheet::{self, Sheet};
 
 #[derive(Debug, Args)]
 pub struct Sample {
@@ -48,7 +48,7 @@ impl Sample {
         let generator = Generator::finished(&checkpoint, device)?;
         let (columns, rows) = (i64::from(self.columns), i64::from(self.rows));
         let sheet = Sheet { columns, rows, seed: self.seed, keypoints: !self.plain };
-        write_sheet(&self.out, &generator, &sheet, checkpoint.state.config.architecture.image_size, 1.0)?;
+        sheet::write(&self.out, &generator, &sheet, checkpoint.state.config.architecture.image_size, 1.0)?;
         println!("{}", self.out.display());
         Ok(())
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::minutes;
-use crate::train::interrupt;
+use crate::support::interrupt;
 
 #[derive(Debug, Args)]
 pub struct StopAfter {

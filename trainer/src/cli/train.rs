@@ -15,6 +15,7 @@ use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
 use crate::nets::Detector;
+use crate::support::fingerprint;
 use crate::train::checkpoint::{self, Checkpoint};
 use crate::train::gan::{self, Gan, Schedule};
 use crate::train::keypoints::{self, KeypointsTraining};
@@ -170,7 +171,7 @@ impl Train {
                 eprintln!("carrying on at step {}, {} images seen", state.step, state.images_seen);
                 run.trim_log(gan::STAGE, state.step)?;
             }
-            run = self.keep.apply(run, self.keep_best.judge(&store, &config, device)?);
+            run = self.keep.apply(run, self.keep_best.evaluator(&store, &config, device)?);
             run.begin(Session::now(gan::STAGE, gan.state().step, &self.data, size, device))?;
             eprintln!("run in {}", run.dir().display());
         }
@@ -296,7 +297,7 @@ impl Train {
         ranks::together(ranks, checked)?;
         let text = toml::to_string(&config).map_err(|e| Error::Config(e.to_string()))?;
         let mend = "start all with the same --config and flags";
-        let print = ranks::fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
+        let print = fingerprint([text.as_bytes(), format!("{:?}", self.images).as_bytes()]);
         ranks::check_same(ranks, "another configuration", mend, print)?;
         Ok(Start { run, config, checkpoint, detector })
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Perceptual {
-    /// Maps of the pretrained [`crate::nets::FeatureNet`], which `scripts/setup features` fetches.
+    /// Maps of the pretrained `nets::FeatureNet`, which `scripts/setup features` fetches.
     OpenNsfw,
     /// Maps of the image discriminator as it is at that step.
     Discriminator,
@@ -77,7 +77,7 @@ pub struct GanConfig {
     pub keypoint_weight: f64,
     /// Weight of the appearance discriminator, which does the same with embeddings. Trains an encoder along.
     pub appearance_weight: f64,
-    /// Weight of the discriminator that sees images through the pretrained [`crate::nets::FeatureNet`], which
+    /// Weight of the discriminator that sees images through the pretrained `nets::FeatureNet`, which
     /// `scripts/setup features` fetches.
     pub feature_discriminator_weight: f64,
     /// Weight of the energy distance between drawn poses and those of real pictures, where keypoints had a training of

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::checks;
 use crate::error::{Error, Result};
-use crate::nets::masked_autoencoder::SIDE_MULTIPLE;
 
-/// The detector's first training, by drawing masked pictures again (see [`crate::nets::MaskedAutoencoder`]). Where it has
+/// The decoder halves pictures four times: their side is a multiple of this.
+pub const SIDE_MULTIPLE: i64 = 16;
+
+/// The detector's first training, by drawing masked pictures again (see `nets::MaskedAutoencoder`). Where it has
 /// images to show, the generator that follows is held to the keypoints that this detector sees in real pictures; where it
 /// has none, keypoints gain their meaning along with the generator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

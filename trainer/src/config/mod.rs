@@ -17,7 +17,7 @@ pub use crop::CropConfig;
 pub use detector::{DetectorConfig, LEAST_COVER};
 pub use encoder::EncoderConfig;
 pub use gan::{GanConfig, Perceptual};
-pub use keypoints::KeypointsConfig;
+pub use keypoints::{KeypointsConfig, SIDE_MULTIPLE};
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;

@@ -10,8 +10,8 @@ use super::layout::{self, Layout, Options};
 use super::pack::{Left, Pack};
 use super::scan::{self, Plan, Skip};
 use crate::error::{Error, Result};
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// Side of a sheet's pictures in pixels, at which colours are measured too.
 const TILE: u32 = 128;

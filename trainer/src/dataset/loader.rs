@@ -14,7 +14,7 @@ use super::crop::Crop;
 use super::store::Store;
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
-use crate::share::Share;
+use crate::support::share::Share;
 
 /// Batches made ahead.
 const AHEAD: usize = 3;

@@ -8,15 +8,15 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
 use lkg_bundle::files::{read_at_most, sha256_hex};
+use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::decode::Area;
 use crate::error::{Error, Result};
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// The file that makes a folder a pack.
 pub const MANIFEST: &str = "pack.json";

@@ -8,8 +8,8 @@ use super::decode::{self, Area};
 use super::layout::Item;
 use super::source;
 use crate::error::{Error, Result};
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// Pictures read before they are decoded together, unless their squares take more memory than this, in bytes.
 const CHUNK: usize = 64;

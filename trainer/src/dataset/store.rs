@@ -167,7 +167,7 @@ impl Store {
         let count = self.len();
         let some = (0..count).step_by((count / 64).max(1)).map(|i| self.picture(i));
         let size = [count, self.side].map(|n| n.to_le_bytes()).concat();
-        crate::train::ranks::fingerprint(std::iter::once(size.as_slice()).chain(some))
+        crate::support::fingerprint(std::iter::once(size.as_slice()).chain(some))
     }
 
     /// How many pictures there are.

@@ -9,12 +9,12 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::subject::{Subject, detect, narrow};
+use crate::augment::part_move::kept_inside;
 use crate::error::Result;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Latents;
-use crate::train::interrupt;
-use crate::train::part_move::kept_inside;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// How far a keypoint is moved, normalised coordinates: 7.5 % of the picture's side.
 pub const STEP: f64 = 0.15;

@@ -12,8 +12,8 @@ use crate::dataset::Store;
 use crate::dataset::crop::Crop;
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// Pictures looked at together.
 pub const BATCH: usize = 32;

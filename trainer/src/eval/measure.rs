@@ -10,11 +10,11 @@ use super::subject::Subject;
 use super::{disentangle, faces, health, pictures, quality, reconstruction};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
-use crate::machine;
 use crate::meaning::Meaning;
 use crate::meaning::align::Aligned;
 use crate::meaning::observed::Observed;
 use crate::nets::features::FeatureNet;
+use crate::support::machine;
 
 /// Most samples that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: usize = 200;

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod coverage;
 pub mod disentangle;
 pub mod distance;
+pub mod evaluator;
 pub mod faces;
 pub mod features;
 pub mod health;

@@ -11,16 +11,16 @@ use super::features::{BATCH, crops};
 use super::quality::{HELD_OUT_SEED, blur};
 use super::subject::{Subject, detect, narrow};
 use super::{bootstrap, disentangle};
+use crate::augment::local_warp::LocalWarp;
+use crate::augment::part_move::kept_inside;
 use crate::dataset::Store;
 use crate::error::Result;
 use crate::losses::features::perceptual;
 use crate::nets::encoder::Looks;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
-use crate::train::bend::Bend;
-use crate::train::interrupt;
-use crate::train::part_move::kept_inside;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// Most pictures that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: i64 = 60;
@@ -152,7 +152,7 @@ fn bent(
         interrupt::check()?;
         let at = keypoints.select(1, part);
         let step = kept_inside(&at, &step);
-        let after = detect(&Bend::of(&at, &step, BENT).images(photos))?;
+        let after = detect(&LocalWarp::of(&at, &step, BENT).images(photos))?;
         let along = ((after.select(1, part) - at) * step).sum(Kind::Double).double_value(&[]);
         seen += along / (n as f64 * disentangle::STEP * disentangle::STEP);
     }

@@ -11,8 +11,8 @@ use ort::session::SessionInputValue;
 use ort::value::TensorRef;
 
 use super::Tensors;
-use crate::cache;
 use crate::error::{Error, Result};
+use crate::support::cache;
 
 /// Where `scripts/setup` puts the library inside the cache.
 const LIBRARY_DIR: &str = "onnxruntime/lib";

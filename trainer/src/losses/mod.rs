@@ -1,6 +1,5 @@
 //! What the networks minimise.
 
-pub mod augment;
 pub mod cycle;
 pub mod diversity;
 pub mod energy;

@@ -11,8 +11,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::interpreter::Interpreter;
 use super::resize::resize;
-use crate::cache;
 use crate::error::{Error, Result};
+use crate::support::cache;
 
 /// Where `scripts/setup features` puts the file inside the cache.
 const FILE: &str = "features/open-nsfw.onnx";

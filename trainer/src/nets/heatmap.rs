@@ -23,7 +23,7 @@ impl Pose {
 
 /// Least exponent of a row or a column. Without it the far ends of Gaussians, and what is multiplied by them on the way
 /// back, are denormal numbers, with which many processors are up to a hundred times slower; beside the peak's 1 the
-/// e^-30 is nothing. Higher than [`crate::export::heat::FLOOR`], as gradients are multiplied by it.
+/// e^-30 is nothing. Higher than that of exported graphs, as gradients are multiplied by it.
 const FLOOR: f64 = -30.0;
 
 /// Normalised coordinates of `size` pixel centres, `[size]`.

@@ -11,12 +11,11 @@ use tch::{Kind, Tensor};
 
 use super::detector::Detector;
 use super::layers::{BatchNorm, Conv, Norm, channels_last, leaky, upsample};
-use crate::config::Architecture;
+use crate::config::{Architecture, SIDE_MULTIPLE};
 
 /// Channels at full size and at each halving.
 const WIDTHS: [i64; 5] = [20, 40, 80, 160, 160];
-/// What a picture's side must be a multiple of.
-pub const SIDE_MULTIPLE: i64 = 1 << (WIDTHS.len() - 1);
+const _: () = assert!(SIDE_MULTIPLE == 1 << (WIDTHS.len() - 1));
 
 /// Detector and decoder, which learn together.
 #[derive(Debug)]

@@ -1,33 +1,15 @@
-//! Training loops with everything they need to be stopped and carried on: optimiser, averages, checkpoints.
+//! Training with everything it needs to be stopped and carried on.
+//!
+//! Rooms may use those before them: `optim` (what updates parameters), `ranks` (processes that train together), `run` (what a
+//! run leaves on disk and reads back), `stages` (the phases of training and their loop), `bench` (size, memory and speed).
 
-pub mod adam;
-pub mod average;
-pub mod bend;
-pub mod checkpoint;
-pub mod detector;
-pub mod elastic;
-pub mod encoder;
-pub mod gan;
-pub mod generator;
-pub mod groups;
-mod growth;
-pub mod interrupt;
-pub mod judge;
-pub mod keep;
-pub mod keypoints;
-pub mod learner;
-pub mod measure;
-pub mod memory;
-pub mod parameters;
-pub mod part_move;
-pub mod progress;
+pub mod bench;
+pub mod optim;
 pub mod ranks;
-pub mod record;
 pub mod run;
-pub mod scenes;
-pub mod session;
-pub mod stage;
-pub mod stored;
-pub mod tensorboard;
-pub mod warp;
-pub mod webcam;
+pub mod stages;
+
+pub use bench::{measure, memory};
+pub use optim::{adam, average, groups, parameters};
+pub use run::{best, checkpoint, generator, keep, record, session, sheet, stored, tensorboard};
+pub use stages::{detector, encoder, gan, keypoints, learner, stage};

@@ -9,9 +9,9 @@ use std::fs;
 
 use lkg_bundle::onnx::ModelProto;
 use lkg_bundle::{Bundle, Network};
-use prost::Message;
 use lkg_trainer::config::{Architecture, ImageFamily, ModulationForm, StyleMap};
 use lkg_trainer::export::{self, ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
+use prost::Message;
 
 use nets::{Nets, content, entries, kinds, request, small};
 
@@ -69,7 +69,9 @@ fn the_cheap_form_costs_two_products_and_a_convolution_a_layer() {
     let nets = Nets::random(&arch, 30);
     let operators = |arch: &Architecture, nets: &Nets| {
         let content = content(nets, arch, Network::ImageGenerator);
-        lkg_bundle::onnx::check_model(&content, Network::ImageGenerator, &arch.bundle_dims()).unwrap().operators
+        lkg_bundle::onnx::check_model(&content, Network::ImageGenerator, &arch.bundle_dims())
+            .unwrap()
+            .operators
     };
     let count = operators(&arch, &nets);
     // Four doublings with two layers each; one more product for all tables, one more convolution for the head.

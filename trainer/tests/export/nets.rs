@@ -7,9 +7,6 @@ use std::sync::Mutex;
 
 use lkg_bundle::Network;
 use lkg_bundle::manifest::Provenance;
-use prost::Message;
-use tch::nn::VarStore;
-use tch::{Device, Tensor};
 use lkg_trainer::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use lkg_trainer::export::{ExportRequest, TrainedNets};
 use lkg_trainer::nets::heatmap::Pose;
@@ -17,6 +14,9 @@ use lkg_trainer::nets::image_generator::Mode;
 use lkg_trainer::nets::keypoint_generator::Noise;
 use lkg_trainer::nets::layers::Norm;
 use lkg_trainer::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
+use prost::Message;
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
 
 pub struct Nets {
     pub store: VarStore,

@@ -7,10 +7,10 @@ use lkg_bundle::bundle::{MANIFEST, describe_files};
 use lkg_bundle::manifest::NetworkInfo;
 use lkg_bundle::onnx::ModelProto;
 use lkg_bundle::{Bundle, Network};
-use prost::Message;
 use lkg_trainer::config::{Architecture, ImageFamily, ModulationForm};
 use lkg_trainer::export::split::{cut, split_bundle};
 use lkg_trainer::export::{TrainedNets, check_bundle, export_bundle, parity_of};
+use prost::Message;
 
 use super::nets::{Nets, content, entries, kinds, request, small};
 

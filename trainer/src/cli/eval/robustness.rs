@@ -7,7 +7,7 @@ use lkg_bundle::manifest::Metric;
 use super::add_metrics;
 use crate::error::{Error, Result};
 use crate::eval::robustness::{measure, table};
-use crate::train::interrupt;
+use crate::support::interrupt;
 
 #[derive(Debug, Args)]
 pub struct Robustness {

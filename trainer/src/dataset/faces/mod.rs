@@ -19,8 +19,8 @@ use image::codecs::jpeg::JpegEncoder;
 
 use super::disk;
 use crate::error::{Error, Result};
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 use network::{NOISE, Networks, Painter};
 use random::RandomState;
 use variants::{Directions, Styles};

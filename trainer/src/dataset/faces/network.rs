@@ -8,8 +8,9 @@ use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPro
 
 use super::layered::{self, split_style};
 use super::variants::Styles;
-use crate::cache;
+use crate::support::cache;
 use crate::error::{Error, Result};
+use crate::support::cache;
 
 /// Numbers in a noise vector and in a style.
 pub const NOISE: usize = 512;

@@ -21,8 +21,8 @@ use super::staged::Staged;
 use super::{decode, disk};
 use crate::error::{Error, Result};
 use crate::eval::landmarks::{ANNOTATIONS, annotations};
-use crate::train::interrupt;
-use crate::train::progress::Progress;
+use crate::support::interrupt;
+use crate::support::progress::Progress;
 
 /// What to write.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::layers::{Linear, Norm, leaky};
 use crate::config::{Architecture, KeypointFamily};
-use crate::share::Share;
+use crate::support::share::Share;
 
 mod product;
 mod trunk;

@@ -4,8 +4,8 @@
 //! ranks, which is the gradient of the whole batch as long as losses are means over images, goes to every rank's
 //! optimiser, so that all networks stay equal bit for bit. Rank 0 alone writes: log, samples, checkpoints, progress.
 //!
-//! Which images are whose, and why their random numbers are the same whoever computes them: [`crate::share`]. Why
-//! batch statistics are: [`super::groups`].
+//! Which images are whose, and why their random numbers are the same whoever computes them: [`crate::support::share`]. Why
+//! batch statistics are: [`crate::train::optim::groups`].
 //!
 //! No rank waits for one that is gone. Whether any was asked to stop (Ctrl-C) is agreed upon each step, and all save
 //! and end after the same one. What goes wrong where all look at the same time is an error of all, [`Error::Shared`].
@@ -28,13 +28,13 @@ mod single;
 #[cfg(test)]
 mod threads;
 
-use std::hash::{DefaultHasher, Hasher};
 use std::rc::Rc;
 
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{Error, Result};
-use crate::share::Share;
+use crate::support::fingerprint;
+use crate::support::share::Share;
 
 pub use single::Single;
 
@@ -99,7 +99,7 @@ fn connect() -> Result<Rc<dyn Ranks>> {
     match (ranks.size(), ranks.leads()) {
         (1, _) => eprintln!("one rank: start several with mpirun -n 2 trainer train … --ranks"),
         (n, true) => eprintln!("{n} ranks"),
-        (_, false) => super::progress::mute(),
+        (_, false) => crate::support::progress::mute(),
     }
     Ok(Rc::new(ranks))
 }
@@ -198,16 +198,6 @@ pub fn check_equal(ranks: &dyn Ranks, tensors: &[(String, Tensor)]) -> Result<()
         "are they alike in processor and libraries?",
         fingerprint(bytes.iter().map(|b| b.as_slice())),
     )
-}
-
-/// A number that differs where `parts` do. For comparisons between processes of one build only.
-pub fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for part in parts {
-        hasher.write_usize(part.len());
-        hasher.write(part);
-    }
-    hasher.finish()
 }
 
 /// Ends a rank's work: an error that all ranks share is told by rank 0 alone, any other ends all ranks at once.

@@ -1,0 +1,329 @@
+//! The encoder, on generated pairs and on real pictures that the finished generator draws again from what the encoder
+//! and the detector see in them.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tch::{Device, Kind, Tensor};
+
+use crate::augment::elastic::Elastic;
+use crate::config::{Config, Perceptual};
+use crate::dataset::Loader;
+use crate::error::{Error, Result};
+use crate::losses::{self, due};
+use crate::nets::encoder::Looks;
+use crate::nets::heatmap::Pose;
+use crate::nets::image_generator::Mode;
+use crate::nets::layers::Norm;
+use crate::nets::resize::resize;
+use crate::nets::{Detector, Encoder, FeatureNet};
+use crate::sample;
+use crate::support::share::Share;
+use crate::train::optim::adam::Adam;
+use crate::train::optim::parameters;
+use crate::train::run::Run;
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::run::generator::Generator;
+use crate::train::run::stored::{Staged, Stored};
+use crate::train::stages::gan::Critic;
+use crate::train::stages::learner::Learner;
+use crate::train::stages::stage::{Pictures, Report, Stage};
+
+/// The stage's name in files.
+pub const STAGE: &str = Encoder::NAME;
+
+/// Adam's decay rates of the encoder.
+const BETAS: (f64, f64) = (0.9, 0.99);
+/// Added to the seed, so that this stage draws other numbers than the others.
+const SEED_SHIFT: u64 = 0xE2C0DE;
+
+/// What one step measured; also a line of the log. Losses are as they were before their weights.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    step: u64,
+    images: u64,
+    loss: f64,
+    /// Mean absolute error of generated pictures' embeddings.
+    embeddings: Option<f64>,
+    /// Mean absolute error of real pictures drawn again, of [-1, 1].
+    image: Option<f64>,
+    /// Perceptual distance of the same.
+    perceptual: Option<f64>,
+    /// What the discriminator makes of them.
+    adversarial: Option<f64>,
+    /// The discriminator's loss.
+    discriminator: Option<f64>,
+    rate: f64,
+}
+
+impl Report for StepReport {
+    fn loss(&self) -> f64 {
+        self.loss
+    }
+
+    fn note(&self) -> String {
+        let mut note = format!("loss {:.4}", self.loss);
+        for (name, value) in
+            [("embeddings", self.embeddings), ("image", self.image), ("perceptual", self.perceptual)]
+        {
+            if let Some(value) = value {
+                note.push_str(&format!(" {name} {value:.4}"));
+            }
+        }
+        note
+    }
+}
+
+/// The encoder's training.
+pub struct EncoderTraining {
+    config: Config,
+    generator: Generator,
+    detector: Stored<Detector>,
+    critic: Critic,
+    critic_adam: Adam,
+    features: Option<FeatureNet>,
+    learner: Learner<Encoder>,
+    device: Device,
+}
+
+/// Pictures to draw and what from.
+struct Wanted {
+    /// `[N, 3, S, S]`.
+    images: Tensor,
+    /// `[N, K, 2]`.
+    keypoints: Tensor,
+}
+
+impl EncoderTraining {
+    /// An encoder for the averaged generator of the `gan` checkpoint `generator` and the averaged detector of
+    /// `detector`: the one that was trained along with the generator, or a fresh one.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`], also if the generator has not reached its full image size; [`Error::Usage`] naming the
+    /// command that fetches the feature network, if it is needed.
+    pub fn new(
+        config: &Config,
+        generator: &Checkpoint,
+        detector: &Checkpoint,
+        dataset_size: u64,
+        device: Device,
+    ) -> Result<Self> {
+        generator.check_architecture(config)?;
+        detector.check_architecture(config)?;
+        let features = FeatureNet::load_if(config.encoder.needs_features(), device)?;
+        let detector = Stored::averaged(detector, device)?;
+        let start = Stored::trained_along(generator, device)?;
+        tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
+        let critic = Critic::restored(generator, device)?;
+        let learner = Learner::new(config, start.as_ref(), BETAS, dataset_size, device);
+        let mut generator = Generator::finished(generator, device)?;
+        // Only what they say of a picture is wanted, not how they would have to change.
+        generator.store.freeze();
+        Ok(Self {
+            critic_adam: Adam::new(&critic.store, config.gan.betas),
+            config: config.clone(),
+            generator,
+            detector,
+            critic,
+            features,
+            learner,
+            device,
+        })
+    }
+
+    /// Where the detector sees keypoints in `images`, `[N, K, 2]`.
+    fn keypoints(&self, images: &Tensor) -> Tensor {
+        let images = resize(images, self.config.architecture.detector_size);
+        tch::no_grad(|| self.detector.net.forward(&images, Norm::Running).keypoints)
+    }
+
+    /// Real pictures as they are to be drawn: some of them deformed.
+    fn wanted(&self, real: &Tensor) -> Wanted {
+        let config = &self.config.encoder;
+        let n = real.size()[0];
+        let deformed = (n as f64 * config.deformed).round() as i64;
+        let mut images = real.shallow_clone();
+        if deformed > 0 && config.deformation > 0.0 {
+            let (size, strength) = (self.config.architecture.image_size, config.deformation);
+            let elastic = Elastic::random(deformed, size, strength, Share::WHOLE, self.device);
+            let changed = elastic.images(&real.narrow(0, 0, deformed));
+            images = Tensor::cat(&[changed, real.narrow(0, deformed, n - deformed)], 0);
+        }
+        Wanted { keypoints: self.keypoints(&images), images }
+    }
+
+    fn draw_again(&self, keypoints: &Tensor, looks: &Looks, kind: Kind) -> Tensor {
+        let pose = Pose::natural(keypoints.shallow_clone());
+        let mode = Mode { kind, ..Mode::exported(&self.config.architecture) };
+        self.generator.images.forward(&pose, &looks.embeddings, &looks.background, mode)
+    }
+
+    /// One update of the discriminator, on real pictures and those drawn again; its loss.
+    fn judge(&mut self, real: &Tensor, again: &Tensor) -> f64 {
+        let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
+        let logits = |x: &Tensor| self.critic.net.forward(x, 1.0, kind);
+        let loss = losses::discriminator(&logits(real), &logits(&again.detach()));
+        let penalty = due(gan.r1_weight, gan.r1_every, self.learner.state.step + 1).map(|weight| {
+            let images = real.detach().set_requires_grad(true);
+            // Second derivatives lose too much in bfloat16.
+            let logits = self.critic.net.forward(&images, 1.0, Kind::Float);
+            losses::r1(&[&images], &logits) * weight
+        });
+        let total = penalty.map_or_else(|| loss.shallow_clone(), |penalty| &loss + penalty);
+        self.critic_adam.zero_grad();
+        total.backward();
+        self.critic_adam.step(gan.discriminator_rate);
+        parameters::value(&loss)
+    }
+}
+
+impl Stage for EncoderTraining {
+    type Net = Encoder;
+    type Report = StepReport;
+
+    fn learner(&self) -> &Learner<Encoder> {
+        &self.learner
+    }
+
+    fn learner_mut(&mut self) -> &mut Learner<Encoder> {
+        &mut self.learner
+    }
+
+    fn tensors(&self) -> Vec<(String, Tensor)> {
+        let mut tensors = self.learner.tensors();
+        tensors.extend(parameters::prefixed("discriminator", parameters::all(&self.critic.store)));
+        tensors.extend(parameters::prefixed("discriminator_adam", self.critic_adam.state()));
+        tensors
+    }
+
+    fn schedule(&self) -> (i64, u64) {
+        (self.config.encoder.batch, self.config.encoder.images)
+    }
+
+    fn pictures(&self) -> Pictures {
+        Pictures {
+            count: self.config.encoder.batch,
+            size: self.config.architecture.image_size,
+            seed: self.config.seed.wrapping_add(SEED_SHIFT),
+        }
+    }
+
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+        let (config, kind) = (self.config.encoder.clone(), self.config.precision.kind(self.device));
+        let real = real.to_device(self.device);
+        parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
+        let n = real.size()[0];
+        let mut terms: Vec<(f64, Tensor)> = Vec::new();
+        let mut add = |weight: f64, value: Tensor| {
+            let shown = parameters::value(&value);
+            terms.push((weight, value));
+            Some(shown)
+        };
+        let (mut embeddings, mut image, mut perceptual, mut adversarial, mut discriminator) =
+            (None, None, None, None, None);
+
+        let pairs = if config.embeddings_weight > 0.0 { (n / 2).max(1) } else { 0 };
+        let size = self.config.architecture.image_size;
+        let drawn = (pairs > 0).then(|| {
+            tch::no_grad(|| {
+                let latents = self.generator.sample_latents(pairs);
+                let images = self.generator.draw(&latents, size, 1.0, kind);
+                (latents, images)
+            })
+        });
+        let mut shown = vec![real.shallow_clone()];
+        shown.extend(drawn.as_ref().map(|(_, images)| images.shallow_clone()));
+        let looks = self.learner.live.net.forward(&Tensor::cat(&shown, 0), kind);
+        let part = |start: i64, count: i64| Looks {
+            embeddings: looks.embeddings.narrow(0, start, count),
+            background: looks.background.narrow(0, start, count),
+        };
+        if let Some((latents, _)) = &drawn {
+            let found = part(n, pairs);
+            let loss = losses::cycle::embeddings(
+                (&found.embeddings, &latents.embeddings),
+                (&found.background, &latents.background),
+            );
+            embeddings = add(config.embeddings_weight, loss);
+        }
+        let mut judged = None;
+        if config.reconstructs() {
+            let Wanted { images, keypoints } = self.wanted(&real);
+            let again = self.draw_again(&keypoints, &part(0, n), kind);
+            if config.image_weight > 0.0 {
+                image = add(config.image_weight, losses::cycle::image(&again, &images));
+            }
+            // The critic judges what it has learned so far, and learns from the same pictures after that.
+            self.critic.store.freeze();
+            if config.perceptual_weight > 0.0 {
+                let maps = |x: &Tensor| match (config.perceptual, &self.features) {
+                    (Perceptual::OpenNsfw, Some(net)) => net.layers(x),
+                    _ => self.critic.net.maps(x, 1.0, kind),
+                };
+                let wanted = tch::no_grad(|| maps(&images));
+                perceptual =
+                    add(config.perceptual_weight, losses::features::perceptual(&maps(&again), &wanted));
+            }
+            if config.adversarial_weight > 0.0 {
+                let loss = losses::generator(&self.critic.net.forward(&again, 1.0, kind));
+                adversarial = add(config.adversarial_weight, loss);
+                judged = Some((images, again));
+            }
+        }
+        let total = terms.iter().fold(Tensor::from(0f32).to_device(self.device), |sum, (w, t)| sum + t * *w);
+        let rate = config.rate * rate;
+        self.learner.learn(&total, rate, n, config.ema_half_life);
+        self.critic.store.unfreeze();
+        if let Some((images, again)) = judged {
+            discriminator = Some(self.judge(&images, &again));
+        }
+        Ok(StepReport {
+            step: self.learner.state.step + 1,
+            images: self.learner.images_after(n),
+            loss: parameters::value(&total),
+            embeddings,
+            image,
+            perceptual,
+            adversarial,
+            discriminator,
+            rate,
+        })
+    }
+
+    /// Writes a sheet of real crops, each drawn again, with the next one's pose, and with the next one's looks.
+    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+        let real = loader.next_batch()?.to_device(self.device);
+        let real = real.narrow(0, 0, real.size()[0].min(10));
+        let columns = real.size()[0];
+        let rows = tch::no_grad(|| {
+            let keypoints = self.keypoints(&real);
+            let looks = self.learner.average.net.forward(&real, Kind::Float);
+            let next = |t: &Tensor| t.roll([-1], [0]);
+            let others = Looks { embeddings: next(&looks.embeddings), background: next(&looks.background) };
+            [
+                real.shallow_clone(),
+                self.draw_again(&keypoints, &looks, Kind::Float),
+                self.draw_again(&next(&keypoints), &looks, Kind::Float),
+                self.draw_again(&keypoints, &others, Kind::Float),
+            ]
+        });
+        let path = run.sample(STAGE, self.learner.state.images_seen);
+        sample::write_png(&path, &sample::compose(&Tensor::cat(&rows, 0), None, columns)?)?;
+        run.sheet(STAGE, self.learner.state.step, &path)
+    }
+}
+
+/// Where a run has its detector's checkpoint: pictures are drawn again from what it sees.
+///
+/// # Errors
+/// [`Error::Usage`] naming the command that trains one, if it is not there.
+pub fn find_detector(run: &Run) -> Result<PathBuf> {
+    let path = run.checkpoint(Detector::NAME);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(Error::Usage(format!(
+        "{} is not there: train the detector first (`trainer detector`)",
+        path.display()
+    )))
+}

@@ -1,0 +1,68 @@
+//! What learns in a stage: a network, its average, its optimiser, and how far they have come.
+
+use tch::{Device, Tensor};
+
+use crate::config::Config;
+use crate::train::optim::adam::Adam;
+use crate::train::optim::{average, parameters};
+use crate::train::run::checkpoint::State;
+use crate::train::run::stored::{Staged, Stored};
+
+/// Part of the images seen that the average's half-life has at most: at the start it must follow quickly.
+const AVERAGE_RAMP: f64 = 0.1;
+
+/// A network in training.
+pub struct Learner<N> {
+    /// The network that learns.
+    pub live: Stored<N>,
+    /// Its average, which is what gets used.
+    pub average: Stored<N>,
+    adam: Adam,
+    /// Step counts and configuration.
+    pub state: State,
+}
+
+impl<N: Staged> Learner<N> {
+    /// Begins with `start`, or with a fresh network.
+    pub fn new(
+        config: &Config,
+        start: Option<&Stored<N>>,
+        betas: (f64, f64),
+        dataset_size: u64,
+        device: Device,
+    ) -> Self {
+        let live = Stored::<N>::new(&config.architecture, device);
+        let average = Stored::<N>::new(&config.architecture, device);
+        if let Some(start) = start {
+            average::copy(&live.store, &start.store);
+        }
+        average::copy(&average.store, &live.store);
+        let adam = Adam::new(&live.store, betas);
+        Self { live, average, adam, state: State::new(N::NAME, config, dataset_size) }
+    }
+
+    /// Everything that a checkpoint holds, by name, sharing memory.
+    pub fn tensors(&self) -> Vec<(String, Tensor)> {
+        let parts = [
+            parameters::prefixed("live", parameters::all(&self.live.store)),
+            parameters::prefixed("average", parameters::all(&self.average.store)),
+            parameters::prefixed("adam", self.adam.state()),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    /// Images seen after a step of `batch` more.
+    pub fn images_after(&self, batch: i64) -> u64 {
+        self.state.images_seen + batch as u64
+    }
+
+    /// One update of step length `rate` by the gradient of `loss` over `batch` images, half of the average replaced after
+    /// `half_life` of them.
+    pub fn learn(&mut self, loss: &Tensor, rate: f64, batch: i64, half_life: f64) {
+        self.adam.zero_grad();
+        loss.backward();
+        self.adam.step(rate);
+        let half_life = half_life.min(AVERAGE_RAMP * self.images_after(batch) as f64);
+        average::update(&self.average.store, &self.live.store, batch, half_life);
+    }
+}
