@@ -9,6 +9,7 @@ mod encoder;
 mod gan;
 mod keypoints;
 pub mod overrides;
+mod portrait;
 pub mod presets;
 mod variants;
 
@@ -18,6 +19,7 @@ pub use detector::{DetectorConfig, LEAST_COVER};
 pub use encoder::EncoderConfig;
 pub use gan::{GanConfig, Perceptual};
 pub use keypoints::{KeypointsConfig, SIDE_MULTIPLE};
+pub use portrait::PortraitConfig;
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;
@@ -94,6 +96,8 @@ pub struct Config {
     pub gan: GanConfig,
     /// The keypoints' part of the training, before the generator's, if it has images to show.
     pub keypoints: KeypointsConfig,
+    /// The portrait's part of the training.
+    pub portrait: PortraitConfig,
     /// The detector's part of the training.
     pub detector: DetectorConfig,
     /// The encoder's part of the training.
@@ -109,6 +113,7 @@ impl Default for Config {
             crop: CropConfig::default(),
             keypoints: KeypointsConfig::default(),
             gan: GanConfig::default(),
+            portrait: PortraitConfig::default(),
             detector: DetectorConfig::default(),
             encoder: EncoderConfig::default(),
         }
@@ -155,6 +160,7 @@ impl Config {
             ));
         }
         self.crop.check()?;
+        self.portrait.check()?;
         self.detector.check()?;
         self.encoder.check()
     }

@@ -19,6 +19,16 @@ use crate::support::share::Share;
 /// Batches made ahead.
 const AHEAD: usize = 3;
 
+/// Which pictures make a batch.
+#[derive(Clone, Debug)]
+pub enum Pick {
+    /// Any.
+    Single,
+    /// Pairs of one person: image `i` of the first half of a batch and image `i` of the second half. The pictures of each
+    /// person.
+    Pairs(Arc<Vec<Vec<usize>>>),
+}
+
 /// Hands out batches step by step.
 pub struct Loader {
     batches: Receiver<Vec<f32>>,
@@ -36,12 +46,13 @@ impl Loader {
         size: usize,
         first_step: u64,
         share: Share,
+        pick: Pick,
     ) -> Self {
         let (sender, batches) = sync_channel(AHEAD);
         thread::spawn(move || {
             for step in first_step.. {
                 // The receiver is gone when training ends or moves on to another size.
-                if sender.send(make_batch(&store, &crops, seed, step, batch, size, share)).is_err() {
+                if sender.send(make_batch(&store, &crops, seed, step, batch, size, share, &pick)).is_err() {
                     break;
                 }
             }
@@ -69,16 +80,40 @@ fn make_batch(
     batch: usize,
     size: usize,
     share: Share,
+    pick: &Pick,
 ) -> Vec<f32> {
     let each = 3 * size * size;
     // Images of the whole step before this part's.
     let before = step * batch as u64 * share.count as u64 + batch as u64 * share.index as u64;
     let mut data = vec![0.0; batch * each];
     data.par_chunks_mut(each).enumerate().for_each(|(i, out)| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(before + i as u64);
-        let picture = store.picture(rng.random_range(0..store.len()));
-        Crop::random(&mut rng, crops).cut(picture, store.side(), size, out);
+        let stream = |i: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(before + i as u64);
+            rng
+        };
+        match pick {
+            Pick::Single => {
+                let mut rng = stream(i);
+                let picture = store.picture(rng.random_range(0..store.len()));
+                Crop::random(&mut rng, crops).cut(picture, store.side(), size, out);
+            }
+            Pick::Pairs(people) => {
+                // Both of a pair draw the person, their pictures and the mirror from one stream, and each its crop.
+                let mut rng = stream(i % (batch / 2));
+                let person = &people[rng.random_range(0..people.len())];
+                let first = rng.random_range(0..person.len());
+                let other = (first + rng.random_range(1..person.len())) % person.len();
+                let mirrored = rng.random_bool(0.5);
+                let second = i >= batch / 2;
+                let picture = store.picture(person[if second { other } else { first }]);
+                let mut rng = if second { stream(i) } else { rng };
+                Crop::random(&mut rng, crops).cut(picture, store.side(), size, out);
+                if mirrored {
+                    out.chunks_mut(size).for_each(<[f32]>::reverse);
+                }
+            }
+        }
     });
     data
 }

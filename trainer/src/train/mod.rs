@@ -12,4 +12,4 @@ pub mod stages;
 pub use bench::{measure, memory};
 pub use optim::{adam, average, groups, parameters};
 pub use run::{best, checkpoint, generator, keep, record, session, sheet, stored, tensorboard};
-pub use stages::{detector, encoder, gan, keypoints, learner, stage};
+pub use stages::{detector, encoder, gan, keypoints, learner, portrait, stage};

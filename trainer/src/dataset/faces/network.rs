@@ -8,7 +8,6 @@ use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPro
 
 use super::layered::{self, split_style};
 use super::variants::Styles;
-use crate::support::cache;
 use crate::error::{Error, Result};
 use crate::support::cache;
 

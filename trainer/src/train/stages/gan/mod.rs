@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use tch::{Device, Kind, Tensor};
 
 use crate::config::Config;
-use crate::dataset::{Loader, Store};
+use crate::dataset::{Loader, Pick, Store};
 use crate::error::Result;
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, FeatureNet};
@@ -260,7 +260,7 @@ impl Gan {
         }
         let (crops, size) = (self.config.crop.clone(), self.config.architecture.image_size as usize);
         let mut loader =
-            Loader::start(store.clone(), crops, self.config.seed, POSES_A_BATCH, size, 0, Share::WHOLE);
+            Loader::start(store.clone(), crops, self.config.seed, POSES_A_BATCH, size, 0, Share::WHOLE, Pick::Single);
         let mut poses = Vec::new();
         for _ in 0..POSES / POSES_A_BATCH {
             let real = loader.next_batch()?.to_device(self.device);
@@ -314,7 +314,7 @@ impl Gan {
                 let (first, share) = (self.state.step, self.ranks.share());
                 loader = Some((
                     size,
-                    Loader::start(store.clone(), crops, seed, batch, size as usize, first, share),
+                    Loader::start(store.clone(), crops, seed, batch, size as usize, first, share, Pick::Single),
                 ));
             }
             let Some((_, loader)) = &mut loader else { continue };
