@@ -117,3 +117,64 @@ fn make_batch(
     });
     data
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use image::{Rgb, RgbImage};
+
+    use super::*;
+
+    /// Three people, each of one colour, with three pictures each that differ in brightness.
+    fn people() -> (tempfile::TempDir, Arc<Store>) {
+        let dir = tempfile::tempdir().unwrap();
+        for person in 0..3u8 {
+            let folder = dir.path().join(format!("{person}"));
+            fs::create_dir(&folder).unwrap();
+            for picture in 0..3u8 {
+                let mut colour = [0; 3];
+                colour[usize::from(person)] = 80 + 60 * picture;
+                RgbImage::from_pixel(16, 16, Rgb(colour)).save(folder.join(format!("{picture}.png"))).unwrap();
+            }
+        }
+        fs::write(dir.path().join("alone.png"), fs::read(dir.path().join("0/0.png")).unwrap()).unwrap();
+        let store = Arc::new(Store::load(&[dir.path().to_owned()], 16).unwrap());
+        (dir, store)
+    }
+
+    #[test]
+    fn pairs_are_two_pictures_of_one_person() {
+        let (_dir, store) = people();
+        let people = store.people().unwrap();
+        assert_eq!((store.len(), people.len()), (10, 3));
+        let pick = Pick::Pairs(Arc::new(people));
+        let batch = |step| make_batch(&store, &CropConfig::default(), 7, step, 8, 8, Share::WHOLE, &pick);
+        let colour = |batch: &[f32], image: usize| -> [f32; 3] {
+            std::array::from_fn(|c| ((batch[(image * 3 + c) * 64] + 1.0) * 127.5).round())
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for step in 0..20 {
+            let batch = batch(step);
+            for i in 0..4 {
+                let (a, b) = (colour(&batch, i), colour(&batch, i + 4));
+                let person = |c: [f32; 3]| c.iter().position(|v| *v > 0.0).unwrap();
+                assert_eq!(person(a), person(b));
+                assert_ne!(a, b);
+                seen.insert(person(a));
+            }
+        }
+        assert_eq!(seen.len(), 3);
+        assert_eq!(batch(3), batch(3));
+    }
+
+    #[test]
+    fn pictures_without_folders_of_people_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for i in 0..4u8 {
+            RgbImage::from_pixel(8, 8, Rgb([i; 3])).save(dir.path().join(format!("{i}.png"))).unwrap();
+        }
+        let store = Store::load(&[dir.path().to_owned()], 8).unwrap();
+        assert!(store.people().unwrap_err().to_string().contains("--variants"));
+    }
+}

@@ -112,3 +112,89 @@ fn warp(x: &Tensor, field: &Tensor, side: i64) -> Tensor {
     };
     x.to_kind(Kind::Float).grid_sampler_2d(&field, 0, 1, false)
 }
+
+#[cfg(test)]
+mod tests {
+    use tch::Device;
+    use tch::nn::VarStore;
+
+    use super::*;
+    use crate::nets::layers::Norm;
+
+    fn arch(side: i64) -> Architecture {
+        Architecture { keypoints: 5, states: 3, portrait_size: side, detector_channels: vec![8, 8], ..Default::default() }
+    }
+
+    fn parts(n: i64) -> Parts {
+        let kind = (Kind::Float, Device::Cpu);
+        Parts { keypoints: Tensor::rand([n, 5, 2], kind) - 0.5, states: Tensor::rand([n, 5, 3], kind) - 0.5 }
+    }
+
+    fn render(net: &Portrait, photo: &Tensor, source: &Parts, driven: &Parts) -> (Flow, Rendered) {
+        let small = crate::nets::resize::resize(photo, COARSE);
+        let flow = net.flow.forward(&small, source, driven, Kind::Float, Norm::Running);
+        let features = net.renderer.features(photo, Kind::Float, Norm::Running);
+        let rendered =
+            net.renderer.forward(photo, &features, source, driven, &flow, Kind::Float, Norm::Running);
+        (flow, rendered)
+    }
+
+    #[test]
+    fn a_photo_driven_by_its_own_parts_stays_where_it_is_at_first() {
+        tch::manual_seed(2);
+        let store = VarStore::new(Device::Cpu);
+        for side in [64, 128, 256] {
+            let net = Portrait::new(store.root() / side, &arch(side));
+            let photo = Tensor::rand([2, 3, side, side], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+            let own = parts(2);
+            let (flow, rendered) = render(&net, &photo, &own, &own);
+            let still = (&flow.field - grid(COARSE, &photo)).abs().max().double_value(&[]);
+            assert!(still < 1e-5, "{still}");
+            assert!((&rendered.warped - &photo).abs().max().double_value(&[]) < 1e-4);
+            assert_eq!(rendered.image.size(), photo.size());
+            assert_eq!(rendered.mask.size(), [2, 1, side, side]);
+        }
+    }
+
+    #[test]
+    fn the_photo_follows_its_parts_and_states_change_what_is_drawn() {
+        tch::manual_seed(2);
+        let store = VarStore::new(Device::Cpu);
+        let net = Portrait::new(store.root(), &arch(128));
+        let photo = Tensor::rand([1, 3, 128, 128], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let source = parts(1);
+        // All parts a quarter to the right: what is shown at a place was a quarter further left.
+        let right = Tensor::from_slice(&[0.5f32, 0.0]);
+        let driven = Parts { keypoints: &source.keypoints + right, states: source.states.shallow_clone() };
+        let (flow, _) = render(&net, &photo, &source, &driven);
+        let shift = (&flow.field - grid(COARSE, &photo)).mean_dim([0i64, 1, 2].as_slice(), false, Kind::Float);
+        // One of six masks is that of no motion.
+        assert!((-0.5..-0.25).contains(&shift.double_value(&[0])), "{shift:?}");
+        assert!(shift.double_value(&[1]).abs() < 0.05);
+        let other = Parts { keypoints: source.keypoints.shallow_clone(), states: &source.states + 0.5 };
+        let [a, b] = [&source, &other].map(|driven| render(&net, &photo, &source, driven).1.colour);
+        assert!((a - b).abs().max().double_value(&[]) > 1e-4);
+    }
+
+    #[test]
+    fn every_weight_learns() {
+        tch::manual_seed(2);
+        let store = VarStore::new(Device::Cpu);
+        let net = Portrait::new(store.root(), &arch(64));
+        let images = Tensor::rand([4, 3, 64, 64], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let all = Parts::of(&net.detector.forward(&images, Norm::TRAINING)).unwrap();
+        let (source, driven) = (all.narrow(0, 2), all.narrow(2, 2));
+        let photo = images.narrow(0, 0, 2);
+        let small = crate::nets::resize::resize(&photo, COARSE);
+        let flow = net.flow.forward(&small, &source, &driven, Kind::Float, Norm::TRAINING);
+        let features = net.renderer.features(&photo, Kind::Float, Norm::TRAINING);
+        let rendered =
+            net.renderer.forward(&photo, &features, &source, &driven, &flow, Kind::Float, Norm::TRAINING);
+        (&rendered.image * &rendered.image).sum(Kind::Float).backward();
+        for (name, weight) in store.variables().into_iter().filter(|(_, w)| w.requires_grad()) {
+            // Confidence has losses of its own, in the detector's stage.
+            let learns = weight.grad().defined() && weight.grad().abs().max().double_value(&[]) > 0.0;
+            assert!(learns || name.contains("detector.head"), "{name}");
+        }
+    }
+}
