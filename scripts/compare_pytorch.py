@@ -196,9 +196,9 @@ class Training:
         self.live = [p.detach() for p in self.generators.parameters()]
         self.averaged = list(self.average.parameters())
         self.buffers = list(zip(self.average.buffers(), self.generators.buffers()))
-        adam = lambda net, rate: torch.optim.Adam(net.parameters(), rate, tuple(gan["betas"]), fused=True)
-        self.generator_adam = adam(self.generators, gan["generator_rate"])
-        self.discriminator_adam = adam(self.discriminator, gan["discriminator_rate"])
+        adam = lambda net, learning_rate: torch.optim.Adam(net.parameters(), learning_rate, tuple(gan["betas"]), fused=True)
+        self.generator_adam = adam(self.generators, gan["generator_learning_rate"])
+        self.discriminator_adam = adam(self.discriminator, gan["discriminator_learning_rate"])
         self.kind = {"bf16": torch.bfloat16, "fp32": torch.float32}[config["precision"]]
         self.images_seen = 0
 
@@ -207,8 +207,8 @@ class Training:
 
     def step(self, real, number):
         gan, arch = self.config["gan"], self.config["architecture"]
-        n, z, strength = len(real), arch["latent"], gan["augment_colour"]
-        twice = round(n * gan["background_fraction"])
+        n, z, strength = len(real), arch["latent"], gan["augment"]["colour"]
+        twice = round(n * gan["background"]["fraction"])
         noise = [torch.randn(n, z, device=self.device) for _ in range(3)]
         keypoints, embeddings, background = self.keypoints(*noise)
         other = self.keypoints.background(torch.randn(twice, z, device=self.device))
@@ -222,12 +222,12 @@ class Training:
         with self.autocast():
             real_logits = self.discriminator(augment(real, strength))
             fake_logits = self.discriminator(augment(fake.detach(), strength))
-        judged = F.softplus(fake_logits).mean() + F.softplus(-real_logits).mean()
-        total = judged
-        if number % gan["r1_every"] == 0 and gan["r1_weight"] > 0:
+        of_discriminator = F.softplus(fake_logits).mean() + F.softplus(-real_logits).mean()
+        total = of_discriminator
+        if number % gan["r1"]["every"] == 0 and gan["r1"]["weight"] > 0:
             shown = augment(real, strength).detach().requires_grad_(True)
             (slope,) = torch.autograd.grad(self.discriminator(shown).sum(), shown, create_graph=True)
-            total = total + slope.square().sum([1, 2, 3]).mean() * (0.5 * gan["r1_weight"] * gan["r1_every"])
+            total = total + slope.square().sum([1, 2, 3]).mean() * (0.5 * gan["r1"]["weight"] * gan["r1"]["every"])
         self.discriminator_adam.zero_grad(set_to_none=True)
         total.backward()
         self.discriminator_adam.step()
@@ -236,11 +236,11 @@ class Training:
         with self.autocast():
             logits = self.discriminator(augment(fake, strength))
         adversarial = F.softplus(-logits).mean()
-        maps = heat_maps(keypoints[:twice].detach(), arch["tau"] * gan["background_reach"], self.size)
+        maps = heat_maps(keypoints[:twice].detach(), arch["tau"] * gan["background"]["reach"], self.size)
         parts = maps.amax(1, keepdim=True)
         behind = ((images[:twice] - images[n:]) * parts).square().mean()
         self.generator_adam.zero_grad(set_to_none=True)
-        (adversarial + behind * gan["background_weight"]).backward()
+        (adversarial + behind * gan["background"]["weight"]).backward()
         self.generator_adam.step()
         self.discriminator.requires_grad_(True)
 
@@ -250,11 +250,11 @@ class Training:
             torch._foreach_lerp_(self.averaged, self.live, 1 - 0.5 ** (n / half_life))
             for average, live in self.buffers:
                 average.copy_(live)
-        return torch.stack([judged.detach(), adversarial.detach(), behind.detach()]).tolist()
+        return torch.stack([of_discriminator.detach(), adversarial.detach(), behind.detach()]).tolist()
 
     def run(self, real, steps):
         """Seconds by the clock, and of processor time."""
-        period = self.config["gan"]["r1_every"]
+        period = self.config["gan"]["r1"]["every"]
         began, cpu = time.perf_counter(), time.process_time()
         for i in range(steps):
             losses = self.step(real, period + 1 + i)
@@ -354,10 +354,10 @@ def compare(args, size):
         sys.exit(f"compare-pytorch: error: {rival} parameters in PyTorch, {parameters} in ours")
     if args.device != "cpu":
         training = Training(config, size, args.device)
-    batch, steps = config["gan"]["batch"], args.steps or config["gan"]["r1_every"]
+    batch, steps = config["gan"]["batch"], args.steps or config["gan"]["r1"]["every"]
     real = torch.rand(batch, 3, size, size, device=training.device) * 2 - 1
     training.step(real, 1)
-    training.step(real, config["gan"]["r1_every"])
+    training.step(real, config["gan"]["r1"]["every"])
     row = {"size": size, "batch": batch, "parameters": parameters, "differences": differences, "steps": steps}
     row.update(ours=[], pytorch=[], ratios=[], cpu_ratios=[])
     for i in range(args.rounds):
@@ -373,21 +373,27 @@ def compare(args, size):
 
 # What a preset has and the PyTorch side has not: compared is the plain step, adversarial, R1 and background losses.
 OFF = [
-    "augment_translation", "augment_cutout", "keypoint_weight", "appearance_weight", "feature_discriminator_weight",
-    "cycle_keypoints_weight", "cycle_embeddings_weight", "cycle_image_weight", "perceptual_weight",
-    "feature_matching_weight", "diversity_weight", "equivariance_weight", "generator_equivariance_weight",
-    "move_weight", "move_rest_weight",
+    "gan.augment.translation", "gan.augment.cutout", "gan.keypoint_discriminator.weight",
+    "gan.appearance_discriminator.weight", "gan.feature_discriminator.weight", "gan.cycle.keypoints_weight",
+    "gan.cycle.embeddings_weight", "gan.reconstruction.image_weight", "gan.reconstruction.perceptual_weight",
+    "gan.feature_matching.weight", "gan.diversity.weight", "gan.equivariance.weight",
+    "gan.generator_equivariance.weight", "gan.move.weight", "gan.move.rest_weight",
 ]
-BARE = [*(f"gan.{key}=0.0" for key in OFF), "gan.norm_group=0", "keypoints.images=0"]
+BARE = [*(f"{key}=0.0" for key in OFF), "gan.norm_group=0", "keypoints.images=0"]
+
+
+def value(config, key):
+    for part in key.split("."):
+        config = config[part]
+    return config
 
 
 def check_supported(config):
-    arch, gan = config["architecture"], config["gan"]
+    arch = config["architecture"]
     plain = {"image_generator": "spade", "style_map": "sum", "modulation": "linear", "shortcut": False, "keypoint_generator": "product"}
     wrong = [f"architecture.{k}={arch[k]}" for k, v in plain.items() if arch.get(k, v) != v]
-    wrong += [f"gan.{k}={gan[k]}" for k in OFF if gan.get(k, 0) != 0]
-    wrong += [f"gan.{k}={gan[k]}" for k in ("background_every",) if gan.get(k, 1) != 1]
-    wrong += [f"gan.{k}={gan[k]}" for k in ("norm_group",) if gan.get(k, 0) != 0]
+    plain = {**{key: 0 for key in OFF}, "gan.background.every": 1, "gan.norm_group": 0}
+    wrong += [f"{k}={value(config, k)}" for k, v in plain.items() if value(config, k) != v]
     if wrong:
         sys.exit(f"compare-pytorch: error: the PyTorch side has no {', '.join(wrong)}: name another preset, or override with --set")
 

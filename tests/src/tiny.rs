@@ -23,7 +23,7 @@ detector_channels = [8, 8]
 batch = 4
 images = [24, 56]
 fade_images = 16
-r1_every = 4
+r1.every = 4
 [detector]
 batch = 4
 images = 64

@@ -19,9 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Every loss, groups of 4 images, 8 a step; 20 steps, of which 6 at the smaller size.
 fn config() -> String {
-    let all = "[gan]\nnorm_group = 4\nkeypoint_weight = 0.5\nappearance_weight = 0.5\ncycle_keypoints_weight = 1.0\n\
-        cycle_embeddings_weight = 1.0\ncycle_image_weight = 1.0\nperceptual_weight = 0.5\nfeature_matching_weight = 1.0\n\
-        diversity_weight = 0.3\ndiversity_every = 2\naugment_translation = 0.2\naugment_cutout = 0.3\n";
+    let all = "[gan]\nnorm_group = 4\nkeypoint_discriminator.weight = 0.5\nappearance_discriminator.weight = 0.5\ncycle.keypoints_weight = 1.0\n\
+        cycle.embeddings_weight = 1.0\nreconstruction.image_weight = 1.0\nreconstruction.perceptual_weight = 0.5\nfeature_matching.weight = 1.0\n\
+        diversity.weight = 0.3\ndiversity.every = 2\naugment.translation = 0.2\naugment.cutout = 0.3\n";
     CONFIG
         .replace("[gan]\nbatch = 4\n", &format!("{all}batch = 8\n"))
         .replace("images = [24, 56]", "images = [48, 112]")

@@ -1,6 +1,6 @@
 use std::path::{Path, PathBuf};
 
-/// What can go wrong in training and export. Each message is one line and names the mend where there is one.
+/// What can go wrong in training and export. Each message is one line and names the fix where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.
@@ -65,9 +65,9 @@ pub enum Error {
         /// The exit code of all.
         code: u8,
     },
-    /// An error that another process tells, with the exit code.
-    #[error("told by rank 0")]
-    Told(u8),
+    /// An error that another process reports, with the exit code.
+    #[error("reported by rank 0")]
+    Reported(u8),
     /// Ctrl-C; what was trained is saved.
     #[error("interrupted")]
     Interrupted,
@@ -84,7 +84,7 @@ impl Error {
             Self::Diverged(_) | Self::Torch(_) | Self::Ort(_) | Self::OpenVino(_) => 1,
             Self::TimeUp => 0,
             Self::Interrupted => 130,
-            Self::Shared { code, .. } | Self::Told(code) => *code,
+            Self::Shared { code, .. } | Self::Reported(code) => *code,
             _ => 2,
         }
     }

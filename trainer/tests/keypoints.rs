@@ -22,10 +22,10 @@ fn config() -> Config {
     let text = "precision = 'fp32'\n[architecture]\nkeypoints = 3\nlatent = 8\nembedding = 6\nmlp_hidden = 16\n\
         image_size = 32\nfirst_size = 16\ngenerator_channels = [8, 8, 8, 8]\ndiscriminator_channels = [8, 8, 8, 8]\n\
         detector_size = 32\ndetector_channels = [16, 24, 32]\n\
-        [keypoints]\nimages = 4000\nbatch = 16\nimage_weight = 1.0\nperceptual_weight = 0.0\nrate = 5e-3\n\
-        mask = 0.9\npatches = 4\n\
-        [gan]\nbatch = 4\nimages = [24, 56]\nfade_images = 16\nr1_every = 2\nreconstruction_every = 1\n\
-        keypoint_weight = 0.5\ncycle_keypoints_weight = 1.0\ncycles_teach_generator = false\ncycle_image_weight = 1.0\n";
+        [keypoints]\nimages = 4000\nbatch = 16\nreconstruction.image_weight = 1.0\nreconstruction.perceptual_weight = 0.0\nlearning_rate = 5e-3\n\
+        mask.fraction = 0.9\nmask.patches = 4\n\
+        [gan]\nbatch = 4\nimages = [24, 56]\nfade_images = 16\nr1.every = 2\nreconstruction.every = 1\n\
+        keypoint_discriminator.weight = 0.5\ncycle.keypoints_weight = 1.0\ncycle.teach_generator = false\nreconstruction.image_weight = 1.0\n";
     let config: Config = toml::from_str(text).unwrap();
     config.check().unwrap();
     config
@@ -79,7 +79,7 @@ fn a_part_is_found_from_pictures_alone() {
 fn a_resumed_training_repeats_bit_by_bit() {
     let _turn = alone();
     let mut config = config();
-    (config.keypoints.equivariance_weight, config.keypoints.equivariance_from) = (0.5, 0.0);
+    (config.keypoints.equivariance.weight, config.keypoints.equivariance.from) = (0.5, 0.0);
     let mut whole = training(&config);
     run_steps(&mut whole, 3);
     let dir = tempfile::tempdir().unwrap();
@@ -107,7 +107,7 @@ fn the_generator_learns_from_a_detector_that_stays_as_it_is() {
 
     let after = |weight: f64| {
         let mut config = config.clone();
-        config.gan.cycle_keypoints_weight = weight;
+        config.gan.cycle.keypoints_weight = weight;
         let mut gan = Gan::new(&config, 12, Device::Cpu).unwrap();
         gan.adopt(&detector);
         for step in 0..2 {
@@ -152,10 +152,13 @@ fn keypoints_that_nothing_would_use_are_refused() {
     let mut config = config();
     config.gan = lkg_trainer::config::GanConfig { images: vec![24, 56], ..Default::default() };
     let refusal = config.check().unwrap_err().to_string();
-    assert!(refusal.contains("keypoints.images") && refusal.contains("cycle_keypoints_weight"), "{refusal}");
+    assert!(
+        refusal.contains("keypoints.images") && refusal.contains("gan.cycle.keypoints_weight"),
+        "{refusal}"
+    );
     // libtorch used to say that sizes did not fit, once training had begun.
     let refusal = config.keypoints.check(8).unwrap_err().to_string();
     assert!(refusal.contains("keypoints.images") && refusal.contains("16"), "{refusal}");
-    config.keypoints.patches = 5;
-    assert!(config.check().unwrap_err().to_string().contains("keypoints.patches"));
+    config.keypoints.mask.patches = 5;
+    assert!(config.check().unwrap_err().to_string().contains("keypoints.mask.patches"));
 }

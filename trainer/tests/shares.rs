@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use lkg_trainer::Result;
 use lkg_trainer::augment::discriminator::augment;
-use lkg_trainer::config::{Architecture, Config, GanConfig, Precision};
+use lkg_trainer::config::{Architecture, AugmentConfig, Config, GanConfig, Precision};
 use lkg_trainer::support::share::Share;
 use lkg_trainer::train::gan::Gan;
 use lkg_trainer::train::ranks::{Ranks, Single};
@@ -53,28 +53,15 @@ fn config() -> Config {
         detector_channels: vec![8, 8],
         ..Architecture::default()
     };
-    let gan = GanConfig {
-        batch: 8,
-        norm_group: 4,
-        images: vec![100, 100],
-        // The generator's gradients are to come from the same discriminator.
-        discriminator_rate: 1e-30,
-        r1_every: 1,
-        background_every: 1,
-        keypoint_weight: 0.5,
-        appearance_weight: 0.5,
-        cycle_keypoints_weight: 1.0,
-        cycle_embeddings_weight: 1.0,
-        cycle_image_weight: 1.0,
-        perceptual_weight: 0.5,
-        feature_matching_weight: 1.0,
-        diversity_weight: 0.3,
-        diversity_every: 1,
-        reconstruction_every: 1,
-        augment_translation: 0.2,
-        augment_cutout: 0.3,
-        ..GanConfig::default()
-    };
+    let mut gan = GanConfig { batch: 8, norm_group: 4, images: vec![100, 100], ..GanConfig::default() };
+    // The generator's gradients are to come from the same discriminator.
+    gan.discriminator_learning_rate = 1e-30;
+    (gan.r1.every, gan.background.every, gan.diversity.every, gan.reconstruction.every) = (1, 1, 1, 1);
+    (gan.keypoint_discriminator.weight, gan.appearance_discriminator.weight) = (0.5, 0.5);
+    (gan.cycle.keypoints_weight, gan.cycle.embeddings_weight) = (1.0, 1.0);
+    (gan.reconstruction.image_weight, gan.reconstruction.perceptual_weight) = (1.0, 0.5);
+    (gan.feature_matching.weight, gan.diversity.weight) = (1.0, 0.3);
+    (gan.augment.translation, gan.augment.cutout) = (0.2, 0.3);
     Config { precision: Precision::Fp32, architecture, gan, ..Config::default() }
 }
 
@@ -86,7 +73,7 @@ fn one_step(real: &Tensor, config: &Config, ranks: Rc<dyn Ranks>) -> (Tensors, T
     gan.join(ranks.clone()).unwrap();
     let measured = gan.step(&ranks.share().of(real), 16, 0.5).unwrap();
     assert_eq!(measured.images, 8);
-    let terms = if config.gan.feature_discriminator_weight > 0.0 { 19 } else { 16 };
+    let terms = if config.gan.feature_discriminator.weight > 0.0 { 19 } else { 16 };
     assert_eq!(measured.terms.len(), terms, "{:?}", measured.terms);
     let mut statistics = gan.tensors();
     statistics.retain(|(name, _)| name.contains("running_") && !name.starts_with("average"));
@@ -105,7 +92,7 @@ fn the_mean_of_two_halves_gradients_is_the_gradient_of_the_whole() {
 #[test]
 fn so_it_is_through_the_pretrained_network() {
     let mut config = config();
-    config.gan.feature_discriminator_weight = 0.5;
+    config.gan.feature_discriminator.weight = 0.5;
     // Through its 40 layers rounding adds up to 4e-5.
     halves_make_the_whole(&config, 1e-4);
 }
@@ -119,7 +106,7 @@ fn halves_make_the_whole(config: &Config, bound: f64) {
     let halves = [0, 1].map(|rank| one_step(&real, config, Rc::new(Deaf(rank))));
     assert!(whole.len() > 100, "{}", whole.len());
     let network = |name: &str| name.split_once('/').unwrap().0.to_owned();
-    let mut told_apart = 0;
+    let mut differ = 0;
     for (i, (name, gradient)) in whole.iter().enumerate() {
         let [a, b] = [0, 1].map(|half| {
             assert_eq!(&halves[half].0[i].0, name);
@@ -130,9 +117,9 @@ fn halves_make_the_whole(config: &Config, bound: f64) {
         let largest = largest.fold(0.0, f64::max);
         let off = most(&((&a + &b) / 2.0 - gradient));
         assert!(off <= bound * largest, "{name}: {off} of {largest}");
-        told_apart += usize::from(most(&(a - gradient)) > 1e-3 * largest);
+        differ += usize::from(most(&(a - gradient)) > 1e-3 * largest);
     }
-    assert!(told_apart > 50, "each half alone should be something else: {told_apart}");
+    assert!(differ > 50, "each half alone should be something else: {differ}");
     assert!(statistics.len() > 10, "{}", statistics.len());
     for (i, (name, statistic)) in statistics.iter().enumerate() {
         let mean = (&halves[0].1[i].1 + &halves[1].1[i].1) / 2.0;
@@ -158,12 +145,7 @@ fn batches_that_cannot_be_shared_are_refused() {
 fn an_image_is_augmented_alike_whichever_part_of_the_batch_it_is_in() {
     let _turn = alone();
     let x = Tensor::randn([6, 3, 8, 8], (Kind::Float, Device::Cpu));
-    let all = GanConfig {
-        augment_colour: 0.5,
-        augment_cutout: 0.5,
-        augment_translation: 0.25,
-        ..Default::default()
-    };
+    let all = AugmentConfig { colour: 0.5, cutout: 0.5, translation: 0.25 };
     let part = |share: Share| {
         tch::manual_seed(7);
         augment(&share.of(&x), &all, share)

@@ -6,7 +6,7 @@ use tch::{Kind, Tensor};
 use super::scenes::backdrops;
 use super::similarity::{Beyond, Similarity};
 use super::{chosen, mixed, uniform};
-use crate::config::LEAST_COVER;
+use crate::config::LEAST_OCCLUSION;
 
 /// Least size of a face, relative to the picture it is from, whose picture may go on as its mirror image.
 const MIRRORED: f64 = 0.8;
@@ -21,9 +21,9 @@ pub fn place(images: &Tensor, warp: &Similarity, size: i64, turn: u64) -> Tensor
     let scene = || {
         let ones = Tensor::ones_like(&images.narrow(1, 0, 1));
         let placed = sampled(&Tensor::cat(&[images, &ones], 1), Beyond::Nothing);
-        let cover = placed.narrow(1, 3, 1);
+        let opacity = placed.narrow(1, 3, 1);
         // What was sampled is faded to 0 beyond the border already.
-        placed.narrow(1, 0, 3) + backdrops(images, size) * (1.0 - cover)
+        placed.narrow(1, 0, 3) + backdrops(images, size) * (1.0 - opacity)
     };
     match turn % 4 {
         0 => sampled(images, Beyond::Mirror)
@@ -39,8 +39,8 @@ pub fn sampled(images: &Tensor, warp: &Similarity, size: i64, beyond: Beyond) ->
     warp.images(images, 2 * size, beyond).avg_pool2d([2, 2], [2, 2], [0, 0], false, true, None)
 }
 
-/// Light, colour, blur, noise, compression and occlusion, by things that are up to `2 * cover` of the picture's side long.
-pub fn photometric(images: &Tensor, cover: f64) -> Tensor {
+/// Light, colour, blur, noise, compression and occlusion, by things that are up to `2 * occlusion` of the picture's side long.
+pub fn photometric(images: &Tensor, occlusion: f64) -> Tensor {
     let (n, s, device) = (images.size()[0], images.size()[2], images.device());
     let per = |low, high| uniform(&[n, 1, 1, 1], low, high, device);
     let unit = ((images + 1.0) * 0.5).clamp(0.001, 1.0);
@@ -51,7 +51,7 @@ pub fn photometric(images: &Tensor, cover: f64) -> Tensor {
     let x = (&x - &grey) * per(0.1, 1.3) + grey;
     let level = x.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
     let x = (&x - &level) * per(0.6, 1.25) + level;
-    let x = occlude(&x, cover);
+    let x = occlude(&x, occlusion);
     // Blur by a share, twice over.
     let blurred = x.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
     let blurred = blurred.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
@@ -63,11 +63,11 @@ pub fn photometric(images: &Tensor, cover: f64) -> Tensor {
 }
 
 /// A rectangle over a part of half of the images: of one colour, or of another image.
-fn occlude(x: &Tensor, cover: f64) -> Tensor {
+fn occlude(x: &Tensor, occlusion: f64) -> Tensor {
     let (n, s, device) = (x.size()[0], x.size()[2], x.device());
     let along = (Tensor::arange(s, (Kind::Float, device)) + 0.5) / s as f64;
     let span = |shape: [i64; 4]| {
-        let half = uniform(&[n, 1, 1, 1], LEAST_COVER, cover, device);
+        let half = uniform(&[n, 1, 1, 1], LEAST_OCCLUSION, occlusion, device);
         (along.view(shape) - uniform(&[n, 1, 1, 1], 0.0, 1.0, device))
             .abs()
             .lt_tensor(&half)
@@ -77,8 +77,8 @@ fn occlude(x: &Tensor, cover: f64) -> Tensor {
     let colour = uniform(&[n, 3, 1, 1], 0.0, 1.0, device);
     // Turned upside down, it is no face.
     let texture = x.roll([1], [0]).flip([2]);
-    let cover = mixed(&colour, &texture, 0.3);
-    x * (1.0 - &mask) + cover * mask
+    let thing = mixed(&colour, &texture, 0.3);
+    x * (1.0 - &mask) + thing * mask
 }
 
 /// Half of the images, in [0, 1], as JPEG leaves them: the cosine transform of each block, rounded to steps that grow
@@ -110,7 +110,7 @@ mod tests {
     use tch::Device;
 
     use super::*;
-    use crate::config::DetectorConfig;
+    use crate::config::PlacementConfig;
 
     fn images(n: i64, s: i64) -> Tensor {
         Tensor::rand([n, 3, s, s], (Kind::Float, Device::Cpu)) * 2.0 - 1.0
@@ -124,11 +124,11 @@ mod tests {
     }
 
     #[test]
-    fn what_covers_is_as_large_as_asked() {
+    fn what_occludes_is_as_large_as_asked() {
         tch::manual_seed(5);
         let grey = Tensor::full([256, 3, 32, 32], 0.5, (Kind::Float, Device::Cpu));
-        let covered = |cover: f64| {
-            (occlude(&grey, cover) - &grey)
+        let occluded = |occlusion: f64| {
+            (occlude(&grey, occlusion) - &grey)
                 .abs()
                 .amax([1i64].as_slice(), false)
                 .gt(1e-3)
@@ -136,7 +136,7 @@ mod tests {
                 .mean(Kind::Float)
                 .double_value(&[])
         };
-        let (little, much) = (covered(0.1), covered(0.4));
+        let (little, much) = (occluded(0.1), occluded(0.4));
         assert!(little > 0.0 && much > 4.0 * little && much < 0.25, "{little} {much}");
     }
 
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_far_face_lies_in_a_scene_of_its_own_and_keeps_its_brightness() {
         let white = Tensor::ones([32, 3, 32, 32], (Kind::Float, Device::Cpu));
-        let config = DetectorConfig {
+        let config = PlacementConfig {
             far: 1.0,
             far_scale: (0.4, 0.4),
             rotation: 0.0,

@@ -3,21 +3,21 @@
 
 use tch::{Kind, Tensor};
 
-use crate::config::GanConfig;
+use crate::config::AugmentConfig;
 use crate::support::share::Share;
 
 /// Applies fresh random augmentations to each of `images` `[N, 3, S, S]` in [-1, 1], float32: `share` of a batch.
-pub fn augment(images: &Tensor, config: &GanConfig, share: Share) -> Tensor {
-    let x = colour(images, config.augment_colour, share);
-    let x = translate(&x, config.augment_translation, share);
-    cut_out(&x, config.augment_cutout, share)
+pub fn augment(images: &Tensor, config: &AugmentConfig, share: Share) -> Tensor {
+    let x = colour(images, config.colour, share);
+    let x = translate(&x, config.translation, share);
+    cut_out(&x, config.cutout, share)
 }
 
-/// Images as a fixed detector is to see them that judges drawn ones: other colours, and fine detail lost to a degree, each
+/// Generated images as a fixed detector is to see them: other colours, and fine detail lost to a degree, each
 /// by `strength` (0: as they are, to 1). What still shows it a part then is the part, and not a spot of a colour that it
 /// happens to answer to (expectation over transformation, Athalye et al., "Synthesizing Robust Adversarial Examples", 2018,
 /// for the opposite purpose).
-pub fn disguise(images: &Tensor, strength: f64, share: Share) -> Tensor {
+pub fn cycle_augmentation(images: &Tensor, strength: f64, share: Share) -> Tensor {
     if strength == 0.0 {
         return images.shallow_clone();
     }
@@ -96,15 +96,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disguise_takes_spots_away_and_leaves_shapes() {
+    fn cycle_augmentation_takes_spots_away_and_leaves_shapes() {
         tch::manual_seed(6);
         let flat = Tensor::full([64, 3, 32, 32], -0.2, (Kind::Float, Device::Cpu));
         let contrast = |side: i64, channels: i64| {
             let x = flat.copy();
             let from = 16 - side / 2;
             let _ = x.narrow(1, 0, channels).narrow(2, from, side).narrow(3, from, side).fill_(0.6);
-            let y = disguise(&x, 1.0, Share::WHOLE);
-            assert!(y.size() == x.size() && disguise(&x, 0.0, Share::WHOLE) == x);
+            let y = cycle_augmentation(&x, 1.0, Share::WHOLE);
+            assert!(y.size() == x.size() && cycle_augmentation(&x, 0.0, Share::WHOLE) == x);
             let inside = y.narrow(2, 16, 1).narrow(3, 16, 1).mean(Kind::Float);
             let outside = y.narrow(2, 2, 4).narrow(3, 2, 4).mean(Kind::Float);
             (inside - outside).double_value(&[])
@@ -137,14 +137,9 @@ mod tests {
     #[test]
     fn augmentation_can_be_switched_off_and_keeps_gradients() {
         let x = Tensor::randn([4, 3, 8, 8], (Kind::Float, Device::Cpu)).set_requires_grad(true);
-        let off = GanConfig {
-            augment_colour: 0.0,
-            augment_cutout: 0.0,
-            augment_translation: 0.0,
-            ..Default::default()
-        };
+        let off = AugmentConfig { colour: 0.0, cutout: 0.0, translation: 0.0 };
         assert_eq!(augment(&x, &off, Share::WHOLE), x);
-        augment(&x, &GanConfig::default(), Share::WHOLE).sum(Kind::Float).backward();
+        augment(&x, &AugmentConfig::default(), Share::WHOLE).sum(Kind::Float).backward();
         assert!(x.grad().abs().sum(Kind::Float).double_value(&[]) > 0.0);
     }
 
@@ -158,12 +153,7 @@ mod tests {
     /// Real and generated pictures must be changed alike: what only one side shows is learned in place of faces.
     #[test]
     fn pictures_are_changed_alike_whatever_their_place_and_batch() {
-        let config = GanConfig {
-            augment_colour: 0.8,
-            augment_translation: 0.2,
-            augment_cutout: 0.3,
-            ..Default::default()
-        };
+        let config = AugmentConfig { colour: 0.8, translation: 0.2, cutout: 0.3 };
         let picture = Tensor::rand([1, 3, 16, 16], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let statistics = |n: i64, skip: i64| {
             let seen =
@@ -184,7 +174,7 @@ mod tests {
     fn pictures_are_not_changed_in_place() {
         let x = Tensor::rand([4, 3, 8, 8], (Kind::Float, Device::Cpu));
         let before = x.copy();
-        let strong = GanConfig { augment_translation: 0.3, augment_cutout: 0.5, ..Default::default() };
+        let strong = AugmentConfig { translation: 0.3, cutout: 0.5, ..Default::default() };
         let _ = augment(&x, &strong, Share::WHOLE);
         assert_eq!(x, before);
     }

@@ -14,7 +14,7 @@ const ROTATION: f64 = 0.35;
 /// At strength 1: most shift either way, normalised coordinates.
 const SHIFT: f64 = 0.2;
 /// At strength 1: standard deviation of the control points, normalised coordinates.
-const BEND: f64 = 0.1;
+const LOCAL: f64 = 0.1;
 /// Control points a side.
 const CONTROL: i64 = 4;
 
@@ -27,7 +27,7 @@ pub struct Elastic {
 
 impl Elastic {
     /// Deformations for the images `[n, 3, size, size]` of `share`, all of them functions of libtorch's seed: a random
-    /// similarity, bent by a smooth random field. `strength` scales both.
+    /// similarity, on top of it a smooth random field. `strength` scales both.
     pub fn random(n: i64, size: i64, strength: f64, share: Share, device: Device) -> Self {
         let all = share.all(n);
         let kind = (Kind::Float, device);
@@ -37,11 +37,11 @@ impl Elastic {
         let scale = signed(&[all], SCALE).exp();
         let angle = signed(&[all], ROTATION);
         let shift = signed(&[all, 2, 1], SHIFT);
-        let bend = share.of(&(Tensor::randn([all, 2, CONTROL, CONTROL], kind) * (BEND * strength)));
+        let local = share.of(&(Tensor::randn([all, 2, CONTROL, CONTROL], kind) * (LOCAL * strength)));
         let theta = Tensor::cat(&[turns(&angle, &scale), shift], 2);
         let straight = Tensor::affine_grid_generator(&theta, [n, 1, size, size], false);
-        let bend = bend.upsample_bicubic2d([size, size], true, None, None);
-        Self { field: straight + bend.permute([0, 2, 3, 1]) }
+        let local = local.upsample_bicubic2d([size, size], true, None, None);
+        Self { field: straight + local.permute([0, 2, 3, 1]) }
     }
 
     /// Deforms images `[N, C, S, S]`; beyond the border their mirror image continues.

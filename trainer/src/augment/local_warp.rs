@@ -1,25 +1,25 @@
-//! Pictures bent about some of their keypoints: a part goes elsewhere and the rest of the face stays, as no turn or shift of
-//! the whole picture does. Only who looks at the part itself sees where it went.
+//! Pictures warped about some of their keypoints: a part goes elsewhere and the rest of the face stays, as no turn or shift of
+//! the whole picture does. Only what sees the part itself sees where it went.
 
 use tch::{Device, Kind, Tensor};
 
 use super::similarity::Beyond;
 use super::uniform;
 
-/// Keypoints about which a picture is bent.
+/// Keypoints about which a picture is warped.
 const PLACES: i64 = 2;
-/// Least and most standard deviation of a bend, normalised coordinates: from a mouth's corner to half a face.
+/// Least and most standard deviation of a warp, normalised coordinates: from a mouth's corner to half a face.
 const WIDTH: (f64, f64) = (0.12, 0.45);
-/// Most length of a step, in widths of its bend. Where both bends meet nothing folds over: each changes by less than
+/// Most length of a step, in widths of its warp. Where both warps meet nothing folds over: each changes by less than
 /// half of `exp(1/2)` times that within its width.
 const MOST_STEP: f64 = 0.7;
 /// Rounds that find where a point went.
 const ROUNDS: usize = 12;
 
-/// One deformation an image: the pixel at `p` of the bent image comes from `p - sum of step * exp(-|p - centre|^2 / (2
+/// One deformation an image: the pixel at `p` of the warped image comes from `p - sum of step * exp(-|p - centre|^2 / (2
 /// width^2))` of the image.
 pub struct LocalWarp {
-    /// `[N, M, 2]`: where the bends' keypoints go.
+    /// `[N, M, 2]`: where the warps' keypoints go.
     centres: Tensor,
     /// `[N, M, 2]`.
     steps: Tensor,
@@ -28,7 +28,7 @@ pub struct LocalWarp {
 }
 
 impl LocalWarp {
-    /// Bends about random ones of `keypoints` `[N, K, 2]`, by up to `reach`, a `share` of the images; the others stay as
+    /// Warps about random ones of `keypoints` `[N, K, 2]`, by up to `reach`, a `share` of the images; the others stay as
     /// they are.
     pub fn about(keypoints: &Tensor, reach: f64, share: f64) -> Self {
         let (size, device) = (keypoints.size(), keypoints.device());
@@ -37,20 +37,20 @@ impl LocalWarp {
         let parts = keypoints.gather(1, &parts.expand([n, PLACES, 2], false), false);
         let widths = uniform(&[n, PLACES], WIDTH.0.ln(), WIDTH.1.ln(), device).exp();
         let most = (&widths * MOST_STEP).clamp_max(reach);
-        let bent = uniform(&[n, 1], 0.0, 1.0, device).lt(share).to_kind(Kind::Float);
-        let length = most * uniform(&[n, PLACES], 0.0, 1.0, device) * bent;
+        let warped = uniform(&[n, 1], 0.0, 1.0, device).lt(share).to_kind(Kind::Float);
+        let length = most * uniform(&[n, PLACES], 0.0, 1.0, device) * warped;
         let angle = uniform(&[n, PLACES], 0.0, 2.0 * std::f64::consts::PI, device);
         let steps = Tensor::stack(&[&length * angle.cos(), &length * angle.sin()], -1);
         Self { centres: parts + &steps, steps, widths }
     }
 
-    /// A bend about `at` `[N, 2]` that takes it along `step` `[N, 2]`, and what is `width` from it by 0.6 of that.
+    /// A warp about `at` `[N, 2]` that takes it along `step` `[N, 2]`, and what is `width` from it by 0.6 of that.
     pub fn of(at: &Tensor, step: &Tensor, width: f64) -> Self {
         let widths = Tensor::full([at.size()[0], 1], width, (Kind::Float, at.device()));
         Self { centres: (at + step).unsqueeze(1), steps: step.unsqueeze(1), widths }
     }
 
-    /// How far what is at `points` `[N, P, 2]` of the bent images has come.
+    /// How far what is at `points` `[N, P, 2]` of the warped images has come.
     fn offset(&self, points: &Tensor) -> Tensor {
         let apart = points.unsqueeze(2) - self.centres.unsqueeze(1);
         let apart = apart.square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
@@ -62,7 +62,7 @@ impl LocalWarp {
         (0..ROUNDS).fold(keypoints.shallow_clone(), |at, _| keypoints + self.offset(&at))
     }
 
-    /// Bends images `[N, C, S, S]`; beyond the border their mirror image continues.
+    /// Warps images `[N, C, S, S]`; beyond the border their mirror image continues.
     pub fn images(&self, images: &Tensor) -> Tensor {
         let (n, s) = (images.size()[0], images.size()[2]);
         let points = pixel_grid(s, images.device()).expand([n, s * s, 2], false);
@@ -87,16 +87,16 @@ mod tests {
     }
 
     #[test]
-    fn a_bent_picture_shows_its_keypoints_where_they_went() {
+    fn a_warped_picture_shows_its_keypoints_where_they_went() {
         tch::manual_seed(4);
         let keypoints = keypoints(16);
         let maps = heatmap::parts(&Pose::natural(keypoints.shallow_clone()), 0.01, 96);
-        let bend = LocalWarp::about(&keypoints, 0.3, 1.0);
-        let (bent, moved) = (bend.images(&maps), bend.keypoints(&keypoints));
+        let warp = LocalWarp::about(&keypoints, 0.3, 1.0);
+        let (warped, moved) = (warp.images(&maps), warp.keypoints(&keypoints));
         let mut most = 0.0f64;
         for i in 0..16 {
             for k in 0..3 {
-                let peak = i64::try_from(bent.get(i).get(k).argmax(None, false)).unwrap();
+                let peak = i64::try_from(warped.get(i).get(k).argmax(None, false)).unwrap();
                 let centre = |p: i64| f64::from(lkg_bundle::conventions::pixel_centre(p as usize, 96));
                 let at = |c: i64| moved.double_value(&[i, k, c]);
                 let off = (centre(peak % 96) - at(0)).hypot(centre(peak / 96) - at(1));
@@ -120,15 +120,15 @@ mod tests {
     fn no_picture_is_folded_over() {
         tch::manual_seed(5);
         let at = keypoints(256).narrow(1, 2, 1);
-        let bend = LocalWarp::about(&at, 1.0, 1.0);
+        let warp = LocalWarp::about(&at, 1.0, 1.0);
         let along = pixel_grid(64, Device::Cpu).expand([256, 64 * 64, 2], false);
-        let field = (&along - bend.offset(&along)).view([256, 64, 64, 2]);
+        let field = (&along - warp.offset(&along)).view([256, 64, 64, 2]);
         let least = |axis: i64| field.select(3, axis).diff(1, 2 - axis, None::<Tensor>, None::<Tensor>).min();
         assert!(least(0).double_value(&[]) > 0.0 && least(1).double_value(&[]) > 0.0);
     }
 
     #[test]
-    fn a_share_of_the_pictures_is_bent() {
+    fn a_share_of_the_pictures_is_warped() {
         tch::manual_seed(6);
         let at = keypoints(400);
         let went = |share: f64| {

@@ -1,4 +1,4 @@
-//! One part of a drawn picture moved alone: its keypoint goes elsewhere, the rest of its pose does not.
+//! One part of a generated picture moved alone: its keypoint goes elsewhere, the rest of its pose does not.
 
 use tch::{Kind, Tensor};
 

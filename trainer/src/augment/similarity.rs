@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::uniform;
-use crate::config::DetectorConfig;
+use crate::config::PlacementConfig;
 
 /// One similarity transform an image: `p' = s R p + t` in normalised coordinates.
 pub struct Similarity {
@@ -13,7 +13,7 @@ pub struct Similarity {
     shift: Tensor,
 }
 
-/// Least half of a side of the square of a picture's keypoints: where they fell together there is nothing to look at closer.
+/// Least half of a side of the square of a picture's keypoints: where they fell together there is nothing to magnify.
 const LEAST_REACH: f64 = 0.2;
 
 /// What lies beyond a picture's border; the values are libtorch's.
@@ -36,7 +36,7 @@ pub(super) fn turns(angle: &Tensor, scale: &Tensor) -> Tensor {
 impl Similarity {
     /// Draws `n` transforms from the configured ranges, near and far; scales are uniform in their logarithm. What is
     /// smaller than the picture may lie anywhere in it.
-    pub fn random(n: i64, config: &DetectorConfig, device: Device) -> Self {
+    pub fn random(n: i64, config: &PlacementConfig, device: Device) -> Self {
         let scales = |(low, high): (f64, f64)| uniform(&[n], low.ln(), high.ln(), device);
         let far = uniform(&[n], 0.0, 1.0, device).lt(config.far);
         let scale = scales(config.far_scale).where_self(&far, &scales(config.scale)).exp();
@@ -63,8 +63,8 @@ impl Similarity {
     }
 
     /// Draws a transform for each of `keypoints` `[N, K, 2]` that shows them as the picture `side` times their square, turned
-    /// by up to `rotation` radians and shifted by up to `shift`: a closer look.
-    pub fn closer(keypoints: &Tensor, (low, high): (f64, f64), rotation: f64, shift: f64) -> Self {
+    /// by up to `rotation` radians and shifted by up to `shift`: a refinement crop.
+    pub fn refinement_crop(keypoints: &Tensor, (low, high): (f64, f64), rotation: f64, shift: f64) -> Self {
         let (n, device) = (keypoints.size()[0], keypoints.device());
         let [least, most] =
             [keypoints.amin([1i64].as_slice(), false), keypoints.amax([1i64].as_slice(), false)];
@@ -133,19 +133,23 @@ mod tests {
     }
 
     #[test]
-    fn a_closer_look_shows_the_square_of_the_keypoints_and_leads_back() {
+    fn a_refinement_crop_shows_the_square_of_the_keypoints_and_leads_back() {
         tch::manual_seed(9);
         let keypoints = uniform(&[64, 6, 2], -0.9, 0.7, Device::Cpu);
-        let look = Similarity::closer(&keypoints, (1.25, 1.25), 0.0, 0.0);
-        let seen = look.keypoints(&keypoints);
+        let crop = Similarity::refinement_crop(&keypoints, (1.25, 1.25), 0.0, 0.0);
+        let seen = crop.keypoints(&keypoints);
         // Their larger extent fills 1 / 1.25 of the picture, in its middle.
         let reach = seen.abs().amax([1i64, 2].as_slice(), false);
-        assert!((reach - 0.8).abs().max().double_value(&[]) < 1e-5, "{}", look.scale().max());
-        let look = Similarity::closer(&keypoints, (1.1, 1.6), 0.3, 0.1);
-        let back = look.sources(&look.keypoints(&keypoints));
+        assert!((reach - 0.8).abs().max().double_value(&[]) < 1e-5, "{}", crop.scale().max());
+        let crop = Similarity::refinement_crop(&keypoints, (1.1, 1.6), 0.3, 0.1);
+        let back = crop.sources(&crop.keypoints(&keypoints));
         assert!((back - &keypoints).abs().max().double_value(&[]) < 1e-5);
-        let nowhere =
-            Similarity::closer(&Tensor::zeros([2, 6, 2], (Kind::Float, Device::Cpu)), (1.0, 1.0), 0.0, 0.0);
+        let nowhere = Similarity::refinement_crop(
+            &Tensor::zeros([2, 6, 2], (Kind::Float, Device::Cpu)),
+            (1.0, 1.0),
+            0.0,
+            0.0,
+        );
         assert!(nowhere.scale().max().double_value(&[]) < 5.1);
     }
 
@@ -155,7 +159,7 @@ mod tests {
         let keypoints = Tensor::from_slice(&[-0.3f32, 0.2, 0.25, -0.35]).view([1, 2, 2]).repeat([8, 1, 1]);
         let maps = heatmap::parts(&Pose::natural(keypoints.shallow_clone()), 0.01, 64);
         let images = Tensor::cat(&[&maps, &maps.narrow(1, 0, 1)], 1);
-        let warp = Similarity::random(8, &DetectorConfig::default(), Device::Cpu);
+        let warp = Similarity::random(8, &PlacementConfig::default(), Device::Cpu);
         let moved = warp.keypoints(&keypoints);
         let warped = warp.images(&images, 96, Beyond::Border);
         for i in 0..8 {

@@ -74,7 +74,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             match (&error, error.exit_code()) {
-                (Error::Told(_), _) => (),
+                (Error::Reported(_), _) => (),
                 (_, 0) => eprintln!("trainer: time is up; saved, --resume carries on"),
                 (_, 130) => eprintln!("trainer: interrupted"),
                 _ => eprintln!("trainer: error: {error}"),

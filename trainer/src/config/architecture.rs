@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
+use super::{ImageFamily, KeypointFamily, ModulationForm, StyleMap, checks};
 use crate::error::{Error, Result};
 
 /// What fixes the networks' shapes: a checkpoint fits a configuration when these are equal.
@@ -23,7 +23,7 @@ pub struct Architecture {
     pub keypoint_divisor: f64,
     /// Width of the heat maps.
     pub tau: f64,
-    /// How an image is drawn.
+    /// How an image is generated.
     pub image_generator: ImageFamily,
     /// How embeddings share the style map (spade).
     pub style_map: StyleMap,
@@ -31,11 +31,11 @@ pub struct Architecture {
     pub modulation: ModulationForm,
     /// Hidden width of `modulation = "conv"` (spade).
     pub modulation_hidden: i64,
-    /// Whether a learned shortcut leads round each stage (spade).
+    /// Whether a learned shortcut leads round each block (spade).
     pub shortcut: bool,
     /// Side of the generated image, a power of two.
     pub image_size: i64,
-    /// Side of the first images trained on; doubled stage by stage up to `image_size`.
+    /// Side of the first images trained on; doubled step by step up to `image_size`.
     pub first_size: i64,
     /// Widths of the image generator at 4, 8, … `image_size`.
     pub generator_channels: Vec<i64>,
@@ -96,8 +96,8 @@ impl Architecture {
         self.discriminator_channels[level(size)]
     }
 
-    /// Whether its networks are those of `smaller` with further image sizes on top, with a reader of looks for each part in the
-    /// place of one that reads all of them, with more channels in the image generator ([`ImageFamily::Spade`]), or several of
+    /// Whether its networks are those of `smaller` with further image sizes on top, with style weights for each part in the
+    /// place of weights that all share, with more channels in the image generator ([`ImageFamily::Spade`]), or several of
     /// these.
     pub fn grows_from(&self, smaller: &Self) -> bool {
         let splits = self.style_map == StyleMap::Concat && smaller.style_map == StyleMap::Sum;
@@ -127,12 +127,12 @@ impl Architecture {
         let fail = |reason: String| Err(Error::Config(reason));
         if !size_ok(self.image_size) || !size_ok(self.first_size) || self.first_size > self.image_size {
             return fail(
-                "image_size and first_size must be powers of two from 8 to 1024, first_size the smaller"
+                "architecture.image_size and architecture.first_size must be powers of two from 8 to 1024, first_size the smaller"
                     .into(),
             );
         }
         if !(32..=512).contains(&self.detector_size) || self.detector_size % 32 != 0 {
-            return fail("detector_size must be a multiple of 32 from 32 to 512".into());
+            return fail("architecture.detector_size must be a multiple of 32 from 32 to 512".into());
         }
         let levels = level(self.image_size) + 1;
         for (name, widths) in [
@@ -141,7 +141,7 @@ impl Architecture {
         ] {
             if widths.len() != levels || widths.iter().any(|w| !(1..=2048).contains(w)) {
                 return fail(format!(
-                    "{name} must list {levels} widths (4 px up to {} px) of 1 to 2048",
+                    "architecture.{name} must list {levels} widths (4 px up to {} px) of 1 to 2048",
                     self.image_size
                 ));
             }
@@ -149,7 +149,7 @@ impl Architecture {
         if !(2..=4).contains(&self.detector_channels.len())
             || self.detector_channels.iter().any(|w| !(1..=2048).contains(w))
         {
-            return fail("detector_channels must list 2 to 4 widths of 1 to 2048".into());
+            return fail("architecture.detector_channels must list 2 to 4 widths of 1 to 2048".into());
         }
         for (name, value) in [
             ("keypoints", self.keypoints),
@@ -159,18 +159,19 @@ impl Architecture {
             ("modulation_hidden", self.modulation_hidden),
         ] {
             if !(1..=4096).contains(&value) {
-                return fail(format!("{name} must be 1 to 4096"));
+                return fail(format!("architecture.{name} must be 1 to 4096"));
             }
         }
         if !(0..=64).contains(&self.states) {
-            return fail("states must be 0 to 64".into());
+            return fail("architecture.states must be 0 to 64".into());
         }
         if !(64..=1024).contains(&self.portrait_size) || self.portrait_size % 64 != 0 {
-            return fail("portrait_size must be a multiple of 64 from 64 to 1024".into());
+            return fail("architecture.portrait_size must be a multiple of 64 from 64 to 1024".into());
         }
-        if !(self.tau > 0.0 && self.keypoint_divisor > 0.0) {
-            return fail("tau and keypoint_divisor must be positive".into());
-        }
+        checks::positive(&[
+            ("architecture.tau", self.tau),
+            ("architecture.keypoint_divisor", self.keypoint_divisor),
+        ])?;
         self.check_warp()
     }
 
@@ -183,13 +184,13 @@ impl Architecture {
         if (self.style_map, self.modulation, self.shortcut) != (StyleMap::Sum, ModulationForm::Linear, false)
         {
             return fail(
-                "style_map, modulation and shortcut have no meaning for image_generator = \"warp\": leave them out, \
+                "architecture.style_map, architecture.modulation and architecture.shortcut have no meaning for image_generator = \"warp\": leave them out, \
                  or choose \"spade\"",
             );
         }
         if self.keypoints < 2 {
             return fail(
-                "image_generator = \"warp\" takes statistics over parts: keypoints must be 2 or more",
+                "image_generator = \"warp\" takes statistics over parts: architecture.keypoints must be 2 or more",
             );
         }
         Ok(())

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::checks::fail;
+use crate::error::Result;
 
 /// How real pictures are cut: random rotated squares inside the picture. On aligned faces keypoints would learn
 /// not to move.
@@ -27,12 +28,17 @@ impl CropConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the key that is wrong.
+    /// [`crate::Error::Config`] naming the key that is wrong.
     pub fn check(&self) -> Result<()> {
-        if self.zoom_min >= 1.0 && self.zoom_max >= self.zoom_min && (0.0..=180.0).contains(&self.rotation) {
-            return Ok(());
+        if !(self.zoom_min.is_finite() && self.zoom_min >= 1.0) {
+            return fail("crop.zoom_min must be 1 or more");
         }
-        let reason = "crop must have 1 <= zoom_min <= zoom_max and rotation of 0 to 180 degrees";
-        Err(Error::Config(reason.into()))
+        if !(self.zoom_max.is_finite() && self.zoom_max >= self.zoom_min) {
+            return fail("crop.zoom_max must be crop.zoom_min or more");
+        }
+        if !(0.0..=180.0).contains(&self.rotation) {
+            return fail("crop.rotation must be 0 to 180 degrees");
+        }
+        Ok(())
     }
 }

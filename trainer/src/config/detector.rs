@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use super::checks::{self, fail};
+use crate::error::Result;
 
-/// Least half of a side of what covers a part of a picture, as a fraction of the picture's.
-pub const LEAST_COVER: f64 = 0.03;
+/// Least half of a side of what occludes a part of a picture, as a fraction of the picture's.
+pub const LEAST_OCCLUSION: f64 = 0.03;
 
-/// The detector's training on generated pairs.
+/// The detector's training on generated pairs and on real pictures without labels.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DetectorConfig {
@@ -15,8 +16,32 @@ pub struct DetectorConfig {
     pub batch: i64,
     /// Generated pairs to show.
     pub images: u64,
-    /// Adam's step length at the start; it falls to zero along a half cosine.
-    pub rate: f64,
+    /// Adam's learning rate at the start; it falls to zero along a half cosine.
+    pub learning_rate: f64,
+    /// Most half of a side of what occludes a part of half of the pictures, as a fraction of the picture's.
+    pub occlusion: f64,
+    /// Refinement crops of a picture, each turned and shifted a little, whose mean is where the teacher sees its keypoints;
+    /// 0: as it sees them in the whole picture.
+    pub refinement_crops: i64,
+    /// Images after which half of the averaged detector is replaced.
+    pub ema_half_life: f64,
+    /// Where in a picture the face is.
+    pub placement: PlacementConfig,
+    /// Generated pairs with one part moved.
+    #[serde(rename = "move")]
+    pub part_move: DetectorMoveConfig,
+    /// Pictures, generated and real, that are warped about two of their keypoints.
+    pub local_warp: LocalWarpConfig,
+    /// Pictures without a face.
+    pub negatives: NegativesConfig,
+    /// Real pictures: keypoints of a warped picture are the warped keypoints.
+    pub equivariance: DetectorEquivarianceConfig,
+}
+
+/// Where in a picture the face is, near and far.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlacementConfig {
     /// Least and most size of the face relative to the generated picture, as a crop that follows it shows it.
     pub scale: (f64, f64),
     /// Least and most size where a face is sought.
@@ -27,34 +52,51 @@ pub struct DetectorConfig {
     pub shift: f64,
     /// Most rotation either way, degrees, on top of what the generator draws.
     pub rotation: f64,
-    /// Part of the generated pairs in which one part was moved alone, as far as `gan.move_reach` says: what a keypoint answers
-    /// to should be its part, and not the rest of the face.
-    pub moved: f64,
-    /// Part of the pictures, generated and real, that are bent about two of their keypoints: parts go elsewhere, the rest of
-    /// the face stays, and only who looks at a part sees where it went.
-    pub bend: f64,
-    /// Most that a bend moves its keypoint, normalised coordinates.
-    pub bend_reach: f64,
-    /// Closer looks at a picture, each turned and shifted a little, whose mean is where the teacher sees its keypoints; 0:
-    /// as it sees them in the whole picture.
-    pub looks: i64,
-    /// Most half of a side of what covers a part of half of the pictures, as a fraction of the picture's.
-    pub cover: f64,
-    /// Part of the batch replaced by pictures without a face.
-    pub negatives: f64,
-    /// Such pictures to choose each of them from: those in which the detector is surest of a face are learned from.
-    pub negatives_among: i64,
-    /// How much more their confidence counts than that of others: a live loop looks at dozens of places a frame where there
-    /// is no face.
-    pub negatives_weight: f64,
-    /// Weight of the equivariance loss on real pictures: keypoints of a warped picture are the warped keypoints. What
-    /// sees the picture as it is is the detector that was trained along with the generator, if there is one.
-    pub equivariance_weight: f64,
-    /// Part of the training after which the equivariance loss sets in where there is none: the averaged detector must
-    /// have learned something first.
-    pub equivariance_from: f64,
-    /// Images after which half of the averaged detector is replaced.
-    pub ema_half_life: f64,
+}
+
+/// Generated pairs with one part moved alone, as far as `gan.move.reach` says: what a keypoint answers to should be its part,
+/// and not the rest of the face.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectorMoveConfig {
+    /// Part of the generated pairs.
+    pub fraction: f64,
+}
+
+/// Pictures warped about two of their keypoints: parts go elsewhere, the rest of the face stays, and only what sees a part
+/// itself sees where it went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LocalWarpConfig {
+    /// Part of the pictures.
+    pub fraction: f64,
+    /// Most that a warp moves its keypoint, normalised coordinates.
+    pub reach: f64,
+}
+
+/// Pictures without a face.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NegativesConfig {
+    /// Part of the batch that is replaced by them.
+    pub fraction: f64,
+    /// Such pictures to choose each of them from: those in which the detector is most confident of a face are learned from.
+    pub among: i64,
+    /// How much more their confidence counts than that of others: a live loop sees dozens of places a frame where there is
+    /// no face.
+    pub weight: f64,
+}
+
+/// Equivariance on real pictures. What sees the picture as it is is the detector that was trained along with the generator,
+/// if there is one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DetectorEquivarianceConfig {
+    /// Weight of the loss.
+    pub weight: f64,
+    /// Part of the training after which it sets in where there is no teacher: the averaged detector must have learned
+    /// something first.
+    pub from: f64,
 }
 
 impl Default for DetectorConfig {
@@ -62,24 +104,40 @@ impl Default for DetectorConfig {
         Self {
             batch: 16,
             images: 100_000,
-            rate: 2e-3,
-            scale: (0.65, 1.3),
-            far_scale: (0.3, 1.5),
-            far: 0.3,
-            shift: 0.2,
-            rotation: 20.0,
-            moved: 0.0,
-            bend: 0.0,
-            bend_reach: 0.2,
-            looks: 0,
-            cover: 0.22,
-            negatives: 0.25,
-            negatives_among: 4,
-            negatives_weight: 1.5,
-            equivariance_weight: 1.0,
-            equivariance_from: 0.4,
+            learning_rate: 2e-3,
+            occlusion: 0.22,
+            refinement_crops: 0,
             ema_half_life: 5_000.0,
+            placement: PlacementConfig::default(),
+            part_move: DetectorMoveConfig::default(),
+            local_warp: LocalWarpConfig::default(),
+            negatives: NegativesConfig::default(),
+            equivariance: DetectorEquivarianceConfig::default(),
         }
+    }
+}
+
+impl Default for PlacementConfig {
+    fn default() -> Self {
+        Self { scale: (0.65, 1.3), far_scale: (0.3, 1.5), far: 0.3, shift: 0.2, rotation: 20.0 }
+    }
+}
+
+impl Default for LocalWarpConfig {
+    fn default() -> Self {
+        Self { fraction: 0.0, reach: 0.2 }
+    }
+}
+
+impl Default for NegativesConfig {
+    fn default() -> Self {
+        Self { fraction: 0.25, among: 4, weight: 1.5 }
+    }
+}
+
+impl Default for DetectorEquivarianceConfig {
+    fn default() -> Self {
+        Self { weight: 1.0, from: 0.4 }
     }
 }
 
@@ -87,37 +145,38 @@ impl DetectorConfig {
     /// Checks every value.
     ///
     /// # Errors
-    /// [`Error::Config`] naming the key that is wrong.
+    /// [`crate::Error::Config`] naming the key that is wrong.
     pub fn check(&self) -> Result<()> {
-        let fail = |reason: &str| Err(Error::Config(reason.into()));
-        if self.batch < 2 {
-            return fail("detector.batch must be at least 2");
+        checks::batch("detector.batch", self.batch)?;
+        checks::positive(&[
+            ("detector.learning_rate", self.learning_rate),
+            ("detector.ema_half_life", self.ema_half_life),
+            ("detector.negatives.weight", self.negatives.weight),
+        ])?;
+        checks::fractions(&[
+            ("detector.negatives.fraction", self.negatives.fraction),
+            ("detector.placement.far", self.placement.far),
+            ("detector.move.fraction", self.part_move.fraction),
+            ("detector.local_warp.fraction", self.local_warp.fraction),
+            ("detector.local_warp.reach", self.local_warp.reach),
+        ])?;
+        checks::weights(&[("detector.equivariance.weight", self.equivariance.weight)])?;
+        checks::not_negative(&[
+            ("detector.equivariance.from", self.equivariance.from),
+            ("detector.placement.shift", self.placement.shift),
+            ("detector.placement.rotation", self.placement.rotation),
+        ])?;
+        checks::between("detector.refinement_crops", self.refinement_crops, 0, 64)?;
+        checks::between("detector.negatives.among", self.negatives.among, 1, 64)?;
+        if !(LEAST_OCCLUSION..=1.0).contains(&self.occlusion) {
+            return fail(format!("detector.occlusion must be {LEAST_OCCLUSION} to 1"));
         }
-        if [self.rate, self.ema_half_life, self.negatives_weight].iter().any(|r| !(r.is_finite() && *r > 0.0))
-        {
-            return fail("detector: rates, half-lives and negatives_weight must be positive");
-        }
-        if ![self.negatives, self.far, self.moved, self.bend].iter().all(|share| (0.0..=1.0).contains(share))
-        {
-            return fail("detector.negatives, far, moved and bend must be 0 to 1");
-        }
-        if !(0.0..=1.0).contains(&self.bend_reach) {
-            return fail("detector.bend_reach must be 0 to 1");
-        }
-        if !(0..=64).contains(&self.looks) {
-            return fail("detector.looks must be 0 to 64");
-        }
-        if !(LEAST_COVER..=1.0).contains(&self.cover) {
-            return Err(Error::Config(format!("detector.cover must be {LEAST_COVER} to 1")));
-        }
-        if !(1..=64).contains(&self.negatives_among) {
-            return fail("detector.negatives_among must be 1 to 64");
-        }
-        for (name, (least, most)) in [("scale", self.scale), ("far_scale", self.far_scale)] {
+        let scales = [("scale", self.placement.scale), ("far_scale", self.placement.far_scale)];
+        for (name, (least, most)) in scales {
             if !(least > 0.0 && most >= least && most.is_finite()) {
-                return Err(Error::Config(format!(
-                    "detector.{name} must be two positive numbers, the smaller first"
-                )));
+                return fail(format!(
+                    "detector.placement.{name} must be two positive numbers, the smaller first"
+                ));
             }
         }
         Ok(())

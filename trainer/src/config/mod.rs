@@ -7,7 +7,9 @@ mod crop;
 mod detector;
 mod encoder;
 mod gan;
+mod gan_losses;
 mod keypoints;
+pub mod migration;
 pub mod overrides;
 mod portrait;
 pub mod presets;
@@ -15,17 +17,29 @@ mod variants;
 
 pub use architecture::Architecture;
 pub use crop::CropConfig;
-pub use detector::{DetectorConfig, LEAST_COVER};
-pub use encoder::EncoderConfig;
-pub use gan::{GanConfig, Perceptual};
-pub use keypoints::{KeypointsConfig, SIDE_MULTIPLE};
+pub use detector::{
+    DetectorConfig, DetectorEquivarianceConfig, DetectorMoveConfig, LEAST_OCCLUSION, LocalWarpConfig,
+    NegativesConfig, PlacementConfig,
+};
+pub use encoder::{DeformedConfig, EncoderConfig, EncoderReconstructionConfig};
+pub use gan::GanConfig;
+pub use gan_losses::{
+    AugmentConfig, BackgroundConfig, CycleConfig, DiversityConfig, GeneratorEquivarianceConfig, MoveConfig,
+    Perceptual, PoseConfig, R1Config, ReconstructionConfig, WeightConfig,
+};
+pub use keypoints::{
+    KeypointsConfig, KeypointsEquivarianceConfig, MaskConfig, MaskedReconstructionConfig, SIDE_MULTIPLE,
+    SeparationConfig,
+};
 pub use portrait::PortraitConfig;
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tch::Device;
+use toml::{Table, Value};
 
 use crate::error::{Error, Result};
 
@@ -80,9 +94,9 @@ fn processor_has_bf16() -> bool {
     false
 }
 
-/// Everything that a run is.
+/// Everything that a run is. Read from anywhere, keys of older versions count ([`migration::MOVED`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Config {
     /// The source of every random number.
     pub seed: u64,
@@ -120,6 +134,20 @@ impl Default for Config {
     }
 }
 
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let mut tree = Table::deserialize(deserializer)?;
+        migration::migrate(&mut tree);
+        Self::deserialize(Value::Table(tree)).map_err(D::Error::custom)
+    }
+}
+
 impl Config {
     /// Reads a TOML file over the defaults and checks it.
     ///
@@ -136,12 +164,12 @@ impl Config {
     /// [`Error::Config`] naming what is wrong.
     pub fn parse(text: &str, origin: &str) -> Result<Self> {
         let fail = |reason: String| Error::Config(format!("{origin}: {reason}"));
-        let config: Self = toml::from_str(text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
-        config.check().map_err(|e| match e {
+        let tree: Table = toml::from_str(text).map_err(|e| fail(e.to_string().trim().replace('\n', " ")))?;
+        let config = overrides::over_defaults(tree).and_then(|config| config.check().map(|()| config));
+        config.map_err(|e| match e {
             Error::Config(reason) => fail(reason),
             other => other,
-        })?;
-        Ok(config)
+        })
     }
 
     /// Checks every value.
@@ -154,8 +182,8 @@ impl Config {
         self.gan.check(&self.architecture.sizes())?;
         if self.keypoints.is_on() && !self.gan.trains_detector() {
             return Err(Error::Config(
-                "keypoints.images: no weight of [gan] has a use for the keypoints learned first (cycle_keypoints_weight, \
-                 keypoint_weight, cycle_image_weight, perceptual_weight)"
+                "keypoints.images: no weight of [gan] has a use for the keypoints learned first (gan.cycle.keypoints_weight, \
+                 gan.keypoint_discriminator.weight, gan.reconstruction.image_weight, gan.reconstruction.perceptual_weight)"
                     .into(),
             ));
         }
@@ -223,9 +251,13 @@ mod tests {
         assert!(
             parse("[architecture]\ngenerator_channels = [1]").unwrap_err().contains("generator_channels")
         );
-        assert!(parse("[gan]\ncycle_image_weight = -1.0").unwrap_err().contains("gan.cycle_image_weight"));
-        assert!(parse("[gan]\ndiversity_weight = inf").unwrap_err().contains("gan.diversity_weight"));
-        assert!(parse("[gan]\nbackground_every = 0").unwrap_err().contains("gan.background_every"));
+        assert!(
+            parse("[gan]\ncycle_image_weight = -1.0")
+                .unwrap_err()
+                .contains("gan.reconstruction.image_weight")
+        );
+        assert!(parse("[gan]\ndiversity_weight = inf").unwrap_err().contains("gan.diversity.weight"));
+        assert!(parse("[gan]\nbackground_every = 0").unwrap_err().contains("gan.background.every"));
         assert!(parse("[gan]\nperceptual = \"vgg\"").unwrap_err().contains("open-nsfw"));
         parse("[gan]\nperceptual = \"open-nsfw\"").unwrap();
         assert!(parse("precision = \"fp8\"").unwrap_err().contains("fp8"));

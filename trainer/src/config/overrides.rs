@@ -2,31 +2,88 @@
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, migration};
 use crate::error::{Error, Result};
 
-/// `config` with each of `settings` (`section.key=value`, the value as in TOML) in place of its own, unchecked.
+/// `config` with each of `settings` (`section.key=value`, the value as in TOML) in place of its own, unchecked. Keys of older
+/// versions count as what they are now.
 ///
 /// # Errors
 /// [`Error::Config`] naming the key that is unknown, with the nearest known one, or whose value has a wrong type.
 pub fn apply(config: &Config, settings: &[String]) -> Result<Config> {
-    let fail = |reason: String| Error::Config(reason);
-    let mut table = Table::try_from(config).map_err(|e| fail(e.to_string()))?;
+    let mut table = table(config)?;
     for setting in settings {
-        let (key, text) = setting
-            .split_once('=')
-            .map(|(key, text)| (key.trim(), text.trim()))
-            .ok_or_else(|| fail(format!("'{setting}' is not of the form key=value, as in gan.batch=32")))?;
-        let known = keys(&table, "");
-        let slot = find(&mut table, key).ok_or_else(|| fail(unknown(key, &known)))?;
-        *slot = convert(parse(text), slot).map_err(|(have, want)| {
-            fail(format!("{key} must be {want}, not {have} ({text}); it is {slot} without this"))
-        })?;
-        // One at a time, so that the message can name the setting.
-        table = Table::try_from(read(&table).map_err(|e| fail(format!("{key}: {e}")))?)
-            .map_err(|e| fail(e.to_string()))?;
+        let (key, text) =
+            setting.split_once('=').map(|(key, text)| (key.trim(), text.trim())).ok_or_else(|| {
+                Error::Config(format!("'{setting}' is not of the form key=value, as in gan.batch=32"))
+            })?;
+        // An old key may be the name of a section by now.
+        let key = match find(&mut table, key) {
+            Some(_) => key,
+            None => migration::current(key).unwrap_or(key),
+        };
+        table = set_and_read(table, key, parse(text), Some(text))?;
     }
-    read(&table).map_err(fail)
+    read(&table).map_err(Error::Config)
+}
+
+/// The configuration that a file's `tree` makes of the defaults, unchecked.
+///
+/// # Errors
+/// As [`apply`].
+pub(super) fn over_defaults(mut tree: Table) -> Result<Config> {
+    migration::migrate(&mut tree);
+    let defaults = table(&Config::default())?;
+    let given = leaves(tree, "");
+    let mut all = defaults.clone();
+    for (key, value) in &given {
+        set(&mut all, key, value.clone(), None)?;
+    }
+    if let Ok(config) = read(&all) {
+        return Ok(config);
+    }
+    let mut table = defaults;
+    for (key, value) in given {
+        table = set_and_read(table, &key, value, None)?;
+    }
+    read(&table).map_err(Error::Config)
+}
+
+fn table(config: &Config) -> Result<Table> {
+    Table::try_from(config).map_err(|e| Error::Config(e.to_string()))
+}
+
+/// Sets one value and reads all, so that what is said of a wrong one names its key.
+fn set_and_read(mut tree: Table, key: &str, value: Value, text: Option<&str>) -> Result<Table> {
+    set(&mut tree, key, value, text)?;
+    table(&read(&tree).map_err(|e| Error::Config(format!("{key}: {e}")))?)
+}
+
+/// Sets the value of `key`, as it was written in `text`.
+fn set(table: &mut Table, key: &str, value: Value, text: Option<&str>) -> Result<()> {
+    let known = keys(table, "");
+    if matches!(&value, Value::Table(t) if t.is_empty()) && known.iter().any(|k| within(k, key)) {
+        return Ok(());
+    }
+    let slot = find(table, key).ok_or_else(|| Error::Config(unknown(key, &known)))?;
+    let shown = text.map_or_else(|| value.to_string(), str::to_owned);
+    *slot = convert(value, slot).map_err(|(have, want)| {
+        Error::Config(format!("{key} must be {want}, not {have} ({shown}); it is {slot} without this"))
+    })?;
+    Ok(())
+}
+
+fn within(key: &str, section: &str) -> bool {
+    key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+}
+
+/// Every value of a tree, and every empty section, by its dotted key.
+fn leaves(tree: Table, prefix: &str) -> Vec<(String, Value)> {
+    let each = tree.into_iter().flat_map(|(key, value)| match value {
+        Value::Table(inner) if !inner.is_empty() => leaves(inner, &format!("{prefix}{key}.")),
+        value => vec![(format!("{prefix}{key}"), value)],
+    });
+    each.collect()
 }
 
 fn read(table: &Table) -> std::result::Result<Config, String> {
@@ -66,7 +123,7 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 /// Every key, dotted, in the order of the file.
-fn keys(table: &Table, prefix: &str) -> Vec<String> {
+pub(super) fn keys(table: &Table, prefix: &str) -> Vec<String> {
     let mut all = Vec::new();
     for (key, value) in table {
         match value {
@@ -117,13 +174,13 @@ mod tests {
             "seed=7",
             "precision=fp32",
             "gan.batch = 32",
-            "gan.r1_weight=1",
+            "gan.r1.weight=1",
             "gan.images=[10, 20]",
             "gan.betas=[0, 0.9]",
             "architecture.generator_channels=[1,2,3]",
         ])
         .unwrap();
-        assert_eq!((config.seed, config.gan.batch, config.gan.r1_weight), (7, 32, 1.0));
+        assert_eq!((config.seed, config.gan.batch, config.gan.r1.weight), (7, 32, 1.0));
         assert_eq!(config.precision, crate::config::Precision::Fp32);
         assert_eq!((config.gan.images, config.gan.betas), (vec![10, 20], (0.0, 0.9)));
         assert_eq!(config.architecture.generator_channels, [1, 2, 3]);
@@ -148,5 +205,42 @@ mod tests {
         assert!(refused("gan.images=[-3, 5]").contains("gan.images"));
         assert!(refused("precision=fp8").contains("precision"));
         assert!(refused("precision=fp8").contains("fp8"));
+    }
+
+    /// A value that is wrong for whatever holds one like `now`.
+    fn wrong(now: &Value) -> Vec<&'static str> {
+        match now {
+            Value::Integer(_) => vec!["-1", "0", "many"],
+            Value::Float(_) => vec!["-1", "nan"],
+            Value::Array(_) => vec!["[]", "[-1]", "[9]"],
+            _ => vec!["7"],
+        }
+    }
+
+    /// "gan: fractions must be 0 to 1" was said, and nothing of which of eight.
+    #[test]
+    fn whatever_is_wrong_is_named_by_its_whole_key() {
+        let defaults = table(&Config::default()).unwrap();
+        let free = ["seed", "crop.zoom_min"];
+        for key in keys(&defaults, "") {
+            let now = find(&mut defaults.clone(), &key).unwrap().clone();
+            let mut said = 0;
+            for value in wrong(&now) {
+                let setting = format!("{key}={value}");
+                let refusal = apply(&Config::default(), &[setting.clone()]).and_then(|c| c.check());
+                let file = match key.split_once('.') {
+                    Some((section, rest)) => format!("[{section}]\n{rest} = {value}"),
+                    None => format!("{key} = {value}"),
+                };
+                let file = Config::parse(&file.replace("many", "'many'"), "file");
+                assert_eq!(refusal.is_err(), file.is_err(), "{setting}");
+                for refusal in refusal.err().into_iter().chain(file.err()) {
+                    let refusal = refusal.to_string();
+                    assert!(refusal.contains(&key), "{setting}: {refusal}");
+                    said += 1;
+                }
+            }
+            assert!(said > 0 || free.contains(&key.as_str()), "nothing is wrong for {key}");
+        }
     }
 }

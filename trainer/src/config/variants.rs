@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How an image is drawn from keypoints and embeddings.
+/// How an image is generated from keypoints and embeddings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ImageFamily {
@@ -39,7 +39,7 @@ pub enum ModulationForm {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum KeypointFamily {
-    /// A network for each noise; an embedding is one look shared by all parts times a constant of the part.
+    /// A network for each noise; an embedding is a vector shared by all parts times a constant of the part.
     #[default]
     Product,
     /// One layer that keypoints and embeddings are both read from.

@@ -279,7 +279,7 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::config::{CropConfig, GanConfig};
-    use crate::nets::encoder::Looks;
+    use crate::nets::encoder::Appearance;
     use crate::nets::heatmap::pixel_centres;
     use crate::nets::keypoint_generator::Noise;
 
@@ -339,7 +339,7 @@ mod tests {
                 |axis: i64| light.sum_dim_intlist([axis].as_slice(), false, Kind::Float).matmul(&centres);
             Ok(Tensor::stack(&[along(2), along(3)], -1))
         }
-        fn encode(&mut self, _: &Tensor) -> Result<Option<Looks>> {
+        fn encode(&mut self, _: &Tensor) -> Result<Option<Appearance>> {
             Ok(None)
         }
     }

@@ -62,7 +62,7 @@ impl Evaluator for GeneratorEvaluator {
         };
         let generated = features::pooled(net, "features of generated pictures", KID_PICTURES, |range| {
             let latents = generator.sample_latents(range.len() as i64);
-            Ok(generator.draw(&latents, size, 1.0, Kind::Float))
+            Ok(generator.render(&latents, size, 1.0, Kind::Float))
         })?;
         Ok(distance::compare(FeatureNet::NAME, &generated, real)?.kid)
     }

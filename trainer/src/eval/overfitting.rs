@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::features::in_batches;
 use crate::error::Result;
-use crate::train::gan::Critic;
+use crate::train::gan::ImageDiscriminator;
 
 /// What the discriminator says of pictures, on average: logits, positive for real.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ impl Overfitting {
 /// # Errors
 /// Those of the functions; [`crate::Error::Interrupted`].
 pub fn measure(
-    critic: &Critic,
+    critic: &ImageDiscriminator,
     n: usize,
     training: impl FnMut(Range<usize>) -> Result<Tensor>,
     held_out: impl FnMut(Range<usize>) -> Result<Tensor>,
@@ -55,7 +55,7 @@ pub fn measure(
 }
 
 fn mean_logit(
-    critic: &Critic,
+    critic: &ImageDiscriminator,
     label: &str,
     n: usize,
     mut take: impl FnMut(Range<usize>) -> Result<Tensor>,
@@ -89,7 +89,7 @@ mod tests {
         let store = VarStore::new(Device::Cpu);
         let mut net = Discriminator::new(store.root(), &config.architecture);
         net.group = 4;
-        let critic = Critic { store, net };
+        let critic = ImageDiscriminator { store, net };
         let side = config.architecture.image_size;
         let pictures = Tensor::rand([12, 3, side, side], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let dark = |r: Range<usize>| Ok(pictures.narrow(0, r.start as i64, r.len() as i64) * 0.2 - 0.8);

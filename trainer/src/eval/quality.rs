@@ -73,7 +73,7 @@ pub fn measure(
         }
     }
     let generated = pooled(net, "features of generated pictures", samples, draw)?;
-    let taught = subject.gan().feature_discriminator_weight > 0.0;
+    let taught = subject.gan().feature_discriminator.weight > 0.0;
     Ok(Quality {
         generated: compare(FeatureNet::NAME, &generated, &real)?,
         floor,

@@ -16,7 +16,7 @@ use crate::augment::part_move::kept_inside;
 use crate::dataset::Store;
 use crate::error::Result;
 use crate::losses::features::perceptual;
-use crate::nets::encoder::Looks;
+use crate::nets::encoder::Appearance;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
 use crate::support::interrupt;
@@ -100,7 +100,7 @@ pub fn measure(
         let count = range.len();
         let real = crops(held_out, &crop, HELD_OUT_SEED, range, size);
         let keypoints = detect(subject, &real)?;
-        let Some(Looks { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
+        let Some(Appearance { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
         let latents = Latents { keypoints, embeddings, background };
         again.add(net, &subject.draw(&latents)?, &real)?;
         blurred.add(net, &blur(&real), &real)?;

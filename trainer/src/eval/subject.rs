@@ -7,14 +7,14 @@ use tch::{Device, Kind, Tensor};
 use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};
 use crate::export::session::Session;
-use crate::nets::encoder::Looks;
+use crate::nets::encoder::Appearance;
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::{Latents, Noise};
 use crate::nets::layers::Norm;
 use crate::nets::{Detector, Encoder};
 use crate::train::checkpoint::Checkpoint;
-use crate::train::gan::Critic;
+use crate::train::gan::ImageDiscriminator;
 use crate::train::generator::Generator;
 use crate::train::stored::Stored;
 use crate::train::{gan, run::Run};
@@ -55,12 +55,12 @@ pub trait Subject {
     ///
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
-    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>>;
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>>;
     /// The discriminator that the generator was trained against, where it was kept.
     ///
     /// # Errors
     /// Those of the checkpoint.
-    fn critic(&self) -> Result<Option<Critic>> {
+    fn critic(&self) -> Result<Option<ImageDiscriminator>> {
         Ok(None)
     }
 }
@@ -162,7 +162,7 @@ impl Subject for Trained {
     }
 
     fn draw(&mut self, latents: &Latents) -> Result<Tensor> {
-        Ok(tch::no_grad(|| self.generator.draw(latents, self.image_size(), 1.0, Kind::Float)))
+        Ok(tch::no_grad(|| self.generator.render(latents, self.image_size(), 1.0, Kind::Float)))
     }
 
     fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
@@ -170,12 +170,12 @@ impl Subject for Trained {
         Ok(tch::no_grad(|| detector.net.forward(images, Norm::Running).keypoints))
     }
 
-    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>> {
         Ok(self.encoder.as_ref().map(|e| tch::no_grad(|| e.net.forward(images, Kind::Float))))
     }
 
-    fn critic(&self) -> Result<Option<Critic>> {
-        let mut critic = Critic::restored(&self.checkpoint, Device::Cpu)?;
+    fn critic(&self) -> Result<Option<ImageDiscriminator>> {
+        let mut critic = ImageDiscriminator::restored(&self.checkpoint, Device::Cpu)?;
         // As it judged in training.
         critic.net.group = self.checkpoint.state.config.gan.norm_group;
         Ok(Some(critic))
@@ -274,11 +274,11 @@ impl Subject for Exported {
         take(&mut run(&mut self.detector, &[("image", images)])?, "keypoints")
     }
 
-    fn encode(&mut self, images: &Tensor) -> Result<Option<Looks>> {
+    fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>> {
         let Some(encoder) = &mut self.encoder else { return Ok(None) };
         let mut outputs = run(encoder, &[("image", images)])?;
         let embeddings = take(&mut outputs, "embeddings")?;
-        Ok(Some(Looks { embeddings, background: take(&mut outputs, "background")? }))
+        Ok(Some(Appearance { embeddings, background: take(&mut outputs, "background")? }))
     }
 }
 

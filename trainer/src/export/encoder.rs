@@ -27,7 +27,7 @@ pub fn build(net: &Encoder, arch: &Architecture) -> Result<Exported> {
     let (k, e) = (arch.keypoints, arch.embedding);
     let mut part = |start: i64, length: i64| {
         let (weight, bias) =
-            (net.looks.weight.narrow(0, start, length), net.looks.bias.narrow(0, start, length));
+            (net.appearance.weight.narrow(0, start, length), net.appearance.bias.narrow(0, start, length));
         g.linear(&x, &weight, &bias)
     };
     let (embeddings, background) = (part(0, k * e)?, part(k * e, e)?);

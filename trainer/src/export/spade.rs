@@ -21,20 +21,20 @@ use crate::nets::image_generator::{START_SIZE, Spade};
 /// [`crate::Error::Export`] if the graph can't be built, [`crate::Error::Torch`] if weights can't be read.
 pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value> {
     let mut sizes = vec![START_SIZE];
-    sizes.extend(net.stages.iter().map(|s| s.size));
+    sizes.extend(net.blocks.iter().map(|s| s.size));
     let heat = heat::maps(g, net.tau, arch.keypoints, &sizes)?;
     // In the order in which they are applied.
-    let modulations = net.stages.iter().flat_map(|s| {
+    let modulations = net.blocks.iter().flat_map(|s| {
         let shortcut = s.shortcut.as_ref().map(|s| &s.modulation);
         [Some(&s.spade_in.modulation), shortcut, Some(&s.spade_out.modulation)].into_iter().flatten()
     });
     let mut modulator = Modulator::new(g, &heat, modulations, arch)?;
 
     let mut x = g.tensor(&start(net))?;
-    for (i, stage) in net.stages.iter().enumerate() {
+    for (i, stage) in net.blocks.iter().enumerate() {
         // What the last convolutions are followed by: the next stage's norm; the head has none.
         let channels = stage.conv_out.weight.size()[0];
-        let after = match net.stages.get(i + 1) {
+        let after = match net.blocks.get(i + 1) {
             Some(next) => Affine::from(&next.spade_in.norm),
             None => Affine::identity(channels),
         };
@@ -63,7 +63,7 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
 
 /// The learned start `[1, C, 4, 4]` with the first norm applied.
 fn start(net: &Spade) -> Tensor {
-    match net.stages.first() {
+    match net.blocks.first() {
         Some(stage) => {
             let norm = Affine::from(&stage.spade_in.norm);
             &net.start * norm.scale.view([1, -1, 1, 1]) + norm.shift.view([1, -1, 1, 1])

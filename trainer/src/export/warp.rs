@@ -10,7 +10,7 @@ use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::LEAKY_SLOPE;
 use crate::nets::image_generator::sampling::stretch;
-use crate::nets::image_generator::warp::{Canvas, EPSILON, Stage, Warp, frame_size, reach, window};
+use crate::nets::image_generator::warp::{Block, Canvas, EPSILON, Warp, frame_size, reach, window};
 
 /// The last feature map, `[N, C, size, size]`.
 ///
@@ -18,7 +18,7 @@ use crate::nets::image_generator::warp::{Canvas, EPSILON, Stage, Warp, frame_siz
 /// [`crate::Error::Export`] if the graph can't be built, [`crate::Error::Torch`] if weights can't be read.
 pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value> {
     let (k, e) = (arch.keypoints, arch.embedding);
-    let sizes: Vec<i64> = net.stages.iter().map(|s| s.size).collect();
+    let sizes: Vec<i64> = net.blocks.iter().map(|s| s.size).collect();
     let heat = heat::maps(g, net.tau, k, &sizes)?;
     let placed = place(g, net, k, &sizes)?;
     let looks = statistics(g, net, k)?;
@@ -28,7 +28,7 @@ pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value>
     let background = g.reshape(&background, &[1, 1, 1, e]);
 
     let mut x: Option<Value> = None;
-    for (((stage, heat), placed), look) in net.stages.iter().zip(&heat).zip(&placed).zip(&looks) {
+    for (((stage, heat), placed), look) in net.blocks.iter().zip(&heat).zip(&placed).zip(&looks) {
         let size = stage.size;
         let parts = canvas(g, &stage.parts, &embeddings)?;
         let parts = sample(g, &parts, placed, size);
@@ -138,9 +138,9 @@ fn sample_whole(g: &mut Graph, frames: &Value, m: &Value, size: i64) -> Value {
 
 /// Mean and deviation of the embeddings for each size, `[N, C, 1, 1]` each.
 fn statistics(g: &mut Graph, net: &Warp, k: i64) -> Result<Vec<(Value, Value)>> {
-    let width = |s: &Stage| s.statistics.size()[1];
-    let widths: Vec<i64> = net.stages.iter().map(width).collect();
-    let all: Vec<&Tensor> = net.stages.iter().map(|s| &s.statistics).collect();
+    let width = |s: &Block| s.statistics.size()[1];
+    let widths: Vec<i64> = net.blocks.iter().map(width).collect();
+    let all: Vec<&Tensor> = net.blocks.iter().map(|s| &s.statistics).collect();
     let all = g.tensor(&Tensor::cat(&all, 1))?;
     let embeddings = g.input("embeddings")?;
     let looks = g.matmul(&embeddings, &all);

@@ -5,11 +5,11 @@ use tch::Tensor;
 
 use super::mean;
 
-/// `mean |detector(G(K, E)) - K|`: keypoints `[N, K, 2]` found in generated images against those they were drawn
-/// from. Gradients reach the detector and, through the image, the generator; `drawn` is a constant, since moving it
+/// `mean |detector(G(K, E)) - K|`: keypoints `[N, K, 2]` found in generated images against those they were generated
+/// from. Gradients reach the detector and, through the image, the generator; `given` is a constant, since moving it
 /// towards a poor detector's guess would pull all keypoints together.
-pub fn keypoints(found: &Tensor, drawn: &Tensor) -> Tensor {
-    mean(&(found - drawn.detach()).abs())
+pub fn keypoints(found: &Tensor, given: &Tensor) -> Tensor {
+    mean(&(found - given.detach()).abs())
 }
 
 /// One part of each image moved alone: keypoints `[N, K, 2]` found in the images against those asked for, the mean
@@ -22,11 +22,11 @@ pub fn moved_part(found: &Tensor, asked: &Tensor, moved: &Tensor) -> Tensor {
 }
 
 /// `mean |encoder(G(K, E)) - E|` over the parts' embeddings `[N, K, E]` and the background's `[N, E]` alike, each
-/// given as (found, drawn). What was drawn is a constant here too.
+/// given as (found, given). What was given is a constant here too.
 pub fn embeddings(parts: (&Tensor, &Tensor), background: (&Tensor, &Tensor)) -> Tensor {
     let found = Tensor::cat(&[parts.0.shallow_clone(), background.0.unsqueeze(1)], 1);
-    let drawn = Tensor::cat(&[parts.1.shallow_clone(), background.1.unsqueeze(1)], 1);
-    mean(&(found - drawn.detach()).abs())
+    let given = Tensor::cat(&[parts.1.shallow_clone(), background.1.unsqueeze(1)], 1);
+    mean(&(found - given.detach()).abs())
 }
 
 /// `mean |G(detector(X), encoder(X)) - X|`: a real image `[N, 3, S, S]` against its reconstruction.
@@ -50,13 +50,13 @@ mod tests {
 
     #[test]
     fn embeddings_of_parts_and_background_count_alike() {
-        let (found, drawn) = (
+        let (found, given) = (
             Tensor::from_slice(&[1f32, 2.0, 3.0, 4.0]).view([1, 2, 2]),
             Tensor::from_slice(&[1f32, 1.0, 1.0, 1.0]).view([1, 2, 2]),
         );
         let (back, behind) =
             (Tensor::from_slice(&[0f32, 0.0]).view([1, 2]), Tensor::from_slice(&[-3f32, 3.0]).view([1, 2]));
-        let loss = embeddings((&found, &drawn), (&back, &behind)).double_value(&[]);
+        let loss = embeddings((&found, &given), (&back, &behind)).double_value(&[]);
         assert!((loss - (0.0 + 1.0 + 2.0 + 3.0 + 3.0 + 3.0) / 6.0).abs() < 1e-6);
     }
 

@@ -7,14 +7,14 @@ use super::mean;
 /// Energy distance of two samples `[N, D]` and `[M, D]`: `2 E|X - Y| - E|X - X'| - E|Y - Y'|`, 0 where they come from
 /// one distribution, but for chance (Székely and Rizzo, "Energy statistics: a class of statistics based on distances",
 /// 2013). `known` is a constant.
-pub fn energy(drawn: &Tensor, known: &Tensor) -> Tensor {
+pub fn energy(generated: &Tensor, known: &Tensor) -> Tensor {
     let known = known.detach();
     let apart = |a: &Tensor, b: &Tensor| {
         let square = (a.unsqueeze(1) - b.unsqueeze(0)).square();
         // The constant keeps the gradient finite at 0, where a point meets itself.
         (square.sum_dim_intlist([-1i64].as_slice(), false, a.kind()) + 1e-8).sqrt()
     };
-    mean(&apart(drawn, &known)) * 2.0 - mean(&apart(drawn, drawn)) - mean(&apart(&known, &known))
+    mean(&apart(generated, &known)) * 2.0 - mean(&apart(generated, generated)) - mean(&apart(&known, &known))
 }
 
 #[cfg(test)]

@@ -1,12 +1,18 @@
-//! What the networks minimise.
+//! What the networks minimise: formulas, each a function of tensors; the losses by [`named`] that trainings add up as
+//! [`terms`].
 
 pub mod cycle;
 pub mod diversity;
 pub mod energy;
 pub mod features;
+pub mod named;
 pub mod separation;
+pub mod terms;
 
 use tch::{Kind, Tensor};
+
+pub use named::Loss;
+pub use terms::{Term, Terms, Watch};
 
 /// In float32, or float64 where it is that already: what losses are computed in.
 fn wide(x: &Tensor) -> Tensor {
@@ -52,9 +58,9 @@ pub fn background(images: &Tensor, others: &Tensor, parts: &Tensor) -> Tensor {
     mean(&(&d * &d))
 }
 
-/// Equivariance of the generator: an image drawn from keypoints that were taken back through a deformation, then
-/// deformed (`again`), is the image drawn from the keypoints themselves. `images` and `again` `[N, 3, S, S]`; `seen`
-/// `[N, 1, S, S]`: how much each pixel counts. `images` is a constant: it is judged for being real, and would grow as
+/// Equivariance of the generator: an image generated from keypoints that were taken back through a deformation, then
+/// deformed (`again`), is the image generated from the keypoints themselves. `images` and `again` `[N, 3, S, S]`; `seen`
+/// `[N, 1, S, S]`: how much each pixel counts. `images` is a constant: it has an adversarial loss of its own, and would grow as
 /// soft as what was resampled.
 pub fn moved(images: &Tensor, again: &Tensor, seen: &Tensor) -> Tensor {
     background(&images.detach(), again, seen)

@@ -83,7 +83,7 @@ pub struct Up {
     pub refine: Separable,
 }
 
-/// Where the parts are, and how sure.
+/// Where the parts are, and with what confidence.
 #[derive(Debug)]
 pub struct Detection {
     /// `[N, K, 2]`, normalised coordinates.
@@ -191,8 +191,8 @@ impl Detector {
         let (side, k) = (size[3], self.keypoints);
         let heat_logits = maps.narrow(1, 0, k);
         let heat = heat_logits.flatten(2, 3).softmax(-1, Kind::Float);
-        let sureness = maps.narrow(1, k, k).flatten(2, 3);
-        let confidence = (&heat * sureness).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
+        let evidence = maps.narrow(1, k, k).flatten(2, 3);
+        let confidence = (&heat * evidence).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
         let heat = heat.view([-1, k, side, side]);
         let states = self.states.as_ref().map(|head| head.forward(&heat, &[&x, &below]));
         let centres = pixel_centres(side, maps.device());

@@ -86,7 +86,7 @@ impl Trunk {
 
 /// What the discriminator thinks of images.
 #[derive(Debug)]
-pub struct Judgement {
+pub struct LogitsAndMaps {
     /// `[N]`, float32; positive means real.
     pub logits: Tensor,
     /// `[N, C, H, W]` after each block, the smallest map last.
@@ -121,17 +121,17 @@ impl Discriminator {
 
     /// Images `[N, 3, size, size]` to logits `[N]`, float32; positive means real. `alpha` as in the generator.
     pub fn forward(&self, images: &Tensor, alpha: f64, kind: Kind) -> Tensor {
-        self.judge(images, alpha, kind).logits
+        self.logits_and_maps(images, alpha, kind).logits
     }
 
     /// The same, with the maps on the way.
-    pub fn judge(&self, images: &Tensor, alpha: f64, kind: Kind) -> Judgement {
+    pub fn logits_and_maps(&self, images: &Tensor, alpha: f64, kind: Kind) -> LogitsAndMaps {
         let maps = self.maps(images, alpha, kind);
         let x = &maps[maps.len() - 1];
         let x = Tensor::cat(&[x, &minibatch_deviation(x, self.group)], 1);
         let x = leaky(&self.head.forward(&x)).to_kind(Kind::Float).contiguous().flatten(1, 3);
         let logits = self.logit.forward(&leaky(&self.hidden.forward(&x))).squeeze_dim(1);
-        Judgement { logits, maps }
+        LogitsAndMaps { logits, maps }
     }
 
     /// The maps on the way alone.

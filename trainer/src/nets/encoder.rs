@@ -1,4 +1,4 @@
-//! The encoder: a photo to the embeddings that would draw it. Stride-2 convolutions down to 4 px, then two fully
+//! The encoder: a photo to the embeddings that would generate it. Stride-2 convolutions down to 4 px, then two fully
 //! connected layers. No norms: it is averaged and exported as it is, with nothing to re-estimate or fold.
 
 use std::borrow::Borrow;
@@ -15,7 +15,7 @@ const HEAD_SIZE: i64 = 4;
 
 /// What an image's parts and background look like.
 #[derive(Debug)]
-pub struct Looks {
+pub struct Appearance {
     /// `[N, K, E]`.
     pub embeddings: Tensor,
     /// `[N, E]`.
@@ -30,7 +30,7 @@ pub struct Encoder {
     /// `16 C -> H`, followed by a LeakyReLU.
     pub hidden: Linear,
     /// `H -> (K + 1) E`: the parts' embeddings, then the background's.
-    pub looks: Linear,
+    pub appearance: Linear,
     /// S, the side that images are brought to.
     pub size: i64,
     keypoints: i64,
@@ -55,7 +55,7 @@ impl Encoder {
         Self {
             downs,
             hidden: Linear::new(p / "hidden", inputs * HEAD_SIZE * HEAD_SIZE, h),
-            looks: Linear::new(p / "looks", h, (k + 1) * e),
+            appearance: Linear::new(p / "looks", h, (k + 1) * e),
             size: arch.image_size,
             keypoints: k,
             embedding: e,
@@ -63,15 +63,18 @@ impl Encoder {
     }
 
     /// Images `[N, 3, s, s]` of any side, in [-1, 1], to embeddings, float32; `kind` is the convolutions' arithmetic.
-    pub fn forward(&self, images: &Tensor, kind: Kind) -> Looks {
+    pub fn forward(&self, images: &Tensor, kind: Kind) -> Appearance {
         let mut x = channels_last(&resize(images, self.size).to_kind(kind));
         for conv in &self.downs {
             x = leaky(&conv.forward(&x));
         }
         let x = x.to_kind(Kind::Float).contiguous().flatten(1, 3);
-        let looks = self.looks.forward(&leaky(&self.hidden.forward(&x)));
-        let looks = looks.view([-1, self.keypoints + 1, self.embedding]);
-        Looks { embeddings: looks.narrow(1, 0, self.keypoints), background: looks.select(1, self.keypoints) }
+        let values = self.appearance.forward(&leaky(&self.hidden.forward(&x)));
+        let values = values.view([-1, self.keypoints + 1, self.embedding]);
+        Appearance {
+            embeddings: values.narrow(1, 0, self.keypoints),
+            background: values.select(1, self.keypoints),
+        }
     }
 }
 
@@ -100,9 +103,9 @@ mod tests {
             let net = Encoder::new(store.root(), &arch);
             for (side, kind) in [(8, Kind::Float), (64, Kind::Float), (128, Kind::BFloat16)] {
                 let images = Tensor::rand([2, 3, side, side], (Kind::Float, Device::Cpu));
-                let looks = net.forward(&images, kind);
-                assert_eq!((looks.embeddings.size(), looks.background.size()), (vec![2, 3, 5], vec![2, 5]));
-                assert_eq!(looks.embeddings.kind(), Kind::Float);
+                let found = net.forward(&images, kind);
+                assert_eq!((found.embeddings.size(), found.background.size()), (vec![2, 3, 5], vec![2, 5]));
+                assert_eq!(found.embeddings.kind(), Kind::Float);
             }
         }
     }

@@ -15,7 +15,7 @@ use super::layers::{Conv, channels_last, leaky};
 
 /// Side that images are brought to: a quarter of it and less is the side of the maps.
 const SIDE: i64 = 128;
-/// Depths of [`FeatureNet::layers`] that are looked at. The first, the stem's, is large and knows little.
+/// Depths of [`FeatureNet::layers`] that are seen. The first, the stem's, is large and knows little.
 const LOOKED_AT: Range<usize> = 1..4;
 /// Width and stride of their maps.
 const DEPTHS: [(i64, i64); 3] = [(128, 4), (256, 8), (512, 16)];
@@ -51,7 +51,7 @@ impl Head {
     }
 }
 
-/// The heads. The network that they look through is given to [`FeatureDiscriminator::look`], and is not part of them.
+/// The heads. The network whose maps they see is given to [`FeatureDiscriminator::maps`], and is not part of them.
 #[derive(Debug)]
 pub struct FeatureDiscriminator {
     heads: Vec<Head>,
@@ -69,7 +69,7 @@ impl FeatureDiscriminator {
 
     /// What `net` sees in `images` `[N, 3, S, S]` in [-1, 1]: maps `[N, 128, 32, 32]` to `[N, 512, 8, 8]`, float32, each
     /// pixel's channels scaled to a mean square of 1.
-    pub fn look(net: &FeatureNet, images: &Tensor, kind: Kind) -> Vec<Tensor> {
+    pub fn maps(net: &FeatureNet, images: &Tensor, kind: Kind) -> Vec<Tensor> {
         let maps = net.layers_at(images, LOOKED_AT, SIDE, kind);
         maps.iter().zip(DEPTHS).map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
     }
@@ -80,7 +80,7 @@ impl FeatureDiscriminator {
         looked_at.map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
     }
 
-    /// [`FeatureDiscriminator::look`]'s maps to logits `[N, P]`, float32, one for each of 16 patches at each depth; positive
+    /// [`FeatureDiscriminator::maps`]'s maps to logits `[N, P]`, float32, one for each of 16 patches at each depth; positive
     /// means real.
     pub fn forward(&self, maps: &[Tensor], kind: Kind) -> Tensor {
         let logits: Vec<Tensor> = self
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
 
-    /// Maps of four images as [`FeatureDiscriminator::look`] shapes them.
+    /// Maps of four images as [`FeatureDiscriminator::maps`] shapes them.
     fn maps() -> Vec<Tensor> {
         let map = |(c, stride): &(i64, i64)| {
             Tensor::randn([4, *c, SIDE / stride, SIDE / stride], (Kind::Float, Device::Cpu))

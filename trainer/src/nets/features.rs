@@ -28,7 +28,7 @@ const LAYERS_SIDE: i64 = 112;
 /// Means of blue, green and red that were taken from the pictures it was trained on, 0 to 255.
 const MEANS: [f32; 3] = [104.0, 117.0, 123.0];
 
-/// The stem and the last maps of the first three stages: strides 2, 4, 8 and 16, widths 64, 128, 256 and 512.
+/// The stem and the last maps of the first three blocks: strides 2, 4, 8 and 16, widths 64, 128, 256 and 512.
 const LAYERS: [&str; 4] = ["Relu:0", "Relu_9:0", "Relu_21:0", "Relu_39:0"];
 /// The inputs of the last, fully connected layer.
 const POOLED: &str = "Reshape:0";
@@ -40,7 +40,7 @@ pub struct FeatureNet {
 }
 
 impl FeatureNet {
-    /// The network's name, to be told with every number that it made.
+    /// The network's name, to be reported with every number that it made.
     pub const NAME: &str = "open-nsfw";
     /// All depths that [`FeatureNet::layers`] knows.
     pub const DEPTHS: Range<usize> = 0..LAYERS.len();
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn features_are_those_of_onnxruntime() {
         let net = net();
-        // By onnxruntime 1.32.0 in Python; no resizing is in play, the picture is drawn at the network's own side.
+        // By onnxruntime 1.32.0 in Python; no resizing is in play, the picture is made at the network's own side.
         let pooled = net.pooled(&pictures(SIDE));
         assert_eq!(pooled.size(), [1, 1024]);
         let want = [0.0273047, 0.1525583, 0.0817398, 0.8373627, 1.3919231, 0.2037949, 0.2124157, 0.304141];

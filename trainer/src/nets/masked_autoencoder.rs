@@ -1,5 +1,5 @@
-//! Keypoints learned from pictures alone: a detector, and a decoder that draws a picture again from the few patches that
-//! a mask leaves of it and the Gaussians of its keypoints. What the patches show of colours is enough for looks; where
+//! Keypoints learned from pictures alone: a detector, and a decoder that reconstructs a picture from the few patches that
+//! a mask leaves of it and the Gaussians of its keypoints. What the patches show of colours is enough for appearance; where
 //! parts are can only come through the keypoints (masks: He, Wandt and Rhodin, "AutoLink", 2022, which draws edges
 //! between keypoints; Gaussians: Jakab et al., "Unsupervised Learning of Object Landmarks through Conditional Image
 //! Generation", 2018).

@@ -1,5 +1,5 @@
 //! Discriminators of pairs: is this image, with these latents, a real one with what was inferred from it, or a
-//! generated one with what it was drawn from? (Donahue et al., "Adversarial Feature Learning", and Dumoulin et al.,
+//! generated one with what it was generated from? (Donahue et al., "Adversarial Feature Learning", and Dumoulin et al.,
 //! "Adversarially Learned Inference", both 2017.)
 //!
 //! Half as wide as the image discriminator, a quarter of its cost: whether the image is a good one is its matter.
@@ -119,8 +119,8 @@ impl AppearanceDiscriminator {
         kind: Kind,
     ) -> Tensor {
         let maps = self.trunk.maps(&images.to_kind(kind), alpha);
-        let looks = Tensor::cat(&[embeddings.flatten(1, 2), background.shallow_clone()], 1);
-        self.join.forward(&maps[maps.len() - 1], &looks)
+        let appearance = Tensor::cat(&[embeddings.flatten(1, 2), background.shallow_clone()], 1);
+        self.join.forward(&maps[maps.len() - 1], &appearance)
     }
 }
 

@@ -59,13 +59,13 @@ impl Wanted {
     /// The device, ready for use. Must come before anything else that libtorch does: it looks for its CUDA half once.
     ///
     /// # Errors
-    /// [`Error::Usage`] naming what a GPU lacks here and the mend. `auto` says it on standard error and takes the
+    /// [`Error::Usage`] naming what a GPU lacks here and the fix. `auto` says it on standard error and takes the
     /// processor instead.
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
             Self::Cuda(index) => cuda(index),
-            // Without a driver there is nothing to look for, nor to tell.
+            // Without a driver there is nothing to look for, nor to report.
             Self::Auto if !Path::new("/dev/nvidiactl").exists() => Ok(Device::Cpu),
             Self::Auto => Ok(cuda(0).unwrap_or_else(|why| {
                 eprintln!("using the processor: {why}");

@@ -16,7 +16,7 @@ pub fn mute() {
     MUTED.store(true, Ordering::Relaxed);
 }
 
-/// Counts towards a total and tells rate and time left.
+/// Counts towards a total and shows speed and time left.
 pub struct Progress {
     label: String,
     total: u64,

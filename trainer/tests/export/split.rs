@@ -25,11 +25,11 @@ fn linear_modulations_are_cut_and_draw_what_libtorch_draws() {
         assert_eq!(halves.is_some(), linear, "{arch:?}");
         let Some(halves) = halves else { continue };
         parity_of(&nets.view(), &arch, Network::ImageGenerator).unwrap();
-        // Gamma and beta of every channel that a layer reads: a product of that row with each look.
+        // Gamma and beta of every channel that a layer reads: a product of that row with each embedding.
         let [rows, columns] = halves.dims.tables.unwrap();
         assert_eq!(columns, 3 + 2);
-        let looks = if arch.style_map == lkg_trainer::config::StyleMap::Sum { columns } else { 3 + 1 };
-        assert_eq!(halves.style_macs, (rows * 8 * looks) as u64);
+        let embeddings = if arch.style_map == lkg_trainer::config::StyleMap::Sum { columns } else { 3 + 1 };
+        assert_eq!(halves.style_macs, (rows * 8 * embeddings) as u64);
         let weights = |m: &ModelProto| m.graph.as_ref().unwrap().initializer.len();
         assert!(weights(&halves.style) + weights(&halves.render) <= weights(&whole.model) + 1);
     }

@@ -1,4 +1,4 @@
-//! Stage 2: keypoints and embeddings to an image. What a size adds depends on the family; growing from size to size,
+//! Block 2: keypoints and embeddings to an image. What a size adds depends on the family; growing from size to size,
 //! the heads to RGB and blending a new size in are the same for all.
 
 use std::borrow::Borrow;
@@ -21,7 +21,7 @@ pub use warp::Warp;
 /// Side of the smallest feature map.
 pub const START_SIZE: i64 = 4;
 
-/// How an image is drawn.
+/// How an image is generated.
 #[derive(Clone, Copy, Debug)]
 pub struct Mode {
     /// Side of the image.
@@ -41,9 +41,9 @@ impl Mode {
     }
 }
 
-/// What is drawn.
+/// What an image is generated from.
 #[derive(Clone, Copy, Debug)]
-pub struct Latent<'a> {
+pub struct Conditioning<'a> {
     /// Where the parts are.
     pub pose: &'a Pose,
     /// `[N, K, E]`, float32.
@@ -53,12 +53,12 @@ pub struct Latent<'a> {
 }
 
 /// A family of image generators: feature maps from [`START_SIZE`] up, `[N, C, size, size]` in channels-last order.
-pub trait Stages {
-    /// What of the latent the stages up to a size need, made once for an image.
+pub trait Blocks {
+    /// What of the conditioning the blocks up to a size need, made once for an image.
     type Scene;
 
     /// Prepares for drawing.
-    fn scene(&self, latent: Latent, mode: Mode) -> Self::Scene;
+    fn scene(&self, latent: Conditioning, mode: Mode) -> Self::Scene;
 
     /// The feature map of side [`START_SIZE`].
     fn start(&self, scene: &Self::Scene) -> Tensor;
@@ -108,15 +108,15 @@ impl ImageGenerator {
 
     /// The image `[N, 3, size, size]` in [-1, 1], float32.
     pub fn forward(&self, pose: &Pose, embeddings: &Tensor, background: &Tensor, mode: Mode) -> Tensor {
-        let latent = Latent { pose, embeddings, background };
+        let conditioning = Conditioning { pose, embeddings, background };
         match &self.family {
-            Family::Spade(net) => self.draw(net, latent, mode),
-            Family::Warp(net) => self.draw(net, latent, mode),
+            Family::Spade(net) => self.generate(net, conditioning, mode),
+            Family::Warp(net) => self.generate(net, conditioning, mode),
         }
     }
 
-    fn draw<F: Stages>(&self, family: &F, latent: Latent, mode: Mode) -> Tensor {
-        let scene = family.scene(latent, mode);
+    fn generate<F: Blocks>(&self, family: &F, conditioning: Conditioning, mode: Mode) -> Tensor {
+        let scene = family.scene(conditioning, mode);
         let mut x = family.start(&scene);
         let mut smaller = None;
         let steps = doublings(mode.size);
@@ -170,15 +170,15 @@ mod tests {
             let randn = |shape: &[i64]| Tensor::randn(shape, (Kind::Float, Device::Cpu));
             let pose = Pose::natural(randn(&[2, 3, 2]).tanh());
             let (embeddings, background) = (randn(&[2, 3, 5]), randn(&[2, 5]));
-            let draw = |size: i64, alpha: f64| {
+            let generate = |size: i64, alpha: f64| {
                 let mode = Mode { size, alpha, ..Mode::exported(&arch) };
                 net.forward(&pose, &embeddings, &background, mode)
             };
-            let (small, large) = (upsample(&draw(8, 1.0)), draw(16, 1.0));
+            let (small, large) = (upsample(&generate(8, 1.0)), generate(16, 1.0));
             assert_eq!(large.size(), [2, 3, 16, 16]);
             assert!((&small - &large).abs().max().double_value(&[]) > 0.1);
             let want = small * 0.75 + large * 0.25;
-            assert!((draw(16, 0.25) - want).abs().max().double_value(&[]) < 1e-5, "{image_generator:?}");
+            assert!((generate(16, 0.25) - want).abs().max().double_value(&[]) < 1e-5, "{image_generator:?}");
         }
     }
 

@@ -1,8 +1,8 @@
-//! From heat maps and looks to the factor and the addend of every pixel.
+//! From heat maps and embeddings to the factor and the addend of every pixel.
 //!
-//! The style map gives every pixel the looks of the parts, each times its heat: added up (E channels) or side by side
+//! The style map gives every pixel the embeddings of the parts, each times its heat: added up (E channels) or side by side
 //! ((K + 1) E channels). It is linear in the heat maps, so it is never made. A convolution of the style map equals
-//! one of the K + 1 heat maps, with a kernel for each image: the layer's weights times the looks. That kernel depends
+//! one of the K + 1 heat maps, with a kernel for each image: the layer's weights times the embeddings. That kernel depends
 //! on the appearance only, the heat maps on the pose only.
 
 use std::borrow::Borrow;
@@ -10,7 +10,7 @@ use std::borrow::Borrow;
 use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
-use super::Latent;
+use super::Conditioning;
 use crate::config::{Architecture, ModulationForm, StyleMap};
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::layers::{Conv, leaky};
@@ -21,13 +21,13 @@ pub const TAPS: i64 = 9;
 /// Standard deviation of gamma and beta at the start, where one part is in full heat.
 const START_SPREAD: f64 = 0.5;
 
-/// The looks of the parts and of the background, `[N, K + 1, E]`.
+/// The embeddings of the parts and of the background, `[N, K + 1, E]`.
 #[derive(Debug)]
-pub struct Looks(Tensor);
+pub struct Embeddings(Tensor);
 
-impl Looks {
-    /// The looks in arithmetic of `kind`.
-    pub fn new(latent: Latent, kind: Kind) -> Self {
+impl Embeddings {
+    /// The embeddings in arithmetic of `kind`.
+    pub fn new(latent: Conditioning, kind: Kind) -> Self {
         Self(Tensor::cat(&[latent.embeddings, &latent.background.unsqueeze(1)], 1).to_kind(kind))
     }
 
@@ -68,7 +68,7 @@ impl Maps {
     }
 }
 
-/// What reads a look: `E` values to `outputs` values.
+/// What reads an embedding: `E` values to `outputs` values.
 #[derive(Debug)]
 pub struct Style {
     /// `[1, E, outputs]` for all parts alike (the style map is a sum), or `[K + 1, E, outputs]` (side by side).
@@ -90,13 +90,13 @@ impl Style {
         self.weight.size()[0] == 1
     }
 
-    /// What each part's look contributes where its heat is 1, `[N, K + 1, outputs]`.
-    fn table(&self, looks: &Looks) -> Tensor {
-        let weight = self.weight.to_kind(looks.0.kind());
+    /// What each part's embedding contributes where its heat is 1, `[N, K + 1, outputs]`.
+    fn table(&self, embeddings: &Embeddings) -> Tensor {
+        let weight = self.weight.to_kind(embeddings.0.kind());
         if self.is_shared() {
-            looks.0.matmul(&weight.squeeze_dim(0))
+            embeddings.0.matmul(&weight.squeeze_dim(0))
         } else {
-            looks.0.transpose(0, 1).bmm(&weight).transpose(0, 1)
+            embeddings.0.transpose(0, 1).bmm(&weight).transpose(0, 1)
         }
     }
 }
@@ -148,10 +148,10 @@ impl Modulation {
     }
 
     /// `gamma(p) * x + beta(p)` of `x` `[N, C, H, W]`, all of one kind.
-    pub fn forward(&self, x: &Tensor, looks: &Looks, maps: &Maps) -> Tensor {
+    pub fn forward(&self, x: &Tensor, embeddings: &Embeddings, maps: &Maps) -> Tensor {
         let (gamma, beta) = match self {
-            Self::Linear(m) => m.forward(looks, maps, x.size()[2]),
-            Self::Conv(m) => m.forward(looks, maps, x.size()[2]),
+            Self::Linear(m) => m.forward(embeddings, maps, x.size()[2]),
+            Self::Conv(m) => m.forward(embeddings, maps, x.size()[2]),
         };
         beta.addcmul(x, &gamma)
     }
@@ -172,9 +172,9 @@ impl LinearModulation {
         }
     }
 
-    fn forward(&self, looks: &Looks, maps: &Maps, side: i64) -> (Tensor, Tensor) {
-        let table = self.style.table(looks);
-        let bias = self.bias.to_kind(table.kind()).unsqueeze(0).expand([looks.count(), -1, -1], false);
+    fn forward(&self, embeddings: &Embeddings, maps: &Maps, side: i64) -> (Tensor, Tensor) {
+        let table = self.style.table(embeddings);
+        let bias = self.bias.to_kind(table.kind()).unsqueeze(0).expand([embeddings.count(), -1, -1], false);
         let table = Tensor::cat(&[table, bias], 1);
         // Two products rather than one cut in two: the halves stay dense, and so do their gradients.
         let halves = table.chunk(2, 2);
@@ -207,9 +207,9 @@ impl ConvModulation {
         }
     }
 
-    fn forward(&self, looks: &Looks, maps: &Maps, side: i64) -> (Tensor, Tensor) {
+    fn forward(&self, embeddings: &Embeddings, maps: &Maps, side: i64) -> (Tensor, Tensor) {
         let hidden = self.bias.size()[0];
-        let kernel = self.style.table(looks).unflatten(2, [TAPS, hidden]).flatten(1, 2);
+        let kernel = self.style.table(embeddings).unflatten(2, [TAPS, hidden]).flatten(1, 2);
         let bias = self.bias.to_kind(kernel.kind());
         let h = leaky(&image(&bias.baddbmm(maps.tensor(), &kernel, 1, 1), side));
         (self.gamma.forward(&h), self.beta.forward(&h))
@@ -238,11 +238,11 @@ mod tests {
     }
 
     /// The style map itself, `[N, E, S, S]` or `[N, (K + 1) E, S, S]`.
-    fn style_map(pose: &Pose, looks: &Tensor, tau: f64, size: i64, form: StyleMap) -> Tensor {
+    fn style_map(pose: &Pose, embeddings: &Tensor, tau: f64, size: i64, form: StyleMap) -> Tensor {
         let parts = heatmap::parts(pose, tau, size);
         let heat = Tensor::cat(&[&parts, &heatmap::background(&parts)], 1);
         // [N, K + 1, E, S, S]
-        let each = heat.unsqueeze(2) * looks.unsqueeze(-1).unsqueeze(-1);
+        let each = heat.unsqueeze(2) * embeddings.unsqueeze(-1).unsqueeze(-1);
         match form {
             StyleMap::Sum => each.sum_dim_intlist([1i64].as_slice(), false, Kind::Float),
             StyleMap::Concat => each.flatten(1, 2),
@@ -261,15 +261,17 @@ mod tests {
             visible: Tensor::from_slice(&[1.0f32, 0.5, 1.0, 1.0, 0.0, 1.0]).view([n, 3]),
         };
         let (embeddings, background) = (Tensor::randn([n, 3, 5], OPTIONS), Tensor::randn([n, 5], OPTIONS));
-        let looks =
-            Looks::new(Latent { pose: &pose, embeddings: &embeddings, background: &background }, Kind::Float);
+        let embeddings = Embeddings::new(
+            Conditioning { pose: &pose, embeddings: &embeddings, background: &background },
+            Kind::Float,
+        );
         let x = Tensor::randn([n, channels, size, size], OPTIONS);
         let conv = |input: &Tensor, weight: &Tensor, bias: &Tensor| {
             let pad = (weight.size()[2] - 1) / 2;
             input.conv2d(weight, Some(bias), [1, 1], [pad, pad], [1, 1], 1)
         };
         for form in [StyleMap::Sum, StyleMap::Concat] {
-            let map = style_map(&pose, &looks.0, tau, size, form);
+            let map = style_map(&pose, &embeddings.0, tau, size, form);
             for modulation in [ModulationForm::Linear, ModulationForm::Conv] {
                 let store = VarStore::new(Device::Cpu);
                 let _no_grad = tch::no_grad_guard();
@@ -295,7 +297,7 @@ mod tests {
                 };
                 let want = &x * want.narrow(1, 0, channels) + want.narrow(1, channels, channels);
                 let maps = Maps::new(&pose, tau, size, Kind::Float, net.reads_neighbours());
-                let difference = (net.forward(&x, &looks, &maps) - want).abs().max().double_value(&[]);
+                let difference = (net.forward(&x, &embeddings, &maps) - want).abs().max().double_value(&[]);
                 assert!(difference < 1e-5, "{form:?} {modulation:?}: {difference}");
             }
         }
@@ -311,11 +313,11 @@ mod tests {
             let pose = Pose::natural(Tensor::rand([8, 10, 2], OPTIONS) - 0.5);
             let (embeddings, background) =
                 (Tensor::randn([8, 10, 32], OPTIONS), Tensor::randn([8, 32], OPTIONS));
-            let latent = Latent { pose: &pose, embeddings: &embeddings, background: &background };
+            let latent = Conditioning { pose: &pose, embeddings: &embeddings, background: &background };
             let maps = Maps::new(&pose, arch.tau, 16, Kind::Float, net.reads_neighbours());
-            let looks = Looks::new(latent, Kind::Float);
-            let beta = net.forward(&Tensor::zeros([8, 24, 16, 16], OPTIONS), &looks, &maps);
-            let gamma = net.forward(&Tensor::ones([8, 24, 16, 16], OPTIONS), &looks, &maps) - &beta;
+            let embeddings = Embeddings::new(latent, Kind::Float);
+            let beta = net.forward(&Tensor::zeros([8, 24, 16, 16], OPTIONS), &embeddings, &maps);
+            let gamma = net.forward(&Tensor::ones([8, 24, 16, 16], OPTIONS), &embeddings, &maps) - &beta;
             for (field, centre) in [(gamma, 1.0), (beta, 0.0)] {
                 let (mean, spread) = (field.mean(Kind::Float), field.std(true));
                 let (mean, spread) = (mean.double_value(&[]), spread.double_value(&[]));

@@ -76,7 +76,7 @@ mod tests {
     }
 
     /// Frames of one channel at `size`, hardly faded.
-    fn drawn(pose: &Pose, frames: &Tensor, size: i64, reach: f64, window: f64) -> Tensor {
+    fn sampled(pose: &Pose, frames: &Tensor, size: i64, reach: f64, window: f64) -> Tensor {
         let weights = place(pose, reach, window, size, frames.size()[2]);
         sample(frames, &weights).permute([0, 3, 1, 2])
     }
@@ -86,7 +86,7 @@ mod tests {
         let (reach, size) = (0.6, 24);
         let pose = pose(&[0.3, -0.45, -0.8, 0.1], &[1.0, 1.7], &[1.0, 0.4]);
         let frames = Tensor::randn([1, 2, 5, 5, 3], (Kind::Float, Device::Cpu));
-        let got = drawn(&pose, &frames, size, reach, 1e9);
+        let got = sampled(&pose, &frames, size, reach, 1e9);
         let mut want = Tensor::zeros([1, 3, size, size], (Kind::Float, Device::Cpu));
         for (k, (x, y, scale, visible)) in
             [(0.3, -0.45, 1.0, 1.0), (-0.8, 0.1, 1.7, 0.4)].into_iter().enumerate()
@@ -109,7 +109,8 @@ mod tests {
         let centres = pixel_centres(size, Device::Cpu);
         // Centre of mass, and mean square distance from it along x.
         let measure = |x: f32, y: f32, scale: f32| {
-            let image = drawn(&pose(&[x, y], &[scale], &[1.0]), &frames, size, 0.5, 0.06).view([size, size]);
+            let image =
+                sampled(&pose(&[x, y], &[scale], &[1.0]), &frames, size, 0.5, 0.06).view([size, size]);
             let weights = &image / image.sum(Kind::Float);
             let sum = |t: Tensor| t.sum(Kind::Float).double_value(&[]);
             let mean = [sum(&weights * centres.unsqueeze(0)), sum(&weights * centres.unsqueeze(1))];

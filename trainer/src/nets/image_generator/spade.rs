@@ -1,4 +1,4 @@
-//! Spatially adaptive normalisation: heat maps of the keypoints, each carrying its part's look, modulate a learned
+//! Spatially adaptive normalisation: heat maps of the keypoints, each carrying its part's embedding, modulate a learned
 //! start from size to size (paper).
 
 use std::borrow::Borrow;
@@ -6,8 +6,8 @@ use std::borrow::Borrow;
 use tch::Tensor;
 use tch::nn::{Init, Path};
 
-use super::modulation::{Looks, Maps, Modulation};
-use super::{Latent, Mode, START_SIZE, Stages, doublings};
+use super::modulation::{Embeddings, Maps, Modulation};
+use super::{Blocks, Conditioning, Mode, START_SIZE, doublings};
 use crate::config::Architecture;
 use crate::nets::layers::{Conv, PlainBatchNorm, channels_last, leaky, upsample};
 
@@ -30,7 +30,7 @@ impl Modulated {
     }
 }
 
-/// The way round a stage's convolutions, as in the residual blocks of Park et al., "Semantic Image Synthesis with
+/// The way round a block's convolutions, as in the residual blocks of Park et al., "Semantic Image Synthesis with
 /// Spatially-Adaptive Normalization" (2019).
 #[derive(Debug)]
 pub struct Shortcut {
@@ -53,7 +53,7 @@ impl Shortcut {
 
 /// Doubles the resolution: modulate, convolve to the new width while still small, upsample, modulate, convolve.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Block {
     /// Modulation at the incoming resolution and width.
     pub spade_in: Modulated,
     /// `C_in -> C_out` at the incoming resolution.
@@ -70,14 +70,14 @@ pub struct Stage {
 
 /// The family's networks.
 ///
-/// Whether there are shortcuts or not, a stage's output is used in one normalised form only, so that at export every
+/// Whether there are shortcuts or not, a block's output is used in one normalised form only, so that at export every
 /// batch norm folds into the convolutions before it.
 #[derive(Debug)]
 pub struct Spade {
     /// `[1, C, 4, 4]`, the learned start.
     pub start: Tensor,
     /// From 8 px up.
-    pub stages: Vec<Stage>,
+    pub blocks: Vec<Block>,
     /// Width of the heat maps.
     pub tau: f64,
 }
@@ -85,7 +85,7 @@ pub struct Spade {
 /// What modulates, at every size.
 #[derive(Debug)]
 pub struct Scene {
-    looks: Looks,
+    embeddings: Embeddings,
     /// From [`START_SIZE`] up.
     maps: Vec<Maps>,
     mode: Mode,
@@ -97,12 +97,12 @@ impl Spade {
         let p = path.borrow();
         let widths = &arch.generator_channels;
         let mut size = START_SIZE;
-        let stages = widths
+        let blocks = widths
             .windows(2)
             .map(|w| {
                 size *= 2;
                 let p = p / format!("stage{size}");
-                Stage {
+                Block {
                     spade_in: Modulated::new(&p / "spade_in", arch, w[0]),
                     conv_in: Conv::new(&p / "conv_in", w[0], w[1], 3, 1),
                     spade_out: Modulated::new(&p / "spade_out", arch, w[1]),
@@ -114,36 +114,36 @@ impl Spade {
             .collect();
         let start =
             p.var("start", &[1, widths[0], START_SIZE, START_SIZE], Init::Randn { mean: 0.0, stdev: 1.0 });
-        Self { start, stages, tau: arch.tau }
+        Self { start, blocks, tau: arch.tau }
     }
 }
 
-impl Stages for Spade {
+impl Blocks for Spade {
     type Scene = Scene;
 
-    fn scene(&self, latent: Latent, mode: Mode) -> Scene {
-        let conv = self.stages.iter().any(|s| s.spade_in.modulation.reads_neighbours());
+    fn scene(&self, latent: Conditioning, mode: Mode) -> Scene {
+        let conv = self.blocks.iter().any(|s| s.spade_in.modulation.reads_neighbours());
         let maps = (0..=doublings(mode.size))
             .map(|i| Maps::new(latent.pose, self.tau, START_SIZE << i, mode.kind, conv))
             .collect();
-        Scene { looks: Looks::new(latent, mode.kind), maps, mode }
+        Scene { embeddings: Embeddings::new(latent, mode.kind), maps, mode }
     }
 
     fn start(&self, scene: &Scene) -> Tensor {
         let start = self.start.to_kind(scene.mode.kind);
-        channels_last(&start.expand([scene.looks.count(), -1, -1, -1], false))
+        channels_last(&start.expand([scene.embeddings.count(), -1, -1, -1], false))
     }
 
     fn grow(&self, i: usize, x: &Tensor, scene: &Scene) -> Tensor {
-        let (stage, norm) = (&self.stages[i], scene.mode.norm);
-        let modulate = |m: &Modulation, x: &Tensor, maps: &Maps| m.forward(x, &scene.looks, maps);
-        let normed = stage.spade_in.norm.forward(x, norm);
-        let y = modulate(&stage.spade_in.modulation, &normed, &scene.maps[i]);
-        let y = upsample(&stage.conv_in.forward(&leaky(&y)));
-        let y = stage.spade_out.norm.forward(&y, norm);
-        let y = modulate(&stage.spade_out.modulation, &y, &scene.maps[i + 1]);
-        let y = stage.conv_out.forward(&leaky(&y));
-        match &stage.shortcut {
+        let (block, norm) = (&self.blocks[i], scene.mode.norm);
+        let modulate = |m: &Modulation, x: &Tensor, maps: &Maps| m.forward(x, &scene.embeddings, maps);
+        let normed = block.spade_in.norm.forward(x, norm);
+        let y = modulate(&block.spade_in.modulation, &normed, &scene.maps[i]);
+        let y = upsample(&block.conv_in.forward(&leaky(&y)));
+        let y = block.spade_out.norm.forward(&y, norm);
+        let y = modulate(&block.spade_out.modulation, &y, &scene.maps[i + 1]);
+        let y = block.conv_out.forward(&leaky(&y));
+        match &block.shortcut {
             Some(s) => y + upsample(&s.conv.forward(&modulate(&s.modulation, &normed, &scene.maps[i]))),
             None => y,
         }

@@ -6,8 +6,8 @@
 //! each map round its keypoint; LeakyReLU; normalisation to the mean and deviation that the embeddings have over the
 //! parts, LeakyReLU; 3x3 convolution. What the size below made is added before the normalisation.
 //!
-//! The statistics are those of all visible parts, so one part's look also shifts the whole picture a little: that is
-//! the price of this family. The background's look enters by its map alone.
+//! The statistics are those of all visible parts, so one part's embedding also shifts the whole picture a little: that is
+//! the price of this family. The background's embedding enters by its map alone.
 
 use std::borrow::Borrow;
 
@@ -15,7 +15,7 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 use super::sampling::{self, Weights};
-use super::{Latent, Mode, START_SIZE, Stages, doublings};
+use super::{Blocks, Conditioning, Mode, START_SIZE, doublings};
 use crate::config::Architecture;
 use crate::nets::heatmap;
 use crate::nets::layers::{Conv, Linear, leaky, upsample};
@@ -62,16 +62,16 @@ impl Canvas {
         }
     }
 
-    /// Looks `[N, K, E]` to feature maps `[N, K, frame, frame, C]`.
-    fn forward(&self, looks: &Tensor) -> Tensor {
-        let spread = looks.unsqueeze(2).unsqueeze(2) * self.maps.to_kind(looks.kind());
+    /// Embeddings `[N, K, E]` to feature maps `[N, K, frame, frame, C]`.
+    fn forward(&self, embeddings: &Tensor) -> Tensor {
+        let spread = embeddings.unsqueeze(2).unsqueeze(2) * self.maps.to_kind(embeddings.kind());
         leaky(&self.tint.forward(&spread))
     }
 }
 
 /// One size.
 #[derive(Debug)]
-pub struct Stage {
+pub struct Block {
     /// `C_in -> C` at the size below; none at the first.
     pub conv_in: Option<Conv>,
     /// Of the parts.
@@ -90,12 +90,12 @@ pub struct Stage {
 #[derive(Debug)]
 pub struct Warp {
     /// From [`START_SIZE`] up.
-    pub stages: Vec<Stage>,
+    pub blocks: Vec<Block>,
     /// Width of the heat maps.
     pub tau: f64,
 }
 
-/// What each size draws.
+/// What each size is generated from.
 #[derive(Debug)]
 pub struct Scene {
     embeddings: Tensor,
@@ -111,13 +111,13 @@ impl Warp {
     pub fn new<'a>(path: impl Borrow<Path<'a>>, arch: &Architecture) -> Self {
         let p = path.borrow();
         let (k, e) = (arch.keypoints, arch.embedding);
-        let stage = |(i, &width): (usize, &i64)| {
+        let block = |(i, &width): (usize, &i64)| {
             let size = START_SIZE << i;
             let p = p / format!("stage{size}");
             let frame = frame_size(size);
             let below = i.checked_sub(1).map(|i| arch.generator_channels[i]);
             let stdev = 1.0 / (e as f64).sqrt();
-            Stage {
+            Block {
                 conv_in: below.map(|inputs| Conv::new(&p / "conv_in", inputs, width, 3, 1)),
                 parts: Canvas::new(&p / "parts", k, frame, e, width),
                 background: Canvas::new(&p / "background", 1, frame, e, width),
@@ -126,15 +126,15 @@ impl Warp {
                 size,
             }
         };
-        Self { stages: arch.generator_channels.iter().enumerate().map(stage).collect(), tau: arch.tau }
+        Self { blocks: arch.generator_channels.iter().enumerate().map(block).collect(), tau: arch.tau }
     }
 
-    /// What the parts and the background draw at one size, `[N, C, size, size]`.
+    /// What the parts and the background add at one size, `[N, C, size, size]`.
     fn layer(&self, i: usize, scene: &Scene) -> Tensor {
-        let (stage, (weights, shows)) = (&self.stages[i], &scene.placed[i]);
-        let parts = sampling::sample(&stage.parts.forward(&scene.embeddings.to_kind(scene.kind)), weights);
-        let frame = stage.background.forward(&scene.background.unsqueeze(1).to_kind(scene.kind));
-        let m = sampling::stretch(stage.size, frame.size()[2], frame.device()).to_kind(frame.kind());
+        let (block, (weights, shows)) = (&self.blocks[i], &scene.placed[i]);
+        let parts = sampling::sample(&block.parts.forward(&scene.embeddings.to_kind(scene.kind)), weights);
+        let frame = block.background.forward(&scene.background.unsqueeze(1).to_kind(scene.kind));
+        let m = sampling::stretch(block.size, frame.size()[2], frame.device()).to_kind(frame.kind());
         let behind =
             sampling::sample(&frame, &Weights { columns: whole(&m, &frame), rows: whole(&m, &frame) });
         leaky(&(parts + behind * shows)).permute([0, 3, 1, 2])
@@ -142,26 +142,26 @@ impl Warp {
 
     /// Normalises each channel of each image to the mean and the deviation that the embeddings have over the visible
     /// parts.
-    fn normalise(&self, stage: &Stage, x: &Tensor, scene: &Scene) -> Tensor {
+    fn normalise(&self, block: &Block, x: &Tensor, scene: &Scene) -> Tensor {
         // Statistics over many pixels lose too much in bfloat16.
         let (var, mean) = x.to_kind(Kind::Float).var_mean_correction([2i64, 3].as_slice(), 0, true);
-        let looks = scene.embeddings.matmul(&stage.statistics);
+        let of_parts = scene.embeddings.matmul(&block.statistics);
         let sum = |t: &Tensor| t.sum_dim_intlist([1i64].as_slice(), true, Kind::Float);
         let weights = (&scene.visible / (sum(&scene.visible) + EPSILON)).unsqueeze(-1);
         let average = |t: &Tensor| sum(&(t * &weights));
-        let look_mean = average(&looks);
-        let off = &looks - &look_mean;
+        let mean_of_parts = average(&of_parts);
+        let off = &of_parts - &mean_of_parts;
         let look_std = (average(&(&off * &off)) + EPSILON).sqrt();
         // Both are [N, 1, C].
         let per_channel = |t: Tensor| t.squeeze_dim(1).unsqueeze(-1).unsqueeze(-1);
         let factor = per_channel(look_std) * (var + EPSILON).rsqrt();
-        let addend = per_channel(look_mean) - mean * &factor;
+        let addend = per_channel(mean_of_parts) - mean * &factor;
         addend.to_kind(x.kind()).addcmul(x, &factor.to_kind(x.kind()))
     }
 
     fn finish(&self, i: usize, x: &Tensor, scene: &Scene) -> Tensor {
-        let stage = &self.stages[i];
-        stage.conv_out.forward(&leaky(&self.normalise(stage, x, scene)))
+        let block = &self.blocks[i];
+        block.conv_out.forward(&leaky(&self.normalise(block, x, scene)))
     }
 }
 
@@ -170,14 +170,14 @@ fn whole(m: &Tensor, frames: &Tensor) -> Tensor {
     m.unsqueeze(0).unsqueeze(0).expand([frames.size()[0], 1, -1, -1], false)
 }
 
-impl Stages for Warp {
+impl Blocks for Warp {
     type Scene = Scene;
 
-    fn scene(&self, latent: Latent, mode: Mode) -> Scene {
-        let place = |stage: &Stage| {
-            let frame = frame_size(stage.size);
-            let w = sampling::place(latent.pose, reach(self.tau), window(self.tau), stage.size, frame);
-            let shows = heatmap::background(&heatmap::parts(latent.pose, self.tau, stage.size));
+    fn scene(&self, latent: Conditioning, mode: Mode) -> Scene {
+        let place = |block: &Block| {
+            let frame = frame_size(block.size);
+            let w = sampling::place(latent.pose, reach(self.tau), window(self.tau), block.size, frame);
+            let shows = heatmap::background(&heatmap::parts(latent.pose, self.tau, block.size));
             let weights = Weights { columns: w.columns.to_kind(mode.kind), rows: w.rows.to_kind(mode.kind) };
             (weights, shows.permute([0, 2, 3, 1]).to_kind(mode.kind))
         };
@@ -186,7 +186,7 @@ impl Stages for Warp {
             background: latent.background.shallow_clone(),
             visible: latent.pose.visible.shallow_clone(),
             kind: mode.kind,
-            placed: self.stages[..=doublings(mode.size)].iter().map(place).collect(),
+            placed: self.blocks[..=doublings(mode.size)].iter().map(place).collect(),
         }
     }
 
@@ -196,7 +196,7 @@ impl Stages for Warp {
 
     fn grow(&self, i: usize, x: &Tensor, scene: &Scene) -> Tensor {
         let own = self.layer(i + 1, scene);
-        let x = match &self.stages[i + 1].conv_in {
+        let x = match &self.blocks[i + 1].conv_in {
             Some(conv) => own + upsample(&conv.forward(&leaky(x))),
             None => own,
         };
@@ -239,22 +239,25 @@ mod tests {
         let arch = arch();
         let store = VarStore::new(Device::Cpu);
         let net = Warp::new(store.root(), &arch);
-        // A flat frame, so that what is drawn is the window, whose centre is the keypoint's.
-        let stage = net.stages.len() - 1;
-        let _ = net.stages[stage].parts.maps.shallow_clone().fill_(1.0);
+        // A flat frame, so that what is generated is the window, whose centre is the keypoint's.
+        let block = net.blocks.len() - 1;
+        let _ = net.blocks[block].parts.maps.shallow_clone().fill_(1.0);
         let (embeddings, background) = (Tensor::rand([1, 3, 6], OPTIONS), Tensor::zeros([1, 6], OPTIONS));
         let mode = Mode { size: 32, alpha: 1.0, kind: Kind::Float, norm: Norm::Running };
         let layer = |keypoints, visible| {
             let pose = pose(keypoints, [1.0; 3], visible);
             net.layer(
-                stage,
-                &net.scene(Latent { pose: &pose, embeddings: &embeddings, background: &background }, mode),
+                block,
+                &net.scene(
+                    Conditioning { pose: &pose, embeddings: &embeddings, background: &background },
+                    mode,
+                ),
             )
         };
         for (x, y) in [(0.45f32, -0.3f32), (-0.5, 0.1)] {
             let points = [x, y, 0.9, 0.9, 0.9, 0.9];
-            let drawn = layer(points, [1.0, 0.0, 0.0]) - layer(points, [0.0; 3]);
-            let heat = drawn.abs().sum_dim_intlist([0i64, 1].as_slice(), false, Kind::Float);
+            let shown = layer(points, [1.0, 0.0, 0.0]) - layer(points, [0.0; 3]);
+            let heat = shown.abs().sum_dim_intlist([0i64, 1].as_slice(), false, Kind::Float);
             let heat = &heat / heat.sum(Kind::Float);
             let centres = heatmap::pixel_centres(32, Device::Cpu);
             let along = |axis: i64| (&heat * centres.unsqueeze(axis)).sum(Kind::Float).double_value(&[]);
@@ -274,19 +277,19 @@ mod tests {
         let (embeddings, background) = (Tensor::randn([1, 3, 6], OPTIONS), Tensor::randn([1, 6], OPTIONS));
         let other = embeddings.copy();
         let _ = other.narrow(1, 2, 1).fill_(3.0);
-        let draw = |keypoints, scales, visible, embeddings: &Tensor| {
+        let generate = |keypoints, scales, visible, embeddings: &Tensor| {
             let pose = pose(keypoints, scales, visible);
-            let scene = net.scene(Latent { pose: &pose, embeddings, background: &background }, mode);
+            let scene = net.scene(Conditioning { pose: &pose, embeddings, background: &background }, mode);
             (0..3).fold(net.start(&scene), |x, i| net.grow(i, &x, &scene))
         };
         let here = [0.1, 0.2, -0.4, 0.3, 0.5, -0.5];
         let there = [0.1, 0.2, -0.4, 0.3, -0.5, 0.0];
         for (visible, seen) in [([1.0, 1.0, 0.0], false), ([1.0; 3], true)] {
-            let first = draw(here, [1.0; 3], visible, &embeddings);
+            let first = generate(here, [1.0; 3], visible, &embeddings);
             for changed in [
-                draw(there, [1.0; 3], visible, &embeddings),
-                draw(here, [1.0, 1.0, 1.6], visible, &embeddings),
-                draw(here, [1.0; 3], visible, &other),
+                generate(there, [1.0; 3], visible, &embeddings),
+                generate(here, [1.0, 1.0, 1.6], visible, &embeddings),
+                generate(here, [1.0; 3], visible, &other),
             ] {
                 assert_eq!((&first - changed).abs().max().double_value(&[]) > 1e-3, seen);
             }
@@ -302,14 +305,15 @@ mod tests {
         let pose = pose([0.0; 6], [1.0; 3], [1.0, 0.0, 1.0]);
         let (embeddings, background) = (Tensor::randn([1, 3, 6], OPTIONS), Tensor::randn([1, 6], OPTIONS));
         let mode = Mode { size: 4, alpha: 1.0, kind: Kind::Float, norm: Norm::Running };
-        let scene = net.scene(Latent { pose: &pose, embeddings: &embeddings, background: &background }, mode);
+        let scene =
+            net.scene(Conditioning { pose: &pose, embeddings: &embeddings, background: &background }, mode);
         let x = Tensor::randn([1, 8, 32, 32], OPTIONS) * 3.0 + 2.0;
-        let y = net.normalise(&net.stages[0], &x, &scene).flatten(2, 3).squeeze_dim(0);
-        let looks = embeddings.matmul(&net.stages[0].statistics).squeeze_dim(0);
-        let (a, b) = (looks.get(0), looks.get(2));
+        let y = net.normalise(&net.blocks[0], &x, &scene).flatten(2, 3).squeeze_dim(0);
+        let of_parts = embeddings.matmul(&net.blocks[0].statistics).squeeze_dim(0);
+        let (a, b) = (of_parts.get(0), of_parts.get(2));
         let close = |got: Tensor, want: Tensor| (got - want).abs().max().double_value(&[]) < 1e-3;
         assert!(close(y.mean_dim([1i64].as_slice(), false, Kind::Float), (&a + &b) / 2.0));
-        // Two looks that happen to be close in a channel leave what keeps the square root off 0.
+        // Two values that happen to be close in a channel leave what keeps the square root off 0.
         let deviation = ((a - b).square() / 4.0 + EPSILON).sqrt();
         assert!(close(y.std_dim([1i64].as_slice(), false, false), deviation));
     }

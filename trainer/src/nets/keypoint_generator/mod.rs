@@ -1,4 +1,4 @@
-//! Stage 1: noise to keypoints, embeddings and a background embedding.
+//! The keypoint generator: noise to keypoints, embeddings and a background embedding.
 
 use std::borrow::Borrow;
 
@@ -44,7 +44,7 @@ impl Noise {
     }
 }
 
-/// What stage 1 makes and stage 2 draws.
+/// What the keypoint generator makes and the image generator starts from.
 #[derive(Debug)]
 pub struct Latents {
     /// `[N, K, 2]`, normalised coordinates.

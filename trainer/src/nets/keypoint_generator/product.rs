@@ -14,9 +14,9 @@ use crate::nets::layers::Norm;
 pub struct Product {
     /// `z_pose -> 2 K` values, before the divisor and tanh.
     pub pose: Mlp,
-    /// `z_appearance -> E`, the look `w` shared by all parts.
+    /// `z_appearance -> E`, the embedding `w` shared by all parts.
     pub appearance: Mlp,
-    /// `[K, E]`: what of the shared look each part takes.
+    /// `[K, E]`: what of the shared embedding each part takes.
     pub part_constants: Tensor,
     /// What the pose network's output is divided by before tanh.
     pub divisor: f64,
@@ -27,7 +27,7 @@ impl Product {
         let p = path.borrow();
         let (k, z, e, h) = (arch.keypoints, arch.latent, arch.embedding, arch.mlp_hidden);
         let appearance = Mlp::new(p / "appearance", z, h, e);
-        // The shared look starts round 1, so that every part has a look of its own, c_k, from the first step: round 0
+        // The shared embedding starts round 1, so that every part has one of its own, c_k, from the first step: round 0
         // all parts are alike on average, and learn to be interchangeable.
         let mut start = appearance.layers[2].bias.shallow_clone();
         let _ = tch::no_grad(|| start.fill_(1.0));
@@ -43,7 +43,7 @@ impl Product {
 impl Parts for Product {
     fn forward(&self, noise: &Noise, _: Norm) -> (Tensor, Tensor) {
         let raw = self.pose.forward(&noise.pose) / self.divisor;
-        let look = self.appearance.forward(&noise.appearance).unsqueeze(1);
-        (raw, look * self.part_constants.unsqueeze(0))
+        let shared = self.appearance.forward(&noise.appearance).unsqueeze(1);
+        (raw, shared * self.part_constants.unsqueeze(0))
     }
 }

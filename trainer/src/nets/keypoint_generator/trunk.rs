@@ -34,7 +34,7 @@ impl Trunk {
         let p = path.borrow();
         let (k, e, width) = (arch.keypoints, arch.embedding, 4 * arch.latent);
         let embeddings = Linear::new(p / "embeddings", width, k * e);
-        // A look of its own for every part from the first step, as the constants of the product form give it.
+        // An embedding of its own for every part from the first step, as the constants of the product form give it.
         let mut start = embeddings.bias.shallow_clone();
         let _ = tch::no_grad(|| start.normal_(0.0, 1.0));
         Self {

@@ -102,14 +102,14 @@ const LONGEST_PERIOD: u64 = 240;
 pub fn period(config: &Config) -> u64 {
     let gan = &config.gan;
     let every = [
-        (gan.r1_weight > 0.0, gan.r1_every),
-        (gan.background_weight > 0.0, gan.background_every),
-        (gan.reconstructs(), gan.reconstruction_every),
-        (gan.diversity_weight > 0.0, gan.diversity_every),
+        (gan.r1.weight > 0.0, gan.r1.every),
+        (gan.background.weight > 0.0, gan.background.every),
+        (gan.reconstructs(), gan.reconstruction.every),
+        (gan.diversity.weight > 0.0, gan.diversity.every),
     ];
     let every: Vec<u64> = every.into_iter().filter(|(used, _)| *used).map(|(_, every)| every).collect();
     let common = |n: &u64| every.iter().all(|e| n.is_multiple_of(*e));
-    (1..=LONGEST_PERIOD).find(common).unwrap_or(gan.r1_every)
+    (1..=LONGEST_PERIOD).find(common).unwrap_or(gan.r1.every)
 }
 
 impl<'a> Bench<'a> {

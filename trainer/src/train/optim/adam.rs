@@ -60,7 +60,7 @@ impl Adam {
 
     /// One update of every parameter that has a gradient, or had one before: a gradient once there is set to zero but
     /// stays, so without the latter a resumed run would not update what an uninterrupted one does.
-    pub fn step(&mut self, rate: f64) {
+    pub fn step(&mut self, learning_rate: f64) {
         tch::no_grad(|| {
             let gradients: Vec<Tensor> = self.slots.iter().map(|slot| slot.value.grad()).collect();
             self.regroup(&gradients);
@@ -77,12 +77,12 @@ impl Adam {
                 }
                 let _ = group.mean.lerp_(&gradient, 1.0 - b1);
                 let _ = group.square.lerp_(&(&gradient * &gradient), 1.0 - b2);
-                if rate == 0.0 {
+                if learning_rate == 0.0 {
                     continue;
                 }
-                // rate * mean / (1 - b1^t) / (sqrt(square / (1 - b2^t)) + epsilon), subtracted, in three passes.
+                // learning_rate * mean / (1 - b1^t) / (sqrt(square / (1 - b2^t)) + epsilon), subtracted, in three passes.
                 let (c1, c2) = (1.0 - b1.powf(t), (1.0 - b2.powf(t)).sqrt());
-                let scale = -c1 / (rate * c2);
+                let scale = -c1 / (learning_rate * c2);
                 let mut divisor = group.square.sqrt();
                 let _ = divisor.g_mul_scalar_(scale).g_add_scalar_(EPSILON * c2 * scale);
                 let _ = group.value.addcdiv_(&group.mean, &divisor);
@@ -113,7 +113,7 @@ impl Adam {
                     let tensor = part(&mut self.slots[i]);
                     let length = tensor.numel() as i64;
                     let view = flat.narrow(0, start, length).view_as(tensor);
-                    // The networks hold the same variables, which from here on look into the flat tensor.
+                    // The networks hold the same variables, which from here on are views of the flat tensor.
                     if as_data {
                         tensor.set_data(&view)
                     } else {
@@ -175,9 +175,9 @@ mod tests {
         }
     }
 
-    /// A detector's warm-up begins at rate 0: its parameters whose gradient was 0 (a dead unit's) turned into NaN.
+    /// A detector's warm-up begins at a learning rate of 0: its parameters whose gradient was 0 (a dead unit's) turned into NaN.
     #[test]
-    fn a_rate_of_zero_changes_no_parameter() {
+    fn a_learning_rate_of_zero_changes_no_parameter() {
         let store = VarStore::new(Device::Cpu);
         let w = store.root().ones("w", &[3]);
         let mut adam = Adam::new(&store, (0.9, 0.999));

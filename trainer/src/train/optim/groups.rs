@@ -2,7 +2,7 @@
 //! longer, generalize better", 2017). A group is what the smallest process could hold: statistics never reach beyond
 //! it, so several processes compute what one with the whole batch does.
 //!
-//! A step draws more than `N` images, some of them again with something changed. Each group's come one after the
+//! A step generates more than `N` images, some of them again with something changed. Each group's come one after the
 //! other, so that a group is consecutive in what the generator is given: `[g0 g1 g2 g3 g0' g4 g5 g6 g7 g4']`.
 
 use tch::{Device, Kind, Tensor};

@@ -1,6 +1,6 @@
 //! How tensors of a checkpoint become those of networks that have grown: [`crate::config::Architecture::grows_from`].
-//! What there was goes on as it did. New channels of a wider generator begin at random, as in a new one, but are not heard
-//! at first: weights by which old channels read them are 0.
+//! What there was goes on as it did. New channels of a wider generator begin at random, as in a new one, but change nothing
+//! at first: weights by which old channels read them are zero-initialised.
 
 use tch::Tensor;
 
@@ -9,7 +9,7 @@ pub fn fits(name: &str, have: &[i64], want: &[i64]) -> bool {
     have == want || splits(name, have, want) || widens(name, have, want)
 }
 
-/// What reads the looks of all parts ([`crate::nets::image_generator::modulation::Style`]), once for each part.
+/// What reads the embeddings of all parts ([`crate::nets::image_generator::modulation::Style`]), once for each part.
 fn splits(name: &str, have: &[i64], want: &[i64]) -> bool {
     let readers = have.len() == 3 && want.len() == 3 && have[0] == 1 && have[1..] == want[1..];
     readers && name.ends_with(".style")
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_of_all_looks_becomes_one_for_each_part() {
+    fn a_reader_of_all_embeddings_becomes_one_for_each_part() {
         let split = grown("generator/x.style", &[1, 2, 3], &[4, 2, 3]);
         assert!((0..4).all(|k| values(&split.get(k)) == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]));
         // Not the other way round, and nothing else.
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn new_channels_are_not_heard_by_old_ones() {
+    fn weights_of_old_channels_for_new_ones_are_zero_initialised() {
         let conv = grown("generator/images.stage8.conv_in.weight", &[1, 2, 1, 1], &[2, 3, 1, 1]);
         assert_eq!(values(&conv), [1.0, 2.0, 0.0, -1.0, -1.0, -1.0]);
         let factors = grown("average/images.stage8.spade_in.style", &[1, 1, 4], &[1, 1, 6]);

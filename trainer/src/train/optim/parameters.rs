@@ -4,6 +4,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::error::Result;
+use crate::losses::terms;
 
 /// Every tensor of `store`, trained or not, sorted by name.
 pub fn all(store: &VarStore) -> Vec<(String, Tensor)> {
@@ -39,11 +40,6 @@ pub fn seed_step(seed: u64, step: u64) {
     tch::manual_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(step) as i64);
 }
 
-/// Whether any of a scalar loss list is not a finite number.
-pub fn any_not_finite(losses: &[f64]) -> bool {
-    losses.iter().any(|l| !l.is_finite())
-}
-
 /// The name of the first tensor that holds anything but finite numbers, fetched from the device at once.
 ///
 /// # Errors
@@ -57,6 +53,18 @@ pub fn first_not_finite(tensors: &[(String, Tensor)]) -> Result<Option<String>> 
         tensors.iter().map(|(_, t)| t.isfinite().all().to_device(device).to_kind(Kind::Float)).collect();
     let sound = Vec::<f32>::try_from(&Tensor::stack(&each, 0).to_device(Device::Cpu))?;
     Ok(tensors.iter().zip(sound).find(|(_, s)| *s == 0.0).map(|((name, _), _)| name.clone()))
+}
+
+/// Stops where a tensor holds anything but finite numbers though all losses up to `step` were finite; `saved` is the step of
+/// the last checkpoint.
+///
+/// # Errors
+/// [`crate::Error::Diverged`] naming the tensor, and [`crate::Error::Torch`].
+pub fn check_finite(tensors: &[(String, Tensor)], step: u64, saved: Option<u64>) -> Result<()> {
+    match first_not_finite(tensors)? {
+        Some(name) => Err(terms::spoiled(&name, step, saved)),
+        None => Ok(()),
+    }
 }
 
 /// A float32 scalar's value.

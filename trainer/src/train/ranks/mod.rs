@@ -128,17 +128,17 @@ pub fn together<T>(ranks: &dyn Ranks, mine: Result<T>) -> Result<T> {
     if ranks.size() == 1 {
         return mine;
     }
-    let told = match &mine {
+    let reported = match &mine {
         Ok(_) => Vec::new(),
         Err(error) => [&[error.exit_code()], error.to_string().as_bytes()].concat(),
     };
-    let all = ranks.gather(&told);
-    match all.iter().enumerate().find(|(_, told)| !told.is_empty()) {
+    let all = ranks.gather(&reported);
+    match all.iter().enumerate().find(|(_, reported)| !reported.is_empty()) {
         None => mine,
-        Some((rank, told)) => {
-            let reason = String::from_utf8_lossy(&told[1..]).into_owned();
+        Some((rank, reported)) => {
+            let reason = String::from_utf8_lossy(&reported[1..]).into_owned();
             let reason = if rank == 0 { reason } else { format!("rank {rank}: {reason}") };
-            Err(Error::Shared { reason, code: told[0] })
+            Err(Error::Shared { reason, code: reported[0] })
         }
     }
 }
@@ -155,12 +155,12 @@ pub fn from_first(ranks: &dyn Ranks, mine: Vec<u8>) -> Vec<u8> {
     (0..count).flat_map(|_| ranks.gather(parts.next().unwrap_or_default()).swap_remove(0)).collect()
 }
 
-/// Refuses ranks that differ in something that must be the same; `fingerprint` is of that, `what` names it, `mend`
+/// Refuses ranks that differ in something that must be the same; `fingerprint` is of that, `what` names it, `fix`
 /// says what to do.
 ///
 /// # Errors
 /// [`Error::Shared`] on all ranks, naming the first that differs from rank 0.
-pub fn check_same(ranks: &dyn Ranks, what: &str, mend: &str, fingerprint: u64) -> Result<()> {
+pub fn check_same(ranks: &dyn Ranks, what: &str, fix: &str, fingerprint: u64) -> Result<()> {
     if ranks.size() == 1 {
         return Ok(());
     }
@@ -168,7 +168,7 @@ pub fn check_same(ranks: &dyn Ranks, what: &str, mend: &str, fingerprint: u64) -
     match all.iter().position(|other| *other != all[0]) {
         None => Ok(()),
         Some(rank) => {
-            Err(Error::Shared { reason: format!("rank {rank} has {what} than rank 0: {mend}"), code: 2 })
+            Err(Error::Shared { reason: format!("rank {rank} has {what} than rank 0: {fix}"), code: 2 })
         }
     }
 }
@@ -200,15 +200,15 @@ pub fn check_equal(ranks: &dyn Ranks, tensors: &[(String, Tensor)]) -> Result<()
     )
 }
 
-/// Ends a rank's work: an error that all ranks share is told by rank 0 alone, any other ends all ranks at once.
+/// Ends a rank's work: an error that all ranks share is reported by rank 0 alone, any other ends all ranks at once.
 ///
 /// # Errors
-/// `result`'s, on the other ranks [`Error::Told`] in its place.
+/// `result`'s, on the other ranks [`Error::Reported`] in its place.
 pub fn end(ranks: &dyn Ranks, result: Result<()>) -> Result<()> {
     match result {
         Err(error) if ranks.size() > 1 => match error {
             Error::Shared { .. } if ranks.leads() => Err(error),
-            Error::Shared { code, .. } => Err(Error::Told(code)),
+            Error::Shared { code, .. } => Err(Error::Reported(code)),
             _ => {
                 eprintln!("trainer: error: rank {}: {error}", ranks.rank());
                 ranks.abort(error.exit_code())
@@ -241,22 +241,22 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_all_is_told_by_rank_0_alone() {
+    fn an_error_of_all_is_reported_by_rank_0_alone() {
         let results = on_each(2, |ranks| {
             let result = together::<()>(ranks, Err(Error::Interrupted));
             end(ranks, result)
         });
         assert!(matches!(&results[0], Err(Error::Shared { code: 130, reason }) if reason == "interrupted"));
-        assert!(matches!(results[1], Err(Error::Told(130))));
+        assert!(matches!(results[1], Err(Error::Reported(130))));
     }
 
     #[test]
-    fn rank_0_is_heard_by_all_however_much_it_says() {
+    fn what_rank_0_says_reaches_all_however_much_it_says() {
         let said: Vec<u8> = (0..MESSAGE + 5).map(|i| (i % 251) as u8).collect();
-        let heard = on_each(2, |ranks| {
+        let received = on_each(2, |ranks| {
             from_first(ranks, if ranks.leads() { said.clone() } else { b"noise".to_vec() })
         });
-        assert!(heard.iter().all(|h| *h == said));
+        assert!(received.iter().all(|r| *r == said));
         assert_eq!(on_each(2, |ranks| from_first(ranks, vec![])), [[], [] as [u8; 0]]);
     }
 

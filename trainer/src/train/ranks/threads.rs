@@ -1,4 +1,4 @@
-//! Ranks that are threads of one process: for tests of what ranks tell each other.
+//! Ranks that are threads of one process: for tests of what ranks give each other.
 
 use std::sync::{Arc, Barrier, Mutex};
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 
 struct Table {
     barrier: Barrier,
-    told: Mutex<Vec<Vec<u8>>>,
+    given: Mutex<Vec<Vec<u8>>>,
 }
 
 /// One of the threads.
@@ -21,7 +21,7 @@ pub struct Thread {
 
 /// What `work` gives on each of `size` ranks.
 pub fn on_each<T: Send>(size: usize, work: impl Fn(&Thread) -> T + Sync) -> Vec<T> {
-    let table = Arc::new(Table { barrier: Barrier::new(size), told: Mutex::new(vec![vec![]; size]) });
+    let table = Arc::new(Table { barrier: Barrier::new(size), given: Mutex::new(vec![vec![]; size]) });
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..size)
             .map(|rank| {
@@ -48,15 +48,15 @@ impl Ranks for Thread {
 
     fn any(&self, flags: &mut [bool]) {
         let mine: Vec<u8> = flags.iter().map(|f| u8::from(*f)).collect();
-        for told in self.gather(&mine) {
-            flags.iter_mut().zip(told).for_each(|(flag, told)| *flag |= told > 0);
+        for given in self.gather(&mine) {
+            flags.iter_mut().zip(given).for_each(|(flag, given)| *flag |= given > 0);
         }
     }
 
     fn gather(&self, mine: &[u8]) -> Vec<Vec<u8>> {
-        self.table.told.lock().unwrap()[self.rank] = mine.to_vec();
+        self.table.given.lock().unwrap()[self.rank] = mine.to_vec();
         self.table.barrier.wait();
-        let all = self.table.told.lock().unwrap().clone();
+        let all = self.table.given.lock().unwrap().clone();
         self.table.barrier.wait();
         all
     }

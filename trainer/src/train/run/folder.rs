@@ -137,7 +137,7 @@ impl Run {
         Self { keep, evaluator, ..self }
     }
 
-    /// The best checkpoint of a stage by the metric that the run was told to keep the best by.
+    /// The best checkpoint of a stage by the metric that the run keeps the best by.
     pub fn best(&self, stage: &str) -> PathBuf {
         self.dir.join(format!("{stage}-best.safetensors"))
     }
@@ -167,7 +167,7 @@ impl Run {
         session.add_to(&self.dir.join("run.json"))
     }
 
-    /// What `run.json` tells.
+    /// The content of `run.json`.
     ///
     /// # Errors
     /// Those of [`Sessions::read`].

@@ -1,4 +1,4 @@
-//! Both stages of the generator over one parameter store.
+//! Keypoint generator and image generator over one parameter store.
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -24,9 +24,9 @@ const CALIBRATION_BATCH: i64 = 32;
 pub struct Generator {
     /// The parameters of both.
     pub store: VarStore,
-    /// Stage 1.
+    /// Noise to latents.
     pub keypoints: KeypointGenerator,
-    /// Stage 2.
+    /// Latents to images.
     pub images: ImageGenerator,
     latent: i64,
 }
@@ -89,7 +89,7 @@ impl Generator {
     pub fn calibrate(&self, passes: u64, size: i64, alpha: f64, kind: Kind) {
         tch::no_grad(|| {
             tch::manual_seed(CALIBRATION_SEED);
-            // Stage 1 first: stage 2 is to see the latents that it will get.
+            // The keypoint generator first: the image generator is to see the latents that it will get.
             for pass in 0..passes {
                 let _ = self.latents(CALIBRATION_BATCH, Norm::calibrating(pass));
             }
@@ -114,7 +114,7 @@ impl Generator {
     }
 
     /// The images of latents, `[N, 3, size, size]`, by the running statistics.
-    pub fn draw(&self, latents: &Latents, size: i64, alpha: f64, kind: Kind) -> Tensor {
+    pub fn render(&self, latents: &Latents, size: i64, alpha: f64, kind: Kind) -> Tensor {
         let pose = Pose::natural(latents.keypoints.shallow_clone());
         let mode = Mode { size, alpha, kind, norm: Norm::Running };
         self.images.forward(&pose, &latents.embeddings, &latents.background, mode)
@@ -126,9 +126,9 @@ mod tests {
     use super::*;
     use crate::config::KeypointFamily;
 
-    /// Once only stage 2 was calibrated: the averaged trunk normalised by the statistics of the live one.
+    /// Once only the image generator was calibrated: the averaged trunk normalised by the statistics of the live one.
     #[test]
-    fn both_stages_are_calibrated_with_the_weights_as_they_are() {
+    fn both_networks_are_calibrated_with_the_weights_as_they_are() {
         let _no_grad = tch::no_grad_guard();
         let arch = Architecture {
             keypoints: 3,

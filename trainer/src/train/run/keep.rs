@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::train::run::checkpoint::{self, State};
 
-/// Checkpoints kept unless told otherwise: the latest and the one before.
+/// Checkpoints kept unless asked otherwise: the latest and the one before.
 pub const DEFAULT_KEEP: usize = 2;
 
 /// One thing to do when a checkpoint is due, in this order: whatever ends the process in between, the latest

@@ -82,7 +82,7 @@ impl Recorder {
     pub fn add_sheet(&self, step: u64, path: &Path) -> Result<()> {
         let fail = |e: image::ImageError| Error::Data { path: path.to_owned(), reason: e.to_string() };
         let sheet = image::open(path).map_err(fail)?;
-        // The file itself is there for a closer look; all sheets of a run would make the events large.
+        // The file itself is there to be seen closely; all sheets of a run would make the events large.
         let sheet = sheet.thumbnail(SHEET_SIDE, SHEET_SIDE);
         let mut png = Cursor::new(vec![]);
         sheet.write_to(&mut png, image::ImageFormat::Png).map_err(fail)?;

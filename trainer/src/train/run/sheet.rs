@@ -24,7 +24,7 @@ pub struct Sheet {
     pub keypoints: bool,
 }
 
-/// Draws a sheet of samples and writes it as PNG.
+/// Generates a sheet of samples and writes it as PNG.
 ///
 /// # Errors
 /// [`crate::Error::Io`] or [`crate::Error::Data`] if the picture can't be written.
@@ -32,7 +32,7 @@ pub fn write(path: &Path, generator: &Generator, sheet: &Sheet, size: i64, alpha
     let (images, keypoints) = tch::no_grad(|| {
         tch::manual_seed(sheet.seed as i64);
         let latents = generator.sample_latents(sheet.columns * sheet.rows);
-        (generator.draw(&latents, size, alpha, Kind::Float), latents.keypoints)
+        (generator.render(&latents, size, alpha, Kind::Float), latents.keypoints)
     });
     write_png(path, &compose(&images, sheet.keypoints.then_some(&keypoints), sheet.columns)?)
 }

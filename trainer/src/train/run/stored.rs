@@ -1,4 +1,4 @@
-//! A network that goes from an image back to what it is drawn from, with its parameters.
+//! A network that goes from an image back to what it is generated from, with its parameters.
 
 use std::path::PathBuf;
 

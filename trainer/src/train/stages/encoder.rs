@@ -1,4 +1,4 @@
-//! The encoder, on generated pairs and on real pictures that the finished generator draws again from what the encoder
+//! The encoder, on generated pairs and on real pictures that the finished generator reconstructs from what the encoder
 //! and the detector see in them.
 
 use std::path::PathBuf;
@@ -10,10 +10,12 @@ use crate::augment::elastic::Elastic;
 use crate::config::{Config, Perceptual};
 use crate::dataset::Loader;
 use crate::error::{Error, Result};
-use crate::losses::{self, due};
-use crate::nets::encoder::Looks;
+use crate::losses::named::encoder as named;
+use crate::losses::{self, Loss, Terms, due};
+use crate::nets::encoder::Appearance;
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
+use crate::nets::keypoint_generator::Latents;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::nets::{Detector, Encoder, FeatureNet};
@@ -25,9 +27,9 @@ use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::generator::Generator;
 use crate::train::run::stored::{Staged, Stored};
-use crate::train::stages::gan::Critic;
+use crate::train::stages::gan::ImageDiscriminator;
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Report, Stage};
+use crate::train::stages::stage::{Pictures, Stage, StepSummary};
 
 /// The stage's name in files.
 pub const STAGE: &str = Encoder::NAME;
@@ -45,22 +47,19 @@ pub struct StepReport {
     loss: f64,
     /// Mean absolute error of generated pictures' embeddings.
     embeddings: Option<f64>,
-    /// Mean absolute error of real pictures drawn again, of [-1, 1].
+    /// Mean absolute error of reconstructions of real pictures, of [-1, 1].
     image: Option<f64>,
     /// Perceptual distance of the same.
     perceptual: Option<f64>,
-    /// What the discriminator makes of them.
+    /// What the discriminator asks of them.
     adversarial: Option<f64>,
     /// The discriminator's loss.
     discriminator: Option<f64>,
-    rate: f64,
+    #[serde(rename = "rate")]
+    learning_rate: f64,
 }
 
-impl Report for StepReport {
-    fn loss(&self) -> f64 {
-        self.loss
-    }
-
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         let mut note = format!("loss {:.4}", self.loss);
         for (name, value) in
@@ -79,14 +78,14 @@ pub struct EncoderTraining {
     config: Config,
     generator: Generator,
     detector: Stored<Detector>,
-    critic: Critic,
-    critic_adam: Adam,
+    discriminator: ImageDiscriminator,
+    discriminator_adam: Adam,
     features: Option<FeatureNet>,
     learner: Learner<Encoder>,
     device: Device,
 }
 
-/// Pictures to draw and what from.
+/// Pictures to reconstruct and the keypoints to do it from.
 struct Wanted {
     /// `[N, 3, S, S]`.
     images: Tensor,
@@ -114,17 +113,17 @@ impl EncoderTraining {
         let detector = Stored::averaged(detector, device)?;
         let start = Stored::trained_along(generator, device)?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
-        let critic = Critic::restored(generator, device)?;
+        let discriminator = ImageDiscriminator::restored(generator, device)?;
         let learner = Learner::new(config, start.as_ref(), BETAS, dataset_size, device);
         let mut generator = Generator::finished(generator, device)?;
         // Only what they say of a picture is wanted, not how they would have to change.
         generator.store.freeze();
         Ok(Self {
-            critic_adam: Adam::new(&critic.store, config.gan.betas),
+            discriminator_adam: Adam::new(&discriminator.store, config.gan.betas),
             config: config.clone(),
             generator,
             detector,
-            critic,
+            discriminator,
             features,
             learner,
             device,
@@ -137,14 +136,14 @@ impl EncoderTraining {
         tch::no_grad(|| self.detector.net.forward(&images, Norm::Running).keypoints)
     }
 
-    /// Real pictures as they are to be drawn: some of them deformed.
+    /// Real pictures as they are to be reconstructed: some of them deformed.
     fn wanted(&self, real: &Tensor) -> Wanted {
         let config = &self.config.encoder;
         let n = real.size()[0];
-        let deformed = (n as f64 * config.deformed).round() as i64;
+        let deformed = (n as f64 * config.deformed.fraction).round() as i64;
         let mut images = real.shallow_clone();
-        if deformed > 0 && config.deformation > 0.0 {
-            let (size, strength) = (self.config.architecture.image_size, config.deformation);
+        if deformed > 0 && config.deformed.strength > 0.0 {
+            let (size, strength) = (self.config.architecture.image_size, config.deformed.strength);
             let elastic = Elastic::random(deformed, size, strength, Share::WHOLE, self.device);
             let changed = elastic.images(&real.narrow(0, 0, deformed));
             images = Tensor::cat(&[changed, real.narrow(0, deformed, n - deformed)], 0);
@@ -152,34 +151,48 @@ impl EncoderTraining {
         Wanted { keypoints: self.keypoints(&images), images }
     }
 
-    fn draw_again(&self, keypoints: &Tensor, looks: &Looks, kind: Kind) -> Tensor {
+    fn reconstruct(&self, keypoints: &Tensor, appearance: &Appearance, kind: Kind) -> Tensor {
         let pose = Pose::natural(keypoints.shallow_clone());
         let mode = Mode { kind, ..Mode::exported(&self.config.architecture) };
-        self.generator.images.forward(&pose, &looks.embeddings, &looks.background, mode)
+        self.generator.images.forward(&pose, &appearance.embeddings, &appearance.background, mode)
     }
 
-    /// One update of the discriminator, on real pictures and those drawn again; its loss.
-    fn judge(&mut self, real: &Tensor, again: &Tensor) -> f64 {
+    /// `n` generated pictures with what they were generated from.
+    fn generate(&self, n: i64) -> (Latents, Tensor) {
+        let (size, kind) = (self.config.architecture.image_size, self.config.precision.kind(self.device));
+        tch::no_grad(|| {
+            let latents = self.generator.sample_latents(n);
+            let images = self.generator.render(&latents, size, 1.0, kind);
+            (latents, images)
+        })
+    }
+
+    /// One update of the discriminator, on real pictures and reconstructions; its loss without the penalty.
+    fn update_discriminator(&mut self, real: &Tensor, again: &Tensor) -> Option<f64> {
         let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
-        let logits = |x: &Tensor| self.critic.net.forward(x, 1.0, kind);
+        let logits = |x: &Tensor| self.discriminator.net.forward(x, 1.0, kind);
         let loss = losses::discriminator(&logits(real), &logits(&again.detach()));
-        let penalty = due(gan.r1_weight, gan.r1_every, self.learner.state.step + 1).map(|weight| {
+        let shown = loss.shallow_clone();
+        let mut terms = Terms::default();
+        terms.add(&named::DISCRIMINATOR, 1.0, loss);
+        if let Some(weight) = due(gan.r1.weight, gan.r1.every, self.learner.state.step + 1) {
             let images = real.detach().set_requires_grad(true);
             // Second derivatives lose too much in bfloat16.
-            let logits = self.critic.net.forward(&images, 1.0, Kind::Float);
-            losses::r1(&[&images], &logits) * weight
-        });
-        let total = penalty.map_or_else(|| loss.shallow_clone(), |penalty| &loss + penalty);
-        self.critic_adam.zero_grad();
+            let logits = self.discriminator.net.forward(&images, 1.0, Kind::Float);
+            terms.add(&named::R1, weight, losses::r1(&[&images], &logits));
+        }
+        let total = terms.total()?;
+        self.discriminator_adam.zero_grad();
         total.backward();
-        self.critic_adam.step(gan.discriminator_rate);
-        parameters::value(&loss)
+        self.discriminator_adam.step(gan.discriminator_learning_rate);
+        self.learner.watch(terms);
+        Some(parameters::value(&shown))
     }
 }
 
 impl Stage for EncoderTraining {
     type Net = Encoder;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<Encoder> {
         &self.learner
@@ -191,8 +204,8 @@ impl Stage for EncoderTraining {
 
     fn tensors(&self) -> Vec<(String, Tensor)> {
         let mut tensors = self.learner.tensors();
-        tensors.extend(parameters::prefixed("discriminator", parameters::all(&self.critic.store)));
-        tensors.extend(parameters::prefixed("discriminator_adam", self.critic_adam.state()));
+        tensors.extend(parameters::prefixed("discriminator", parameters::all(&self.discriminator.store)));
+        tensors.extend(parameters::prefixed("discriminator_adam", self.discriminator_adam.state()));
         tensors
     }
 
@@ -214,98 +227,91 @@ impl Stage for EncoderTraining {
         let real = real.to_device(self.device);
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
         let n = real.size()[0];
-        let mut terms: Vec<(f64, Tensor)> = Vec::new();
-        let mut add = |weight: f64, value: Tensor| {
+        let mut terms = Terms::default();
+        let mut add = |loss: &'static Loss, weight: f64, value: Tensor| {
             let shown = parameters::value(&value);
-            terms.push((weight, value));
+            terms.add(loss, weight, value);
             Some(shown)
         };
         let (mut embeddings, mut image, mut perceptual, mut adversarial, mut discriminator) =
             (None, None, None, None, None);
 
         let pairs = if config.embeddings_weight > 0.0 { (n / 2).max(1) } else { 0 };
-        let size = self.config.architecture.image_size;
-        let drawn = (pairs > 0).then(|| {
-            tch::no_grad(|| {
-                let latents = self.generator.sample_latents(pairs);
-                let images = self.generator.draw(&latents, size, 1.0, kind);
-                (latents, images)
-            })
-        });
+        let generated = (pairs > 0).then(|| self.generate(pairs));
         let mut shown = vec![real.shallow_clone()];
-        shown.extend(drawn.as_ref().map(|(_, images)| images.shallow_clone()));
-        let looks = self.learner.live.net.forward(&Tensor::cat(&shown, 0), kind);
-        let part = |start: i64, count: i64| Looks {
-            embeddings: looks.embeddings.narrow(0, start, count),
-            background: looks.background.narrow(0, start, count),
+        shown.extend(generated.as_ref().map(|(_, images)| images.shallow_clone()));
+        let found = self.learner.live.net.forward(&Tensor::cat(&shown, 0), kind);
+        let part = |start: i64, count: i64| Appearance {
+            embeddings: found.embeddings.narrow(0, start, count),
+            background: found.background.narrow(0, start, count),
         };
-        if let Some((latents, _)) = &drawn {
+        if let Some((latents, _)) = &generated {
             let found = part(n, pairs);
             let loss = losses::cycle::embeddings(
                 (&found.embeddings, &latents.embeddings),
                 (&found.background, &latents.background),
             );
-            embeddings = add(config.embeddings_weight, loss);
+            embeddings = add(&named::EMBEDDINGS, config.embeddings_weight, loss);
         }
-        let mut judged = None;
+        let mut reconstructed = None;
         if config.reconstructs() {
             let Wanted { images, keypoints } = self.wanted(&real);
-            let again = self.draw_again(&keypoints, &part(0, n), kind);
-            if config.image_weight > 0.0 {
-                image = add(config.image_weight, losses::cycle::image(&again, &images));
+            let again = self.reconstruct(&keypoints, &part(0, n), kind);
+            let weights = &config.reconstruction;
+            if weights.image_weight > 0.0 {
+                image = add(&named::IMAGE, weights.image_weight, losses::cycle::image(&again, &images));
             }
-            // The critic judges what it has learned so far, and learns from the same pictures after that.
-            self.critic.store.freeze();
-            if config.perceptual_weight > 0.0 {
-                let maps = |x: &Tensor| match (config.perceptual, &self.features) {
+            // The discriminator tells by what it has learned so far, and learns from the same pictures after that.
+            self.discriminator.store.freeze();
+            if weights.perceptual_weight > 0.0 {
+                let maps = |x: &Tensor| match (weights.perceptual, &self.features) {
                     (Perceptual::OpenNsfw, Some(net)) => net.layers(x),
-                    _ => self.critic.net.maps(x, 1.0, kind),
+                    _ => self.discriminator.net.maps(x, 1.0, kind),
                 };
                 let wanted = tch::no_grad(|| maps(&images));
-                perceptual =
-                    add(config.perceptual_weight, losses::features::perceptual(&maps(&again), &wanted));
+                let loss = losses::features::perceptual(&maps(&again), &wanted);
+                perceptual = add(&named::PERCEPTUAL, weights.perceptual_weight, loss);
             }
-            if config.adversarial_weight > 0.0 {
-                let loss = losses::generator(&self.critic.net.forward(&again, 1.0, kind));
-                adversarial = add(config.adversarial_weight, loss);
-                judged = Some((images, again));
+            if weights.adversarial_weight > 0.0 {
+                let loss = losses::generator(&self.discriminator.net.forward(&again, 1.0, kind));
+                adversarial = add(&named::ADVERSARIAL, weights.adversarial_weight, loss);
+                reconstructed = Some((images, again));
             }
         }
-        let total = terms.iter().fold(Tensor::from(0f32).to_device(self.device), |sum, (w, t)| sum + t * *w);
-        let rate = config.rate * rate;
-        self.learner.learn(&total, rate, n, config.ema_half_life);
-        self.critic.store.unfreeze();
-        if let Some((images, again)) = judged {
-            discriminator = Some(self.judge(&images, &again));
+        let learning_rate = config.learning_rate * rate;
+        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
+        self.discriminator.store.unfreeze();
+        if let Some((images, again)) = reconstructed {
+            discriminator = self.update_discriminator(&images, &again);
         }
         Ok(StepReport {
             step: self.learner.state.step + 1,
             images: self.learner.images_after(n),
-            loss: parameters::value(&total),
+            loss,
             embeddings,
             image,
             perceptual,
             adversarial,
             discriminator,
-            rate,
+            learning_rate,
         })
     }
 
-    /// Writes a sheet of real crops, each drawn again, with the next one's pose, and with the next one's looks.
-    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+    /// Writes a sheet of real crops, each reconstructed, with the next one's pose, and with the next one's appearance.
+    fn write_sheets(&self, loader: &mut Loader, run: &Run) -> Result<()> {
         let real = loader.next_batch()?.to_device(self.device);
         let real = real.narrow(0, 0, real.size()[0].min(10));
         let columns = real.size()[0];
         let rows = tch::no_grad(|| {
             let keypoints = self.keypoints(&real);
-            let looks = self.learner.average.net.forward(&real, Kind::Float);
+            let own = self.learner.average.net.forward(&real, Kind::Float);
             let next = |t: &Tensor| t.roll([-1], [0]);
-            let others = Looks { embeddings: next(&looks.embeddings), background: next(&looks.background) };
+            let others = Appearance { embeddings: next(&own.embeddings), background: next(&own.background) };
             [
                 real.shallow_clone(),
-                self.draw_again(&keypoints, &looks, Kind::Float),
-                self.draw_again(&next(&keypoints), &looks, Kind::Float),
-                self.draw_again(&keypoints, &others, Kind::Float),
+                self.reconstruct(&keypoints, &own, Kind::Float),
+                self.reconstruct(&next(&keypoints), &own, Kind::Float),
+                self.reconstruct(&keypoints, &others, Kind::Float),
             ]
         });
         let path = run.sample(STAGE, self.learner.state.images_seen);
@@ -314,7 +320,7 @@ impl Stage for EncoderTraining {
     }
 }
 
-/// Where a run has its detector's checkpoint: pictures are drawn again from what it sees.
+/// Where a run has its detector's checkpoint: pictures are reconstructed from what it sees.
 ///
 /// # Errors
 /// [`Error::Usage`] naming the command that trains one, if it is not there.

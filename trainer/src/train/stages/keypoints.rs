@@ -8,7 +8,8 @@ use crate::augment::elastic::Elastic;
 use crate::config::{Architecture, Config, GanConfig};
 use crate::dataset::Loader;
 use crate::error::{Error, Result};
-use crate::losses;
+use crate::losses::named::keypoints as named;
+use crate::losses::{self, Loss, Terms};
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
@@ -20,7 +21,7 @@ use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::stored::{Staged, Stored};
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Report, Stage};
+use crate::train::stages::stage::{Pictures, Stage, StepSummary};
 
 /// The stage's name in files.
 pub const STAGE: &str = "keypoints";
@@ -42,7 +43,7 @@ pub struct StepReport {
     step: u64,
     images: u64,
     loss: f64,
-    /// Mean absolute error of pictures drawn again, of [-1, 1].
+    /// Mean absolute error of reconstructions, of [-1, 1].
     image: f64,
     /// Perceptual distance of the same.
     perceptual: Option<f64>,
@@ -52,14 +53,11 @@ pub struct StepReport {
     equivariance: Option<f64>,
     /// Mean over keypoints of the standard deviation over pictures, normalised coordinates.
     spread: f64,
-    rate: f64,
+    #[serde(rename = "rate")]
+    learning_rate: f64,
 }
 
-impl Report for StepReport {
-    fn loss(&self) -> f64 {
-        self.loss
-    }
-
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         let mut note = format!("loss {:.4} image {:.4}", self.loss, self.image);
         if let Some(e) = self.equivariance {
@@ -177,16 +175,16 @@ impl KeypointsTraining {
         let keypoints = self.detect(net, real, norm);
         let size = self.config.architecture.image_size;
         let images = resize(real, size);
-        let (n, patches) = (images.size()[0], self.config.keypoints.patches);
+        let (n, patches) = (images.size()[0], self.config.keypoints.mask.patches);
         let kept = Tensor::rand([n, 1, patches, patches], (Kind::Float, self.device))
-            .gt(self.config.keypoints.mask)
+            .gt(self.config.keypoints.mask.fraction)
             .to_kind(Kind::Float);
         let left = &images * kept.upsample_nearest2d([size, size], None, None);
         Masked { images, left, keypoints }
     }
 
-    /// The pictures drawn again, `[N, 3, S, S]`.
-    fn draw_again(&self, net: &MaskedAutoencoder, masked: &Masked, norm: Norm) -> Tensor {
+    /// The pictures reconstructed, `[N, 3, S, S]`.
+    fn reconstruct(&self, net: &MaskedAutoencoder, masked: &Masked, norm: Norm) -> Tensor {
         let pose = Pose::natural(masked.keypoints.shallow_clone());
         let heat = heatmap::parts(&pose, self.config.keypoints.tau, self.config.architecture.image_size);
         net.decoder.forward(&masked.left, &heat, self.config.precision.kind(self.device), norm)
@@ -195,7 +193,7 @@ impl KeypointsTraining {
     /// Mean distance between the keypoints of deformed pictures and the deformed keypoints.
     fn equivariance(&self, real: &Tensor, keypoints: &Tensor) -> Tensor {
         let size = real.size();
-        let strength = self.config.keypoints.deformation;
+        let strength = self.config.keypoints.equivariance.deformation;
         let elastic = Elastic::random(size[0], size[2], strength, Share::WHOLE, self.device);
         let moved = self.detect(&self.learner.live.net, &elastic.images(real), Norm::TRAINING);
         let (sources, inside) = elastic.sources(&moved);
@@ -205,7 +203,7 @@ impl KeypointsTraining {
 
 impl Stage for KeypointsTraining {
     type Net = MaskedAutoencoder;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<MaskedAutoencoder> {
         &self.learner
@@ -235,42 +233,48 @@ impl Stage for KeypointsTraining {
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
         let net = &self.learner.live.net;
         let masked = self.masked(net, &real, Norm::TRAINING);
-        let again = self.draw_again(net, &masked, Norm::TRAINING);
-        let image = losses::cycle::image(&again, &masked.images);
-        let mut loss = &image * config.image_weight;
+        let reconstruction = self.reconstruct(net, &masked, Norm::TRAINING);
+        let mut terms = Terms::default();
+        let mut add = |loss: &'static Loss, weight: f64, value: Tensor| {
+            let shown = parameters::value(&value);
+            terms.add(loss, weight, value);
+            shown
+        };
+        let of_image = losses::cycle::image(&reconstruction, &masked.images);
+        let image = add(&named::IMAGE, config.reconstruction.image_weight, of_image);
         let mut perceptual = None;
-        if let Some(net) = self.features.as_ref().filter(|_| config.perceptual_weight > 0.0) {
+        let weight = config.reconstruction.perceptual_weight;
+        if let Some(net) = self.features.as_ref().filter(|_| weight > 0.0) {
             let maps = |images: &Tensor| net.layers_at(images, FeatureNet::DEPTHS, FEATURES_SIDE, kind);
             let wanted = tch::no_grad(|| maps(&masked.images));
-            let distance = losses::features::perceptual(&maps(&again), &wanted);
-            loss += &distance * config.perceptual_weight;
-            perceptual = Some(parameters::value(&distance));
+            let distance = losses::features::perceptual(&maps(&reconstruction), &wanted);
+            perceptual = Some(add(&named::PERCEPTUAL, weight, distance));
         }
-        let separation = losses::separation::separation(&masked.keypoints, config.separation_width);
-        if config.separation_weight > 0.0 {
-            loss += &separation * config.separation_weight;
-        }
+        let of_keypoints = losses::separation::separation(&masked.keypoints, config.separation.width);
+        let separation = match config.separation.weight > 0.0 {
+            true => add(&named::SEPARATION, config.separation.weight, of_keypoints),
+            false => parameters::value(&of_keypoints),
+        };
         let mut equivariance = None;
         let done = self.learner.state.images_seen as f64 / config.images as f64;
-        if config.equivariance_weight > 0.0 && done >= config.equivariance_from {
+        if config.equivariance.weight > 0.0 && done >= config.equivariance.from {
             let distance = self.equivariance(&real, &masked.keypoints);
-            loss += &distance * config.equivariance_weight;
-            equivariance = Some(parameters::value(&distance));
+            equivariance = Some(add(&named::EQUIVARIANCE, config.equivariance.weight, distance));
         }
         let n = real.size()[0];
-        let rate = config.rate * rate;
-        self.learner.learn(&loss, rate, n, config.ema_half_life);
+        let learning_rate = config.learning_rate * rate;
+        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
         let spread = masked.keypoints.detach().std_dim(Some([0i64].as_slice()), true, false);
         Ok(StepReport {
             step: self.learner.state.step + 1,
             images: self.learner.images_after(n),
-            loss: parameters::value(&loss),
-            image: parameters::value(&image),
+            loss,
+            image,
             perceptual,
-            separation: parameters::value(&separation),
+            separation,
             equivariance,
             spread: parameters::value(&spread.mean(Kind::Float)),
-            rate,
+            learning_rate,
         })
     }
 
@@ -281,14 +285,14 @@ impl Stage for KeypointsTraining {
             tch::no_grad(|| {
                 let (net, norm) = (&self.learner.average.net, Norm::calibrating(pass));
                 let masked = self.masked(net, &real, norm);
-                let _ = self.draw_again(net, &masked, norm);
+                let _ = self.reconstruct(net, &masked, norm);
             });
         }
         Ok(())
     }
 
-    /// Writes a sheet of real crops with their keypoints, what was left of them, and them drawn again.
-    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+    /// Writes a sheet of real crops with their keypoints, what was left of them, and their reconstructions.
+    fn write_sheets(&self, loader: &mut Loader, run: &Run) -> Result<()> {
         let columns = 10;
         let mut rows = Vec::new();
         for _ in 0..2 {
@@ -297,13 +301,13 @@ impl Stage for KeypointsTraining {
             tch::no_grad(|| {
                 let net = &self.learner.average.net;
                 let masked = self.masked(net, &real, Norm::Running);
-                let again = self.draw_again(net, &masked, Norm::Running);
-                rows.push((masked, again));
+                let reconstruction = self.reconstruct(net, &masked, Norm::Running);
+                rows.push((masked, reconstruction));
             });
         }
         let columns = rows[0].1.size()[0];
         let images: Vec<&Tensor> =
-            rows.iter().flat_map(|(masked, again)| [&masked.images, &masked.left, again]).collect();
+            rows.iter().flat_map(|(masked, image)| [&masked.images, &masked.left, image]).collect();
         let points: Vec<&Tensor> = rows.iter().flat_map(|(m, _)| [&m.keypoints; 3]).collect();
         let path = run.sample(STAGE, self.learner.state.images_seen);
         let sheet = sample::compose(&Tensor::cat(&images, 0), Some(&Tensor::cat(&points, 0)), columns)?;

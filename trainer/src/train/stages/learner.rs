@@ -3,6 +3,8 @@
 use tch::{Device, Tensor};
 
 use crate::config::Config;
+use crate::error::Result;
+use crate::losses::{Terms, Watch};
 use crate::train::optim::adam::Adam;
 use crate::train::optim::{average, parameters};
 use crate::train::run::checkpoint::State;
@@ -20,6 +22,10 @@ pub struct Learner<N> {
     adam: Adam,
     /// Step counts and configuration.
     pub state: State,
+    /// Whether what was minimised stayed finite.
+    watch: Watch,
+    /// Step of the checkpoint that is there.
+    pub saved: Option<u64>,
 }
 
 impl<N: Staged> Learner<N> {
@@ -38,7 +44,8 @@ impl<N: Staged> Learner<N> {
         }
         average::copy(&average.store, &live.store);
         let adam = Adam::new(&live.store, betas);
-        Self { live, average, adam, state: State::new(N::NAME, config, dataset_size) }
+        let state = State::new(N::NAME, config, dataset_size);
+        Self { live, average, adam, state, watch: Watch::default(), saved: None }
     }
 
     /// Everything that a checkpoint holds, by name, sharing memory.
@@ -56,13 +63,29 @@ impl<N: Staged> Learner<N> {
         self.state.images_seen + batch as u64
     }
 
-    /// One update of step length `rate` by the gradient of `loss` over `batch` images, half of the average replaced after
-    /// `half_life` of them.
-    pub fn learn(&mut self, loss: &Tensor, rate: f64, batch: i64, half_life: f64) {
+    /// One update at `learning_rate` by the gradient of the sum of `terms` over `batch` images, half of the average replaced
+    /// after `half_life` of them. Returns the sum.
+    pub fn learn(&mut self, terms: Terms, learning_rate: f64, batch: i64, half_life: f64) -> f64 {
+        let Some(loss) = terms.total() else { return 0.0 };
         self.adam.zero_grad();
         loss.backward();
-        self.adam.step(rate);
+        self.adam.step(learning_rate);
+        self.watch(terms);
         let half_life = half_life.min(AVERAGE_RAMP * self.images_after(batch) as f64);
         average::update(&self.average.store, &self.live.store, batch, half_life);
+        parameters::value(&loss)
+    }
+
+    /// Notes what this step minimised.
+    pub fn watch(&mut self, terms: Terms) {
+        self.watch.note(self.state.step + 1, &terms.detached());
+    }
+
+    /// Stops if something that was minimised so far was not a finite number.
+    ///
+    /// # Errors
+    /// [`crate::Error::Diverged`] naming the terms.
+    pub fn check_losses(&self) -> Result<()> {
+        self.watch.check(self.saved)
     }
 }

@@ -2,6 +2,7 @@
 //! discriminators, detector, encoder. The last three and the first share a loop ([`stage`]) and a cadence of saving and
 //! logging ([`cadence`]).
 
+pub mod cadence;
 pub mod detector;
 pub mod encoder;
 pub mod gan;

@@ -1,29 +1,29 @@
 //! The loop that the stages after the generator's share: batches of real pictures in, records and checkpoints out.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use tch::Tensor;
 
 use crate::config::Config;
 use crate::dataset::{Loader, Pick, Store};
-use crate::error::{Error, Result};
-use crate::support::interrupt;
+use crate::error::Result;
 use crate::support::progress::Progress;
 use crate::support::share::Share;
+use crate::train::optim::parameters;
+use crate::train::ranks::Single;
 use crate::train::run::Run;
 use crate::train::run::checkpoint::{Checkpoint, State};
 use crate::train::run::stored::Staged;
+use crate::train::stages::cadence::Cadence;
 use crate::train::stages::learner::Learner;
 
-/// Part of the training over which the step length rises.
+/// Part of the training over which the learning rate rises.
 const WARM_UP: f64 = 0.02;
 
 /// What a step measured; also a line of the log.
-pub trait Report: Serialize {
-    /// The total loss.
-    fn loss(&self) -> f64;
+pub trait StepSummary: Serialize {
     /// The report as the progress line has it.
     fn note(&self) -> String;
 }
@@ -33,7 +33,7 @@ pub trait Stage {
     /// The network that it trains.
     type Net: Staged;
     /// What a step measures.
-    type Report: Report;
+    type Step: StepSummary;
 
     /// What learns.
     fn learner(&self) -> &Learner<Self::Net>;
@@ -54,11 +54,11 @@ pub trait Stage {
     fn begin(&mut self, _: &mut Loader) -> Result<()> {
         Ok(())
     }
-    /// One update with `real` pictures `[N, 3, S, S]`, at the step length that the schedule's `rate` (0 to 1) says.
+    /// One update with `real` pictures `[N, 3, S, S]`, at `rate`, 0 to 1, of its learning rate.
     ///
     /// # Errors
     /// Those of libtorch.
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<Self::Report>;
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<Self::Step>;
     /// Calibrates what is averaged, after the last step.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ pub trait Stage {
     ///
     /// # Errors
     /// Those of the loader and of the file system.
-    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()>;
+    fn write_sheets(&self, loader: &mut Loader, run: &Run) -> Result<()>;
 }
 
 /// What a stage wants of the training pictures.
@@ -93,18 +93,20 @@ pub struct Pictures {
 /// Restores the state of an earlier run of the stage, to go on with `config`.
 ///
 /// # Errors
-/// [`Error::Checkpoint`].
+/// [`crate::Error::Checkpoint`].
 pub fn restore<S: Stage>(stage: &mut S, checkpoint: &Checkpoint, config: &Config) -> Result<()> {
     checkpoint.check_architecture(config)?;
     checkpoint.restore(&mut stage.tensors())?;
-    stage.learner_mut().state = State { config: config.clone(), ..checkpoint.state.clone() };
+    let learner = stage.learner_mut();
+    learner.state = State { config: config.clone(), ..checkpoint.state.clone() };
+    learner.saved = Some(learner.state.step);
     Ok(())
 }
 
 /// Trains until the configuration's end or Ctrl-C, saving as it goes and at the end.
 ///
 /// # Errors
-/// [`Error::Interrupted`] after Ctrl-C (what was trained is saved), [`Error::Diverged`] (it is not).
+/// [`crate::Error::Interrupted`] after Ctrl-C (what was trained is saved), [`crate::Error::Diverged`] (it is not).
 pub fn train<S: Stage>(
     stage: &mut S,
     store: &Arc<Store>,
@@ -124,46 +126,49 @@ pub fn train<S: Stage>(
     // From the first pictures on, also after a resume: what is made of them must be the same then.
     stage.begin(&mut start(0))?;
     let mut loader = start(stage.learner().state.step);
-    let (mut saved, mut clock) = (Instant::now(), Instant::now());
+    let mut cadence = Cadence::start(save_every, log_every);
     let mut note = String::new();
     while stage.learner().state.images_seen < end {
         let real = loader.next_batch()?;
         let report = stage.step(&real, rate(stage.learner().state.images_seen, end))?;
-        if !report.loss().is_finite() {
-            return Err(Error::Diverged(format!(
-                "training diverged at step {} (the loss is not a number)",
-                stage.learner().state.step + 1
-            )));
-        }
+        stage.learner().check_losses()?;
         let state = &mut stage.learner_mut().state;
         state.step += 1;
         state.images_seen += batch as u64;
-        state.seconds += clock.elapsed().as_secs_f64();
-        clock = Instant::now();
-        if stage.learner().state.step.is_multiple_of(log_every) {
+        state.seconds += cadence.lap();
+        if cadence.logs(stage.learner().state.step) {
             run.log(S::Net::NAME, &report)?;
         }
         if progress.is_due() {
             note = report.note();
         }
         progress.advance(batch as u64, &note);
-        if interrupt::asked() || saved.elapsed() >= save_every {
-            run.save(S::Net::NAME, &stage.tensors(), &stage.learner().state)?;
+        if cadence.saves(&Single) {
+            save(stage, run)?;
             if stage.draws_at_saves() {
                 // The first pictures, by a loader of their own: what is trained on must not depend on sheets.
                 stage.draw(&mut start(0), run)?;
             }
-            saved = Instant::now();
-            interrupt::end()?;
+            cadence.saved(&Single)?;
         }
     }
     progress.finish(&note);
     stage.end(&mut loader)?;
-    run.save(S::Net::NAME, &stage.tensors(), &stage.learner().state)?;
-    stage.draw(&mut loader, run)
+    save(stage, run)?;
+    stage.write_sheets(&mut loader, run)
 }
 
-/// Of the step length, 0 to 1: a short rise, then half a cosine down to 0.
+/// Writes the checkpoint, unless anything in it is not a finite number.
+fn save<S: Stage>(stage: &mut S, run: &Run) -> Result<()> {
+    let (tensors, learner) = (stage.tensors(), stage.learner());
+    parameters::check_finite(&tensors, learner.state.step, learner.saved)?;
+    run.save(S::Net::NAME, &tensors, &learner.state)?;
+    let learner = stage.learner_mut();
+    learner.saved = Some(learner.state.step);
+    Ok(())
+}
+
+/// Of the learning rate, 0 to 1: a short rise, then half a cosine down to 0.
 fn rate(seen: u64, end: u64) -> f64 {
     let done = (seen as f64 / end.max(1) as f64).min(1.0);
     (done / WARM_UP).min(1.0) * (1.0 + (std::f64::consts::PI * done).cos()) / 2.0
@@ -174,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_step_length_rises_and_falls_to_nothing() {
+    fn the_learning_rate_rises_and_falls_to_nothing() {
         assert_eq!(rate(0, 100), 0.0);
         assert!((rate(50, 100) - 0.5).abs() < 1e-9);
         assert!(rate(2, 100) > 0.99 && rate(100, 100) < 1e-9 && rate(300, 100) < 1e-9);

@@ -2,8 +2,11 @@
 
 use tch::{Kind, Tensor};
 
+use crate::losses::Terms;
+use crate::losses::named::detector as named;
 use crate::nets::detector::Detection;
 use crate::nets::heatmap;
+use crate::train::optim::parameters;
 
 /// Weight of the cross entropy between heat maps and Gaussians: dense guidance for where the soft-argmax peaks.
 const HEAT_WEIGHT: f64 = 0.2;
@@ -24,24 +27,39 @@ pub(super) struct Batch {
     /// `[N, K]`: 1 where the position counts.
     pub weight: Tensor,
     /// `[N, 1]`: how much the confidence counts.
-    pub sureness_weight: Tensor,
+    pub confidence_weight: Tensor,
 }
 
-/// Loss on generated pairs and the plain mean distance.
-pub(super) fn supervised(seen: &Detection, batch: &Batch) -> (Tensor, Tensor) {
-    let distance = weighted_distance(&seen.keypoints, batch);
-    let loss = &distance + heat_cross_entropy(seen, batch) * HEAT_WEIGHT + sureness(seen, batch);
-    (loss, distance)
+/// Adds what generated pairs ask; returns the mean distance.
+pub(super) fn add_pairs(terms: &mut Terms, seen: &Detection, batch: &Batch) -> f64 {
+    let distance = distance(&seen.keypoints, batch);
+    let shown = distance.shallow_clone();
+    terms.add(&named::DISTANCE, 1.0, distance);
+    terms.add(&named::HEAT, HEAT_WEIGHT, heat_cross_entropy(seen, batch));
+    terms.add(&named::CONFIDENCE, CONFIDENCE_WEIGHT, confidence(seen, batch));
+    parameters::value(&shown)
+}
+
+/// Adds what real pictures ask, the distance with `weight`; returns the mean distance. Real faces are faces: what is learned
+/// from generated ones alone takes dark ones for none. That counts once whatever the weight: pictures without a face are to
+/// be outnumbered no further.
+pub(super) fn add_real(terms: &mut Terms, seen: &Detection, batch: &Batch, weight: f64) -> f64 {
+    let distance = distance(&seen.keypoints, batch);
+    let shown = distance.shallow_clone();
+    let mut real = Terms::default();
+    real.add(&named::EQUIVARIANCE, weight, distance);
+    real.add(&named::REAL_CONFIDENCE, CONFIDENCE_WEIGHT, confidence(seen, batch));
+    terms.add_sum(real);
+    parameters::value(&shown)
 }
 
 /// Weighted cross entropy of the confidence: 1 is wanted where a keypoint is found, 0 where it is far off, outside of the
 /// picture, or where there is none.
-pub(super) fn sureness(seen: &Detection, batch: &Batch) -> Tensor {
+fn confidence(seen: &Detection, batch: &Batch) -> Tensor {
     let off = square_distance(&seen.keypoints, batch).detach();
-    let sure = (off / (-2.0 * CONFIDENCE_SCALE * CONFIDENCE_SCALE)).exp() * &batch.weight;
-    let weight = Some(&batch.sureness_weight);
-    seen.confidence.binary_cross_entropy_with_logits(&sure, weight, None, tch::Reduction::Mean)
-        * CONFIDENCE_WEIGHT
+    let wanted = (off / (-2.0 * CONFIDENCE_SCALE * CONFIDENCE_SCALE)).exp() * &batch.weight;
+    let weight = Some(&batch.confidence_weight);
+    seen.confidence.binary_cross_entropy_with_logits(&wanted, weight, None, tch::Reduction::Mean)
 }
 
 /// `[N, K]`.
@@ -50,7 +68,7 @@ fn square_distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
 }
 
 /// Mean distance over the keypoints that count.
-pub(super) fn weighted_distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
+fn distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
     // The constant keeps the gradient finite at 0.
     let distance = (square_distance(keypoints, batch) + 1e-6).sqrt();
     (distance * &batch.weight).sum(Kind::Float) / (batch.weight.sum(Kind::Float) + 1e-6)

@@ -1,6 +1,6 @@
 //! The detector, on endless generated pairs and on real pictures without labels.
 
-mod looks;
+mod crops;
 mod loss;
 mod teacher;
 
@@ -12,9 +12,10 @@ use crate::augment::local_warp::LocalWarp;
 use crate::augment::part_move::PartMove;
 use crate::augment::scenes;
 use crate::augment::similarity::{self, Similarity};
-use crate::config::Config;
+use crate::config::{Config, LocalWarpConfig};
 use crate::dataset::Loader;
 use crate::error::Result;
+use crate::losses::Terms;
 use crate::nets::Detector;
 use crate::nets::detector::Detection;
 use crate::nets::keypoint_generator::Latents;
@@ -28,11 +29,11 @@ use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::generator::Generator;
 use crate::train::run::stored::Staged;
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Report, Stage};
+use crate::train::stages::stage::{Pictures, Stage, StepSummary};
 
 pub use teacher::{Teacher, promote, teacher};
 
-use loss::{Batch, supervised, sureness, weighted_distance};
+use loss::Batch;
 
 /// The stage's name in files.
 pub const STAGE: &str = Detector::NAME;
@@ -41,8 +42,8 @@ pub const STAGE: &str = Detector::NAME;
 const BETAS: (f64, f64) = (0.9, 0.999);
 /// Batches that re-estimate the averaged detector's statistics.
 const CALIBRATION: u64 = 60;
-/// Steps for which drawn pictures serve, warped and lit anew each time: drawing costs as much as learning.
-const REDRAW_EVERY: u64 = 3;
+/// Steps for which generated pictures serve, warped and lit anew each time: generating costs as much as learning.
+const REGENERATE_EVERY: u64 = 3;
 /// Side of the real pictures that a step gets, in sides of the detector's.
 pub const SHARPER: i64 = 2;
 /// Added to the seed, so that this stage draws other numbers than the first.
@@ -58,14 +59,11 @@ pub struct StepReport {
     error: f64,
     /// Mean disagreement on real pictures, normalised coordinates.
     equivariance: Option<f64>,
-    rate: f64,
+    #[serde(rename = "rate")]
+    learning_rate: f64,
 }
 
-impl Report for StepReport {
-    fn loss(&self) -> f64 {
-        self.loss
-    }
-
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         let mut note = format!("loss {:.4} error {:.4}", self.loss, self.error);
         if let Some(e) = self.equivariance {
@@ -83,8 +81,8 @@ pub struct DetectorTraining {
     /// What real pictures are held against.
     teacher: Option<Teacher>,
     device: Device,
-    /// The pictures drawn last with their keypoints.
-    drawn: Option<(Tensor, Tensor)>,
+    /// The pictures generated last with their keypoints.
+    generated: Option<(Tensor, Tensor)>,
 }
 
 impl DetectorTraining {
@@ -104,19 +102,19 @@ impl DetectorTraining {
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
         let start = teacher.as_ref().map(|t| &t.detector);
         let learner = Learner::new(config, start, BETAS, dataset_size, device);
-        Ok(Self { config: config.clone(), generator, learner, teacher, device, drawn: None })
+        Ok(Self { config: config.clone(), generator, learner, teacher, device, generated: None })
     }
 
-    /// Draws `n` pictures with their keypoints: those that they were drawn from, or, where keypoints had a training of
+    /// Generates `n` pictures with their keypoints: those that they were generated from, or, where keypoints had a training of
     /// their own, those that its detector sees, which the generator misses by a little.
-    fn draw_pictures(&self, n: i64) -> (Tensor, Tensor) {
+    fn generate(&self, n: i64) -> (Tensor, Tensor) {
         let (config, size) = (&self.config, self.config.architecture.image_size);
         let latents = self.generator.sample_latents(n);
-        let latents = some_moved(latents, config.detector.moved, config.gan.move_reach);
-        let images = self.generator.draw(&latents, size, 1.0, config.precision.kind(self.device));
+        let latents = some_moved(latents, config.detector.part_move.fraction, config.gan.part_move.reach);
+        let images = self.generator.render(&latents, size, 1.0, config.precision.kind(self.device));
         match self.teacher.as_ref().filter(|_| config.keypoints.is_on()) {
             Some(teacher) => {
-                let seen = self.look(&teacher.detector.net, &images.to_kind(Kind::Float));
+                let seen = self.detect(&teacher.detector.net, &images.to_kind(Kind::Float));
                 (images, seen.keypoints)
             }
             None => (images, latents.keypoints),
@@ -129,22 +127,23 @@ impl DetectorTraining {
     }
 
     /// Where `net` sees the keypoints of pictures of any size.
-    fn look(&self, net: &Detector, images: &Tensor) -> Detection {
-        looks::seen(net, images, self.config.architecture.detector_size, self.config.detector.looks)
+    fn detect(&self, net: &Detector, images: &Tensor) -> Detection {
+        let (size, crops) = (self.config.architecture.detector_size, self.config.detector.refinement_crops);
+        crops::detect(net, images, size, crops)
     }
 
     /// The pictures of this step, a function of its number alone.
-    fn drawn_pictures(&mut self, n: i64) -> (Tensor, Tensor) {
-        let due = self.learner.state.step % REDRAW_EVERY;
-        let drawn = match self.drawn.take() {
-            Some(drawn) if due != 0 => drawn,
+    fn generated_pictures(&mut self, n: i64) -> (Tensor, Tensor) {
+        let due = self.learner.state.step % REGENERATE_EVERY;
+        let generated = match self.generated.take() {
+            Some(generated) if due != 0 => generated,
             _ => {
                 self.seed_step(self.learner.state.step - due, 1);
-                self.draw_pictures(n)
+                self.generate(n)
             }
         };
-        let pictures = (drawn.0.shallow_clone(), drawn.1.shallow_clone());
-        self.drawn = Some(drawn);
+        let pictures = (generated.0.shallow_clone(), generated.1.shallow_clone());
+        self.generated = Some(generated);
         pictures
     }
 
@@ -154,66 +153,71 @@ impl DetectorTraining {
     }
 
     /// Pictures warped and lit, with their keypoints; a few of them without a face, made of `others`.
-    fn generated(&self, images: &Tensor, keypoints: &Tensor, others: &Tensor) -> Batch {
+    fn pairs(&self, images: &Tensor, keypoints: &Tensor, others: &Tensor) -> Batch {
         let n = images.size()[0];
         let mut batch = self.warped(images, keypoints);
-        batch.images = camera::photometric(&batch.images, self.config.detector.cover);
-        let negatives = (n as f64 * self.config.detector.negatives).round() as i64;
+        batch.images = camera::photometric(&batch.images, self.config.detector.occlusion);
+        let negatives = (n as f64 * self.config.detector.negatives.fraction).round() as i64;
         if negatives > 0 {
             batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
             let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
-            let _ =
-                batch.sureness_weight.narrow(0, 0, negatives).fill_(self.config.detector.negatives_weight);
+            let weight = self.config.detector.negatives.weight;
+            let _ = batch.confidence_weight.narrow(0, 0, negatives).fill_(weight);
         }
         batch
     }
 
     /// `n` lit pictures without a face, made of `others`: of a larger number, those in which the averaged detector is
-    /// surest of one. Most of what is no face it tells at once, and learns nothing from.
+    /// most confident of one. Most of what is no face it recognises at once, and learns nothing from.
     fn faceless(&self, others: &Tensor, n: i64) -> Tensor {
-        let among = Tensor::arange(n * self.config.detector.negatives_among, (Kind::Int64, self.device));
+        let among = Tensor::arange(n * self.config.detector.negatives.among, (Kind::Int64, self.device));
         let others = self.shown(others).index_select(0, &among.remainder(others.size()[0]));
         let empty = scenes::faceless(&others, self.config.architecture.detector_size);
-        let empty = camera::photometric(&empty, self.config.detector.cover);
-        if self.config.detector.negatives_among == 1 {
+        let empty = camera::photometric(&empty, self.config.detector.occlusion);
+        if self.config.detector.negatives.among == 1 {
             return empty;
         }
-        surest(&empty, &self.learner.average.net.forward(&empty, Norm::Running).confidence, n)
+        most_confident(&empty, &self.learner.average.net.forward(&empty, Norm::Running).confidence, n)
     }
 
     /// Real pictures, warped, with where the teacher, or else the averaged detector, sees their keypoints unwarped.
     fn real(&self, images: &Tensor) -> Batch {
         let net = &self.teacher.as_ref().map_or(&self.learner.average, |t| &t.detector).net;
-        let seen = self.look(net, images);
+        let seen = self.detect(net, images);
         let mut batch = self.warped(images, &seen.keypoints);
         if self.teacher.is_none() {
             batch.weight *= seen.confidence.sigmoid();
         }
-        batch.images = camera::photometric(&batch.images, self.config.detector.cover);
+        batch.images = camera::photometric(&batch.images, self.config.detector.occlusion);
         batch
     }
 
-    /// Pictures bent and warped, with where their keypoints go.
+    /// Pictures warped about keypoints and placed, with where their keypoints go.
     fn warped(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
         let config = &self.config.detector;
-        let bend = (config.bend > 0.0).then(|| LocalWarp::about(keypoints, config.bend_reach, config.bend));
-        let (images, keypoints) = match bend {
-            Some(bend) => (&bend.images(images), &bend.keypoints(keypoints)),
+        let LocalWarpConfig { fraction, reach } = config.local_warp;
+        let local = (fraction > 0.0).then(|| LocalWarp::about(keypoints, reach, fraction));
+        let (images, keypoints) = match local {
+            Some(local) => (&local.images(images), &local.keypoints(keypoints)),
             None => (images, keypoints),
         };
-        let warp = Similarity::random(images.size()[0], config, self.device);
-        let keypoints = warp.keypoints(keypoints);
-        let images =
-            camera::place(images, &warp, self.config.architecture.detector_size, self.learner.state.step);
-        let sureness_weight = Tensor::ones([images.size()[0], 1], (Kind::Float, self.device));
-        Batch { weight: similarity::inside(&keypoints), sureness_weight, images, keypoints }
+        let placement = Similarity::random(images.size()[0], &config.placement, self.device);
+        let keypoints = placement.keypoints(keypoints);
+        let images = camera::place(
+            images,
+            &placement,
+            self.config.architecture.detector_size,
+            self.learner.state.step,
+        );
+        let confidence_weight = Tensor::ones([images.size()[0], 1], (Kind::Float, self.device));
+        Batch { weight: similarity::inside(&keypoints), confidence_weight, images, keypoints }
     }
 
     /// Writes a sheet of what the detector learns from: generated pairs as it sees them.
-    fn draw_pairs(&self, real: &Tensor, run: &Run) -> Result<()> {
+    fn write_pairs(&self, real: &Tensor, run: &Run) -> Result<()> {
         let pairs = tch::no_grad(|| {
-            let (images, keypoints) = self.draw_pictures(60);
-            self.generated(&images, &keypoints, real)
+            let (images, keypoints) = self.generate(60);
+            self.pairs(&images, &keypoints, real)
         });
         let path = run.sample("detector-pairs", self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&pairs.images, Some(&pairs.keypoints), 10)?)
@@ -222,7 +226,7 @@ impl DetectorTraining {
 
 impl Stage for DetectorTraining {
     type Net = Detector;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<Detector> {
         &self.learner
@@ -239,7 +243,7 @@ impl Stage for DetectorTraining {
     fn pictures(&self) -> Pictures {
         Pictures {
             count: (self.config.detector.batch / 2).max(1),
-            // A closer look, and a near face, show more than a picture of the detector's own size holds.
+            // A refinement crop, and a near face, show more than a picture of the detector's own size holds.
             size: SHARPER * self.config.architecture.detector_size,
             seed: self.config.seed.wrapping_add(SEED_SHIFT),
             pairs: false,
@@ -260,36 +264,32 @@ impl Stage for DetectorTraining {
         let config = self.config.detector.clone();
         let done = self.learner.state.images_seen as f64 / config.images as f64;
         let adapts =
-            config.equivariance_weight > 0.0 && (self.teacher.is_some() || done >= config.equivariance_from);
-        let (images, keypoints) = tch::no_grad(|| self.drawn_pictures(config.batch));
+            config.equivariance.weight > 0.0 && (self.teacher.is_some() || done >= config.equivariance.from);
+        let (images, keypoints) = tch::no_grad(|| self.generated_pictures(config.batch));
         self.seed_step(self.learner.state.step, 0);
         let real = real.to_device(self.device);
-        let generated = tch::no_grad(|| self.generated(&images, &keypoints, &real));
+        let pairs = tch::no_grad(|| self.pairs(&images, &keypoints, &real));
         let real = adapts.then(|| tch::no_grad(|| self.real(&real)));
 
-        let mut images = vec![&generated.images];
+        let mut images = vec![&pairs.images];
         images.extend(real.as_ref().map(|r| &r.images));
         let all = self.learner.live.net.forward(&Tensor::cat(&images, 0), Norm::TRAINING);
         let n = config.batch;
-        let (mut loss, error) = supervised(&all.narrow(0, n), &generated);
-        let mut equivariance = None;
-        if let Some(real) = &real {
+        let mut terms = Terms::default();
+        let error = loss::add_pairs(&mut terms, &all.narrow(0, n), &pairs);
+        let equivariance = real.as_ref().map(|real| {
             let seen = all.narrow(n, real.images.size()[0]);
-            let distance = weighted_distance(&seen.keypoints, real);
-            // Real faces are faces: what is learned from generated ones alone takes dark ones for none.
-            // That counts once whatever the weight: pictures without a face are to be outnumbered no further.
-            loss += &distance * config.equivariance_weight + sureness(&seen, real);
-            equivariance = Some(parameters::value(&distance));
-        }
-        let rate = config.rate * rate;
-        self.learner.learn(&loss, rate, n, config.ema_half_life);
+            loss::add_real(&mut terms, &seen, real, config.equivariance.weight)
+        });
+        let learning_rate = config.learning_rate * rate;
+        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
         Ok(StepReport {
             step: self.learner.state.step + 1,
             images: self.learner.images_after(n),
-            loss: parameters::value(&loss),
-            error: parameters::value(&error),
+            loss,
+            error,
             equivariance,
-            rate,
+            learning_rate,
         })
     }
 
@@ -298,8 +298,8 @@ impl Stage for DetectorTraining {
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
             tch::no_grad(|| {
-                let (images, keypoints) = self.draw_pictures(real.size()[0]);
-                let generated = self.generated(&images, &keypoints, &real).images;
+                let (images, keypoints) = self.generate(real.size()[0]);
+                let generated = self.pairs(&images, &keypoints, &real).images;
                 let norm = Norm::calibrating(pass);
                 let images = Tensor::cat(&[self.real(&real).images, generated], 0);
                 self.learner.average.net.forward(&images, norm);
@@ -309,7 +309,7 @@ impl Stage for DetectorTraining {
     }
 
     /// Writes a sheet of real training crops with what the averaged detector sees.
-    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+    fn write_sheets(&self, loader: &mut Loader, run: &Run) -> Result<()> {
         let mut batches = Vec::new();
         let columns = 10;
         while batches.iter().map(|b: &Tensor| b.size()[0]).sum::<i64>() < 6 * columns {
@@ -317,7 +317,7 @@ impl Stage for DetectorTraining {
         }
         let images = self.shown(&Tensor::cat(&batches, 0).narrow(0, 0, 6 * columns));
         let seen = tch::no_grad(|| self.learner.average.net.forward(&images, Norm::Running));
-        self.draw_pairs(&images, run)?;
+        self.write_pairs(&images, run)?;
         let path = run.sample(STAGE, self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&images, Some(&seen.keypoints), columns)?)?;
         run.sheet(STAGE, self.learner.state.step, &path)
@@ -338,7 +338,7 @@ fn some_moved(latents: Latents, share: f64, reach: f64) -> Latents {
 }
 
 /// The `n` of `images` whose confidence `[N, K]`, logits, is greatest in the mean.
-fn surest(images: &Tensor, confidence: &Tensor, n: i64) -> Tensor {
+fn most_confident(images: &Tensor, confidence: &Tensor, n: i64) -> Tensor {
     let mean = confidence.sigmoid().mean_dim([1i64].as_slice(), false, Kind::Float);
     images.index_select(0, &mean.topk(n, 0, true, false).1)
 }
@@ -363,10 +363,10 @@ mod tests {
     }
 
     #[test]
-    fn the_surest_are_those_of_the_greatest_mean_confidence_not_of_the_greatest_logit() {
+    fn the_most_confident_are_those_of_the_greatest_mean_confidence_not_of_the_greatest_logit() {
         let images = Tensor::arange(4, (Kind::Float, Device::Cpu)).view([4, 1, 1, 1]);
         let confidence = Tensor::from_slice(&[-2.0f32, -2.0, 90.0, -90.0, 3.0, 3.0, 1.0, 1.0]).view([4, 2]);
-        let mut chosen = Vec::<f32>::try_from(surest(&images, &confidence, 2).flatten(0, 3)).unwrap();
+        let mut chosen = Vec::<f32>::try_from(most_confident(&images, &confidence, 2).flatten(0, 3)).unwrap();
         chosen.sort_by(f32::total_cmp);
         assert_eq!(chosen, [2.0, 3.0]);
     }

@@ -1,11 +1,11 @@
-//! The networks that go from an image back to what it is drawn from, over one parameter store.
+//! The networks that go from an image back to what it is generated from, over one parameter store.
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::nets::encoder::Looks;
+use crate::error::Result;
+use crate::nets::encoder::Appearance;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::nets::{Detector, Encoder};
@@ -27,11 +27,11 @@ pub struct Inference {
 }
 
 /// What was inferred from images.
-pub struct Seen {
+pub(super) struct Inferred {
     /// `[N, K, 2]`, normalised coordinates.
     pub keypoints: Option<Tensor>,
     /// Embeddings.
-    pub looks: Option<Looks>,
+    pub appearance: Option<Appearance>,
 }
 
 /// The detector's tensors of `store`, in the order that a store of its own has them.
@@ -76,28 +76,23 @@ impl Inference {
         Ok(inference)
     }
 
-    /// The averaged encoder of a `gan` checkpoint.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] naming the weights that train one, if it was trained without; [`Error::Checkpoint`].
-    pub fn averaged_encoder(checkpoint: &Checkpoint, device: Device) -> Result<Encoder> {
-        Self::averaged(checkpoint, device)?.encoder.ok_or_else(|| {
-            let weights =
-                "appearance_weight, cycle_embeddings_weight, cycle_image_weight or perceptual_weight";
-            Error::Usage(format!("this run has no encoder: train it on with --resume and {weights} above 0"))
-        })
-    }
-
     /// Keypoints and embeddings of images `[N, 3, S, S]` in [-1, 1] of any side, both networks as they are when
     /// training, the norms of a detector that learns by `norm`. The detector sees them at the side that it has in use.
-    pub fn forward(&self, images: &Tensor, detect: bool, encode: bool, kind: Kind, norm: Norm) -> Seen {
+    pub(super) fn forward(
+        &self,
+        images: &Tensor,
+        detect: bool,
+        encode: bool,
+        kind: Kind,
+        norm: Norm,
+    ) -> Inferred {
         let detector = self.detector.as_ref().filter(|_| detect);
         let keypoints = detector.map(|net| {
             let images = resize(images, self.detector_size).to_kind(kind);
             let norm = if self.detector_is_fixed { Norm::Running } else { norm };
             net.forward(&images, norm).keypoints
         });
-        let looks = self.encoder.as_ref().filter(|_| encode).map(|net| net.forward(images, kind));
-        Seen { keypoints, looks }
+        let appearance = self.encoder.as_ref().filter(|_| encode).map(|net| net.forward(images, kind));
+        Inferred { keypoints, appearance }
     }
 }

@@ -2,7 +2,15 @@
 
 use tch::{Kind, Tensor};
 
+use super::context::Context;
+use crate::losses::Terms;
 use crate::losses::energy::energy;
+use crate::losses::named::gan as named;
+use crate::nets::keypoint_generator::Noise;
+use crate::nets::layers::Norm;
+
+/// Generated poses that are held against those of real pictures on a step.
+const COMPARED: i64 = 128;
 
 /// Least standard deviation along an axis, as part of the largest one: what hardly varies is not blown up to noise.
 const LEAST_DEVIATION: f64 = 0.05;
@@ -30,13 +38,21 @@ impl Poses {
         Self { known: centred.matmul(&whitening), mean, whitening }
     }
 
-    /// Energy distance between drawn keypoints `[N, K, 2]` and as many real ones.
-    pub fn distance(&self, drawn: &Tensor) -> Tensor {
-        let drawn = (drawn.flatten(1, 2) - &self.mean).matmul(&self.whitening);
-        let (n, known) = (drawn.size()[0], self.known.size()[0]);
-        let chosen = Tensor::randint(known, [n], (Kind::Int64, drawn.device()));
-        energy(&drawn, &self.known.index_select(0, &chosen))
+    /// Energy distance between generated keypoints `[N, K, 2]` and as many real ones.
+    pub fn distance(&self, generated: &Tensor) -> Tensor {
+        let generated = (generated.flatten(1, 2) - &self.mean).matmul(&self.whitening);
+        let (n, known) = (generated.size()[0], self.known.size()[0]);
+        let chosen = Tensor::randint(known, [n], (Kind::Int64, generated.device()));
+        energy(&generated, &self.known.index_select(0, &chosen))
     }
+}
+
+/// Energy distance between generated poses and as many of those of real pictures. All ranks generate the same.
+pub(super) fn add(terms: &mut Terms, context: &Context) {
+    let Some(poses) = context.poses else { return };
+    let noise = Noise::sample(COMPARED, context.config.architecture.latent, context.device);
+    let generated = context.networks.generator.keypoints.forward(&noise, Norm::Batch(0.0));
+    terms.add(&named::POSES, context.gan().pose.weight, poses.distance(&generated.keypoints));
 }
 
 #[cfg(test)]
@@ -56,9 +72,9 @@ mod tests {
             &rest + normal(n, 0.3) + own
         };
         let poses = Poses::new(&faces(2000).flatten(1, 2));
-        let bent = Tensor::from_slice(&[0.0f32, 0.08, 0.0, -0.08, 0.0, 0.0]).view([1, 3, 2]);
+        let changed = Tensor::from_slice(&[0.0f32, 0.08, 0.0, -0.08, 0.0, 0.0]).view([1, 3, 2]);
         let same = poses.distance(&faces(300)).double_value(&[]);
-        let other = poses.distance(&(faces(300) + &bent)).double_value(&[]);
+        let other = poses.distance(&(faces(300) + &changed)).double_value(&[]);
         assert!(same < 0.1 && other > 0.5, "{same} {other}");
     }
 }

@@ -17,17 +17,18 @@ impl Gan {
     pub(crate) fn bench_step(&mut self, real: &Tensor, step: u64) -> Result<()> {
         self.state.step = step - 1;
         self.step(real, real.size()[2], 1.0)?.report()?;
-        self.check_losses()
+        self.watch.check(self.saved)
     }
 
     /// Noise, and what the live networks make of it at `size` pixels with the batch's statistics, in float32.
     pub(crate) fn reference(&self, size: i64) -> Vec<(String, Tensor)> {
         let noise = Noise::sample(4, self.config.architecture.latent, self.device);
-        let latents = self.generator.keypoints.forward(&noise, Norm::Batch(0.0));
+        let latents = self.networks.generator.keypoints.forward(&noise, Norm::Batch(0.0));
         let mode = Mode { size, alpha: 1.0, kind: Kind::Float, norm: Norm::Batch(0.0) };
         let pose = Pose::natural(latents.keypoints.shallow_clone());
-        let image = self.generator.images.forward(&pose, &latents.embeddings, &latents.background, mode);
-        let logits = self.critics.image.forward(&image, 1.0, Kind::Float);
+        let image =
+            self.networks.generator.images.forward(&pose, &latents.embeddings, &latents.background, mode);
+        let logits = self.networks.discriminators.image.forward(&image, 1.0, Kind::Float);
         let named = [
             ("noise/pose", noise.pose),
             ("noise/appearance", noise.appearance),

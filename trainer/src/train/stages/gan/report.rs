@@ -1,12 +1,12 @@
-//! What a step measured, for the log, the progress line and messages.
+//! What a step measured, for the log and the progress line.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::terms::{self, Failure, Term};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::losses::terms::{self, Term};
 use crate::train::ranks::{Ranks, Single};
 
 /// What a step measured, still on the device.
@@ -22,7 +22,7 @@ pub struct Measured {
     pub alpha: f64,
     /// The terms of all networks that were due.
     pub terms: Vec<Term>,
-    /// `[N, K, 2]`: keypoints drawn from.
+    /// `[N, K, 2]`: keypoints generated from.
     pub keypoints: Tensor,
 }
 
@@ -58,7 +58,7 @@ impl Measured {
     /// The numbers of this rank's share, fetched from the device.
     ///
     /// # Errors
-    /// [`Error::Torch`].
+    /// [`crate::Error::Torch`].
     pub fn report(&self) -> Result<StepReport> {
         self.report_over(&Single)
     }
@@ -66,7 +66,7 @@ impl Measured {
     /// The numbers over all ranks, every one of which must ask for them.
     ///
     /// # Errors
-    /// [`Error::Torch`].
+    /// [`crate::Error::Torch`].
     pub fn report_over(&self, ranks: &dyn Ranks) -> Result<StepReport> {
         let spread = self.spread(ranks)?;
         let at_border = self.keypoints.abs().gt(0.97).to_kind(Kind::Float).mean(Kind::Float);
@@ -74,7 +74,7 @@ impl Measured {
         scalars.extend(self.terms.iter().map(|t| t.value.to_kind(Kind::Float)));
         ranks.average(&scalars)?;
         let values = terms::values(&scalars)?;
-        let names = self.terms.iter().map(|t| t.name);
+        let names = self.terms.iter().map(|t| t.loss.name);
         let mut terms: BTreeMap<_, _> = names.zip(values[2..].iter().copied()).collect();
         Ok(StepReport {
             step: self.step,
@@ -113,91 +113,5 @@ impl StepReport {
         }
         note.push_str(&format!(" spread {:.3} border {:.0} %", self.spread, self.at_border * 100.0));
         note
-    }
-}
-
-/// What to say of a failure: which terms, when, what is left and what to try.
-pub fn diverged(failure: &Failure, saved: Option<u64>) -> Error {
-    let mut mends: Vec<&str> = failure.terms.iter().map(|name| mend(name)).collect();
-    mends.dedup();
-    Error::Diverged(format!(
-        "training diverged at step {}: {} not a finite number; {} a lower {}",
-        failure.step,
-        named(&failure.terms),
-        left(saved),
-        mends.join(" or ")
-    ))
-}
-
-/// What to say where all losses were finite and yet the tensor `name` is not.
-pub fn spoiled(name: &str, step: u64, saved: Option<u64>) -> Error {
-    Error::Diverged(format!(
-        "training diverged by step {step}: {name} is not finite though all losses were; {} lower rates or weights",
-        left(saved)
-    ))
-}
-
-fn left(saved: Option<u64>) -> String {
-    match saved {
-        Some(step) => {
-            format!("the checkpoint of step {step} is untouched: carry on from it with --resume and")
-        }
-        None => "no checkpoint was written yet: start anew with".to_owned(),
-    }
-}
-
-fn named(terms: &[&str]) -> String {
-    match terms {
-        [one] => format!("the term {one} was"),
-        many => format!("the terms {} were", many.join(", ")),
-    }
-}
-
-/// The key of the configuration that has the most to do with a term.
-fn mend(term: &str) -> &'static str {
-    match term {
-        // What spoils it may as well have spoiled the discriminator that it is judged by.
-        "generator" => "discriminator_rate or generator_rate",
-        "discriminator" | "keypoint_discriminator" | "appearance_discriminator" | "feature_discriminator" => {
-            "discriminator_rate"
-        }
-        "r1" | "r1_keypoints" | "r1_appearance" | "r1_features" => "r1_weight",
-        "background" => "background_weight",
-        "keypoints" => "keypoint_weight",
-        "appearance" => "appearance_weight",
-        "features" => "feature_discriminator_weight",
-        "poses" => "pose_weight",
-        "cycle_keypoints" => "cycle_keypoints_weight",
-        "cycle_embeddings" => "cycle_embeddings_weight",
-        "cycle_image" => "cycle_image_weight",
-        "perceptual" => "perceptual_weight",
-        "equivariance" => "equivariance_weight",
-        "generator_equivariance" => "generator_equivariance_weight",
-        "move" => "move_weight",
-        "move_rest" => "move_rest_weight",
-        "feature_matching" => "feature_matching_weight",
-        "diversity" => "diversity_weight",
-        _ => "rate",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_name_terms_step_checkpoint_and_mend() {
-        let failure = Failure { step: 7, terms: vec!["cycle_image", "perceptual"] };
-        assert_eq!(
-            diverged(&failure, Some(4)).to_string(),
-            "training diverged at step 7: the terms cycle_image, perceptual were not a finite number; the checkpoint of \
-             step 4 is untouched: carry on from it with --resume and a lower cycle_image_weight or perceptual_weight"
-        );
-        let failure = Failure { step: 1, terms: vec!["generator"] };
-        assert_eq!(
-            diverged(&failure, None).to_string(),
-            "training diverged at step 1: the term generator was not a finite number; no checkpoint was written yet: \
-             start anew with a lower discriminator_rate or generator_rate"
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! Everything that judges, over one parameter store.
+//! What tells real images from generated ones, over one parameter store.
 
 use tch::Device;
 use tch::nn::VarStore;
@@ -10,7 +10,7 @@ use crate::train::optim::parameters;
 use crate::train::run::checkpoint::Checkpoint;
 
 /// The image discriminator and those others that have a weight.
-pub struct Critics {
+pub(super) struct Discriminators {
     /// The parameters of all.
     pub store: VarStore,
     /// `D(X)`.
@@ -23,18 +23,18 @@ pub struct Critics {
     pub features: Option<FeatureDiscriminator>,
 }
 
-impl Critics {
+impl Discriminators {
     /// Fresh networks.
     pub fn new(config: &Config, device: Device) -> Self {
         let store = VarStore::new(device);
         let (root, arch, gan) = (store.root(), &config.architecture, &config.gan);
         let mut image = Discriminator::new(&root, arch);
         image.group = gan.norm_group;
-        let keypoints =
-            (gan.keypoint_weight > 0.0).then(|| KeypointDiscriminator::new(&root / "keypoints", arch));
-        let appearance =
-            (gan.appearance_weight > 0.0).then(|| AppearanceDiscriminator::new(&root / "appearance", arch));
-        let features = (gan.feature_discriminator_weight > 0.0).then(|| {
+        let keypoints = (gan.keypoint_discriminator.weight > 0.0)
+            .then(|| KeypointDiscriminator::new(&root / "keypoints", arch));
+        let appearance = (gan.appearance_discriminator.weight > 0.0)
+            .then(|| AppearanceDiscriminator::new(&root / "appearance", arch));
+        let features = (gan.feature_discriminator.weight > 0.0).then(|| {
             let mut net = FeatureDiscriminator::new(&root / "features");
             net.group = gan.norm_group;
             net
@@ -44,14 +44,14 @@ impl Critics {
 }
 
 /// The image discriminator alone.
-pub struct Critic {
+pub struct ImageDiscriminator {
     /// Its parameters.
     pub store: VarStore,
     /// `D(X)`.
     pub net: Discriminator,
 }
 
-impl Critic {
+impl ImageDiscriminator {
     /// That of a `gan` checkpoint, as it was at its last step.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What a detector sees in pictures that it may look at more than once.
+//! What a detector sees in pictures that it is shown more than once: whole, then in refinement crops.
 
 use tch::Tensor;
 
@@ -9,41 +9,41 @@ use crate::nets::detector::Detection;
 use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 
-/// Least and most side of what a closer look shows, in sides of the square of the keypoints: room for those that the first
-/// look misplaced, and little more.
+/// Least and most side of a refinement crop, in sides of the square of the keypoints: room for those that were misplaced in
+/// the whole picture, and little more.
 const SIDE: (f64, f64) = (1.15, 1.5);
-/// Most turn of a closer look, radians.
+/// Most turn of a refinement crop, radians.
 const ROTATION: f64 = 0.2;
-/// Most shift of a closer look, normalised coordinates.
+/// Most shift of a refinement crop, normalised coordinates.
 const SHIFT: f64 = 0.1;
 
-/// Where `net` sees the keypoints of `images` `[N, 3, S, S]`, in looks of `size` pixels: in the whole picture, or, with
-/// `looks` above 0, the mean of so many closer ones.
-pub(super) fn seen(net: &Detector, images: &Tensor, size: i64, looks: i64) -> Detection {
-    let look = |images: &Tensor| net.forward(images, Norm::Running);
-    let first = look(&resize(images, size));
-    if looks == 0 {
+/// Where `net` sees the keypoints of `images` `[N, 3, S, S]`, in crops of `size` pixels: of the whole picture, or, with
+/// `crops` above 0, the mean of so many refinement crops.
+pub(super) fn detect(net: &Detector, images: &Tensor, size: i64, crops: i64) -> Detection {
+    let detect = |images: &Tensor| net.forward(images, Norm::Running);
+    let first = detect(&resize(images, size));
+    if crops == 0 {
         return first;
     }
-    let keypoints = closer(images, &first.keypoints, size, looks, |images| look(images).keypoints);
+    let keypoints = refined(images, &first.keypoints, size, crops, |images| detect(images).keypoints);
     Detection { keypoints, ..first }
 }
 
-/// The mean of `looks` at `images` about `first` `[N, K, 2]`, led back to the pictures. Each sees the face larger, elsewhere
+/// The mean over `crops` of `images` about `first` `[N, K, 2]`, led back to the pictures. Each shows the face larger, elsewhere
 /// and turned, so what one gets wrong others don't (Radosavovic et al., "Data Distillation", 2018, for teaching with it).
-fn closer(
+fn refined(
     images: &Tensor,
     first: &Tensor,
     size: i64,
-    looks: i64,
+    crops: i64,
     keypoints: impl Fn(&Tensor) -> Tensor,
 ) -> Tensor {
-    let look = |_| {
-        let warp = Similarity::closer(first, SIDE, ROTATION, SHIFT);
-        warp.sources(&keypoints(&camera::sampled(images, &warp, size, Beyond::Border)))
+    let crop = |_| {
+        let crop = Similarity::refinement_crop(first, SIDE, ROTATION, SHIFT);
+        crop.sources(&keypoints(&camera::sampled(images, &crop, size, Beyond::Border)))
     };
-    let sum: Tensor = (0..looks).map(look).sum();
-    sum / looks as f64
+    let sum: Tensor = (0..crops).map(crop).sum();
+    sum / crops as f64
 }
 
 #[cfg(test)]
@@ -63,12 +63,12 @@ mod tests {
     }
 
     #[test]
-    fn looks_are_led_back_to_the_picture_wherever_they_were_taken() {
+    fn crops_are_led_back_to_the_picture_wherever_they_were_taken() {
         tch::manual_seed(2);
         let at = Tensor::from_slice(&[-0.2f32, 0.1, 0.3, -0.25]).view([2, 1, 2]);
         let maps = heatmap::parts(&Pose::natural(at.shallow_clone()), 0.01, 64);
         let wrong = &at + Tensor::from_slice(&[0.1f32, -0.05]);
-        let seen = closer(&maps, &wrong, 32, 5, middle);
+        let seen = refined(&maps, &wrong, 32, 5, middle);
         assert!((seen - &at).abs().max().double_value(&[]) < 5e-3);
     }
 }
