@@ -46,7 +46,7 @@ function landmarks(face) {
 }
 
 /** The square that is shown: turned by `angle` degrees about the view's middle, then `side` round `centre`. */
-function look(posed) {
+function crop(posed) {
   if (!posed) return { angle: 0, side: VIEW.side, centre: MIDDLE, size: 256 };
   const random = (least, most) => least + Math.random() * (most - least);
   const side = VIEW.side / random(1.1, 1.5);
@@ -86,7 +86,7 @@ for (let seed = first; seed < first + count; seed++) {
   let view, shown;
   // What is measured must be in the picture.
   do {
-    view = look(flag === "--posed");
+    view = crop(flag === "--posed");
     shown = points && project(points, view);
   } while (shown?.flat().some((v) => v < 0 || v > 1));
   const { angle, side, centre, size } = view;
@@ -100,7 +100,7 @@ for (let seed = first; seed < first + count; seed++) {
   fs.writeFileSync(path.join(out, file), new Resvg(picture, { background: ground }).render().asPng());
   if (shown) lines.push([file, ...shown.flat().map((v) => v.toFixed(5))].join(","));
   const done = seed - first + 1;
-  // What resvg holds is not JavaScript's, so nothing tells the collector that it is time (needs --expose-gc).
+  // What resvg holds is not JavaScript's, so the collector is called by hand (needs --expose-gc).
   if (done % 50 === 0) globalThis.gc?.();
   if (done % 1000 === 0 || done === count) {
     const left = Math.round((((Date.now() - begun) / done) * (count - done)) / 1000);

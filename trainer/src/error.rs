@@ -30,7 +30,75 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Something would be overwritten, or a request makes no sense.
+    /// Something would be overwritten.
+    #[error("{path} exists: {fix}")]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+        /// What to do.
+        fix: &'static str,
+    },
+    /// No pictures were named.
+    #[error("no pictures named")]
+    NoPictures,
+    /// There are too few pictures to train on.
+    #[error("{pictures} pictures are fewer than a batch of {batch}: name more{}", smaller_batch(*.pictures))]
+    FewerThanBatch {
+        /// How many there are.
+        pictures: usize,
+        /// Images of a step.
+        batch: i64,
+    },
+    /// Packs serve pictures of different sizes.
+    #[error("{} serves pictures of {first_side} px and {} of {second_side} px: import both with the same --size", .first.display(), .second.display())]
+    PackSizes {
+        /// A pack.
+        first: PathBuf,
+        /// Side of its pictures in pixels.
+        first_side: usize,
+        /// Another.
+        second: PathBuf,
+        /// Side of that one's.
+        second_side: usize,
+    },
+    /// The thread that makes batches has died.
+    #[error("the picture loader has stopped")]
+    LoaderStopped,
+    /// Something is needed that `scripts/setup` fetches.
+    #[error("{what} has not been fetched: run `scripts/setup {part}`")]
+    NotFetched {
+        /// What it is.
+        what: &'static str,
+        /// What to ask the script for.
+        part: &'static str,
+    },
+    /// A detector is needed, and the run has none.
+    #[error("this needs a detector, and the run has none yet: train it with `trainer detector`")]
+    NoDetector,
+    /// What is to be compared does not go together.
+    #[error("{0}")]
+    Incomparable(String),
+    /// A bundle is of other sizes than the networks.
+    #[error("{path}: the bundle has other sizes than the networks; it was exported from others")]
+    OtherSizes {
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// Names of keypoints that are not one for each.
+    #[error("{0}")]
+    KeypointNames(String),
+    /// A folder can't be written.
+    #[error("{path}: {reason}")]
+    Output {
+        /// The folder.
+        path: PathBuf,
+        /// What is in the way, and what to do.
+        reason: String,
+    },
+    /// JSON could not be written.
+    #[error("JSON: {0}")]
+    Json(serde_json::Error),
+    /// A request makes no sense.
     #[error("{0}")]
     Usage(String),
     /// Training went wrong numerically.
@@ -89,6 +157,11 @@ impl Error {
         }
     }
 
+    /// [`Error::Exists`] at `path`.
+    pub fn exists(path: &Path, fix: &'static str) -> Self {
+        Self::Exists { path: path.to_owned(), fix }
+    }
+
     /// Wraps an operating-system error with the path it concerns.
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.as_ref().to_owned();
@@ -99,4 +172,13 @@ impl Error {
 /// libtorch adds a stack trace to its messages; people want the first line.
 fn first_line(error: &tch::TchError) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
+}
+
+/// What else helps where `pictures` are fewer than a batch: one of one picture has no statistics to normalise by.
+fn smaller_batch(pictures: usize) -> String {
+    if pictures < 2 {
+        String::new()
+    } else {
+        format!(", or set batch = {pictures} or less in the configuration")
+    }
 }

@@ -5,11 +5,14 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tch::Device;
 
-use crate::config::presets::Preset;
+use super::choice::Source;
+use super::json;
+use crate::config::presets::{PRESETS, Preset};
 use crate::config::{Config, overrides};
 use crate::error::{Error, Result};
 use crate::support::device::Wanted;
 use crate::support::progress::Progress;
+use crate::support::{interrupt, machine};
 use crate::train::gan::Gan;
 use crate::train::measure::{self, Bench as Steps, Network};
 use crate::train::memory::Gauge;
@@ -18,10 +21,11 @@ use crate::train::memory::Gauge;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer bench --preset faces64-edge faces128 --size 64")]
 pub struct Bench {
     /// Configurations to measure. May be repeated (default: the first of `trainer presets`).
-    #[arg(long, value_name = "NAME", num_args = 1..)]
-    preset: Vec<String>,
+    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = Preset::find)]
+    preset: Vec<Preset>,
     /// TOML file to measure in place of a preset.
     #[arg(long, value_name = "FILE", conflicts_with = "preset")]
     config: Option<PathBuf>,
@@ -48,9 +52,16 @@ pub struct Bench {
     row: bool,
 }
 
+/// A row that is to be measured.
+struct Planned {
+    source: Source,
+    config: Config,
+    size: i64,
+}
+
 /// What was measured at one size of one configuration.
 #[derive(Serialize, Deserialize)]
-struct Row {
+struct BenchRow {
     name: String,
     size: i64,
     batch: i64,
@@ -61,7 +72,7 @@ struct Row {
     steps: u64,
     /// Of each repetition.
     images_per_second: Vec<f64>,
-    /// Processor time of each repetition, of all threads: on a busy machine it tells more than the clock does.
+    /// Processor time of each repetition, of all threads: on a busy machine it says more than the clock does.
     cpu_seconds: Vec<f64>,
     /// Of the whole process, or of the GPU.
     peak_bytes: u64,
@@ -69,96 +80,97 @@ struct Row {
 }
 
 #[derive(Serialize)]
-struct Report {
+struct BenchReport {
     schema: &'static str,
     trainer: &'static str,
     processor: String,
-    rows: Vec<Row>,
+    rows: Vec<BenchRow>,
 }
 
 impl Bench {
     pub fn run(self, device: Wanted, threads: Option<usize>) -> Result<()> {
-        let names: Vec<String> = match (&self.config, self.preset.as_slice()) {
-            (Some(path), _) => vec![path.display().to_string()],
-            (None, []) => vec![crate::config::presets::PRESETS[0].name.to_owned()],
-            (None, names) => names.to_vec(),
-        };
-        let configs = names.into_iter().map(|name| Ok((self.configure(&name)?, name)));
-        let configs: Vec<(Config, String)> = configs.collect::<Result<_>>()?;
+        let planned = self.resolve()?;
         if self.row || self.reference.is_some() {
-            let (Some(size), Some((config, name))) = (self.size, configs.first()) else {
-                return Err(Error::Usage("--row needs --size".into()));
-            };
-            return self.measure_row(name, config, size, device.open()?);
+            // Both require --size, so there is one row for each configuration.
+            return planned.first().map_or(Ok(()), |row| self.measure_row(row, device.open()?));
         }
         let mut rows = Vec::new();
-        let total: usize = configs.iter().map(|(c, _)| self.sizes(c).len()).sum();
-        let mut progress = Progress::new("measuring", total as u64);
-        for (config, name) in &configs {
-            for size in self.sizes(config) {
-                crate::support::interrupt::check()?;
-                rows.push(self.spawn_row(name, size, device, threads)?);
-                progress.advance(1, &format!("{name} at {size} px"));
-            }
+        let mut progress = Progress::new("measuring", planned.len() as u64);
+        for row in &planned {
+            interrupt::check()?;
+            rows.push(self.spawn_row(row, device, threads)?);
+            progress.advance(1, &format!("{} at {} px", row.source, row.size));
         }
         progress.finish("");
-        let report = Report {
+        let report = BenchReport {
             schema: "trainer-bench-1",
-            trainer: env!("TRAINER_REVISION"),
-            processor: processor(),
+            trainer: machine::REVISION,
+            processor: machine::describe(),
             rows,
         };
         if self.json {
-            println!("{}", to_json(&report)?);
+            println!("{}", json::pretty(&report)?);
         } else {
             report.print();
         }
         Ok(())
     }
 
-    fn configure(&self, name: &str) -> Result<Config> {
-        let config = match &self.config {
-            Some(path) => Config::read(path)?,
-            None => Preset::find(name)?.config()?,
+    /// The rows to measure, with checked configurations.
+    fn resolve(&self) -> Result<Vec<Planned>> {
+        let sources = match (&self.config, self.preset.as_slice()) {
+            (Some(path), _) => vec![Source::File(path.clone())],
+            (None, []) => vec![Source::Preset(PRESETS[0])],
+            (None, presets) => presets.iter().copied().map(Source::Preset).collect(),
         };
-        let config = overrides::apply(&config, &self.set)?;
-        config.check()?;
-        match self.size {
-            Some(size) if !config.architecture.sizes().contains(&size) => Err(Error::Usage(format!(
-                "{name} does not train at {size} px but at {:?}",
-                config.architecture.sizes()
-            ))),
-            _ => Ok(config),
+        let mut rows = Vec::new();
+        for source in sources {
+            let config = overrides::apply(&source.read()?, &self.set)?;
+            config.check()?;
+            let sizes = config.architecture.sizes();
+            match self.size {
+                Some(size) if !sizes.contains(&size) => {
+                    return Err(Error::Usage(format!(
+                        "{source} does not train at {size} px but at {sizes:?}"
+                    )));
+                }
+                Some(size) => rows.push(Planned { source, config, size }),
+                None => rows.extend(sizes.into_iter().map(|size| Planned {
+                    source: source.clone(),
+                    config: config.clone(),
+                    size,
+                })),
+            }
         }
-    }
-
-    fn sizes(&self, config: &Config) -> Vec<i64> {
-        self.size.map_or_else(|| config.architecture.sizes(), |size| vec![size])
+        Ok(rows)
     }
 
     /// Measures one row in a process of its own.
-    fn spawn_row(&self, name: &str, size: i64, device: Wanted, threads: Option<usize>) -> Result<Row> {
+    fn spawn_row(&self, row: &Planned, device: Wanted, threads: Option<usize>) -> Result<BenchRow> {
+        let Planned { source, size, .. } = row;
         let program = std::env::current_exe().map_err(Error::io("trainer"))?;
         let mut command = Command::new(&program);
         command.args(["bench", "--row", "--size", &size.to_string(), "--device", &device.to_string()]);
         command.args(["--repeats", &self.repeats.to_string()]);
-        match &self.config {
-            Some(path) => command.arg("--config").arg(path),
-            None => command.args(["--preset", name]),
+        match source {
+            Source::File(path) => command.arg("--config").arg(path),
+            Source::Preset(preset) => command.args(["--preset", preset.name]),
         };
         command.args(self.set.iter().flat_map(|s| ["--set", s]));
         command.args(self.steps.iter().flat_map(|n| ["--steps".to_owned(), n.to_string()]));
         command.args(threads.iter().flat_map(|n| ["--threads".to_owned(), n.to_string()]));
         let output = command.stderr(Stdio::inherit()).output().map_err(Error::io(&program))?;
-        crate::support::interrupt::check()?;
+        interrupt::check()?;
         serde_json::from_slice(&output.stdout).map_err(|_| {
             let code = output.status.code().map_or("a signal".into(), |c| format!("code {c}"));
-            Error::Usage(format!("measuring {name} at {size} px ended with {code}: too little memory?"))
+            Error::Usage(format!("measuring {source} at {size} px ended with {code}: too little memory?"))
         })
     }
 
-    fn measure_row(&self, name: &str, config: &Config, size: i64, device: Device) -> Result<()> {
-        // Reports and references tell what was computed, not what was asked for.
+    fn measure_row(&self, row: &Planned, device: Device) -> Result<()> {
+        let Planned { source, config, size } = row;
+        let size = *size;
+        // Reports and references say what was computed, not what was asked for.
         let config = &Config { precision: config.precision.on(device), ..config.clone() };
         let gauge = Gauge::start(device);
         let mut gan = Gan::new(config, 1, device)?;
@@ -172,13 +184,13 @@ impl Bench {
         let count = self.steps.unwrap_or_else(|| measure::period(config));
         let (mut images_per_second, mut cpu_seconds) = (Vec::new(), Vec::new());
         for _ in 0..self.repeats {
-            crate::support::interrupt::check()?;
+            interrupt::check()?;
             let before = cpu_time();
             images_per_second.push((count * batch as u64) as f64 / steps.seconds(count)?);
             cpu_seconds.push(cpu_time() - before);
         }
-        let row = Row {
-            name: name.to_owned(),
+        let row = BenchRow {
+            name: source.to_string(),
             size,
             batch,
             precision: config.precision.to_string(),
@@ -191,12 +203,12 @@ impl Bench {
             peak_bytes: gauge.peak_bytes(),
             config: config.clone(),
         };
-        println!("{}", to_json(&row)?);
+        println!("{}", json::pretty(&row)?);
         Ok(())
     }
 }
 
-impl Report {
+impl BenchReport {
     fn print(&self) {
         println!("{}; trainer {}", self.processor, self.trainer);
         println!(
@@ -267,17 +279,6 @@ fn cpu_time() -> f64 {
     // The name, in brackets, may hold spaces; of what follows, the 12th and 13th fields are user and system time.
     let fields = text.rsplit(')').next().unwrap_or_default().split_whitespace();
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS_PER_SECOND
-}
-
-fn to_json(value: &impl Serialize) -> Result<String> {
-    serde_json::to_string_pretty(value).map_err(|e| Error::Usage(e.to_string()))
-}
-
-fn processor() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|l| l.strip_prefix("model name")?.split(':').nth(1));
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{cores} cores of {}", model.map_or("an unknown processor", str::trim))
 }
 
 #[cfg(test)]

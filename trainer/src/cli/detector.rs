@@ -7,11 +7,12 @@ use crate::error::Result;
 use crate::train::detector::{self, DetectorTraining};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer detector faces.pack --run runs/faces")]
 pub struct Detector {
     #[command(flatten)]
     stage: StageArgs,
-    /// Start over from what this stage has trained so far, which is the teacher from here on in the place of the detector
-    /// trained along with the generator: a pupil that outgrew it.
+    /// Start over with what this stage has trained so far as the teacher, in the place of the detector trained along with
+    /// the generator: a student that outgrew it.
     #[arg(long, conflicts_with_all = ["resume", "force"])]
     again: bool,
 }

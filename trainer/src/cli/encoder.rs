@@ -9,6 +9,7 @@ use crate::train::encoder::{self, EncoderTraining};
 use crate::train::run::Run;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer encoder faces.pack --run runs/faces")]
 pub struct Encoder {
     #[command(flatten)]
     stage: StageArgs,

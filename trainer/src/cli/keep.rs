@@ -16,7 +16,7 @@ use crate::train::run::Run;
 #[derive(Debug, Args)]
 pub struct Keep {
     /// Checkpoints to keep: the latest and N - 1 before it, named by the images they have seen.
-    #[arg(long, value_name = "N", default_value_t = default_keep())]
+    #[arg(long, value_name = "N", default_value_t = default_keep(), help_heading = "Checkpoints and records")]
     keep: NonZeroUsize,
 }
 
@@ -25,7 +25,7 @@ pub struct Keep {
 pub struct KeepBest {
     /// Keep the best checkpoint besides, compared at every sample sheet once the full image size is reached: by KID of
     /// 500 samples against training crops (needs `scripts/setup features`), or by the health of the keypoints.
-    #[arg(long, value_name = "METRIC")]
+    #[arg(long, value_name = "METRIC", help_heading = "Checkpoints and records")]
     keep_best: Option<By>,
 }
 
@@ -40,7 +40,7 @@ fn default_keep() -> NonZeroUsize {
 }
 
 impl Keep {
-    /// Tells `run` what to keep.
+    /// Has `run` keep that much.
     pub fn apply(&self, run: Run, evaluator: Option<Box<dyn Evaluator>>) -> Run {
         run.keeping(self.keep.get(), evaluator)
     }

@@ -1,14 +1,14 @@
 //! The command line: flags to a checked request, a request to a run, an error to one line and an exit code.
 
 mod bench;
+mod checkpoint;
 mod choice;
 mod data;
 mod detector;
-mod dry_run;
 mod encoder;
 mod eval;
 mod export;
-mod harden;
+mod json;
 mod keep;
 mod minutes;
 mod portrait;
@@ -17,9 +17,11 @@ mod sample;
 mod stage;
 mod stop;
 mod train;
+mod workers;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::error::{Error, Result};
@@ -32,13 +34,13 @@ struct Arguments {
     #[command(subcommand)]
     command: Command,
     /// Processor threads for libtorch and for reading pictures (default: all).
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", help_heading = "Machine")]
     threads: Option<usize>,
     /// Where networks run: cpu, cuda, cuda:N or auto (a GPU if there is one). For train, detector, encoder, sample and bench.
-    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto", help_heading = "Machine")]
     device: Wanted,
     /// Multiply float32 numbers exactly on NVIDIA GPUs, not as TF32.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Machine")]
     no_tf32: bool,
 }
 
@@ -46,29 +48,42 @@ struct Arguments {
 enum Command {
     /// Train generator and discriminator on folders or zips of pictures.
     Train(train::Train),
-    /// Train the keypoint detector on pairs that the trained generator draws.
+    /// Train the keypoint detector on pairs that the trained generator makes.
     Detector(detector::Detector),
     /// Learn keypoints, part states and the portrait networks from several pictures of each person.
     Portrait(portrait::PortraitCommand),
-    /// Train the encoder to see in real pictures what the trained generator would draw them from.
+    /// Train the encoder to find the embeddings from which the trained generator would reconstruct a real picture.
     Encoder(encoder::Encoder),
     /// List the configurations that come with the program, or print one.
     Presets(presets::Presets),
     /// Measure the speed and memory of training on synthetic pictures.
     Bench(bench::Bench),
-    /// Draw a sheet of generated pictures with their keypoints.
+    /// Write a sheet of generated pictures with their keypoints.
     Sample(sample::Sample),
     /// Write the trained networks as an ONNX bundle, or check one.
     Export(export::Export),
-    /// Pack pictures for training, look at them, or make some.
+    /// Pack pictures for training, inspect them, or render some.
     Data(data::Data),
     /// Measure a run or a bundle by the field's protocols, and write a report.
     Eval(Box<eval::Eval>),
 }
 
+impl Command {
+    /// Whether it runs networks for minutes, on all threads.
+    fn computes_long(&self) -> bool {
+        matches!(self, Self::Train(_) | Self::Detector(_) | Self::Bench(_))
+    }
+}
+
 /// Runs the program: 0 for success, 2 for a wrong request or input, 1 for other failures, 130 after Ctrl-C.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    if arguments.command.computes_long() && arguments.threads != Some(1) {
+        workers::restart_passive();
+    }
     choose_tf32(!arguments.no_tf32);
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,6 +97,18 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Ends with what is wrong with the command line. A value that its type refuses takes one line, as everything that is
+/// found later does; what is more than that also shows how the command is used.
+fn refuse(error: &clap::Error) -> ExitCode {
+    if error.kind() != ErrorKind::ValueValidation {
+        error.exit();
+    }
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    eprintln!("trainer: error: {}", line.trim_start_matches("error: "));
+    ExitCode::from(2)
 }
 
 fn run(arguments: Arguments) -> Result<()> {
@@ -117,6 +144,47 @@ fn choose_tf32(allowed: bool) {
         // SAFETY: called at the start of `main`, when there is no other thread.
         unsafe {
             std::env::set_var(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Every command with its path.
+    fn commands(command: &clap::Command, path: &str, all: &mut Vec<(String, String)>) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        // What only gathers others needs no example.
+        if !command.has_subcommands() || !help.is_empty() {
+            all.push((path.to_owned(), help));
+        }
+        command
+            .get_subcommands()
+            .filter(|c| c.get_name() != "help")
+            .for_each(|c| commands(c, &format!("{path} {}", c.get_name()), all));
+    }
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_an_example_that_parses() {
+        Arguments::command().debug_assert();
+        let mut all = vec![];
+        commands(&Arguments::command(), "trainer", &mut all);
+        assert!(all.len() >= 15, "{all:?}");
+        for (path, help) in all {
+            let example = help.strip_prefix("Example: ").unwrap_or_else(|| panic!("{path}: no example"));
+            assert!(example.starts_with(&path) && !example.contains('\n'), "{path}: {example}");
+            Arguments::try_parse_from(example.split_whitespace())
+                .unwrap_or_else(|e| panic!("{example}: {e}"));
+        }
+    }
+
+    #[test]
+    fn names_of_before_are_understood() {
+        for line in ["trainer data harden set out", "trainer data corrupt set out"] {
+            Arguments::try_parse_from(line.split(' ')).unwrap();
         }
     }
 }

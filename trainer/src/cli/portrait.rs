@@ -11,12 +11,13 @@ use super::stop::StopAfter;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::train::checkpoint::Checkpoint;
-use crate::train::portrait::{PortraitTraining, STAGE};
 use crate::train::run::Run;
 use crate::train::session::Session;
-use crate::train::stage::{self, Stage};
+use crate::train::stages::portrait::{PortraitTraining, STAGE};
+use crate::train::stages::stage::{self, Stage};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer portrait people/ --out runs/portrait --set architecture.states=4")]
 pub struct PortraitCommand {
     /// Folders or packs with a folder of pictures for each person, as `trainer data faces N OUT --variants V` makes.
     #[arg(required = true)]

@@ -1,28 +1,25 @@
 use clap::Args;
 
+use super::json;
 use crate::config::presets::{PRESETS, Preset};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer presets faces64-edge")]
 pub struct Presets {
     /// Print this one, a TOML file to change and pass to --config.
-    name: Option<String>,
+    #[arg(value_name = "NAME", value_parser = Preset::find)]
+    preset: Option<Preset>,
     /// With a name: print every key, also those that keep their defaults, as JSON.
-    #[arg(long, requires = "name")]
+    #[arg(long, requires = "preset")]
     json: bool,
 }
 
 impl Presets {
     pub fn run(self) -> Result<()> {
-        match self.name {
-            Some(name) if self.json => {
-                let config = Preset::find(&name)?.config()?;
-                println!(
-                    "{}",
-                    serde_json::to_string_pretty(&config).map_err(|e| Error::Usage(e.to_string()))?
-                );
-            }
-            Some(name) => print!("{}", Preset::find(&name)?.text),
+        match self.preset {
+            Some(preset) if self.json => println!("{}", json::pretty(&preset.config()?)?),
+            Some(preset) => print!("{}", preset.text),
             None => {
                 let width = PRESETS.iter().map(|p| p.name.len()).max().unwrap_or_default();
                 for preset in PRESETS {

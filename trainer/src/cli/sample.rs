@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 use tch::Device;
 
+use super::checkpoint::CheckpointChoice;
 use crate::error::{Error, Result};
 use crate::train::checkpoint::Checkpoint;
 use crate::train::gan;
@@ -11,13 +12,14 @@ use crate::train::run::Run;
 use crate::train::sheet::{self, Sheet};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer sample --run runs/faces --out samples.png")]
 pub struct Sample {
     /// Folder of the run.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Generator to draw with: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    /// Generator to sample: latest, best (see `trainer train --keep-best`) or a checkpoint file.
     #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
-    checkpoint: String,
+    checkpoint: CheckpointChoice,
     /// PNG to write.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -41,10 +43,10 @@ pub struct Sample {
 impl Sample {
     pub fn run(self, device: Device) -> Result<()> {
         if self.out.exists() && !self.force {
-            return Err(Error::Usage(format!("{} exists: overwrite with --force", self.out.display())));
+            return Err(Error::exists(&self.out, "overwrite with --force"));
         }
         let (run, _) = Run::open(&self.run)?;
-        let checkpoint = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
+        let checkpoint = Checkpoint::open(&self.checkpoint.path(&run, gan::STAGE))?;
         let generator = Generator::finished(&checkpoint, device)?;
         let (columns, rows) = (i64::from(self.columns), i64::from(self.rows));
         let sheet = Sheet { columns, rows, seed: self.seed, keypoints: !self.plain };

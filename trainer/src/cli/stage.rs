@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use tch::Device;
 
+use super::checkpoint::CheckpointChoice;
 use super::choice::Choice;
 use super::keep::Keep;
 use super::minutes;
@@ -43,14 +44,14 @@ pub struct StageArgs {
     #[arg(long, value_name = "N")]
     images: Option<u64>,
     /// Minutes between checkpoints.
-    #[arg(long, default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
+    #[arg(long, help_heading = "Checkpoints and records", default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
     save_every: Duration,
     /// Steps between lines of the log.
-    #[arg(long, default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, help_heading = "Checkpoints and records", default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
     /// Generator to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
     #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
-    checkpoint: String,
+    checkpoint: CheckpointChoice,
     #[command(flatten)]
     keep: Keep,
     #[command(flatten)]
@@ -74,39 +75,27 @@ pub trait Section {
     fn side(config: &Config) -> i64;
 }
 
+/// What a stage begins with.
+struct Start {
+    run: Run,
+    config: Config,
+    generator: Checkpoint,
+    /// That to carry on from.
+    checkpoint: Option<Checkpoint>,
+    /// The stage's checkpoint.
+    path: PathBuf,
+}
+
 impl StageArgs {
-    /// Trains on `device` the stage that `make` makes of the configuration, the run, its generator and the number of pictures.
+    /// Trains on `device` the stage that `make` makes of the configuration, the run, its generator and the number of
+    /// pictures.
     pub fn run<P: Section, S: Stage>(
         self,
         device: Device,
         make: impl FnOnce(&Config, &Run, &Checkpoint, u64) -> Result<S>,
     ) -> Result<()> {
         self.stop.begin();
-        let (run, mut config) = Run::open(&self.run)?;
-        let generator = Checkpoint::open(&run.named_checkpoint(gan::STAGE, &self.checkpoint))?;
-        Generator::check_finished(&generator)?;
-        P::check(&run)?;
-        let path = run.checkpoint(S::Net::NAME);
-        let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
-        if path.exists() && !self.resume && !self.force {
-            return Err(Error::Usage(format!(
-                "{} exists: carry on with --resume, or start over with --force",
-                path.display()
-            )));
-        }
-        if let Some(checkpoint) = &checkpoint {
-            *P::of(&mut config) = P::of(&mut checkpoint.state.config.clone()).clone();
-        }
-        if let Some(mut named) = self.choice.named()? {
-            *P::of(&mut config) = P::of(&mut named).clone();
-        }
-        let mut overruled = config.clone();
-        self.choice.overrule(&mut overruled)?;
-        *P::of(&mut config) = P::of(&mut overruled).clone();
-        if let Some(images) = self.images {
-            *P::images(P::of(&mut config)) = images;
-        }
-        config.check()?;
+        let Start { run, config, generator, checkpoint, path } = self.resolve::<P>(S::Net::NAME)?;
         let store = Arc::new(Store::load(&self.data, (P::side(&config) * STORE_FACTOR) as usize)?);
         eprintln!("calibrating the generator of {} images", generator.state.images_seen);
         let mut training = make(&config, &run, &generator, store.len() as u64)?;
@@ -122,5 +111,32 @@ impl StageArgs {
         stage::train(&mut training, &store, &run, self.save_every, self.log_every)?;
         println!("{}", path.display());
         Ok(())
+    }
+
+    /// The run, its generator, and the checked configuration of the stage `name`.
+    fn resolve<P: Section>(&self, name: &str) -> Result<Start> {
+        let (run, mut config) = Run::open(&self.run)?;
+        let generator = Checkpoint::open(&self.checkpoint.path(&run, gan::STAGE))?;
+        Generator::check_finished(&generator)?;
+        P::check(&run)?;
+        let path = run.checkpoint(name);
+        let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
+        if path.exists() && !self.resume && !self.force {
+            return Err(Error::exists(&path, "carry on with --resume, or start over with --force"));
+        }
+        if let Some(checkpoint) = &checkpoint {
+            *P::of(&mut config) = P::of(&mut checkpoint.state.config.clone()).clone();
+        }
+        if let Some(mut named) = self.choice.named()? {
+            *P::of(&mut config) = P::of(&mut named).clone();
+        }
+        let mut overruled = config.clone();
+        self.choice.overrule(&mut overruled)?;
+        *P::of(&mut config) = P::of(&mut overruled).clone();
+        if let Some(images) = self.images {
+            *P::images(P::of(&mut config)) = images;
+        }
+        config.check()?;
+        Ok(Start { run, config, generator, checkpoint, path })
     }
 }

@@ -31,7 +31,7 @@ pub use keypoints::{
     KeypointsConfig, KeypointsEquivarianceConfig, MaskConfig, MaskedReconstructionConfig, SIDE_MULTIPLE,
     SeparationConfig,
 };
-pub use portrait::PortraitConfig;
+pub use portrait::{AdversarialConfig, PortraitConfig, PortraitEquivarianceConfig};
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;

@@ -129,7 +129,7 @@ pub fn decode(content: &[u8]) -> Result<RgbImage, String> {
     reader.limits(limits.clone());
     let reader = reader.with_guessed_format().map_err(|e| e.to_string())?;
     let mut decoder = reader.into_decoder().map_err(|e| e.to_string())?;
-    // Decoding does not hold the picture itself against the limit, so the header is looked at first.
+    // Decoding does not hold the picture itself against the limit, so the header is read first.
     let (w, h) = decoder.dimensions();
     if w == 0 || h == 0 || decoder.total_bytes().max(u64::from(w) * u64::from(h) * 4) > MAX_DECODED_BYTES {
         return Err(format!("{w} x {h} pixels is more than is read"));
@@ -171,27 +171,9 @@ pub fn resize(picture: &RgbImage, area: Area, side: u32) -> RgbImage {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
+    use super::super::fixtures::{encode, png, scene};
     use super::*;
-
-    /// A plain PNG.
-    pub fn png(colour: [u8; 3], w: u32, h: u32) -> Vec<u8> {
-        encode(&RgbImage::from_pixel(w, h, image::Rgb(colour)), image::ImageFormat::Png)
-    }
-
-    /// A picture with something to see, different for each `seed`.
-    pub fn scene(seed: u32, w: u32, h: u32) -> RgbImage {
-        RgbImage::from_fn(w, h, |x, y| {
-            let wave = ((x * (3 + seed % 5) + y * 7 + seed * 31) % 256) as u8;
-            image::Rgb([wave, (x * 255 / w) as u8, (y * 255 / h) as u8 ^ (seed as u8)])
-        })
-    }
-
-    pub fn encode(picture: &RgbImage, format: image::ImageFormat) -> Vec<u8> {
-        let mut bytes = Cursor::new(Vec::new());
-        picture.write_to(&mut bytes, format).unwrap();
-        bytes.into_inner()
-    }
 
     #[test]
     fn a_huge_header_is_refused_without_decoding() {

@@ -33,7 +33,7 @@ fn full(path: &Path, found: &str, instead: &str) -> Error {
     Error::Data { path: path.to_owned(), reason }
 }
 
-/// Wraps an error of writing below `path`, so that a disk that filled up meanwhile is told as such.
+/// Wraps an error of writing below `path`, so that a disk that filled up meanwhile is reported as such.
 pub fn writing<'a>(path: &'a Path, instead: &'a str) -> impl Fn(std::io::Error) -> Error + 'a {
     move |e| match e.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {

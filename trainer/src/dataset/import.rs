@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::disk;
 use super::layout::{self, Options, Split};
-use super::pack::{Content, Left, Level, MANIFEST, Manifest, Picture, hex, level_sides};
+use super::pack::{Content, LeftOut, Level, MANIFEST, Manifest, PackedPicture, hex, level_sides};
 use super::scan::{self, Plan, Scanned, Skip};
-use super::staged::Staged;
 use crate::error::{Error, Result};
+use crate::support::staged::StagedFolder;
 
 /// What else helps where the disk is full.
 const SMALLER: &str = ", or take a smaller --size";
@@ -84,14 +84,14 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     disk::check_room(out, each * collection.items.len() as u64, free(parent)?, SMALLER)?;
 
-    let staged = Staged::create(out)?;
-    let mut writers = sides.iter().map(|s| Writer::create(&staged.dir, *s)).collect::<Result<Vec<_>>>()?;
+    let staged = StagedFolder::create(out)?;
+    let mut writers = sides.iter().map(|s| Writer::create(staged.dir(), *s)).collect::<Result<Vec<_>>>()?;
     let mut content = Content {
         sources: request.sources.iter().map(|s| s.display().to_string()).collect(),
         layout: collection.layout.name().to_owned(),
         ..Content::default()
     };
-    let leave = |name: &str, reason: String| Left { name: name.to_owned(), reason };
+    let leave = |name: &str, reason: String| LeftOut { name: name.to_owned(), reason };
     content.filtered.extend(collection.unboxed.iter().map(|n| leave(n, "not in the table of boxes".into())));
     let mut seen: HashMap<[u8; 32], usize> = HashMap::new();
     let plan = Plan { sides, least_cover: request.options.least_cover };
@@ -124,9 +124,9 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     hold_out(&mut content.pictures, request.hold_out)?;
     content.levels = writers.into_iter().map(Writer::finish).collect::<Result<_>>()?;
     let manifest = Manifest::new(content)?;
-    let text = serde_json::to_vec(&manifest).map_err(|e| Error::Usage(format!("pack manifest: {e}")))?;
-    lkg_bundle::files::write_atomically(&staged.dir.join(MANIFEST), &text)?;
-    staged.publish(out)?;
+    let text = serde_json::to_vec(&manifest).map_err(Error::Json)?;
+    lkg_bundle::files::write_atomically(&staged.dir().join(MANIFEST), &text)?;
+    staged.publish()?;
     Ok(manifest)
 }
 
@@ -146,10 +146,10 @@ fn check_place(out: &Path, force: bool) -> Result<()> {
     }
 }
 
-fn picture(item: &layout::Item, scanned: Scanned) -> Picture {
+fn picture(item: &layout::Item, scanned: Scanned) -> PackedPicture {
     let a = scanned.area;
     let inside = |p: [f64; 2]| <[f64; 2]>::from(a.fractions(p[0], p[1]));
-    Picture {
+    PackedPicture {
         name: item.name.clone(),
         sha256: scanned.sha256,
         size: scanned.size,
@@ -160,7 +160,7 @@ fn picture(item: &layout::Item, scanned: Scanned) -> Picture {
 }
 
 /// Marks pictures as kept from training.
-fn hold_out(pictures: &mut [Picture], wanted: HoldOut) -> Result<()> {
+fn hold_out(pictures: &mut [PackedPicture], wanted: HoldOut) -> Result<()> {
     // A number that depends on the name alone, spread evenly over [0, 1).
     let draw = |name: &str| {
         let digest = Sha256::digest(name);
@@ -224,7 +224,7 @@ impl Writer {
 mod tests {
     use image::ImageFormat;
 
-    use super::super::decode::tests::{encode, png, scene};
+    use super::super::fixtures::{encode, png, scene};
     use super::super::pack::Pack;
     use super::*;
 
@@ -244,7 +244,7 @@ mod tests {
         Import { side: 32, ..Import::new(vec![pictures.to_owned()], out.to_owned()) }
     }
 
-    fn names(left: &[Left]) -> Vec<&str> {
+    fn names(left: &[LeftOut]) -> Vec<&str> {
         left.iter().map(|l| l.name.as_str()).collect()
     }
 

@@ -1,4 +1,4 @@
-//! What is in a pack, folder or archive: counts, sizes, colours, what is broken or twice there, and a sheet to look at.
+//! What is in a pack, folder or archive: counts, sizes, colours, what is broken or twice there, and a contact sheet.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage};
 use serde::Serialize;
 
 use super::layout::{self, Layout, Options};
-use super::pack::{Left, Pack};
+use super::pack::{LeftOut, Pack};
 use super::scan::{self, Plan, Skip};
 use crate::error::{Error, Result};
 use crate::support::interrupt;
@@ -24,7 +24,7 @@ const FRAME: u32 = 3;
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]
-pub struct Report {
+pub struct Inspection {
     /// The pack, folder or archive.
     pub path: String,
     /// `pack` or `files`.
@@ -45,11 +45,11 @@ pub struct Report {
     /// Standard deviation of red, green and blue over all pixels.
     pub deviation: [f64; 3],
     /// What could not be read.
-    pub broken: Vec<Left>,
+    pub broken: Vec<LeftOut>,
     /// What has the same pixels as an earlier picture.
-    pub duplicates: Vec<Left>,
+    pub duplicates: Vec<LeftOut>,
     /// What was left out of a pack on request.
-    pub filtered: Vec<Left>,
+    pub filtered: Vec<LeftOut>,
     /// Pictures for the sheet, and whether each is held out.
     #[serde(skip)]
     pub tiles: Vec<(RgbImage, bool)>,
@@ -70,11 +70,11 @@ pub struct PackFacts {
     pub verified: bool,
 }
 
-/// Looks at `path`; `verify` holds a pack against its checksums.
+/// Inspects `path`; `verify` holds a pack against its checksums.
 ///
 /// # Errors
 /// As [`Pack::open`], [`Pack::verify`] and [`layout::collect`].
-pub fn inspect(path: &Path, verify: bool) -> Result<Report> {
+pub fn inspect(path: &Path, verify: bool) -> Result<Inspection> {
     let (mut report, colours) =
         if Pack::is_at(path) { of_pack(path, verify)? } else { of_files(path, verify)? };
     report.path = path.display().to_string();
@@ -82,13 +82,13 @@ pub fn inspect(path: &Path, verify: bool) -> Result<Report> {
     Ok(report)
 }
 
-fn of_pack(path: &Path, verify: bool) -> Result<(Report, Colours)> {
+fn of_pack(path: &Path, verify: bool) -> Result<(Inspection, Colours)> {
     let pack = Pack::open(path)?;
     if verify {
         pack.verify()?;
     }
     let content = &pack.manifest().content;
-    let mut report = Report {
+    let mut report = Inspection {
         kind: "pack",
         pack: Some(PackFacts {
             layout: content.layout.clone(),
@@ -102,12 +102,12 @@ fn of_pack(path: &Path, verify: bool) -> Result<(Report, Colours)> {
         broken: content.broken.clone(),
         duplicates: content.duplicates.clone(),
         filtered: content.filtered.clone(),
-        ..Report::default()
+        ..Inspection::default()
     };
     let level = pack.level(TILE);
     let map = pack.map(level)?;
     let mut colours = Colours::default();
-    let mut progress = Progress::new("looking at pictures", content.pictures.len() as u64);
+    let mut progress = Progress::new("inspecting pictures", content.pictures.len() as u64);
     let bytes = level.side as usize * level.side as usize * 3;
     for (i, (picture, pixels)) in content.pictures.iter().zip(map.chunks_exact(bytes)).enumerate() {
         interrupt::check()?;
@@ -124,19 +124,19 @@ fn of_pack(path: &Path, verify: bool) -> Result<(Report, Colours)> {
     Ok((report, colours))
 }
 
-fn of_files(path: &Path, verify: bool) -> Result<(Report, Colours)> {
+fn of_files(path: &Path, verify: bool) -> Result<(Inspection, Colours)> {
     if verify {
         let reason = "is no pack, so there are no checksums to verify: leave out --verify";
         return Err(Error::Data { path: path.to_owned(), reason: reason.into() });
     }
     let plain = Options { layout: Some(Layout::Plain), ..Options::default() };
     let items = layout::collect(&[path.to_owned()], &plain)?.items;
-    let mut report = Report { kind: "files", ..Report::default() };
+    let mut report = Inspection { kind: "files", ..Inspection::default() };
     let mut colours = Colours::default();
     let mut seen: HashMap<[u8; 32], usize> = HashMap::new();
     let plan = Plan { sides: vec![TILE], least_cover: 0.0 };
-    scan::scan("looking at pictures", &items, &plan, |i, scanned| {
-        let leave = |reason: String| Left { name: items[i].name.clone(), reason };
+    scan::scan("inspecting pictures", &items, &plan, |i, scanned| {
+        let leave = |reason: String| LeftOut { name: items[i].name.clone(), reason };
         match scanned {
             Err(Skip::Broken(reason) | Skip::Filtered(reason)) => report.broken.push(leave(reason)),
             Ok(mut scanned) => {
@@ -165,7 +165,7 @@ fn on_sheet(i: usize, n: usize) -> bool {
     i * places / n != (i + 1) * places / n
 }
 
-impl Report {
+impl Inspection {
     fn count(&mut self, [w, h]: [u32; 2]) {
         let shorter = w.min(h).max(1);
         *self.sizes.entry(1 << shorter.ilog2()).or_default() += 1;
@@ -230,7 +230,7 @@ mod tests {
 
     use image::ImageFormat;
 
-    use super::super::decode::tests::{encode, png, scene};
+    use super::super::fixtures::{encode, png, scene};
     use super::super::import::{HoldOut, Import, import};
     use super::*;
 

@@ -63,9 +63,9 @@ impl Loader {
     /// The next batch, `[batch, 3, size, size]` in [-1, 1], float32 on the CPU.
     ///
     /// # Errors
-    /// [`Error::Usage`] if the thread that makes them has died.
+    /// [`Error::LoaderStopped`] if the thread that makes them has died.
     pub fn next_batch(&mut self) -> Result<Tensor> {
-        let data = self.batches.recv().map_err(|_| Error::Usage("the picture loader has stopped".into()))?;
+        let data = self.batches.recv().map_err(|_| Error::LoaderStopped)?;
         let (n, s) = (self.batch as i64, self.size as i64);
         Ok(Tensor::from_slice(&data).view([n, 3, s, s]))
     }

@@ -48,13 +48,13 @@ pub struct Content {
     /// Files of pixels, the largest first.
     pub levels: Vec<Level>,
     /// The pictures in their order in each of these files.
-    pub pictures: Vec<Picture>,
+    pub pictures: Vec<PackedPicture>,
     /// What could not be decoded, and why.
-    pub broken: Vec<Left>,
+    pub broken: Vec<LeftOut>,
     /// What has the same pixels as an earlier picture, and which.
-    pub duplicates: Vec<Left>,
+    pub duplicates: Vec<LeftOut>,
     /// What was left out on request, and why.
-    pub filtered: Vec<Left>,
+    pub filtered: Vec<LeftOut>,
 }
 
 /// A file of pixels.
@@ -79,7 +79,7 @@ impl Level {
 
 /// A picture's origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Picture {
+pub struct PackedPicture {
     /// Path below its source.
     pub name: String,
     /// SHA-256 of the file.
@@ -98,7 +98,7 @@ pub struct Picture {
 
 /// Something that is not in the pack.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left {
+pub struct LeftOut {
     /// Path below its source.
     pub name: String,
     /// Why, or whose duplicate.
@@ -109,13 +109,13 @@ impl Manifest {
     /// Seals `content`.
     ///
     /// # Errors
-    /// [`Error::Usage`] if it can't be written as JSON.
+    /// [`Error::Json`] if it can't be written as JSON.
     pub fn new(content: Content) -> Result<Self> {
         Ok(Self { version: VERSION, sha256: Self::checksum(&content)?, content })
     }
 
     fn checksum(content: &Content) -> Result<String> {
-        let text = serde_json::to_vec(content).map_err(|e| Error::Usage(format!("pack manifest: {e}")))?;
+        let text = serde_json::to_vec(content).map_err(Error::Json)?;
         Ok(sha256_hex(&text))
     }
 }
@@ -189,7 +189,7 @@ impl Pack {
     }
 
     /// Its pictures.
-    pub fn pictures(&self) -> &[Picture] {
+    pub fn pictures(&self) -> &[PackedPicture] {
         &self.manifest.content.pictures
     }
 

@@ -83,7 +83,7 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<Entry>> {
         }
     }
     if entries.is_empty() {
-        return Err(Error::Usage("no training pictures named".into()));
+        return Err(Error::NoPictures);
     }
     Ok(entries)
 }

@@ -53,8 +53,8 @@ impl Store {
     /// there is no pack. Broken pictures are left out and listed.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is no usable picture or a pack is not sound; [`Error::Usage`] if packs do not go
-    /// together; [`Error::Interrupted`].
+    /// [`Error::Data`] if there is no usable picture or a pack is not sound; [`Error::PackSizes`] if packs do not
+    /// go together; [`Error::Interrupted`].
     pub fn load(paths: &[PathBuf], side: usize) -> Result<Self> {
         Self::open(paths, side, Side::Training)
     }
@@ -93,7 +93,7 @@ impl Store {
     /// Checks that there are enough pictures for a batch.
     ///
     /// # Errors
-    /// [`Error::Usage`].
+    /// [`Error::FewerThanBatch`].
     pub fn check_batch(&self, batch: i64) -> Result<()> {
         enough(self.len(), batch)
     }
@@ -137,7 +137,7 @@ impl Store {
             );
         }
         if store.is_empty() {
-            return Err(Error::Usage("no training pictures named".into()));
+            return Err(Error::NoPictures);
         }
         Ok(store)
     }
@@ -237,13 +237,7 @@ fn enough(count: usize, batch: i64) -> Result<()> {
     if count as u64 >= batch.max(1) as u64 {
         return Ok(());
     }
-    // A batch of one has no statistics to normalise by.
-    let or = if count < 2 {
-        String::new()
-    } else {
-        format!(", or set batch = {count} or less in the configuration")
-    };
-    Err(Error::Usage(format!("{count} pictures are fewer than a batch of {batch}: name more{or}")))
+    Err(Error::FewerThanBatch { pictures: count, batch })
 }
 
 fn map(pack: &Pack, side: usize, which: Side) -> Result<(Vec<String>, Pixels)> {
@@ -262,11 +256,12 @@ fn common_side(packs: &[Option<Pack>], side: usize) -> Result<usize> {
         let served = pack.level(side as u32).side as usize;
         match found {
             Some((first, other)) if other != served => {
-                return Err(Error::Usage(format!(
-                    "{} serves pictures of {other} px and {} of {served} px: import both with the same --size",
-                    first.dir().display(),
-                    pack.dir().display()
-                )));
+                return Err(Error::PackSizes {
+                    first: first.dir().to_owned(),
+                    first_side: other,
+                    second: pack.dir().to_owned(),
+                    second_side: served,
+                });
             }
             _ => found = Some((pack, served)),
         }
@@ -287,7 +282,7 @@ mod tests {
 
     use image::ImageFormat;
 
-    use super::super::decode::tests::{encode, png, scene};
+    use super::super::fixtures::{encode, png, scene};
     use super::super::import::{HoldOut, Import, import};
     use super::*;
 

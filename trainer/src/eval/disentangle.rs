@@ -1,30 +1,26 @@
 //! Whether each keypoint steers its part and nothing else.
 //!
 //! Three interventions on generated samples. *Move*: one keypoint goes by a step in a random direction; the detector
-//! tells how far each part followed. *Background*: the background of another sample. *Part*: one embedding of another
+//! shows how far each part followed. *Background*: the background of another sample. *Part*: one embedding of another
 //! sample. Change is the mean absolute colour difference in steps of 8-bit colour (0 to 255), weighted by where: by a
 //! heat map for "inside", by its complement for "outside".
 
 use serde::Serialize;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use super::subject::{Subject, detect, narrow};
-use crate::augment::part_move::kept_inside;
+use super::interventions::{STEP, directions, with_background, with_move, with_part};
 use crate::error::Result;
 use crate::nets::heatmap::{self, Pose};
 use crate::nets::keypoint_generator::Latents;
+use crate::subject::{Subject, detect, narrow};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
 
-/// How far a keypoint is moved, normalised coordinates: 7.5 % of the picture's side.
-pub const STEP: f64 = 0.15;
 /// A part that follows its keypoint by less of the step is hardly steered.
 const IDLE: f64 = 0.2;
-/// Samples that are changed and those that lend their looks.
+/// Samples that are changed and those whose appearance is taken.
 const SEEDS: [i64; 2] = [101, 102];
-/// Seed of the directions.
-const DIRECTIONS: i64 = 103;
-/// Samples drawn together.
+/// Samples generated together.
 const BATCH: i64 = 20;
 
 /// Change of colour, 0 to 255, within a region and outside it.
@@ -50,7 +46,7 @@ pub struct Moves {
 
 /// All interventions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct DisentanglementReport {
     /// Samples an intervention.
     pub n: usize,
     /// Length of a move, normalised coordinates.
@@ -71,12 +67,12 @@ pub struct Report {
 ///
 /// # Errors
 /// Those of the subject; [`crate::Error::Interrupted`].
-pub fn measure(subject: &mut dyn Subject, n: i64) -> Result<Report> {
+pub fn measure(subject: &mut dyn Subject, n: i64) -> Result<DisentanglementReport> {
     let (latents, others) = (subject.sample(n, SEEDS[0])?, subject.sample(n, SEEDS[1])?);
     intervene(subject, "interventions", &latents, &others)
 }
 
-/// Intervenes on `latents`, with the looks of as many `others`.
+/// Intervenes on `latents`, with the appearance of as many `others`.
 ///
 /// # Errors
 /// Those of the subject; [`crate::Error::Interrupted`].
@@ -85,7 +81,7 @@ pub fn intervene(
     label: &str,
     latents: &Latents,
     others: &Latents,
-) -> Result<Report> {
+) -> Result<DisentanglementReport> {
     let _no_grad = tch::no_grad_guard();
     let n = latents.keypoints.size()[0];
     let directions = directions(n);
@@ -97,22 +93,22 @@ pub fn intervene(
         let count = BATCH.min(n - start);
         let (own, other) = (narrow(latents, start, count), narrow(others, start, count));
         let direction = directions.narrow(0, start, count);
-        let before = subject.draw(&own)?;
+        let before = subject.generate(&own)?;
         let seen = if sees { Some(detect(subject, &before)?) } else { None };
         let maps = heatmap::parts(&pose(&own), subject.tau(), subject.image_size());
 
-        let after = subject.draw(&with_background(&own, &other))?;
+        let after = subject.generate(&with_background(&own, &other))?;
         let parts = maps.amax([1i64].as_slice(), true);
         sums.background.add(&before, &after, &parts);
         progress.advance(count as u64, "");
         for j in 0..k {
             interrupt::check()?;
             let map = maps.narrow(1, j, 1);
-            let after = subject.draw(&with_part(&own, &other, j))?;
+            let after = subject.generate(&with_part(&own, &other, j))?;
             sums.parts[j as usize].add(&before, &after, &map);
 
             let (moved, step) = with_move(&own, j, &direction);
-            let after = subject.draw(&moved)?;
+            let after = subject.generate(&moved)?;
             let there = heatmap::parts(&pose(&moved), subject.tau(), subject.image_size()).narrow(1, j, 1);
             sums.moves[j as usize].add(&before, &after, &map.maximum(&there));
             if let Some(seen) = &seen {
@@ -126,7 +122,7 @@ pub fn intervene(
     Ok(sums.report(n as usize, sees))
 }
 
-impl Report {
+impl DisentanglementReport {
     /// Keypoints that steer little, a line each.
     pub fn verdicts(&self, names: &[String]) -> Vec<String> {
         let Some(followed) = &self.moves.followed else { return vec![] };
@@ -141,49 +137,6 @@ impl Report {
 
 fn pose(latents: &Latents) -> Pose {
     Pose::natural(latents.keypoints.shallow_clone())
-}
-
-/// Where to move keypoints by [`STEP`], the same in every run: unit vectors `[N, 2]`, on the CPU.
-pub(super) fn directions(n: i64) -> Tensor {
-    tch::manual_seed(DIRECTIONS);
-    let angle = Tensor::rand([n], (Kind::Float, Device::Cpu)) * std::f64::consts::TAU;
-    Tensor::stack(&[angle.cos(), angle.sin()], 1)
-}
-
-/// The background of `other`.
-pub fn with_background(own: &Latents, other: &Latents) -> Latents {
-    Latents {
-        keypoints: own.keypoints.shallow_clone(),
-        embeddings: own.embeddings.shallow_clone(),
-        background: other.background.shallow_clone(),
-    }
-}
-
-/// The look of part `k` of `other`.
-pub fn with_part(own: &Latents, other: &Latents, k: i64) -> Latents {
-    let embeddings = own.embeddings.copy();
-    embeddings.narrow(1, k, 1).copy_(&other.embeddings.narrow(1, k, 1));
-    Latents {
-        keypoints: own.keypoints.shallow_clone(),
-        embeddings,
-        background: own.background.shallow_clone(),
-    }
-}
-
-/// Keypoint `k` moved by [`STEP`] along `direction` `[N, 2]`, with the steps `[N, 2]`. A coordinate that would leave
-/// the picture goes the other way.
-pub fn with_move(own: &Latents, k: i64, direction: &Tensor) -> (Latents, Tensor) {
-    let step = direction * STEP;
-    let here = own.keypoints.select(1, k);
-    let step = kept_inside(&here, &step);
-    let keypoints = own.keypoints.copy();
-    keypoints.select(1, k).copy_(&(&here + &step));
-    let moved = Latents {
-        keypoints,
-        embeddings: own.embeddings.shallow_clone(),
-        background: own.background.shallow_clone(),
-    };
-    (moved, step)
 }
 
 /// Sums over samples of weighted change.
@@ -251,7 +204,7 @@ impl Sums {
         Ok(())
     }
 
-    fn report(self, n: usize, sees: bool) -> Report {
+    fn report(self, n: usize, sees: bool) -> DisentanglementReport {
         let per_sample = |table: Vec<Vec<f64>>| -> Vec<Vec<f64>> {
             table.into_iter().map(|row| row.into_iter().map(|v| v / n as f64).collect()).collect()
         };
@@ -259,7 +212,7 @@ impl Sums {
         let k = followed.len();
         let own = (0..k).map(|j| followed[j][j]).sum::<f64>() / k as f64;
         let rest = (0..k * k).filter(|i| i / k != i % k).map(|i| distance[i / k][i % k]).sum::<f64>();
-        Report {
+        DisentanglementReport {
             n,
             step: STEP,
             own: sees.then_some(own),
@@ -277,6 +230,8 @@ impl Sums {
 
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
     use crate::config::{CropConfig, GanConfig};
     use crate::nets::encoder::Appearance;
@@ -322,7 +277,7 @@ mod tests {
                 background: noise.background.narrow(1, 0, 1).sigmoid(),
             })
         }
-        fn draw(&mut self, l: &Latents) -> Result<Tensor> {
+        fn generate(&mut self, l: &Latents) -> Result<Tensor> {
             let drawn = l.keypoints.copy();
             drawn.select(1, 1).copy_(&(l.keypoints.select(1, 1) + l.keypoints.select(1, 0) * self.leak));
             let maps = heatmap::parts(&Pose::natural(drawn), self.tau(), 48);
@@ -352,7 +307,7 @@ mod tests {
         assert!(
             followed[0][1].abs() < 0.01 && r.leakage.unwrap() < 0.01 && (r.own.unwrap() - 1.0).abs() < 0.02
         );
-        // Where a part is, no background is painted; another look stays within its heat map.
+        // Where a part is, no background is painted; another appearance stays within its heat map.
         assert!(r.background.inside < 0.6 * r.background.outside, "{:?}", r.background);
         assert!(r.parts.iter().all(|c| c.inside > 10.0 * c.outside), "{:?}", r.parts);
         assert!(r.moves.change.iter().all(|c| c.inside > 5.0 * c.outside), "{:?}", r.moves);
@@ -371,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_detector_the_pictures_still_tell() {
+    fn without_a_detector_the_pictures_still_count() {
         let r = measure(&mut Painter { leak: 0.0, bleed: false, eyes: false }, 4).unwrap();
         assert_eq!((r.own, r.leakage, &r.moves.followed), (None, None, &None));
         assert!(r.parts[0].inside > r.parts[0].outside && r.verdicts(&[]).is_empty());
@@ -389,20 +344,5 @@ mod tests {
             r.verdicts(&["a".into(), "b".into()]),
             ["b steers little: its part follows by 10 % of a step"]
         );
-    }
-
-    #[test]
-    fn moves_stay_inside_the_picture() {
-        let keypoints = Tensor::from_slice(&[0.95f32, 0.0]).view([1, 1, 2]);
-        let own = Latents {
-            keypoints,
-            embeddings: Tensor::zeros([1, 1, 1], (Kind::Float, Device::Cpu)),
-            background: Tensor::zeros([1, 1], (Kind::Float, Device::Cpu)),
-        };
-        let (moved, step) = with_move(&own, 0, &Tensor::from_slice(&[1.0f32, 0.0]).view([1, 2]));
-        assert!((moved.keypoints.double_value(&[0, 0, 0]) - 0.8).abs() < 1e-6);
-        assert!((step.double_value(&[0, 0]) + STEP).abs() < 1e-6);
-        // What is not moved is untouched, also in the latents that were given.
-        assert!((own.keypoints.double_value(&[0, 0, 0]) - 0.95).abs() < 1e-6);
     }
 }

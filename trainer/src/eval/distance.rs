@@ -33,7 +33,7 @@ pub struct Distance {
     pub kid_subset: usize,
     /// Fréchet distance. Biased upwards where there are few pictures: compare only equal numbers of them.
     pub fid: f64,
-    /// Fidelity and diversity apart, which the two above tell as one.
+    /// Fidelity and diversity apart, which the two above mix.
     #[serde(flatten)]
     pub coverage: Coverage,
 }
@@ -41,11 +41,11 @@ pub struct Distance {
 /// Compares features `[N, D]` with those of a reference `[M, D]`, made by the network `name`.
 ///
 /// # Errors
-/// [`Error::Usage`] if there are fewer than two pictures or the widths differ; those of libtorch.
+/// [`Error::Incomparable`] if there are fewer than two pictures or the widths differ; those of libtorch.
 pub fn compare(name: &str, x: &Tensor, y: &Tensor) -> Result<Distance> {
     let (n, m) = (x.size()[0] as usize, y.size()[0] as usize);
     if n < 2 || m < 2 || x.size()[1] != y.size()[1] {
-        return Err(Error::Usage(format!(
+        return Err(Error::Incomparable(format!(
             "KID and FID need two pictures a set at least and one feature network: {:?} against {:?}",
             x.size(),
             y.size()

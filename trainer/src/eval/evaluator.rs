@@ -7,6 +7,7 @@ use tch::{Device, Kind, Tensor};
 use super::{distance, features, health};
 use crate::config::Config;
 use crate::dataset::Store;
+use crate::dataset::batches::crops;
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
 use crate::train::best::{BestBy, Evaluator};
@@ -40,7 +41,7 @@ impl GeneratorEvaluator {
                 let n = KID_PICTURES.min(store.len());
                 let size = config.architecture.image_size;
                 let real = features::pooled(&net, "features of training pictures", n, |range| {
-                    Ok(features::crops(store, &config.crop, config.seed, range, size).to_device(device))
+                    Ok(crops(store, &config.crop, config.seed, range, size).to_device(device))
                 })?;
                 Some((net, real))
             }

@@ -14,12 +14,12 @@ pub const PARKED: f64 = 0.2;
 pub const DEAD: f64 = 0.05;
 /// Mean distance (normalised coordinates) below which two keypoints have collapsed onto each other.
 pub const COLLAPSED: f64 = 0.05;
-/// Correlation over samples above which two keypoints say the same.
+/// Correlation over samples above which two keypoints move as one.
 pub const LOCKED: f64 = 0.995;
 
 /// One keypoint over samples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Keypoint {
+pub struct KeypointStatistics {
     /// Mean position, normalised coordinates.
     pub mean: [f64; 2],
     /// Covariance of x and y: `[xx, xy, yy]`.
@@ -32,7 +32,7 @@ pub struct Keypoint {
 
 /// Two keypoints over samples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Pair {
+pub struct KeypointPair {
     /// Which.
     pub keypoints: [usize; 2],
     /// Mean distance, normalised coordinates.
@@ -43,18 +43,18 @@ pub struct Pair {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct HealthReport {
     /// Samples.
     pub n: usize,
     /// Each keypoint.
-    pub keypoints: Vec<Keypoint>,
+    pub keypoints: Vec<KeypointStatistics>,
     /// Pairs that have collapsed.
-    pub collapsed: Vec<Pair>,
+    pub collapsed: Vec<KeypointPair>,
     /// Pairs that move as one.
-    pub locked: Vec<Pair>,
+    pub locked: Vec<KeypointPair>,
     /// The two that are closest on average; none if there is one keypoint only.
-    pub closest: Option<Pair>,
-    /// See [`Report::score`].
+    pub closest: Option<KeypointPair>,
+    /// See [`HealthReport::score`].
     pub score: f64,
 }
 
@@ -62,20 +62,20 @@ pub struct Report {
 ///
 /// # Errors
 /// Those of libtorch.
-pub fn examine(keypoints: &Tensor) -> Result<Report> {
+pub fn examine(keypoints: &Tensor) -> Result<HealthReport> {
     let points = keypoints.to_kind(Kind::Double);
     let (n, k) = (points.size()[0] as usize, points.size()[1] as usize);
     let data = Vec::<f64>::try_from(&points.flatten(0, 2))?;
     let at = |i: usize, k_: usize, axis: usize| data[(i * k + k_) * 2 + axis];
     let mean_of = |f: &dyn Fn(usize) -> f64| (0..n).map(f).sum::<f64>() / n.max(1) as f64;
-    let found: Vec<Keypoint> = (0..k)
+    let found: Vec<KeypointStatistics> = (0..k)
         .map(|j| {
             let mean: [f64; 2] = std::array::from_fn(|a| mean_of(&|i| at(i, j, a)));
             let product =
                 |a: usize, b: usize| mean_of(&|i| (at(i, j, a) - mean[a]) * (at(i, j, b) - mean[b]));
             let covariance = [product(0, 0), product(0, 1), product(1, 1)];
             let outside = |i: usize| f64::from(at(i, j, 0).abs() > BORDER || at(i, j, 1).abs() > BORDER);
-            Keypoint {
+            KeypointStatistics {
                 mean,
                 covariance,
                 spread: (covariance[0].sqrt() + covariance[2].sqrt()) / 2.0,
@@ -92,11 +92,11 @@ pub fn examine(keypoints: &Tensor) -> Result<Report> {
             // What does not move correlates with nothing.
             if variances > 1e-12 { product / variances.sqrt() } else { 0.0 }
         };
-        Pair { keypoints: [a, b], distance, correlation: (along(0) + along(1)) / 2.0 }
+        KeypointPair { keypoints: [a, b], distance, correlation: (along(0) + along(1)) / 2.0 }
     };
-    let pairs: Vec<Pair> =
+    let pairs: Vec<KeypointPair> =
         (0..k).flat_map(|a| (a + 1..k).map(move |b| (a, b))).map(|(a, b)| pair(a, b)).collect();
-    let mut report = Report {
+    let mut report = HealthReport {
         n,
         keypoints: found,
         collapsed: pairs.iter().filter(|p| p.distance < COLLAPSED).cloned().collect(),
@@ -108,11 +108,11 @@ pub fn examine(keypoints: &Tensor) -> Result<Report> {
     Ok(report)
 }
 
-impl Report {
+impl HealthReport {
     /// One number to compare checkpoints by, 0 at best: the mean over keypoints of the share of samples at the border,
     /// plus 1 for each that is dead or has collapsed onto another.
     fn score(&self) -> f64 {
-        let lost = |j: usize, p: &Keypoint| {
+        let lost = |j: usize, p: &KeypointStatistics| {
             f64::from(p.spread < DEAD) + f64::from(self.collapsed.iter().any(|c| c.keypoints.contains(&j)))
         };
         let sum: f64 = self.keypoints.iter().enumerate().map(|(j, p)| p.border + lost(j, p)).sum();

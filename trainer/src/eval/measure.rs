@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 
-use super::report::{LandmarkSet, Report, SCHEMA_VERSION};
-use super::subject::Subject;
-use super::{disentangle, faces, health, pictures, quality, reconstruction};
+use super::report::{EvaluationReport, LandmarkSetReport, REPORT, SCHEMA_VERSION};
+use super::{disentangle, health, landmark_sets, pictures, quality, reconstruction};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
-use crate::meaning::Meaning;
-use crate::meaning::align::Aligned;
-use crate::meaning::observed::Observed;
 use crate::nets::features::FeatureNet;
+use crate::semantics::Semantics;
+use crate::semantics::align::Aligned;
+use crate::semantics::observed::Observed;
+use crate::subject::Subject;
 use crate::support::machine;
 
 /// Most samples that are intervened on: each costs two pictures a keypoint.
@@ -23,7 +23,7 @@ const HEALTH_SEED: i64 = 201;
 
 /// What is wanted.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct EvaluationRequest {
     /// Folders with `train/` and `test/`, each with pictures and a `landmarks.csv`.
     pub landmarks: Vec<PathBuf>,
     /// Pictures that training never saw; none leaves out image quality.
@@ -34,7 +34,7 @@ pub struct Request {
     pub samples: usize,
     /// Whether a missing feature network is an error.
     pub features_required: bool,
-    /// Whether pictures are drawn.
+    /// Whether what was measured is plotted.
     pub plots: bool,
 }
 
@@ -42,12 +42,16 @@ pub struct Request {
 ///
 /// # Errors
 /// Those of the measurements and of writing; [`Error::Interrupted`].
-pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Result<Report> {
+pub fn measure(
+    subject: &mut dyn Subject,
+    request: &EvaluationRequest,
+    out: &Path,
+) -> Result<EvaluationReport> {
     let names = subject.names();
     let mut left_out = vec![];
     let mut sets = vec![];
     for set in &request.landmarks {
-        sets.push(faces::regress(subject, set)?);
+        sets.push(landmark_sets::regress(subject, set)?);
     }
     if sets.is_empty() {
         left_out.push("landmark regression: no set named (`--landmarks SET`)".to_owned());
@@ -71,7 +75,7 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         }
         reconstruction = reconstruction::measure(subject, net.as_ref(), &held_out, request.samples)?;
         if reconstruction.is_none() {
-            left_out.push("pictures drawn again: no encoder yet (`trainer encoder`)".to_owned());
+            left_out.push("reconstruction of real pictures: no encoder yet (`trainer encoder`)".to_owned());
         }
     }
     let latents = subject.sample(request.samples as i64, HEALTH_SEED)?;
@@ -79,18 +83,18 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     if subject.detector_size().is_none() {
         left_out.push("what moves do to parts: no detector yet (`trainer detector`)".to_owned());
     }
-    let meaning = if subject.detector_size().is_some() {
-        let observed = Observed::look(subject, &request.held_out)?;
+    let semantics = if subject.detector_size().is_some() {
+        let observed = Observed::observe(subject, &request.held_out)?;
         let aligned = Aligned::of(&observed.points);
-        Some(Meaning::find(subject, &observed, &aligned, request.landmarks.first().map(PathBuf::as_path))?)
+        Some(Semantics::find(subject, &observed, &aligned, request.landmarks.first().map(PathBuf::as_path))?)
     } else {
-        left_out.push("what keypoints mean: no detector yet (`trainer detector`)".to_owned());
+        left_out.push("what keypoints stand for: no detector yet (`trainer detector`)".to_owned());
         None
     };
     let disentanglement = disentangle::measure(subject, request.samples.min(INTERVENTIONS) as i64)?;
     let mut verdicts = health.verdicts(&names);
     verdicts.extend(disentanglement.verdicts(&names));
-    let mut report = Report {
+    let mut report = EvaluationReport {
         schema_version: SCHEMA_VERSION,
         subject: subject.describe(),
         date: machine::now(),
@@ -98,13 +102,13 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
         revision: machine::REVISION.to_owned(),
         landmarks: sets
             .iter()
-            .map(|s| LandmarkSet { name: s.name.clone(), report: s.outcome.report.clone() })
+            .map(|s| LandmarkSetReport { name: s.name.clone(), report: s.outcome.report.clone() })
             .collect(),
         quality,
         reconstruction,
         disentanglement,
         verdicts,
-        meaning,
+        semantics,
         health,
         keypoints: names,
         left_out,
@@ -117,10 +121,10 @@ pub fn measure(subject: &mut dyn Subject, request: &Request, out: &Path) -> Resu
     let write = |file: &str, text: String| {
         lkg_bundle::files::write_atomically(&out.join(file), text.as_bytes()).map_err(Error::from)
     };
-    let json = |value: serde_json::Result<String>| value.map_err(|e| Error::Usage(e.to_string()));
+    let json = |value: serde_json::Result<String>| value.map_err(Error::Json);
     write("metrics.json", json(serde_json::to_string_pretty(&report.metrics()))? + "\n")?;
     write("report.md", report.markdown())?;
     // Last: where it lies, the rest is complete.
-    write("report.json", json(serde_json::to_string_pretty(&report))? + "\n")?;
+    write(REPORT, json(serde_json::to_string_pretty(&report))? + "\n")?;
     Ok(report)
 }

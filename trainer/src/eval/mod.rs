@@ -2,12 +2,14 @@
 
 pub mod bootstrap;
 pub mod coverage;
+mod detections;
 pub mod disentangle;
 pub mod distance;
 pub mod evaluator;
-pub mod faces;
 pub mod features;
 pub mod health;
+pub mod interventions;
+pub mod landmark_sets;
 pub mod landmarks;
 pub mod measure;
 pub mod motion;
@@ -17,4 +19,3 @@ pub mod quality;
 pub mod reconstruction;
 pub mod report;
 pub mod robustness;
-pub mod subject;

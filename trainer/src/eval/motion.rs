@@ -50,9 +50,9 @@ pub struct Jitter {
     pub frame_to_frame: f64,
 }
 
-/// What the two tracks tell.
+/// What the two tracks show.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct MotionReport {
     /// Frames of the clip.
     pub frames: usize,
     /// Frames with a face in both.
@@ -111,11 +111,11 @@ impl Track {
 /// Compares what was detected with what the filter made of it.
 ///
 /// # Errors
-/// [`Error::Usage`] if the two don't go together or hold no stretch with a face.
-pub fn compare(raw: &Track, filtered: &Track) -> Result<Report> {
+/// [`Error::Incomparable`] if the two don't go together or hold no stretch with a face.
+pub fn compare(raw: &Track, filtered: &Track) -> Result<MotionReport> {
     let n = raw.times.len();
     if n != filtered.times.len() || raw.times != filtered.times {
-        return Err(Error::Usage(
+        return Err(Error::Incomparable(
             "the two files are not of the same frames: write both from one clip".into(),
         ));
     }
@@ -129,7 +129,8 @@ pub fn compare(raw: &Track, filtered: &Track) -> Result<Report> {
             Some((first, mean(&change?)))
         })
         .min_by(|a, b| a.1.total_cmp(&b.1));
-    let none = || Error::Usage(format!("no {STRETCH} frames in a row with a face: take a longer clip"));
+    let none =
+        || Error::Incomparable(format!("no {STRETCH} frames in a row with a face: take a longer clip"));
     let (first, change) = still.ok_or_else(none)?;
     let (raw_still, filtered_still) = both(first).ok_or_else(none)?;
 
@@ -144,7 +145,7 @@ pub fn compare(raw: &Track, filtered: &Track) -> Result<Report> {
         at(middle)
     };
     let faces = raw.points.iter().zip(&filtered.points).filter(|(a, b)| a.is_some() && b.is_some()).count();
-    Ok(Report {
+    Ok(MotionReport {
         frames: n,
         faces,
         still: (first, change),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::features::in_batches;
+use crate::dataset::batches::in_batches;
 use crate::error::Result;
 use crate::train::gan::ImageDiscriminator;
 
@@ -25,42 +25,43 @@ pub struct Overfitting {
 impl Overfitting {
     /// Where unseen pictures lie between the training pictures (0) and generated ones (1), `r_v` of Karras et al.,
     /// "Training Generative Adversarial Networks with Limited Data", 2020: at 0 more pictures would teach nothing new, at 1
-    /// the discriminator takes an unseen face for a drawn one. None where it does not tell real from drawn.
+    /// the discriminator takes an unseen face for a generated one. None where it does not separate real from generated.
     pub fn ratio(&self) -> Option<f64> {
         let span = self.training - self.generated;
         (span > 1e-6).then(|| (self.training - self.held_out) / span)
     }
 }
 
-/// Judges `n` pictures of each kind; each function returns those of a range, `[_, 3, S, S]` in [-1, 1].
+/// The discriminator on `n` pictures of each kind; each function returns those of a range, `[_, 3, S, S]` in [-1, 1].
 ///
 /// # Errors
 /// Those of the functions; [`crate::Error::Interrupted`].
 pub fn measure(
-    critic: &ImageDiscriminator,
+    discriminator: &ImageDiscriminator,
     n: usize,
     training: impl FnMut(Range<usize>) -> Result<Tensor>,
     held_out: impl FnMut(Range<usize>) -> Result<Tensor>,
     generated: impl FnMut(Range<usize>) -> Result<Tensor>,
 ) -> Result<Overfitting> {
     // The minibatch deviation wants whole groups.
-    let group = critic.net.group.max(1) as usize;
+    let group = discriminator.net.group.max(1) as usize;
     let n = (n / group * group).max(1);
     Ok(Overfitting {
-        training: mean_logit(critic, "training pictures judged", n, training)?,
-        held_out: mean_logit(critic, "held-out pictures judged", n, held_out)?,
-        generated: mean_logit(critic, "generated pictures judged", n, generated)?,
+        training: mean_logit(discriminator, "logits of training pictures", n, training)?,
+        held_out: mean_logit(discriminator, "logits of held-out pictures", n, held_out)?,
+        generated: mean_logit(discriminator, "logits of generated pictures", n, generated)?,
         n,
     })
 }
 
 fn mean_logit(
-    critic: &ImageDiscriminator,
+    discriminator: &ImageDiscriminator,
     label: &str,
     n: usize,
     mut take: impl FnMut(Range<usize>) -> Result<Tensor>,
 ) -> Result<f64> {
-    let logits = in_batches(label, n, |range| Ok(critic.net.forward(&take(range)?, 1.0, Kind::Float)))?;
+    let logits =
+        in_batches(label, n, |range| Ok(discriminator.net.forward(&take(range)?, 1.0, Kind::Float)))?;
     Ok(logits.mean(Kind::Double).double_value(&[]))
 }
 
@@ -83,22 +84,22 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_judged_by_the_mean_of_its_logits() {
+    fn each_kind_gets_the_mean_of_its_logits() {
         tch::manual_seed(4);
         let config = Config::default();
         let store = VarStore::new(Device::Cpu);
         let mut net = Discriminator::new(store.root(), &config.architecture);
         net.group = 4;
-        let critic = ImageDiscriminator { store, net };
+        let discriminator = ImageDiscriminator { store, net };
         let side = config.architecture.image_size;
         let pictures = Tensor::rand([12, 3, side, side], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
         let dark = |r: Range<usize>| Ok(pictures.narrow(0, r.start as i64, r.len() as i64) * 0.2 - 0.8);
         let plain = |r: Range<usize>| Ok(pictures.narrow(0, r.start as i64, r.len() as i64));
-        let said = measure(&critic, 11, plain, dark, plain).unwrap();
+        let said = measure(&discriminator, 11, plain, dark, plain).unwrap();
         // Whole groups of the minibatch deviation alone.
         assert_eq!((said.n, said.training), (8, said.generated));
         assert!((said.training - said.held_out).abs() > 1e-6, "{said:?}");
-        let wanted = tch::no_grad(|| critic.net.forward(&pictures.narrow(0, 0, 8), 1.0, Kind::Float));
+        let wanted = tch::no_grad(|| discriminator.net.forward(&pictures.narrow(0, 0, 8), 1.0, Kind::Float));
         assert!((wanted.mean(Kind::Double).double_value(&[]) - said.training).abs() < 1e-5);
     }
 }

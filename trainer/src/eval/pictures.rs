@@ -1,4 +1,4 @@
-//! What the numbers mean, drawn.
+//! What was measured, in pictures.
 
 use std::path::Path;
 
@@ -7,14 +7,15 @@ use lkg_bundle::conventions::to_pixels;
 use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Kind, Tensor};
 
-use super::disentangle::{STEP, with_background, with_move, with_part};
-use super::faces::Set;
-use super::report::{Plot, Report};
-use super::subject::{Subject, narrow};
+use super::interventions::{STEP, with_background, with_move, with_part};
+use super::landmark_sets::EvaluatedSet;
+use super::report::{EvaluationReport, Plot};
+use crate::dataset::annotations::Landmarks;
 use crate::error::Result;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
 use crate::sample::{to_picture, write_png};
+use crate::subject::{Subject, narrow};
 
 /// Pictures are enlarged to at least this many pixels.
 const TILE: u32 = 144;
@@ -24,7 +25,7 @@ const GAP: u32 = 12;
 const LABEL: u32 = 28;
 /// Change of colour (0 to 255) that is drawn in the darkest red.
 const FULL_CHANGE: f64 = 96.0;
-/// Seeds of the samples shown and of those that lend their looks.
+/// Seeds of the samples shown and of those whose appearance is taken.
 const SEEDS: [i64; 2] = [401, 402];
 /// Samples shown side by side.
 const SHOWN: i64 = 3;
@@ -35,7 +36,12 @@ const MEAN_OF: i64 = 256;
 ///
 /// # Errors
 /// Those of the subject, of drawing and of writing.
-pub fn draw(dir: &Path, subject: &mut dyn Subject, report: &Report, sets: &[Set]) -> Result<Vec<Plot>> {
+pub fn draw(
+    dir: &Path,
+    subject: &mut dyn Subject,
+    report: &EvaluationReport,
+    sets: &[EvaluatedSet],
+) -> Result<Vec<Plot>> {
     let _no_grad = tch::no_grad_guard();
     let mut plots = vec![];
     let mut put = |file: String, caption: &str, picture: RgbImage| {
@@ -63,7 +69,7 @@ pub fn draw(dir: &Path, subject: &mut dyn Subject, report: &Report, sets: &[Set]
     )?;
     put(
         "parts.png".into(),
-        "The look of each part taken from another sample: before with the part ringed, after, change.",
+        "The appearance of each part taken from another sample: before with the part ringed, after, change.",
         strips.rows(subject, &report.keypoints, with_part, false)?,
     )?;
     put(
@@ -97,11 +103,11 @@ fn tile(image: &Tensor) -> Result<RgbImage> {
     Ok(plot::magnify(&small, factor))
 }
 
-fn spread(subject: &mut dyn Subject, report: &Report) -> Result<RgbImage> {
+fn spread(subject: &mut dyn Subject, report: &EvaluationReport) -> Result<RgbImage> {
     let latents = subject.sample(MEAN_OF, SEEDS[0])?;
-    let mut sum = subject.draw(&narrow(&latents, 0, 1))?;
+    let mut sum = subject.generate(&narrow(&latents, 0, 1))?;
     for i in 1..MEAN_OF {
-        sum += subject.draw(&narrow(&latents, i, 1))?;
+        sum += subject.generate(&narrow(&latents, i, 1))?;
     }
     let small = to_picture(&(sum / MEAN_OF as f64).get(0))?;
     let mut picture = plot::magnify(&small, 512u32.div_ceil(small.width()));
@@ -122,7 +128,7 @@ fn spread(subject: &mut dyn Subject, report: &Report) -> Result<RgbImage> {
     Ok(picture)
 }
 
-/// Samples that are changed, and others that lend their looks.
+/// Samples that are changed, and others whose appearance is taken.
 struct Strips {
     own: Latents,
     other: Latents,
@@ -132,7 +138,7 @@ struct Strips {
 impl Strips {
     fn new(subject: &mut dyn Subject) -> Result<Self> {
         let (own, other) = (subject.sample(SHOWN, SEEDS[0])?, subject.sample(SHOWN, SEEDS[1])?);
-        Ok(Self { before: subject.draw(&own)?, own, other })
+        Ok(Self { before: subject.generate(&own)?, own, other })
     }
 
     /// One row for each of `names`: for every sample the picture before, after `change` of that keypoint, and the
@@ -149,7 +155,7 @@ impl Strips {
         let mut sheet = plot::blank(group * SHOWN as u32, (side + GAP + LABEL) * names.len() as u32);
         for (k, name) in names.iter().enumerate() {
             let changed = change(&self.own, &self.other, k as i64);
-            let after = subject.draw(&changed)?;
+            let after = subject.generate(&changed)?;
             let top = (side + GAP + LABEL) * k as u32;
             plot::label(&mut sheet, name, (0, top as i32), 19)?;
             for i in 0..SHOWN {
@@ -199,7 +205,7 @@ fn heat(before: &Tensor, after: &Tensor) -> Result<RgbImage> {
 }
 
 /// Faces with true landmarks as rings and predicted ones as dots.
-fn predictions(set: &Set) -> Result<RgbImage> {
+fn predictions(set: &EvaluatedSet) -> Result<RgbImage> {
     const COLUMNS: u32 = 6;
     let side = set.shown.first().map_or(1, |(p, _, _)| (2 * TILE).div_ceil(p.width()) * p.width());
     let rows = (set.shown.len() as u32).div_ceil(COLUMNS);
@@ -207,7 +213,7 @@ fn predictions(set: &Set) -> Result<RgbImage> {
     for (i, (picture, truth, predicted)) in set.shown.iter().enumerate() {
         let mut face = plot::magnify(picture, side / picture.width());
         let s = side as f32;
-        let places = |l: &[f64; 10]| l.as_chunks::<2>().0.to_vec();
+        let places = |l: &Landmarks| l.as_chunks::<2>().0.to_vec();
         for (j, ([tx, ty], [px, py])) in places(truth).into_iter().zip(places(predicted)).enumerate() {
             plot::ring(&mut face, (tx as f32 * s, ty as f32 * s), 6.0, [255; 3]);
             plot::disc(&mut face, (px as f32 * s, py as f32 * s), 3.5, colour(j));

@@ -7,12 +7,13 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::distance::{Distance, compare};
-use super::features::{crops, pooled};
+use super::features::pooled;
 use super::overfitting::{self, Overfitting};
-use super::subject::{Subject, narrow};
+use crate::dataset::batches::crops;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
+use crate::subject::{Subject, narrow};
 
 /// Seed of the generated pictures.
 const SAMPLE_SEED: i64 = 301;
@@ -49,14 +50,14 @@ pub fn measure(
     training: &[PathBuf],
     samples: usize,
 ) -> Result<Quality> {
-    let (size, crop, critic) = (subject.image_size(), subject.crop(), subject.critic()?);
+    let (size, crop, discriminator) = (subject.image_size(), subject.crop(), subject.discriminator()?);
     let cut = |range| Ok(crops(held_out, &crop, HELD_OUT_SEED, range, size));
     let real = pooled(net, "features of held-out pictures", held_out.len(), cut)?;
     let blurred = pooled(net, "features of blurred pictures", held_out.len(), |r| Ok(blur(&cut(r)?)))?;
     let ceiling = compare(FeatureNet::NAME, &blurred, &real)?;
     let latents = subject.sample(samples as i64, SAMPLE_SEED)?;
-    let mut draw =
-        |range: Range<usize>| subject.draw(&narrow(&latents, range.start as i64, range.len() as i64));
+    let mut generate =
+        |range: Range<usize>| subject.generate(&narrow(&latents, range.start as i64, range.len() as i64));
     let (mut floor, mut overfitting) = (None, None);
     if !training.is_empty() {
         let store = Store::load(training, (size * STORE_FACTOR) as usize)?;
@@ -67,12 +68,17 @@ pub fn measure(
             &pooled(net, "features of training pictures", n, trained)?,
             &real,
         )?);
-        if let Some(critic) = critic {
-            overfitting =
-                Some(overfitting::measure(&critic, n.min(held_out.len()), trained, cut, &mut draw)?);
+        if let Some(discriminator) = discriminator {
+            overfitting = Some(overfitting::measure(
+                &discriminator,
+                n.min(held_out.len()),
+                trained,
+                cut,
+                &mut generate,
+            )?);
         }
     }
-    let generated = pooled(net, "features of generated pictures", samples, draw)?;
+    let generated = pooled(net, "features of generated pictures", samples, generate)?;
     let taught = subject.gan().feature_discriminator.weight > 0.0;
     Ok(Quality {
         generated: compare(FeatureNet::NAME, &generated, &real)?,

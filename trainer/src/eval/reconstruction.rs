@@ -1,5 +1,5 @@
-//! What becomes of real pictures that training never saw when they are drawn again from what detector and encoder see
-//! in them, and whether their keypoints can be moved then.
+//! How real pictures that training never saw are reconstructed from the keypoints that the detector and the embeddings that
+//! the encoder finds in them, and whether their keypoints can be moved then.
 
 use std::fmt::Write;
 
@@ -7,27 +7,27 @@ use lkg_bundle::manifest::Metric;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use super::features::{BATCH, crops};
 use super::quality::{HELD_OUT_SEED, blur};
-use super::subject::{Subject, detect, narrow};
-use super::{bootstrap, disentangle};
+use super::{bootstrap, disentangle, interventions};
 use crate::augment::local_warp::LocalWarp;
 use crate::augment::part_move::kept_inside;
 use crate::dataset::Store;
+use crate::dataset::batches::{BATCH, crops};
 use crate::error::Result;
 use crate::losses::features::perceptual;
 use crate::nets::encoder::Appearance;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
+use crate::subject::{Subject, detect, narrow};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
 
 /// Most pictures that are intervened on: each costs two pictures a keypoint.
 const INTERVENTIONS: i64 = 60;
 
-/// Standard deviation of the bend that shows the detector what a moved part looks like, normalised coordinates: half of the
-/// way between the eyes of a large face.
-const BENT: f64 = 0.25;
+/// Standard deviation of the local warp that shows the detector a part that really moved, normalised coordinates: half of
+/// the way between the eyes of a large face.
+const WARP: f64 = 0.25;
 
 /// Nearness of pictures to others, averaged over pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -40,12 +40,13 @@ pub struct Nearness {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Report {
+pub struct ReconstructionReport {
     /// Pictures, each cropped once as training crops.
     pub n: usize,
-    /// Pictures drawn again.
-    pub drawn_again: Nearness,
-    /// 95 % interval of their PSNR over pictures: [`bootstrap::interval`].
+    /// Their reconstructions.
+    #[serde(rename = "drawn_again")]
+    pub reconstructed: Nearness,
+    /// 95 % interval of the PSNR of reconstructions over pictures: [`bootstrap::interval`].
     pub interval: [f64; 2],
     /// The pictures themselves, blurred by a box of an eighth of their side.
     pub blurred: Nearness,
@@ -53,16 +54,17 @@ pub struct Report {
     pub mean: Nearness,
     /// Pictures whose keypoints were moved.
     pub moved: usize,
-    /// How far a part follows its keypoint, in steps of [`disentangle::STEP`].
+    /// How far a part follows its keypoint, in steps of [`interventions::STEP`].
     pub own: Option<f64>,
     /// How far each other part goes then.
     pub leakage: Option<f64>,
-    /// How far the detector sees a part go that really went: the photo itself bent about its keypoint by the same step. What is
-    /// above is to be read against it.
-    pub bent: f64,
+    /// How far the detector sees a part go that really moved: the photo itself warped about its keypoint by the same step. What
+    /// is above is to be read against it.
+    #[serde(rename = "bent")]
+    pub warped: f64,
 }
 
-/// Draws up to `most` of the pictures in `held_out` again; none without an encoder and a detector.
+/// Reconstructs up to `most` of the pictures in `held_out`; none without an encoder and a detector.
 ///
 /// # Errors
 /// Those of the networks; [`crate::Error::Interrupted`].
@@ -71,7 +73,7 @@ pub fn measure(
     net: Option<&FeatureNet>,
     held_out: &Store,
     most: usize,
-) -> Result<Option<Report>> {
+) -> Result<Option<ReconstructionReport>> {
     let _no_grad = tch::no_grad_guard();
     let (size, crop) = (subject.image_size(), subject.crop());
     let probe = Tensor::zeros([1, 3, size, size], (Kind::Float, tch::Device::Cpu));
@@ -91,8 +93,8 @@ pub fn measure(
         }
         sum / n as f64
     };
-    let mut progress = Progress::new("pictures drawn again", n as u64);
-    let (mut again, mut blurred, mut means) = (Sums::default(), Sums::default(), Sums::default());
+    let mut progress = Progress::new("reconstructions", n as u64);
+    let (mut reconstructed, mut blurred, mut means) = (Sums::default(), Sums::default(), Sums::default());
     let mut seen: Vec<Latents> = vec![];
     for start in (0..n).step_by(BATCH) {
         interrupt::check()?;
@@ -102,7 +104,7 @@ pub fn measure(
         let keypoints = detect(subject, &real)?;
         let Some(Appearance { embeddings, background }) = subject.encode(&real)? else { return Ok(None) };
         let latents = Latents { keypoints, embeddings, background };
-        again.add(net, &subject.draw(&latents)?, &real)?;
+        reconstructed.add(net, &subject.generate(&latents)?, &real)?;
         blurred.add(net, &blur(&real), &real)?;
         means.add(net, &mean.expand_as(&real), &real)?;
         seen.push(latents);
@@ -124,37 +126,37 @@ pub fn measure(
     };
     let steered = disentangle::intervene(subject, "keypoints of pictures moved", &own, &other)?;
     let photos = crops(held_out, &crop, HELD_OUT_SEED, 0..moved as usize, size);
-    let bent = bent(&photos, &own.keypoints, |images| detect(subject, images))?;
-    Ok(Some(Report {
+    let warped = warped(&photos, &own.keypoints, |images| detect(subject, images))?;
+    Ok(Some(ReconstructionReport {
         n,
-        interval: bootstrap::interval(&again.psnr),
-        drawn_again: again.nearness(),
+        interval: bootstrap::interval(&reconstructed.psnr),
+        reconstructed: reconstructed.nearness(),
         blurred: blurred.nearness(),
         mean: means.nearness(),
         moved: moved as usize,
         own: steered.own,
         leakage: steered.leakage,
-        bent,
+        warped,
     }))
 }
 
 /// How much of a step, on average over parts and `photos` `[N, 3, S, S]` with `keypoints` `[N, K, 2]`, the detector sees
-/// where the photo is bent by it.
-fn bent(
+/// where the photo is warped by it.
+fn warped(
     photos: &Tensor,
     keypoints: &Tensor,
     mut detect: impl FnMut(&Tensor) -> Result<Tensor>,
 ) -> Result<f64> {
     let (n, k) = (photos.size()[0], keypoints.size()[1]);
-    let step = disentangle::directions(n).to_device(photos.device()) * disentangle::STEP;
+    let step = interventions::directions(n).to_device(photos.device()) * interventions::STEP;
     let mut seen = 0.0;
     for part in 0..k {
         interrupt::check()?;
         let at = keypoints.select(1, part);
         let step = kept_inside(&at, &step);
-        let after = detect(&LocalWarp::of(&at, &step, BENT).images(photos))?;
+        let after = detect(&LocalWarp::of(&at, &step, WARP).images(photos))?;
         let along = ((after.select(1, part) - at) * step).sum(Kind::Double).double_value(&[]);
-        seen += along / (n as f64 * disentangle::STEP * disentangle::STEP);
+        seen += along / (n as f64 * interventions::STEP * interventions::STEP);
     }
     Ok(seen / k as f64)
 }
@@ -190,12 +192,12 @@ fn psnr(error: &Tensor) -> Tensor {
     (error.clamp_min(1e-10) / 4.0).log10() * -10.0
 }
 
-impl Report {
+impl ReconstructionReport {
     /// The numbers as a bundle's manifest keeps them.
     pub fn metrics(&self) -> Vec<Metric> {
         let protocol = format!(
-            "held-out pictures cropped as in training, drawn again from what detector and encoder see; the same \
-             pictures blurred by an eighth of their side: {:.1} dB, the mean picture: {:.1} dB",
+            "held-out pictures cropped as in training, reconstructed from what detector and encoder find; the \
+             same pictures blurred by an eighth of their side: {:.1} dB, the mean picture: {:.1} dB",
             self.blurred.psnr, self.mean.psnr
         );
         let metric = |name: &str, value: f64, unit: &str, n: usize, protocol: &str| Metric {
@@ -205,17 +207,19 @@ impl Report {
             n: n as u64,
             protocol: protocol.into(),
         };
-        let mut metrics = vec![metric("reconstruction PSNR", self.drawn_again.psnr, "dB", self.n, &protocol)];
-        metrics.extend(self.drawn_again.perceptual.map(|value| {
+        let mut metrics =
+            vec![metric("reconstruction PSNR", self.reconstructed.psnr, "dB", self.n, &protocol)];
+        metrics.extend(self.reconstructed.perceptual.map(|value| {
             let protocol = format!(
-                "the same, in features of {}; blurred: {:.3}, the mean picture: {:.3}",
+                "distance of these reconstructions from the pictures in features of {}; blurred pictures: {:.3}, the mean picture: {:.3}",
                 FeatureNet::NAME,
                 self.blurred.perceptual.unwrap_or_default(),
                 self.mean.perceptual.unwrap_or_default()
             );
             metric("reconstruction, perceptual distance", value, "", self.n, &protocol)
         }));
-        let moved = format!("one keypoint at a time moved by {} of pictures drawn again", disentangle::STEP);
+        let moved =
+            format!("one keypoint at a time moved by {} of reconstructed pictures", interventions::STEP);
         for (name, value) in [
             ("photo's part follows its keypoint", self.own),
             ("photo's leakage to other parts", self.leakage),
@@ -223,25 +227,26 @@ impl Report {
             metrics.extend(value.map(|v| metric(name, v, "of the step", self.moved, &moved)));
         }
         let protocol = format!(
-            "the photo itself bent about each keypoint by the same step (Gaussian of deviation {BENT}): what the detector \
-             sees of a part that really went"
+            "the photo itself warped about each keypoint by the same step (Gaussian of deviation {WARP}): what the detector \
+             sees of a part that really moved"
         );
-        metrics.push(metric("photo's part, really moved", self.bent, "of the step", self.moved, &protocol));
+        metrics.push(metric("photo's part, really moved", self.warped, "of the step", self.moved, &protocol));
         metrics
     }
 
     /// The section of the report.
     pub fn markdown(&self) -> String {
         let mut t = format!(
-            "## Real pictures drawn again\n\n{} held-out pictures, each cropped once as in training. Perceptual \
+            "## Reconstruction of real pictures\n\n{} held-out pictures, each cropped once as in training. Perceptual \
              distance: features of {}, channels of each pixel scaled to length 1.\n\n\
              | pictures | PSNR | perceptual distance |\n|---|---|---|\n",
             self.n,
             FeatureNet::NAME
         );
-        let again = format!("**drawn again** ({:.2} to {:.2} dB)", self.interval[0], self.interval[1]);
+        let reconstructed =
+            format!("**reconstructed** ({:.2} to {:.2} dB)", self.interval[0], self.interval[1]);
         for (what, near) in [
-            (again.as_str(), self.drawn_again),
+            (reconstructed.as_str(), self.reconstructed),
             ("the same, blurred", self.blurred),
             ("their mean", self.mean),
         ] {
@@ -254,16 +259,16 @@ impl Report {
                 "\nOf {} of them each keypoint was moved by {}: its part follows by **{:.0} %** of the step, each \
                  other part goes by {:.0} %.",
                 self.moved,
-                disentangle::STEP,
+                interventions::STEP,
                 own * 100.0,
                 leakage * 100.0
             );
         }
         let _ = writeln!(
             t,
-            "Where the photo itself is bent about the keypoint by that (a Gaussian of deviation {BENT}), the detector \
-             sees {:.0} %: what it can see of a part that really went.",
-            self.bent * 100.0
+            "Where the photo itself is warped about the keypoint by that (a Gaussian of deviation {WARP}), the detector \
+             sees {:.0} %: what it can see of a part that really moved.",
+            self.warped * 100.0
         );
         t.push('\n');
         t
@@ -289,10 +294,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_detector_sees_of_a_part_that_went_is_told() {
+    fn what_the_detector_sees_of_a_part_that_moved_is_measured() {
         let at = Tensor::from_slice(&[-0.2f32, 0.1, 0.3, -0.25, 0.0, 0.4]).view([3, 1, 2]);
         let photos = heatmap::parts(&Pose::natural(at.shallow_clone()), 0.003, 96);
-        let seen = bent(&photos, &at, |images| Ok(half_seen(images, &at))).unwrap();
+        let seen = warped(&photos, &at, |images| Ok(half_seen(images, &at))).unwrap();
         assert!((seen - 0.5).abs() < 0.03, "{seen}");
     }
 

@@ -2,12 +2,14 @@
 
 use lkg_bundle::manifest::{Metric, Provenance};
 
-use super::pictures::Picture;
+use super::metric_tables;
+use super::notes::{LIMITS, Notes, USE, names_one_of};
+use super::pictures::CardPicture;
 use crate::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 use crate::train::checkpoint::State;
 
 /// What the card is written from.
-pub struct Facts<'a> {
+pub struct CardFacts<'a> {
     /// The bundle's name.
     pub name: &'a str,
     /// One line on what the model shows.
@@ -25,34 +27,80 @@ pub struct Facts<'a> {
     /// What the keypoints mean, in lines.
     pub keypoints: &'a [String],
     /// Pictures in the bundle.
-    pub pictures: &'a [Picture],
+    pub pictures: &'a [CardPicture],
     /// Hand-written Markdown: pictures, what was seen, limits, intended use.
     pub notes: Option<&'a str>,
 }
 
-/// The card as Markdown.
-pub fn write(f: &Facts) -> String {
-    let a = &f.gan.config.architecture;
-    let first = match f.gan.config.keypoints.images {
-        0 => String::new(),
-        n => format!("| masked pictures that keypoints were learned from, before the generator | {n} |\n"),
+/// The card as Markdown: what the model is and is for, its limits, what was measured, then where it is from.
+pub fn write(f: &CardFacts) -> String {
+    let notes = Notes::parse(f.notes.unwrap_or_default());
+    let mut card = format!("# {}\n\n{}\n", f.name, f.description);
+    let mut section = |title: &str, text: &str| {
+        if !text.trim().is_empty() {
+            card.push_str(&format!("\n## {title}\n\n{}\n", text.trim()));
+        }
     };
-    let mut card = format!(
-        "# {}\n\n{}\n\n## Model\n\n\
-         LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
-         of {}, images of {} px, detector input of {} px. Keypoints and their meaning were found without labels. {}.\n\n\
-         ## Training\n\n| | |\n|---|---|\n\
-         | data | {} |\n| pictures | {} |\n{first}| real images seen by the discriminator | {} |\n\
-         | generated pairs seen by the detector | {} |\n| time | generator {}, detector {} |\n| machine | {} |\n\
-         | trainer revision | `{}` |\n| exported | {} |\n\nThe whole configuration is in `manifest.json`.\n\n## Measured\n\n",
-        f.name,
-        f.description,
+    section("Model", &model(f, &notes.opening));
+    if !notes.first.iter().any(|s| names_one_of(&s.title, USE)) {
+        section(
+            "Intended use",
+            "Finding the keypoints above in pictures like those of the data, and generating, editing and re-enacting such \
+             pictures with them. No other use was stated.",
+        );
+    }
+    notes.first.iter().for_each(|s| section(&s.title, &s.text));
+    if !notes.first.iter().any(|s| names_one_of(&s.title, LIMITS)) {
+        section("Limits", "None were stated. What was measured is below.");
+    }
+    let metrics = metric_tables::write(f.metrics);
+    section("Metrics", if metrics.is_empty() { "Nothing was measured yet." } else { &metrics });
+    notes.middle.iter().for_each(|s| section(&s.title, &s.text));
+    section(
+        "Data and licence",
+        &format!("Data: {}.\n\nLicence: {}", sentence(&f.provenance.data), f.licence),
+    );
+    section("Training", &training(f));
+    section("Files", &files(f.pictures));
+    notes.last.iter().for_each(|s| section(&s.title, &s.text));
+    card
+}
+
+/// What the networks are, and their keypoints.
+fn model(f: &CardFacts, opening: &str) -> String {
+    let a = &f.gan.config.architecture;
+    let mut text = format!(
+        "LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
+         of {}, images of {} px, detector input of {} px. Keypoints and what they stand for were found without labels. {}.\n",
         a.keypoints,
         a.embedding,
         a.image_size,
         a.detector_size,
         families(a),
-        f.provenance.data,
+    );
+    if !opening.is_empty() {
+        text.push_str(&format!("\n{opening}\n"));
+    }
+    if !f.keypoints.is_empty() {
+        text.push_str(
+            "\n### Keypoints\n\nFound from the trained networks alone; left and right are the picture's.\n\n",
+        );
+        f.keypoints.iter().for_each(|line| text.push_str(&format!("- {line}\n")));
+    }
+    text
+}
+
+/// How the networks were trained.
+fn training(f: &CardFacts) -> String {
+    let first = match f.gan.config.keypoints.images {
+        0 => String::new(),
+        n => format!("| masked pictures that keypoints were learned from, before the generator | {n} |\n"),
+    };
+    format!(
+        "| | |\n|---|---|\n\
+         | pictures | {} |\n{first}| real images seen by the discriminator | {} |\n\
+         | generated pairs seen by the detector | {} |\n| time | generator {}, detector {} |\n| machine | {} |\n\
+         | trainer revision | `{}` |\n| exported | {} |\n\nThe whole configuration is in `manifest.json`.\n",
         f.provenance.dataset_size,
         f.provenance.images_seen,
         f.provenance.detector_images_seen,
@@ -61,35 +109,23 @@ pub fn write(f: &Facts) -> String {
         f.provenance.machine,
         f.provenance.commit,
         f.provenance.date,
-    );
-    if f.metrics.is_empty() {
-        card.push_str("Nothing yet.\n");
-    } else {
-        card.push_str("| what | value | n | how |\n|---|---|---|---|\n");
-        for m in f.metrics {
-            // A KID is a few hundredths.
-            let digits = if m.value.abs() < 0.1 && !m.unit.starts_with('%') { 3 } else { 2 };
-            let value = format!("{:.digits$} {}", m.value, m.unit);
-            card.push_str(&format!("| {} | {} | {} | {} |\n", m.name, value.trim_end(), m.n, m.protocol));
-        }
+    )
+}
+
+/// What lies in the bundle, the pictures shown.
+fn files(pictures: &[CardPicture]) -> String {
+    let mut text = "`manifest.json` lists every file with its checksum; networks are ONNX files, `golden.safetensors` holds \
+                    inputs and outputs to check them by.\n"
+        .to_owned();
+    for p in pictures {
+        text.push_str(&format!("\n![{}]({})\n\n{}\n", p.file, p.file, p.caption));
     }
-    if !f.keypoints.is_empty() {
-        card.push_str(
-            "\n## Keypoints\n\nFound from the trained networks alone; left and right are the picture's.\n\n",
-        );
-        f.keypoints.iter().for_each(|line| card.push_str(&format!("- {line}\n")));
-    }
-    if !f.pictures.is_empty() {
-        card.push_str("\n## Pictures\n");
-    }
-    for p in f.pictures {
-        card.push_str(&format!("\n![{}]({})\n\n{}\n", p.file, p.file, p.caption));
-    }
-    if let Some(notes) = f.notes {
-        card.push_str(&format!("\n{}\n", notes.trim()));
-    }
-    card.push_str(&format!("\n## Licence\n\n{}\n", f.licence));
-    card
+    text
+}
+
+/// Without a full stop at its end.
+fn sentence(text: &str) -> &str {
+    text.trim_end_matches('.')
 }
 
 /// Which kinds of generator these are.
@@ -111,7 +147,7 @@ fn families(a: &Architecture) -> String {
     };
     let keypoints = match a.keypoint_generator {
         KeypointFamily::Product => "a network for each noise",
-        KeypointFamily::Trunk => "one trunk, so pose and look are entangled",
+        KeypointFamily::Trunk => "one trunk, so pose and appearance are entangled",
     };
     format!("Images: {images}. Keypoints: {keypoints}")
 }
@@ -139,7 +175,7 @@ mod tests {
             n: 7,
             protocol: "r".into(),
         };
-        let card = write(&Facts {
+        let card = write(&CardFacts {
             name: "tiny",
             description: "d",
             metrics: &[metric, small, none],
@@ -148,27 +184,42 @@ mod tests {
             gan: &state,
             detector: &state,
             keypoints: &["skeleton: a - b".into()],
-            pictures: &[Picture {
+            pictures: &[CardPicture {
                 file: "samples.png".into(),
                 caption: "Some samples.".into(),
                 content: vec![],
             }],
-            notes: Some("## Limits\n\nmany"),
+            notes: Some("## How it came about\n\nslowly\n\n## What was seen\n\nmuch\n\n## Limits\n\nmany"),
         });
         for part in [
             "# tiny",
             "normalisation (linear, parts added up). Keypoints: a network",
-            "| error | 12.35 % | 300 | p |",
-            "| KID | 0.039 | 9 | q |",
-            "| lost | 0.00 % of pictures | 7 | r |",
+            "### error\n\np.\n\n| what | value | n |\n|---|---|---|\n| error | 12.35 % | 300 |",
+            "q.\n\n| what | value | n |\n|---|---|---|\n| KID | 0.039 | 9 |",
+            "| lost | 0.00 % of pictures | 7 |",
             "generator 1.5 h",
             "## Keypoints",
             "- skeleton: a - b\n",
             "![samples.png](samples.png)\n\nSome samples.\n",
             "## Limits",
-            "## Licence\n\nL",
+            "Licence: L",
         ] {
             assert!(card.contains(part), "{part} in {card}");
         }
+        let places: Vec<Option<usize>> = [
+            "## Model",
+            "## Intended use",
+            "## Limits\n\nmany",
+            "## Metrics",
+            "## What was seen\n\nmuch",
+            "## Data and licence",
+            "## Training",
+            "## Files",
+            "## How it came about\n\nslowly",
+        ]
+        .into_iter()
+        .map(|heading| card.find(heading))
+        .collect();
+        assert!(places[0].is_some() && places.is_sorted(), "{places:?} {card}");
     }
 }

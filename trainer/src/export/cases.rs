@@ -7,9 +7,10 @@ use lkg_bundle::{BundleDims, Network, TensorSpec};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{Tensors, TrainedNets, reference};
+use super::{TrainedNets, reference};
 use crate::config::Architecture;
 use crate::error::Result;
+use crate::onnx_runtime::Tensors;
 
 /// Random inputs of `network`: keypoints in [-1, 1], scales 0.5 to 2, visibility 0 to 1, pictures noisy and smooth
 /// by turns, everything else standard normal.

@@ -6,9 +6,9 @@ use lkg_bundle::{Bundle, BundleDims, Network};
 
 use super::TrainedNets;
 use super::parity::{self, Differences};
-use super::session::Session;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
+use crate::onnx_runtime::OnnxSession;
 
 /// What [`check_bundle`] found of a network that passed.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +26,7 @@ pub struct NetworkReport {
 ///
 /// # Errors
 /// [`Error::Bundle`] if a file is missing, damaged or not as the contract asks, [`Error::Export`] if an output
-/// differs from the golden tensors or from libtorch by more than is allowed, [`Error::Usage`] if the networks have
+/// differs from the golden tensors or from libtorch by more than is allowed, [`Error::OtherSizes`] if the networks have
 /// other sizes than the bundle.
 pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> Result<Vec<NetworkReport>> {
     let bundle = Bundle::open(dir)?;
@@ -35,15 +35,12 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
     // Whether the image generator lies in two files is no matter of the networks.
     let dims = BundleDims { tables: None, ..manifest.dims };
     if nets.is_some_and(|(_, arch)| arch.bundle_dims() != dims) {
-        return Err(Error::Usage(format!(
-            "{}: the bundle has other sizes than the networks; it was exported from others",
-            dir.display()
-        )));
+        return Err(Error::OtherSizes { path: dir.to_owned() });
     }
     let cases = bundle.read_golden()?;
     let mut reports = Vec::new();
     for (network, case) in &cases {
-        let mut session = Session::of_bundle(&bundle, *network)?;
+        let mut session = OnnxSession::of_bundle(&bundle, *network)?;
         let found = session.run(&case.inputs)?;
         let golden = parity::differences(&case.outputs, &found);
         parity::require(*network, &golden, manifest.tolerance)?;

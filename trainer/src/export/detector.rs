@@ -41,14 +41,14 @@ pub fn build(net: &Detector, arch: &Architecture) -> Result<Exported> {
     let heat = g.conv(&x, &head.outputs(0, k))?;
     let heat = g.reshape(&heat, &[k, side * side]);
     let heat = g.softmax(&heat);
-    let sureness = g.conv(&x, &head.outputs(k, k))?;
-    let sureness = g.reshape(&sureness, &[k, side * side]);
+    let confidence_map = g.conv(&x, &head.outputs(k, k))?;
+    let confidence_map = g.reshape(&confidence_map, &[k, side * side]);
 
     let centre = |i: i64| pixel_centre(i as usize, side as usize);
     let centres: Vec<f32> = (0..side * side).flat_map(|i| [centre(i % side), centre(i / side)]).collect();
     let centres = g.floats(&[side * side, 2], &centres);
     let keypoints = g.matmul(&heat, &centres);
-    let weighted = g.zip("Mul", &heat, &sureness);
+    let weighted = g.zip("Mul", &heat, &confidence_map);
     let logits = g.sum_last(&weighted);
     let confidence = g.map("Sigmoid", &logits);
     g.finish(&[("keypoints", keypoints), ("confidence", confidence)])

@@ -34,10 +34,10 @@ fn product(g: &mut Graph, net: &Product, arch: &Architecture) -> Result<(Value, 
     // Dividing the last layer's weights divides its output.
     let raw = mlp(g, &net.pose, &z, net.divisor)?;
     let z = g.input("z_appearance")?;
-    let look = mlp(g, &net.appearance, &z, 1.0)?;
-    let look = g.reshape(&look, &[1, arch.embedding]);
+    let appearance = mlp(g, &net.appearance, &z, 1.0)?;
+    let appearance = g.reshape(&appearance, &[1, arch.embedding]);
     let parts = g.tensor(&net.part_constants.unsqueeze(0))?;
-    Ok((raw, g.zip("Mul", &look, &parts)))
+    Ok((raw, g.zip("Mul", &appearance, &parts)))
 }
 
 /// The same from one trunk; its norm folds into the layer before it.

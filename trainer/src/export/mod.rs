@@ -11,14 +11,15 @@ pub mod graph;
 pub mod heat;
 pub mod image_generator;
 pub mod keypoint_generator;
+mod metric_tables;
 mod modulation;
+mod notes;
 pub mod parity;
 pub mod pictures;
 pub mod reference;
-pub mod session;
 mod spade;
 pub mod split;
-mod staging;
+mod target;
 mod warp;
 
 use std::collections::BTreeMap;
@@ -36,6 +37,8 @@ use prost::Message;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
+use crate::onnx_runtime::OnnxSession;
+use crate::support::staged::StagedFolder;
 
 pub use check::{NetworkReport, check_bundle};
 
@@ -56,9 +59,6 @@ const MEAN_SAMPLES: usize = 2_000;
 
 /// Seed of those samples.
 const MEAN_SEED: u64 = 11;
-
-/// Tensors by name: the inputs or the outputs of a network.
-pub type Tensors = BTreeMap<String, golden::Tensor>;
 
 /// The networks to export, on the CPU.
 #[derive(Clone, Copy, Debug)]
@@ -122,18 +122,17 @@ pub struct ExportRequest {
     /// The model card, Markdown.
     pub card: String,
     /// Pictures that the card shows.
-    pub pictures: Vec<pictures::Picture>,
+    pub pictures: Vec<pictures::CardPicture>,
 }
 
 /// Exports `nets` into the bundle `out_dir`.
 ///
 /// Every graph is checked against the contract and against libtorch and the finished directory once more as a
 /// whole before it is renamed into place, so that `out_dir` never holds part of a bundle. A process killed half
-/// way leaves at most a hidden directory ending in `.part` beside it.
+/// way leaves at most a hidden directory ending in `.part` beside it, which the next export there removes.
 ///
 /// # Errors
-/// [`Error::Usage`] if `out_dir` is taken (with `force`: by anything but a bundle) or the request contradicts the
-/// networks, [`Error::Export`] where a graph differs from libtorch, and those of libtorch, ONNX Runtime and the
+/// [`Error::Output`] if `out_dir` is taken (with `force`: by anything but a bundle), [`Error::KeypointNames`], [`Error::Export`] where a graph differs from libtorch, and those of libtorch, ONNX Runtime and the
 /// file system.
 pub fn export_bundle(
     nets: &TrainedNets,
@@ -145,8 +144,9 @@ pub fn export_bundle(
     arch.check()?;
     let mut dims = arch.bundle_dims();
     let names = keypoint_names(request, dims.keypoints)?;
-    let staging = staging::Staging::beside(out_dir, force)?;
-    let dir = staging.dir();
+    target::check(out_dir, force)?;
+    let staged = StagedFolder::create(out_dir)?;
+    let dir = staged.dir();
     let write = |file: &str, content: &[u8]| write_atomically(&dir.join(file), content);
 
     let mut networks = BTreeMap::new();
@@ -196,7 +196,9 @@ pub fn export_bundle(
     let path = dir.join(MANIFEST);
     write(MANIFEST, manifest.to_json(&path)?.as_bytes())?;
     check_bundle(dir, None)?;
-    staging.publish()?;
+    // The export took a while: look again.
+    target::check(out_dir, force)?;
+    staged.publish()?;
     Ok(manifest)
 }
 
@@ -229,7 +231,8 @@ fn build(nets: &TrainedNets, arch: &Architecture, network: Network) -> Result<Bu
         return Ok(Built { parts, dims: None, parity });
     };
     let (style, render) = (halves.style.encode_to_vec(), halves.render.encode_to_vec());
-    let parity = parity::check_session(nets, arch, network, &mut session::Session::in_two(&style, &render)?)?;
+    let parity =
+        parity::check_session(nets, arch, network, &mut OnnxSession::in_two(&style, &render, &halves.dims)?)?;
     let whole = whole(parity.clone());
     let part = |(network, content): (Network, Vec<u8>)| {
         let info = split::info(network, &content, &halves, &whole)?;
@@ -261,14 +264,14 @@ fn keypoint_names(request: &ExportRequest, count: usize) -> Result<Vec<String>> 
 /// Checks that there is a name of its own for each of `count` keypoints.
 ///
 /// # Errors
-/// [`Error::Usage`].
+/// [`Error::KeypointNames`].
 pub fn check_names(names: &[String], count: usize) -> Result<()> {
     if names.len() != count {
-        return Err(Error::Usage(format!("{} keypoint names for {count} keypoints", names.len())));
+        return Err(Error::KeypointNames(format!("{} keypoint names for {count} keypoints", names.len())));
     }
     for (i, name) in names.iter().enumerate() {
         if name.trim().is_empty() || names[..i].contains(name) {
-            return Err(Error::Usage(format!("keypoint name {name:?} is empty or given twice")));
+            return Err(Error::KeypointNames(format!("keypoint name {name:?} is empty or given twice")));
         }
     }
     Ok(())

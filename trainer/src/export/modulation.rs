@@ -3,7 +3,7 @@
 //! * Linear: one table for the whole network, which depends on the appearance only, and two products a layer. The
 //!   table's bias needs a map of ones, and `background + largest = 1`: so the bias sits in the columns of both, and no
 //!   constant map has to be made.
-//! * Conv: the first convolution is a product of a kernel made from the looks and the heat maps at each pixel's
+//! * Conv: the first convolution is a product of a kernel made from the embeddings and the heat maps at each pixel's
 //!   neighbours, which both layers of a size share. A convolution with one 1 in each kernel collects the neighbours.
 
 use std::collections::VecDeque;
@@ -32,7 +32,7 @@ pub struct Modulator<'a> {
     /// For each size, `[N, K + 2, size^2]` for tables, `[N, 9 (K + 1), size^2]` else.
     maps: Vec<(i64, Value)>,
     /// `[N, K + 1, E]`.
-    looks: Value,
+    embeddings: Value,
 }
 
 impl<'a> Modulator<'a> {
@@ -69,11 +69,11 @@ impl<'a> Modulator<'a> {
         let embeddings = g.input("embeddings")?;
         let background = g.input("background")?;
         let background = g.reshape(&background, &[1, arch.embedding]);
-        let looks = g.concat(&[&embeddings, &background], 1);
+        let embeddings = g.concat(&[&embeddings, &background], 1);
         if !linear.is_empty() {
-            layers = tables(g, &linear, &looks, arch)?;
+            layers = tables(g, &linear, &embeddings, arch)?;
         }
-        Ok(Self { layers, maps, looks })
+        Ok(Self { layers, maps, embeddings })
     }
 
     /// `gamma(p) * x + beta(p)` by the next layer, with the heat maps of the size at position `size`.
@@ -95,7 +95,7 @@ impl<'a> Modulator<'a> {
                 (field(g, &gamma), field(g, &beta))
             }
             Layer::Conv(m) => {
-                let hidden = hidden(g, m, &self.looks, maps, *side)?;
+                let hidden = hidden(g, m, &self.embeddings, maps, *side)?;
                 (g.conv(&hidden, &Kernel::plain(&m.gamma))?, g.conv(&hidden, &Kernel::plain(&m.beta))?)
             }
         };
@@ -108,20 +108,20 @@ impl<'a> Modulator<'a> {
 fn tables<'a>(
     g: &mut Graph,
     layers: &[&LinearModulation],
-    looks: &Value,
+    embeddings: &Value,
     arch: &Architecture,
 ) -> Result<VecDeque<Layer<'a>>> {
     let k = arch.keypoints;
     let styles: Vec<&Tensor> = layers.iter().map(|m| &m.style.weight).collect();
     let style = Tensor::cat(&styles, 2);
     let product = if layers.iter().all(|m| m.style.is_shared()) {
-        let looks = g.transpose(looks);
+        let embeddings = g.transpose(embeddings);
         // A column of zeros for the map that carries nothing but bias.
-        let looks = g.pad_last(&looks);
+        let embeddings = g.pad_last(&embeddings);
         let style = g.tensor(&style.squeeze_dim(0).transpose(0, 1))?;
-        g.matmul(&style, &looks)
+        g.matmul(&style, &embeddings)
     } else {
-        let table = own_readers(g, &style, looks)?;
+        let table = own_readers(g, &style, embeddings)?;
         let table = g.transpose(&table);
         g.pad_last(&table)
     };
@@ -139,27 +139,27 @@ fn tables<'a>(
     Ok(tables)
 }
 
-/// Each look `[N, K + 1, E]` times weights of its own `[K + 1, E, T]`: `[N, K + 1, T]`.
-fn own_readers(g: &mut Graph, weight: &Tensor, looks: &Value) -> Result<Value> {
+/// Each embedding `[N, K + 1, E]` times weights of its own `[K + 1, E, T]`: `[N, K + 1, T]`.
+fn own_readers(g: &mut Graph, weight: &Tensor, embeddings: &Value) -> Result<Value> {
     let size = weight.size();
     let weight = g.tensor(&weight.unsqueeze(0))?;
-    let looks = g.reshape(looks, &[size[0], 1, size[1]]);
-    let table = g.matmul(&looks, &weight);
+    let embeddings = g.reshape(embeddings, &[size[0], 1, size[1]]);
+    let table = g.matmul(&embeddings, &weight);
     Ok(g.reshape(&table, &[size[0], size[2]]))
 }
 
-fn table(g: &mut Graph, style: &Style, looks: &Value) -> Result<Value> {
+fn table(g: &mut Graph, style: &Style, embeddings: &Value) -> Result<Value> {
     if !style.is_shared() {
-        return own_readers(g, &style.weight, looks);
+        return own_readers(g, &style.weight, embeddings);
     }
     let weight = g.tensor(&style.weight.squeeze_dim(0))?;
-    Ok(g.matmul(looks, &weight))
+    Ok(g.matmul(embeddings, &weight))
 }
 
 /// The hidden layer `[N, hidden, side, side]` of the published form.
-fn hidden(g: &mut Graph, m: &ConvModulation, looks: &Value, taps: &Value, side: i64) -> Result<Value> {
+fn hidden(g: &mut Graph, m: &ConvModulation, embeddings: &Value, taps: &Value, side: i64) -> Result<Value> {
     let width = m.bias.size()[0];
-    let table = table(g, &m.style, looks)?;
+    let table = table(g, &m.style, embeddings)?;
     let kernel = g.reshape(&table, &[taps.length(1), width]);
     let kernel = g.transpose(&kernel);
     let hidden = g.matmul(&kernel, taps);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use lkg_bundle::Network;
 
-use super::session::Session;
-use super::{Tensors, TrainedNets, cases, reference};
+use super::{TrainedNets, cases, reference};
 use crate::config::Architecture;
 use crate::error::{Error, Result};
+use crate::onnx_runtime::{OnnxSession, Tensors};
 
 /// Largest absolute difference accepted between libtorch and ONNX Runtime, float32.
 pub const TOLERANCE: f32 = 1e-4;
@@ -31,7 +31,7 @@ pub fn check(
     network: Network,
     content: &[u8],
 ) -> Result<Differences> {
-    check_session(nets, arch, network, &mut Session::new(network, content)?)
+    check_session(nets, arch, network, &mut OnnxSession::new(network, content)?)
 }
 
 /// Runs `network` in ONNX Runtime and in libtorch on the same inputs and returns the largest difference of each output.
@@ -43,7 +43,7 @@ pub fn check_session(
     nets: &TrainedNets,
     arch: &Architecture,
     network: Network,
-    session: &mut Session,
+    session: &mut OnnxSession,
 ) -> Result<Differences> {
     let mut worst = Differences::new();
     for batch in BATCHES {

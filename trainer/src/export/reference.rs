@@ -1,24 +1,23 @@
 //! What libtorch makes of the contract's inputs: the truth that graphs are held against.
 
 use lkg_bundle::Network;
-use lkg_bundle::golden;
 use tch::{Device, Kind, Tensor};
 
-use super::graph::elements;
-use super::{Tensors, TrainedNets};
+use super::TrainedNets;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
 use crate::nets::image_generator::Mode;
 use crate::nets::keypoint_generator::Noise;
 use crate::nets::layers::Norm;
+use crate::onnx_runtime::{Tensors, from_torch, to_torch};
 
 /// Outputs of `network` for `inputs`, both named and shaped as the contract says; inference mode, float32, on the
 /// CPU.
 ///
 /// # Errors
-/// [`Error::Export`] if an input is missing or `network` is none of `nets`, [`Error::Usage`] if the weights are
-/// not on the CPU.
+/// [`Error::Export`] if an input is missing or `network` is none of `nets`, or the weights are not on the
+/// CPU.
 pub fn outputs(
     nets: &TrainedNets,
     arch: &Architecture,
@@ -27,14 +26,13 @@ pub fn outputs(
 ) -> Result<Tensors> {
     // A GPU may round convolutions to TF32 and would be no reference.
     if nets.image_generator.device() != Device::Cpu {
-        return Err(Error::Usage("export needs the networks on the CPU".to_owned()));
+        return Err(Error::Export("the networks must be on the CPU".to_owned()));
     }
     let input = |name: &str| -> Result<Tensor> {
         let tensor = inputs
             .get(name)
             .ok_or_else(|| Error::Export(format!("{network}: no value for the input {name:?}")))?;
-        let shape: Vec<i64> = tensor.shape.iter().map(|d| *d as i64).collect();
-        Ok(Tensor::from_slice(&tensor.data).view(&*shape))
+        to_torch(tensor)
     };
     let _no_grad = tch::no_grad_guard();
     let named = match network {
@@ -68,15 +66,9 @@ pub fn outputs(
         }
         Network::Encoder => {
             let net = nets.encoder.ok_or_else(|| Error::Export("no encoder is trained".to_owned()))?;
-            let looks = net.forward(&input("image")?, Kind::Float);
-            vec![("embeddings", looks.embeddings), ("background", looks.background)]
+            let appearance = net.forward(&input("image")?, Kind::Float);
+            vec![("embeddings", appearance.embeddings), ("background", appearance.background)]
         }
     };
-    named
-        .into_iter()
-        .map(|(name, tensor)| {
-            let shape = tensor.size().iter().map(|d| *d as usize).collect();
-            Ok((name.to_owned(), golden::Tensor { shape, data: elements(&tensor)? }))
-        })
-        .collect()
+    named.into_iter().map(|(name, tensor)| Ok((name.to_owned(), from_torch(&tensor)?))).collect()
 }

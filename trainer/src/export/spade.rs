@@ -31,16 +31,16 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
     let mut modulator = Modulator::new(g, &heat, modulations, arch)?;
 
     let mut x = g.tensor(&start(net))?;
-    for (i, stage) in net.blocks.iter().enumerate() {
-        // What the last convolutions are followed by: the next stage's norm; the head has none.
-        let channels = stage.conv_out.weight.size()[0];
+    for (i, block) in net.blocks.iter().enumerate() {
+        // What the last convolutions are followed by: the next block's norm; the head has none.
+        let channels = block.conv_out.weight.size()[0];
         let after = match net.blocks.get(i + 1) {
             Some(next) => Affine::from(&next.spade_in.norm),
             None => Affine::identity(channels),
         };
         let y = modulator.apply(g, &x, i)?;
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
-        let shortcut = match &stage.shortcut {
+        let shortcut = match &block.shortcut {
             Some(shortcut) => {
                 let round = modulator.apply(g, &x, i)?;
                 let round = g.conv(&round, &Kernel::folded(&shortcut.conv, &after.without_shift()))?;
@@ -48,11 +48,11 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
             }
             None => None,
         };
-        let y = g.conv(&y, &Kernel::folded(&stage.conv_in, &Affine::from(&stage.spade_out.norm)))?;
+        let y = g.conv(&y, &Kernel::folded(&block.conv_in, &Affine::from(&block.spade_out.norm)))?;
         let y = g.upsample(&y);
         let y = modulator.apply(g, &y, i + 1)?;
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
-        let y = g.conv(&y, &Kernel::folded(&stage.conv_out, &after))?;
+        let y = g.conv(&y, &Kernel::folded(&block.conv_out, &after))?;
         x = match shortcut {
             Some(round) => g.zip("Add", &y, &round),
             None => y,
@@ -64,8 +64,8 @@ pub fn features(g: &mut Graph, net: &Spade, arch: &Architecture) -> Result<Value
 /// The learned start `[1, C, 4, 4]` with the first norm applied.
 fn start(net: &Spade) -> Tensor {
     match net.blocks.first() {
-        Some(stage) => {
-            let norm = Affine::from(&stage.spade_in.norm);
+        Some(block) => {
+            let norm = Affine::from(&block.spade_in.norm);
             &net.start * norm.scale.view([1, -1, 1, 1]) + norm.shift.view([1, -1, 1, 1])
         }
         None => net.start.shallow_clone(),

@@ -13,13 +13,10 @@ use prost::Message;
 
 use super::graph::value_info;
 use super::parity::{self, BATCHES, SEEDS};
-use super::session::Session;
-use super::staging::Staging;
-use super::{cases, check_bundle, heat};
+use super::{cases, check_bundle, heat, target};
 use crate::error::{Error, Result};
-
-/// What the halves share.
-const TABLES: &str = "tables";
+use crate::onnx_runtime::OnnxSession;
+use crate::support::staged::StagedFolder;
 
 /// An image generator in two graphs.
 #[derive(Clone, Debug)]
@@ -39,31 +36,35 @@ pub struct Halves {
 /// warp family make more than that of the appearance.
 pub fn cut(model: &ModelProto, dims: &BundleDims) -> Option<Halves> {
     let graph = model.graph.as_ref()?;
-    let table = table(graph)?;
+    let table = table(graph, dims)?;
     let lengths = graph.initializer.iter().find(|t| Some(&t.name) == table.input.get(1))?;
     let rows: i64 = lengths.raw_data.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b)).sum();
     // Gamma and beta of each part, of the background and of the map that carries the bias.
     let dims = BundleDims { tables: Some([usize::try_from(rows).ok()?, dims.keypoints + 2]), ..*dims };
     let cut = table.input.first()?;
-    let style = half(model, Network::Style, &dims, |node| rename(&mut node.output, cut));
-    let render = half(model, Network::Render, &dims, |node| rename(&mut node.input, cut));
+    // What one half makes and the other takes.
+    let shared = Network::Style.outputs(&dims).first()?.name;
+    let style = half(model, Network::Style, &dims, |node| rename(&mut node.output, cut, shared));
+    let render = half(model, Network::Render, &dims, |node| rename(&mut node.input, cut, shared));
     let style_macs = products(style.graph.as_ref()?, dims.keypoints as u64 + 2);
     Some(Halves { style, render, dims, style_macs })
 }
 
 /// The node that hands to the layers all that the pose does not change.
-fn table(graph: &GraphProto) -> Option<&NodeProto> {
-    let mut looks = HashSet::from(["embeddings", "background"]);
-    let mut posed = HashSet::from(["keypoints", "scales", "visible"]);
+fn table<'a>(graph: &'a GraphProto, dims: &BundleDims) -> Option<&'a NodeProto> {
+    let names = |network: Network| network.inputs(dims).into_iter().map(|spec| spec.name);
+    let mut appearance: HashSet<&str> = names(Network::Style).collect();
+    let mut posed: HashSet<&str> =
+        names(Network::ImageGenerator).filter(|name| !appearance.contains(name)).collect();
     let mut seam = HashSet::new();
     for node in &graph.node {
         let inputs = || node.input.iter().map(String::as_str);
         let outputs = node.output.iter().map(String::as_str);
         if inputs().any(|i| posed.contains(i)) {
-            seam.extend(inputs().filter(|i| looks.contains(i)));
+            seam.extend(inputs().filter(|i| appearance.contains(i)));
             posed.extend(outputs);
-        } else if inputs().any(|i| looks.contains(i)) {
-            looks.extend(outputs);
+        } else if inputs().any(|i| appearance.contains(i)) {
+            appearance.extend(outputs);
         }
     }
     let splits = |n: &&NodeProto| n.op_type == "Split" && seam.contains(n.output.first().map_or("", |o| o));
@@ -72,8 +73,8 @@ fn table(graph: &GraphProto) -> Option<&NodeProto> {
     all.then_some(node)
 }
 
-fn rename(names: &mut [String], from: &str) {
-    names.iter_mut().filter(|n| *n == from).for_each(|n| *n = TABLES.to_owned());
+fn rename(names: &mut [String], from: &str, to: &str) {
+    names.iter_mut().filter(|n| *n == from).for_each(|n| *n = to.to_owned());
 }
 
 /// The part of the graph that makes the outputs of `network`.
@@ -107,7 +108,7 @@ fn half(
     ModelProto { graph: Some(graph), ..model.clone() }
 }
 
-/// Multiply-accumulates of products with constants: `[T, E]` times `columns`, or one row for each look.
+/// Multiply-accumulates of products with constants: `[T, E]` times `columns`, or one row for each appearance.
 fn products(graph: &GraphProto, columns: u64) -> u64 {
     let constant = |name: Option<&String>| graph.initializer.iter().find(|t| Some(&t.name) == name);
     let elements = |t: &TensorProto| t.dims.iter().product::<i64>().unsigned_abs();
@@ -152,13 +153,14 @@ fn floor_exponents(model: &mut ModelProto) {
 /// tensors, before it is put in `out`. Returns its manifest and the largest difference between the forms.
 ///
 /// # Errors
-/// [`Error::Usage`] if the bundle has the two files already or `out` is taken, [`Error::Export`] if the graph is of another
+/// [`Error::Output`] if the bundle has the two files already or `out` is taken, [`Error::Export`] if the graph is of another
 /// form or the halves draw something else, and those of ONNX Runtime and the file system.
 pub fn split_bundle(dir: &Path, out: &Path, force: bool) -> Result<(Manifest, f32)> {
     let bundle = Bundle::open(dir)?;
     bundle.verify_files()?;
     if bundle.draws_in_two() {
-        return Err(Error::Usage(format!("{}: its image generator is in two files already", dir.display())));
+        let reason = "its image generator is in two files already".to_owned();
+        return Err(Error::Output { path: dir.to_owned(), reason });
     }
     let network = Network::ImageGenerator;
     let content = bundle.read_network(network)?;
@@ -173,8 +175,8 @@ pub fn split_bundle(dir: &Path, out: &Path, force: bool) -> Result<(Manifest, f3
     })?;
     let contents = [(Network::Style, &halves.style), (Network::Render, &halves.render)]
         .map(|(n, model)| (n, model.encode_to_vec()));
-    let mut parts = Session::in_two(&contents[0].1, &contents[1].1)?;
-    let mut whole = Session::new(network, &content)?;
+    let mut parts = OnnxSession::in_two(&contents[0].1, &contents[1].1, &halves.dims)?;
+    let mut whole = OnnxSession::new(network, &content)?;
     let mut worst = 0.0f32;
     for (batch, seed) in BATCHES.into_iter().flat_map(|b| SEEDS.map(|s| (b, s))) {
         let inputs = cases::random(network, &bundle.manifest().dims, batch, seed);
@@ -187,17 +189,20 @@ pub fn split_bundle(dir: &Path, out: &Path, force: bool) -> Result<(Manifest, f3
     let was = manifest.networks.remove(&network).unwrap_or_default();
     manifest.files.remove(&network.file_name());
     manifest.dims = halves.dims;
-    let staging = Staging::beside(out, force)?;
-    copy_rest(dir, staging.dir())?;
+    target::check(out, force)?;
+    let staged = StagedFolder::create(out)?;
+    copy_rest(dir, staged.dir())?;
     for (half, content) in &contents {
-        write_atomically(&staging.dir().join(half.file_name()), content)?;
-        manifest.files.extend(describe_files(staging.dir(), &[half.file_name()])?);
+        write_atomically(&staged.dir().join(half.file_name()), content)?;
+        manifest.files.extend(describe_files(staged.dir(), &[half.file_name()])?);
         manifest.networks.insert(*half, info(*half, content, &halves, &was)?);
     }
-    let path = staging.dir().join(MANIFEST);
+    let path = staged.dir().join(MANIFEST);
     write_atomically(&path, manifest.to_json(&path)?.as_bytes())?;
-    check_bundle(staging.dir(), None)?;
-    staging.publish()?;
+    check_bundle(staged.dir(), None)?;
+    // The checks took a while: look again.
+    target::check(out, force)?;
+    staged.publish()?;
     Ok((manifest, worst))
 }
 

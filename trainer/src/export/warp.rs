@@ -21,18 +21,18 @@ pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value>
     let sizes: Vec<i64> = net.blocks.iter().map(|s| s.size).collect();
     let heat = heat::maps(g, net.tau, k, &sizes)?;
     let placed = place(g, net, k, &sizes)?;
-    let looks = statistics(g, net, k)?;
+    let moments = statistics(g, net, k)?;
     let embeddings = g.input("embeddings")?;
     let embeddings = g.reshape(&embeddings, &[k, 1, 1, e]);
     let background = g.input("background")?;
     let background = g.reshape(&background, &[1, 1, 1, e]);
 
     let mut x: Option<Value> = None;
-    for (((stage, heat), placed), look) in net.blocks.iter().zip(&heat).zip(&placed).zip(&looks) {
-        let size = stage.size;
-        let parts = canvas(g, &stage.parts, &embeddings)?;
+    for (((block, heat), placed), moment) in net.blocks.iter().zip(&heat).zip(&placed).zip(&moments) {
+        let size = block.size;
+        let parts = canvas(g, &block.parts, &embeddings)?;
         let parts = sample(g, &parts, placed, size);
-        let behind = canvas(g, &stage.background, &background)?;
+        let behind = canvas(g, &block.background, &background)?;
         let m = g.tensor(&stretch(size, frame_size(size), Device::Cpu))?;
         let behind = sample_whole(g, &behind, &m, size);
         let shows = g.reshape(&heat.background, &[size, size, 1]);
@@ -40,17 +40,17 @@ pub fn features(g: &mut Graph, net: &Warp, arch: &Architecture) -> Result<Value>
         let own = g.zip("Add", &parts, &behind);
         let own = g.leaky_relu(&own, LEAKY_SLOPE);
         let mut y = g.permute(&own, &[0, 3, 1, 2]);
-        if let (Some(below), Some(conv)) = (&x, &stage.conv_in) {
+        if let (Some(below), Some(conv)) = (&x, &block.conv_in) {
             let below = g.leaky_relu(below, LEAKY_SLOPE);
             let below = g.conv(&below, &Kernel::plain(conv))?;
             let below = g.upsample(&below);
             y = g.zip("Add", &y, &below);
         }
-        let y = normalise(g, &y, look);
+        let y = normalise(g, &y, moment);
         let y = g.leaky_relu(&y, LEAKY_SLOPE);
-        x = Some(g.conv(&y, &Kernel::plain(&stage.conv_out))?);
+        x = Some(g.conv(&y, &Kernel::plain(&block.conv_out))?);
     }
-    x.ok_or_else(|| crate::Error::Export("the image generator has no stage".to_owned()))
+    x.ok_or_else(|| crate::Error::Export("the image generator has no block".to_owned()))
 }
 
 /// Where the parts' frames go.
@@ -107,10 +107,10 @@ fn place(g: &mut Graph, net: &Warp, k: i64, sizes: &[i64]) -> Result<Vec<Placed>
     Ok(placed)
 }
 
-/// Tinted maps `[N, K, frame, frame, C]` of looks `[N, K, 1, 1, E]`.
-fn canvas(g: &mut Graph, canvas: &Canvas, looks: &Value) -> Result<Value> {
+/// Tinted maps `[N, K, frame, frame, C]` of embeddings `[N, K, 1, 1, E]`.
+fn canvas(g: &mut Graph, canvas: &Canvas, embeddings: &Value) -> Result<Value> {
     let maps = g.tensor(&canvas.maps.unsqueeze(0))?;
-    let spread = g.zip("Mul", looks, &maps);
+    let spread = g.zip("Mul", embeddings, &maps);
     let weight = g.tensor(&canvas.tint.weight.transpose(0, 1))?;
     let bias = g.tensor(&canvas.tint.bias)?;
     let tinted = g.matmul(&spread, &weight);
@@ -143,7 +143,7 @@ fn statistics(g: &mut Graph, net: &Warp, k: i64) -> Result<Vec<(Value, Value)>> 
     let all: Vec<&Tensor> = net.blocks.iter().map(|s| &s.statistics).collect();
     let all = g.tensor(&Tensor::cat(&all, 1))?;
     let embeddings = g.input("embeddings")?;
-    let looks = g.matmul(&embeddings, &all);
+    let statistics = g.matmul(&embeddings, &all);
     let visible = g.input("visible")?;
     let visible = g.reshape(&visible, &[1, k]);
     let epsilon = g.scalar(EPSILON as f32);
@@ -151,8 +151,8 @@ fn statistics(g: &mut Graph, net: &Warp, k: i64) -> Result<Vec<(Value, Value)>> 
     let sum = g.zip("Add", &sum, &epsilon);
     let sum = g.reshape(&sum, &[1, 1]);
     let weights = g.zip("Div", &visible, &sum);
-    let mean = g.matmul(&weights, &looks);
-    let off = g.zip("Sub", &looks, &mean);
+    let mean = g.matmul(&weights, &statistics);
+    let off = g.zip("Sub", &statistics, &mean);
     let squared = g.zip("Mul", &off, &off);
     let variance = g.matmul(&weights, &squared);
     let variance = g.zip("Add", &variance, &epsilon);
@@ -165,7 +165,7 @@ fn statistics(g: &mut Graph, net: &Warp, k: i64) -> Result<Vec<(Value, Value)>> 
     Ok(split(&mean).into_iter().zip(split(&deviation)).collect())
 }
 
-/// Each channel of `x` to the mean and deviation of `look`.
+/// Each channel of `x` to the mean and deviation that the embeddings call for.
 fn normalise(g: &mut Graph, x: &Value, (mean, deviation): &(Value, Value)) -> Value {
     let epsilon = g.scalar(EPSILON as f32);
     let own_mean = g.mean_over_image(x);

@@ -2,10 +2,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::cli::json;
+use crate::error::Result;
 use crate::eval::motion::{STRETCH, Track, compare};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: trainer eval motion raw.jsonl filtered.jsonl")]
 pub struct Motion {
     /// Keypoints of a clip as detected: `runtime webcam CLIP --no-smooth --keypoints RAW`.
     raw: PathBuf,
@@ -20,7 +22,7 @@ impl Motion {
     pub fn run(self) -> Result<()> {
         let r = compare(&Track::read(&self.raw)?, &Track::read(&self.filtered)?)?;
         if self.json {
-            println!("{}", serde_json::to_string(&r).map_err(|e| Error::Usage(e.to_string()))?);
+            println!("{}", json::line(&r)?);
             return Ok(());
         }
         println!("{} frames, {} with a face in both files", r.frames, r.faces);

@@ -1,19 +1,26 @@
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 use lkg_bundle::Bundle;
 use lkg_bundle::manifest::Metric;
 
-use super::add_metrics;
-use crate::error::{Error, Result};
+use super::metrics::add_metrics;
+use crate::cli::json;
+use crate::error::Result;
 use crate::eval::robustness::{measure, table};
 use crate::support::interrupt;
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example: trainer eval robustness wild=landmarks/wild dark=corrupted/wild/dark --bundle models/faces128 \
+                  --detections found/"
+)]
 pub struct Robustness {
     /// Folders with train/ and test/, each with pictures and a landmarks.csv; NAME= before one names it in the table.
     #[arg(required = true, value_name = "[NAME=]SET")]
-    sets: Vec<String>,
+    sets: Vec<NamedSet>,
     /// Folder of what `runtime detect --json` wrote: NAME.train.jsonl and NAME.test.jsonl for each set.
     #[arg(long, value_name = "DIR")]
     detections: PathBuf,
@@ -28,28 +35,56 @@ pub struct Robustness {
     json: bool,
 }
 
+/// A folder with the name that tables give it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct NamedSet {
+    name: String,
+    folder: PathBuf,
+}
+
+impl FromStr for NamedSet {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Infallible> {
+        Ok(match text.split_once('=') {
+            Some((name, folder)) => Self { name: name.to_owned(), folder: folder.into() },
+            None => {
+                let folder = PathBuf::from(text);
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Self { name, folder }
+            }
+        })
+    }
+}
+
 impl Robustness {
     pub fn run(self) -> Result<()> {
         let keypoints = Bundle::open(&self.bundle)?.manifest().dims.keypoints;
         let mut rows = Vec::new();
-        for set in &self.sets {
+        for NamedSet { name, folder } in &self.sets {
             interrupt::check()?;
-            let (name, folder) = match set.split_once('=') {
-                Some((name, folder)) => (name.to_owned(), PathBuf::from(folder)),
-                None => {
-                    let folder = PathBuf::from(set);
-                    (folder.file_name().unwrap_or_default().to_string_lossy().into_owned(), folder)
-                }
-            };
             let detections = |split: &str| self.detections.join(format!("{name}.{split}.jsonl"));
-            rows.push(measure(&name, &folder, &detections("train"), &detections("test"))?);
+            rows.push(measure(name, folder, &detections("train"), &detections("test"))?);
         }
         let metrics: Vec<Metric> = rows.iter().flat_map(|row| row.metrics(keypoints)).collect();
         if self.json {
-            println!("{}", serde_json::to_string_pretty(&metrics).map_err(|e| Error::Usage(e.to_string()))?);
+            println!("{}", json::pretty(&metrics)?);
         } else {
             print!("{}", table(&rows));
         }
         self.metrics.as_deref().map_or(Ok(()), |path| add_metrics(path, metrics))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_named_by_its_folder_where_no_name_is_given() {
+        let named = |text: &str| text.parse::<NamedSet>().unwrap();
+        assert_eq!(named("sets/wild/"), NamedSet { name: "wild".into(), folder: "sets/wild/".into() });
+        let dark = named("wild, dark=hard/dark");
+        assert_eq!(dark, NamedSet { name: "wild, dark".into(), folder: "hard/dark".into() });
     }
 }

@@ -277,8 +277,8 @@ mod tests {
         let out = dir.path().join("faces");
         let request = Faces { out: out.clone(), ..request(2, None) };
         match render(&request) {
-            Err(Error::Usage(reason)) => {
-                eprintln!("skipped: {reason}");
+            Err(missing @ Error::NotFetched { .. }) => {
+                eprintln!("skipped: {missing}");
                 return;
             }
             rendered => assert_eq!(rendered.unwrap(), (2, 2)),

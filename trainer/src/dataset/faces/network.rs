@@ -39,7 +39,7 @@ impl Networks {
     /// Loads OpenVINO and the networks for `jobs` workers of a thread each.
     ///
     /// # Errors
-    /// [`Error::Usage`] if they have not been fetched, [`Error::OpenVino`].
+    /// [`Error::NotFetched`] if they have not been fetched, [`Error::OpenVino`].
     pub fn load(jobs: usize) -> Result<Self> {
         let folder = find_folder()?;
         openvino_sys::library::load_from(library_in(&folder)?).map_err(Error::OpenVino)?;
@@ -147,9 +147,9 @@ fn failed(error: openvino::InferenceError) -> Error {
 fn find_folder() -> Result<PathBuf> {
     let network = format!("{SYNTHESIS}.xml");
     let mut folders = cache::folders().into_iter().map(|cache| cache.join(FOLDER));
-    folders.find(|folder| folder.join(&network).is_file()).ok_or_else(|| {
-        Error::Usage("the generator of faces has not been fetched: run `scripts/setup faces`".into())
-    })
+    folders
+        .find(|folder| folder.join(&network).is_file())
+        .ok_or(Error::NotFetched { what: "the generator of faces", part: "faces" })
 }
 
 /// The library in `folder`, which carries its version in its name.

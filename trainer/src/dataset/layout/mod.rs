@@ -36,7 +36,7 @@ impl Layout {
         }
     }
 
-    /// What the folder `root` looks like.
+    /// The layout of the folder `root`.
     pub fn detect(root: &Path) -> Self {
         if celeba::is_at(root) {
             Self::CelebA
@@ -201,7 +201,7 @@ fn plain(sources: &[PathBuf]) -> Result<Vec<Item>> {
         items.extend(pictures_at(source)?);
     }
     if items.is_empty() {
-        return Err(Error::Usage("no pictures named".into()));
+        return Err(Error::NoPictures);
     }
     Ok(items)
 }

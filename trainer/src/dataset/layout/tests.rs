@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use image::ImageFormat;
 
 use super::*;
-use crate::dataset::decode::tests::{encode, scene};
+use crate::dataset::annotations::annotations;
+use crate::dataset::fixtures::{encode, scene};
 use crate::dataset::import::{HoldOut, Import, import};
-use crate::dataset::landmarks::{self, Landmarks};
+use crate::dataset::landmark_set::{self, LandmarkSet};
 use crate::dataset::pack::Content;
 
 fn put(path: PathBuf, content: impl AsRef<[u8]>) {
@@ -93,8 +94,9 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
     assert_eq!(held_out(&packed(&root, Options::default()).unwrap()), ["000002.jpg"]);
 
     let out = dir.path().join("mafl");
-    let request = Landmarks { source: root.clone(), out: out.clone(), options: Options::default(), side: 64 };
-    let written = landmarks::write(&request).unwrap();
+    let request =
+        LandmarkSet { source: root.clone(), out: out.clone(), options: Options::default(), side: 64 };
+    let written = landmark_set::write(&request).unwrap();
     assert_eq!((written.train, written.test), (2, 1));
     let names = |split: &str| {
         let mut names: Vec<_> = fs::read_dir(out.join(split))
@@ -107,18 +109,12 @@ fn mafl_makes_a_set_that_the_landmark_evaluation_reads() {
     assert_eq!(names("train"), ["000001.png", "000004.png", "landmarks.csv"]);
     assert_eq!(names("test"), ["000002.png", "landmarks.csv"]);
 
-    // What `runtime detect --json` writes for the pictures, and the reader of the evaluation.
-    let detections = dir.path().join("d.jsonl");
-    let line = |name: &str| {
-        format!(r#"{{"file":"{name}","width":64,"height":64,"faces":[{{"keypoints":[[32,16,1]]}}]}}"#)
-    };
-    fs::write(&detections, [line("000001.png"), line("000004.png")].join("\n")).unwrap();
-    let split = crate::eval::landmarks::Split::read(&out.join("train"), &detections).unwrap();
-    assert_eq!(split.keypoints[0], [0.5, 0.25]);
-    assert!((split.landmarks[0][0] - 69.0 / 178.0).abs() < 1e-5);
-    assert!((split.landmarks[1][9] - 134.0 / 178.0).abs() < 1e-5);
+    // The reader of the evaluation.
+    let split = annotations(&out.join("train")).unwrap();
+    assert!((split[0].1[0] - 69.0 / 178.0).abs() < 1e-5);
+    assert!((split[1].1[9] - 134.0 / 178.0).abs() < 1e-5);
 
-    assert!(landmarks::write(&request).unwrap_err().to_string().contains("name another place"));
+    assert!(landmark_set::write(&request).unwrap_err().to_string().contains("name another place"));
     fs::remove_file(root.join("MAFL/testing.txt")).unwrap();
     assert!(packed(&root, Options::default()).unwrap_err().to_string().contains("MAFL's testing.txt"));
 }
@@ -200,8 +196,8 @@ fn cub_is_cut_round_its_boxes() {
     assert_eq!(content.pictures[0].points, [Some([0.5, 0.5]), None]);
 
     let source = root.to_owned();
-    let request = Landmarks { source, out: root.join("l"), options: Options::default(), side: 64 };
-    assert!(landmarks::write(&request).unwrap_err().to_string().contains("no 5 landmarks"));
+    let request = LandmarkSet { source, out: root.join("l"), options: Options::default(), side: 64 };
+    assert!(landmark_set::write(&request).unwrap_err().to_string().contains("no 5 landmarks"));
 
     for name in ["parts/part_locs.txt", "train_test_split.txt"] {
         fs::remove_file(root.join(name)).unwrap();

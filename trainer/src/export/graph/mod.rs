@@ -8,9 +8,10 @@ use lkg_bundle::onnx::{
     OperatorSetId, TensorProto, TensorShape, TensorType, TypeProto, ValueInfo,
 };
 use lkg_bundle::{BundleDims, Dim, Network, TensorSpec};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::error::{Error, Result};
+use crate::onnx_runtime::elements;
 
 /// Version of the standard operator set that graphs are written in: the newest that a Jetson's older ONNX Runtime
 /// and TensorRT know in full.
@@ -184,15 +185,6 @@ impl Graph {
     ) -> Value {
         self.nodes(op, inputs, attributes, vec![shape]).swap_remove(0)
     }
-}
-
-/// Elements of a tensor in row-major order, as float32.
-///
-/// # Errors
-/// [`Error::Torch`] if they can't be read.
-pub fn elements(tensor: &Tensor) -> Result<Vec<f32>> {
-    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view([-1]);
-    Ok(Vec::try_from(&flat)?)
 }
 
 /// Product of the axes' lengths, the batch counting as one.

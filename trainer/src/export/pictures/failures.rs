@@ -1,32 +1,32 @@
-//! What goes wrong, sought out: where the detector contradicts itself, and what is drawn again worst.
+//! What goes wrong, sought out: where the detector contradicts itself, and what is reconstructed worst.
 
 use tch::{Kind, Tensor};
 
-use super::{Picture, REAL_SIDE, Scene, Table, tile};
+use super::{CardPicture, REAL_SIDE, Scene, Table, tile};
+use crate::dataset::batches::in_batches;
 use crate::error::Result;
-use crate::eval::features::in_batches;
-use crate::eval::subject::{Subject, narrow};
-use crate::meaning::Shape;
-use crate::meaning::mirror::Mirror;
 use crate::nets::keypoint_generator::Latents;
 use crate::nets::resize::resize;
+use crate::semantics::Shape;
+use crate::semantics::mirror::Mirror;
+use crate::subject::{Subject, narrow};
 
 /// Pictures of each kind.
 const COLUMNS: usize = 8;
 
 impl Scene<'_> {
     /// Of the real pictures those that come out worst.
-    pub(super) fn failures(&mut self) -> Result<Picture> {
+    pub(super) fn failures(&mut self) -> Result<CardPicture> {
         let doubts =
-            self_contradictions(&self.observed.points, &self.observed.mirrored, &self.meaning.mirror);
+            self_contradictions(&self.observed.points, &self.observed.mirrored, &self.semantics.mirror);
         let doubtful = largest(&doubts, COLUMNS);
         let mut headings = vec![""; doubtful.len()];
         if let Some(first) = headings.first_mut() {
             *first = "detected";
         }
         let keypoints = self.observed.keypoints();
-        let again = self.all_drawn_again(&keypoints)?;
-        let mut table = Table::new(&headings, if again.is_some() { 3 } else { 1 }, REAL_SIDE)?;
+        let reconstructed = self.all_reconstructed(&keypoints)?;
+        let mut table = Table::new(&headings, if reconstructed.is_some() { 3 } else { 1 }, REAL_SIDE)?;
         for (column, i) in doubtful.iter().enumerate() {
             let image = self.observed.images.get(*i as i64);
             let mut picture = tile(&image, REAL_SIDE)?;
@@ -38,33 +38,33 @@ impl Scene<'_> {
              its mirror image.",
             self.observed.source
         );
-        if let Some(again) = again {
-            let photos = resize(&self.observed.images, again.size()[2]);
-            let error = (&again - &photos).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
+        if let Some(reconstructed) = reconstructed {
+            let photos = resize(&self.observed.images, reconstructed.size()[2]);
+            let error =
+                (&reconstructed - &photos).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
             for (column, i) in largest(&Vec::<f64>::try_from(&error)?, COLUMNS).into_iter().enumerate() {
                 table.put(column, 1, &tile(&photos.get(i as i64), REAL_SIDE)?);
-                table.put(column, 2, &tile(&again.get(i as i64), REAL_SIDE)?);
+                table.put(column, 2, &tile(&reconstructed.get(i as i64), REAL_SIDE)?);
             }
-            caption.push_str(
-                " Below: pictures, and what is drawn again of them, that differ most (mean square).",
-            );
+            caption.push_str(" Below: pictures and their reconstructions that differ most (mean square).");
         }
-        Picture::photo("failures", caption, table.sheet)
+        CardPicture::photo("failures", caption, table.sheet)
     }
 
-    /// The real pictures drawn again from `keypoints` `[N, K, 2]`, `[N, 3, S, S]`; none without an encoder.
-    fn all_drawn_again(&mut self, keypoints: &Tensor) -> Result<Option<Tensor>> {
+    /// The real pictures reconstructed from `keypoints` `[N, K, 2]`, `[N, 3, S, S]`; none without an encoder.
+    fn all_reconstructed(&mut self, keypoints: &Tensor) -> Result<Option<Tensor>> {
         let images = resize(&self.observed.images, self.subject.image_size());
-        let Some(looks) = self.subject.encode(&images)? else { return Ok(None) };
+        let Some(appearance) = self.subject.encode(&images)? else { return Ok(None) };
         let latents = Latents {
             keypoints: keypoints.shallow_clone(),
-            embeddings: looks.embeddings,
-            background: looks.background,
+            embeddings: appearance.embeddings,
+            background: appearance.background,
         };
         let n = images.size()[0] as usize;
-        let draw =
-            |r: std::ops::Range<usize>| self.subject.draw(&narrow(&latents, r.start as i64, r.len() as i64));
-        in_batches("pictures drawn again", n, draw).map(Some)
+        let generate = |r: std::ops::Range<usize>| {
+            self.subject.generate(&narrow(&latents, r.start as i64, r.len() as i64))
+        };
+        in_batches("reconstructions", n, generate).map(Some)
     }
 }
 

@@ -5,11 +5,11 @@ use lkg_bundle::conventions::to_pixels;
 use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Device, Kind, Tensor};
 
-use super::{Picture, Scene};
+use super::{CardPicture, Scene};
 use crate::error::Result;
-use crate::meaning::align::Similarity;
 use crate::plot;
 use crate::sample::to_picture;
+use crate::semantics::align::Similarity;
 
 /// Side of the picture, in pixels.
 const SIDE: u32 = 720;
@@ -18,7 +18,7 @@ const BATCH: usize = 50;
 
 impl Scene<'_> {
     /// Names, spread, lines and pairs on the mean picture.
-    pub(super) fn mean(&self) -> Result<Picture> {
+    pub(super) fn mean(&self) -> Result<CardPicture> {
         let mean = mean_image(&self.observed.images, &self.aligned.moves)?;
         let small = to_picture(&mean)?;
         let filter = image::imageops::FilterType::CatmullRom;
@@ -26,7 +26,7 @@ impl Scene<'_> {
         let side = SIDE as f32;
         let at = |p: &[f64; 2]| (to_pixels(p[0] as f32, side), to_pixels(p[1] as f32, side));
         let points: Vec<(f32, f32)> = self.aligned.mean.iter().map(at).collect();
-        for [a, b] in &self.meaning.mirror.pairs {
+        for [a, b] in &self.semantics.mirror.pairs {
             plot::dashed(&mut picture, points[*a], points[*b], 1.2, [255; 3], 0.9);
         }
         // Normalised coordinates span 2, pixels the side.
@@ -35,7 +35,7 @@ impl Scene<'_> {
             let colour = KEYPOINT_COLOURS[k % KEYPOINT_COLOURS.len()];
             plot::ellipse(&mut picture, *point, spread.map(|c| c as f32 * scale), colour)?;
         }
-        plot::figure(&mut picture, &points, &KEYPOINT_COLOURS, &self.meaning.skeleton, 6.0);
+        plot::figure(&mut picture, &points, &KEYPOINT_COLOURS, &self.semantics.skeleton, 6.0);
         let named: Vec<(&str, (f32, f32))> =
             self.names.iter().map(String::as_str).zip(points.iter().copied()).collect();
         plot::names(&mut picture, &named, &KEYPOINT_COLOURS, 17)?;
@@ -43,12 +43,12 @@ impl Scene<'_> {
             "The keypoints on the mean of {}, laid over each other by their keypoints. Ellipses: one standard deviation \
              of what is left then. Lines: the skeleton. Dashes: symmetric pairs, {}.",
             self.observed.source,
-            match self.meaning.mirror.pairs.len() {
+            match self.semantics.mirror.pairs.len() {
                 0 => "of which the mirror test found none".to_owned(),
                 n => format!("{n} of them found by the mirror test"),
             }
         );
-        Picture::lossless("keypoints", caption, picture)
+        CardPicture::lossless("keypoints", caption, picture)
     }
 }
 

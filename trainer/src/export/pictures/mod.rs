@@ -1,4 +1,4 @@
-//! Pictures for the model card: what the networks draw and see, unselected, and where they fail, sought out.
+//! Pictures for the model card: what the networks generate and find, unselected, and where they fail, sought out.
 
 mod edits;
 mod failures;
@@ -16,14 +16,14 @@ use tch::{Device, Kind, Tensor};
 pub use progress::progress;
 
 use crate::error::{Error, Result};
-use crate::eval::subject::{Subject, Trained, narrow};
-use crate::meaning::Meaning;
-use crate::meaning::align::Aligned;
-use crate::meaning::observed::Observed;
 use crate::nets::heatmap::Pose;
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
 use crate::sample::{compose, to_picture};
+use crate::semantics::Semantics;
+use crate::semantics::align::Aligned;
+use crate::semantics::observed::Observed;
+use crate::subject::{Subject, Trained, narrow};
 
 /// Largest picture file, in bytes.
 const MOST_BYTES: usize = 600_000;
@@ -44,7 +44,7 @@ const GAP: u32 = 4;
 
 /// A picture of the card.
 #[derive(Clone, Debug)]
-pub struct Picture {
+pub struct CardPicture {
     /// File name in the bundle.
     pub file: String,
     /// What it shows.
@@ -53,7 +53,7 @@ pub struct Picture {
     pub content: Vec<u8>,
 }
 
-impl Picture {
+impl CardPicture {
     /// Encodes it as PNG, or as JPEG where that would be larger than a card should carry.
     fn lossless(name: &str, caption: String, picture: RgbImage) -> Result<Self> {
         let mut content = std::io::Cursor::new(vec![]);
@@ -86,7 +86,7 @@ fn unwritable(reason: image::ImageError) -> Error {
     Error::Plot(reason.to_string())
 }
 
-/// What the pictures are drawn from.
+/// What the pictures are made from.
 pub struct Scene<'a> {
     /// Generator and detector, and the encoder where one is trained.
     pub subject: &'a mut Trained,
@@ -94,18 +94,18 @@ pub struct Scene<'a> {
     pub observed: &'a Observed,
     /// Their keypoints laid over each other.
     pub aligned: &'a Aligned,
-    /// What the keypoints mean.
-    pub meaning: &'a Meaning,
+    /// What the keypoints stand for.
+    pub semantics: &'a Semantics,
     /// Names of the keypoints.
     pub names: &'a [String],
 }
 
 impl Scene<'_> {
-    /// Draws all pictures.
+    /// Makes all pictures.
     ///
     /// # Errors
     /// Those of the networks and of drawing; [`Error::Interrupted`].
-    pub fn draw(&mut self) -> Result<Vec<Picture>> {
+    pub fn draw(&mut self) -> Result<Vec<CardPicture>> {
         let _no_grad = tch::no_grad_guard();
         let mut pictures = vec![self.samples()?, self.mean()?, self.edits()?];
         if self.observed.real {
@@ -117,17 +117,17 @@ impl Scene<'_> {
         Ok(pictures)
     }
 
-    fn samples(&mut self) -> Result<Picture> {
+    fn samples(&mut self) -> Result<CardPicture> {
         let latents = self.subject.sample(SAMPLES, SAMPLE_SEED)?;
         let images = (0..SAMPLES / COLUMNS)
-            .map(|i| self.subject.draw(&narrow(&latents, i * COLUMNS, COLUMNS)))
+            .map(|i| self.subject.generate(&narrow(&latents, i * COLUMNS, COLUMNS)))
             .collect::<Result<Vec<_>>>()?;
         let sheet = compose(&Tensor::f_cat(&images, 0)?, Some(&latents.keypoints), COLUMNS)?;
         let caption = format!(
             "{SAMPLES} generated pictures, unselected (seed {SAMPLE_SEED}); below each row the same with the keypoints \
-             that they were drawn from."
+             that they were generated from."
         );
-        Picture::lossless("samples", caption, sheet)
+        CardPicture::lossless("samples", caption, sheet)
     }
 
     /// Draws lines and dots for keypoints `[K, 2]`.
@@ -136,11 +136,11 @@ impl Scene<'_> {
         let flat = Vec::<f32>::try_from(&keypoints.to_kind(Kind::Float).contiguous().flatten(0, 1))?;
         let points: Vec<(f32, f32)> =
             flat.as_chunks::<2>().0.iter().map(|p| (to_pixels(p[0], side), to_pixels(p[1], side))).collect();
-        plot::figure(picture, &points, &KEYPOINT_COLOURS, &self.meaning.skeleton, (side / 48.0).max(2.0));
+        plot::figure(picture, &points, &KEYPOINT_COLOURS, &self.semantics.skeleton, (side / 48.0).max(2.0));
         Ok(())
     }
 
-    /// The part whose look, taken from `others`, changes the pictures most.
+    /// The part whose appearance, taken from `others`, changes the pictures most.
     fn most_changed(
         &self,
         keypoints: &Tensor,
@@ -150,7 +150,7 @@ impl Scene<'_> {
     ) -> i64 {
         let pose = Pose::natural(keypoints.shallow_clone());
         let change = |k: i64| {
-            let after = self.subject.draw_posed(&pose, &swap(own, others, k), background);
+            let after = self.subject.generate_posed(&pose, &swap(own, others, k), background);
             (after - before).abs().mean(Kind::Float).double_value(&[])
         };
         let changes: Vec<f64> = (0..keypoints.size()[1]).map(change).collect();
@@ -217,14 +217,14 @@ mod tests {
     #[test]
     fn pictures_keep_within_their_size() {
         let flat = RgbImage::from_pixel(400, 400, image::Rgb([9, 80, 200]));
-        let small = Picture::lossless("a", String::new(), flat).unwrap();
+        let small = CardPicture::lossless("a", String::new(), flat).unwrap();
         assert_eq!(small.file, "a.png");
         let mut seed = 1u32;
         let noise = RgbImage::from_fn(900, 900, |_, _| {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             image::Rgb([(seed >> 24) as u8, (seed >> 16) as u8, 90])
         });
-        let large = Picture::lossless("b", String::new(), noise).unwrap();
+        let large = CardPicture::lossless("b", String::new(), noise).unwrap();
         assert_eq!(large.file, "b.jpg");
         for p in [small, large] {
             assert!(p.content.len() <= MOST_BYTES);

@@ -3,7 +3,7 @@
 use image::RgbImage;
 use image::imageops::{self, FilterType};
 
-use super::{Picture, Table};
+use super::{CardPicture, Table};
 use crate::error::{Error, Result};
 use crate::train::gan::{SHEET, STAGE};
 use crate::train::run::Run;
@@ -15,12 +15,12 @@ const ROWS: u32 = 4;
 /// Side of a sample, in pixels.
 const SIDE: u32 = 128;
 
-/// What `run` tells of its generator's training: curves, and the same samples as they came to be; none that it has no records
+/// What `run` recorded of its generator's training: curves, and the same samples as they came to be; none that it has no records
 /// of.
 ///
 /// # Errors
 /// [`Error::Plot`]; [`Error::Io`], [`Error::Data`] of a sheet.
-pub fn progress(run: &Run) -> Result<Vec<Picture>> {
+pub fn progress(run: &Run) -> Result<Vec<CardPicture>> {
     let mut pictures = vec![];
     let sheets = run.samples(STAGE)?;
     if sheets.len() > 1 {
@@ -40,11 +40,11 @@ pub fn progress(run: &Run) -> Result<Vec<Picture>> {
             "The first {ROWS} of the samples that training drew on its way, the same noise each time, after as many real \
              images as stand above."
         );
-        pictures.push(Picture::photo("progress", caption, table.sheet)?);
+        pictures.push(CardPicture::photo("progress", caption, table.sheet)?);
     }
     if let Some(curves) = run.recorder(STAGE).picture()? {
         let caption = "What the generator's training measured, by real images seen: losses before their weights, and keypoints.";
-        pictures.push(Picture::lossless("curves", caption.to_owned(), curves)?);
+        pictures.push(CardPicture::lossless("curves", caption.to_owned(), curves)?);
     }
     Ok(pictures)
 }

@@ -1,22 +1,22 @@
-//! Real pictures: keypoints found in them, and the pictures drawn again.
+//! Real pictures: keypoints found in them, and reconstructions.
 
 use tch::Tensor;
 
-use super::{GAP, Picture, REAL_SIDE, Scene, Table, swap, tile};
+use super::{CardPicture, GAP, REAL_SIDE, Scene, Table, swap, tile};
 use crate::error::Result;
-use crate::eval::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
 use crate::plot;
+use crate::subject::{Subject, detect};
 
 /// Pictures with their keypoints, and how many a row.
 const DETECTIONS: (i64, u32) = (24, 8);
-/// Pictures drawn again.
-const AGAIN: i64 = 6;
+/// Pictures reconstructed.
+const RECONSTRUCTED: i64 = 6;
 
 impl Scene<'_> {
     /// Keypoints found in real pictures.
-    pub(super) fn detections(&mut self) -> Result<Picture> {
+    pub(super) fn detections(&mut self) -> Result<CardPicture> {
         let (most, columns) = DETECTIONS;
         let images = spread(&self.observed.images, most);
         let keypoints = detect(self.subject, &images)?;
@@ -30,34 +30,34 @@ impl Scene<'_> {
             image::imageops::replace(&mut sheet, &picture, i64::from(x), i64::from(y));
         }
         let caption = format!("Keypoints found in {n} of {}, unselected.", self.observed.source);
-        Picture::photo("detections", caption, sheet)
+        CardPicture::photo("detections", caption, sheet)
     }
 
     /// Real pictures through detector and encoder and back, as they are and mixed; none without an encoder.
-    pub(super) fn reconstructions(&mut self) -> Result<Option<Picture>> {
-        let photos = spread(&self.observed.images, AGAIN);
+    pub(super) fn reconstructions(&mut self) -> Result<Option<CardPicture>> {
+        let photos = spread(&self.observed.images, RECONSTRUCTED);
         let n = photos.size()[0];
         let keypoints = detect(self.subject, &photos)?;
-        let Some(looks) = self.subject.encode(&resize(&photos, self.subject.image_size()))? else {
+        let Some(appearance) = self.subject.encode(&resize(&photos, self.subject.image_size()))? else {
             return Ok(None);
         };
-        // The next picture lends.
+        // From the next picture.
         let next = |t: &Tensor| t.roll([-1i64], [0i64]);
         let pose = |keypoints: &Tensor| Pose::natural(keypoints.shallow_clone());
-        let draw =
-            |keypoints: &Tensor, e: &Tensor, b: &Tensor| self.subject.draw_posed(&pose(keypoints), e, b);
-        let (own, background) = (&looks.embeddings, &looks.background);
-        let again = draw(&keypoints, own, background);
-        let k = self.most_changed(&keypoints, (own, background), &next(own), &again);
+        let generate =
+            |keypoints: &Tensor, e: &Tensor, b: &Tensor| self.subject.generate_posed(&pose(keypoints), e, b);
+        let (own, background) = (&appearance.embeddings, &appearance.background);
+        let reconstructed = generate(&keypoints, own, background);
+        let k = self.most_changed(&keypoints, (own, background), &next(own), &reconstructed);
         let swapped = swap(own, &next(own), k);
         let columns = [
             ("photo", photos.shallow_clone()),
-            ("drawn again", again.shallow_clone()),
+            ("reconstructed", reconstructed.shallow_clone()),
             ("the next one", next(&photos)),
-            ("its pose", draw(&next(&keypoints), own, background)),
-            ("its looks", draw(&keypoints, &next(own), background)),
-            ("its look of one part", draw(&keypoints, &swapped, background)),
-            ("its background", draw(&keypoints, own, &next(background))),
+            ("its pose", generate(&next(&keypoints), own, background)),
+            ("its appearance", generate(&keypoints, &next(own), background)),
+            ("appearance of one part", generate(&keypoints, &swapped, background)),
+            ("its background", generate(&keypoints, own, &next(background))),
         ];
         let mut table = Table::new(&columns.each_ref().map(|c| c.0), n as usize, REAL_SIDE)?;
         for (c, (_, images)) in columns.iter().enumerate() {
@@ -66,11 +66,11 @@ impl Scene<'_> {
             }
         }
         let caption = format!(
-            "{n} of {}, unselected: each drawn again from the keypoints that the detector and the looks that the encoder \
-             sees, and then with what the next one lends. The part is `{}`, the one whose look changes these most.",
+            "{n} of {}, unselected: each reconstructed from the keypoints that the detector and the embeddings that the encoder \
+             finds, and then with those of the next one. The part is `{}`, the one whose appearance changes these most.",
             self.observed.source, self.names[k as usize]
         );
-        Picture::lossless("reconstructions", caption, table.sheet).map(Some)
+        CardPicture::lossless("reconstructions", caption, table.sheet).map(Some)
     }
 }
 

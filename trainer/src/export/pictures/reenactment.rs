@@ -1,28 +1,28 @@
-//! A strip of re-enactment: real pictures drawn with the poses of others.
+//! A strip of re-enactment: real pictures with the poses of others.
 
 use tch::Tensor;
 
 use super::real::spread;
-use super::{Picture, REAL_SIDE, Scene, Table, tile};
+use super::{CardPicture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
-use crate::eval::subject::{Subject, detect};
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
+use crate::subject::{Subject, detect};
 
 /// Pictures whose poses are taken.
 const DRIVERS: i64 = 7;
-/// Pictures that are drawn with them.
+/// Pictures that get them.
 const SOURCES: i64 = 3;
 
 impl Scene<'_> {
     /// Each of a few real pictures with the poses of others; none without an encoder.
-    pub(super) fn reenactment(&mut self) -> Result<Option<Picture>> {
+    pub(super) fn reenactment(&mut self) -> Result<Option<CardPicture>> {
         let all = spread(&self.observed.images, DRIVERS + SOURCES);
         let n = all.size()[0];
         let (drivers, sources) = shares(n);
         let (driving, source) = (all.narrow(0, 0, drivers), all.narrow(0, n - sources, sources));
         let poses = detect(self.subject, &driving)?;
-        let Some(looks) = self.subject.encode(&resize(&source, self.subject.image_size()))? else {
+        let Some(appearance) = self.subject.encode(&resize(&source, self.subject.image_size()))? else {
             return Ok(None);
         };
         let mut headings = vec![""; drivers as usize + 1];
@@ -37,20 +37,20 @@ impl Scene<'_> {
             let row = s as usize + 1;
             table.put(0, row, &tile(&source.get(s), REAL_SIDE)?);
             let repeat = |t: &Tensor| t.narrow(0, s, 1).repeat_interleave_self_int(drivers, 0, None);
-            let drawn = self.subject.draw_posed(
+            let generated = self.subject.generate_posed(
                 &Pose::natural(poses.shallow_clone()),
-                &repeat(&looks.embeddings),
-                &repeat(&looks.background),
+                &repeat(&appearance.embeddings),
+                &repeat(&appearance.background),
             );
             for d in 0..drivers {
-                table.put(d as usize + 1, row, &tile(&drawn.get(d), REAL_SIDE)?);
+                table.put(d as usize + 1, row, &tile(&generated.get(d), REAL_SIDE)?);
             }
         }
         let caption = format!(
-            "Re-enactment: {sources} of {} (left), unselected, drawn with the keypoints of {drivers} others (top).",
+            "Re-enactment: {sources} of {} (left), unselected, with the keypoints of {drivers} others (top).",
             self.observed.source
         );
-        Picture::photo("reenactment", caption, table.sheet).map(Some)
+        CardPicture::photo("reenactment", caption, table.sheet).map(Some)
     }
 }
 

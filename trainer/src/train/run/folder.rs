@@ -142,15 +142,6 @@ impl Run {
         self.dir.join(format!("{stage}-best.safetensors"))
     }
 
-    /// The checkpoint that `which` names: `latest`, `best` or a file.
-    pub fn named_checkpoint(&self, stage: &str, which: &str) -> PathBuf {
-        match which {
-            "latest" => self.checkpoint(stage),
-            "best" => self.best(stage),
-            file => PathBuf::from(file),
-        }
-    }
-
     /// The records of a stage.
     pub fn recorder(&self, stage: &str) -> Recorder {
         Recorder::new(&self.dir, stage)
@@ -306,8 +297,7 @@ mod tests {
         let _ = tch::no_grad(|| weight.zero_());
         run.keep_best("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
         run.keep_best("gan", &generator, (64, 1.0), &state(3), Vec::new).unwrap();
-        assert_eq!(images(run.named_checkpoint("gan", "best")), 8);
-        assert_eq!(run.named_checkpoint("gan", "latest"), run.checkpoint("gan"));
+        assert_eq!(images(run.best("gan")), 8);
         let lines = std::fs::read_to_string(run.recorder("gan-scores").lines()).unwrap();
         assert_eq!(lines.lines().count(), 2);
         run.trim_log("gan", 2).unwrap();

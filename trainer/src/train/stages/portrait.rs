@@ -5,13 +5,15 @@ use serde::Serialize;
 use tch::nn::{Path, VarStore};
 use tch::{Device, Kind, Tensor};
 
-use super::stage::{Pictures, Report, Stage};
+use super::learner::Learner;
+use super::stage::{Pictures, Stage, StepSummary};
 use crate::augment::elastic::Elastic;
 use crate::augment::jitter::jitter;
 use crate::config::{Architecture, Config, GanConfig};
 use crate::dataset::Loader;
 use crate::error::Result;
-use crate::losses::{self, due};
+use crate::losses::named::portrait as named;
+use crate::losses::{self, Loss, Terms, due};
 use crate::nets::detector::Detection;
 use crate::nets::layers::Norm;
 use crate::nets::portrait::{COARSE, Parts, Portrait, Rendered};
@@ -19,11 +21,10 @@ use crate::nets::resize::resize;
 use crate::nets::{FeatureDiscriminator, FeatureNet};
 use crate::sample;
 use crate::support::share::Share;
-use crate::train::adam::Adam;
-use crate::train::learner::Learner;
-use crate::train::parameters;
+use crate::train::optim::adam::Adam;
+use crate::train::optim::parameters;
 use crate::train::run::Run;
-use crate::train::stored::{Staged, Stored};
+use crate::train::run::stored::{Staged, Stored};
 
 /// The stage's name in files.
 pub const STAGE: &str = "portrait";
@@ -55,12 +56,12 @@ pub struct StepReport {
     perceptual: Option<f64>,
     /// Mean distance of a deformed picture's keypoints from the deformed keypoints, normalised coordinates.
     equivariance: f64,
-    /// Mean absolute change of states by a deformation.
+    /// Change of states by a deformation, of that between pictures.
     state: f64,
     /// How many others each keypoint has near it.
     separation: f64,
-    /// Part of driven pictures that is drawn anew.
-    drawn: f64,
+    /// Part of driven pictures that is generated anew.
+    generated: f64,
     /// Mean distance between a pair's keypoints, normalised coordinates.
     motion: f64,
     /// Mean absolute difference between a pair's states.
@@ -72,21 +73,17 @@ pub struct StepReport {
     learning_rate: f64,
 }
 
-impl Report for StepReport {
-    fn loss(&self) -> f64 {
-        self.loss
-    }
-
+impl StepSummary for StepReport {
     fn note(&self) -> String {
         format!(
-            "loss {:.3} image {:.3} warped {:.3} perceptual {:.3} equivariance {:.4} near {:.2} drawn {:.2} expression {:.3}",
+            "loss {:.3} image {:.3} warped {:.3} perceptual {:.3} equivariance {:.4} near {:.2} generated {:.2} expression {:.3}",
             self.loss,
             self.image,
             self.warped,
             self.perceptual.unwrap_or_default(),
             self.equivariance,
             self.separation,
-            self.drawn,
+            self.generated,
             self.expression
         )
     }
@@ -105,7 +102,7 @@ impl Staged for Portrait {
 }
 
 /// The discriminator of driven pictures, with its optimiser.
-struct Judge {
+struct Discriminator {
     store: VarStore,
     net: FeatureDiscriminator,
     adam: Adam,
@@ -115,7 +112,7 @@ struct Judge {
 pub struct PortraitTraining {
     config: Config,
     learner: Learner<Portrait>,
-    judge: Option<Judge>,
+    discriminator: Option<Discriminator>,
     features: Option<FeatureNet>,
     device: Device,
 }
@@ -143,13 +140,13 @@ impl PortraitTraining {
         let start = Stored::<Portrait>::new(&config.architecture, device);
         let _ = tch::no_grad(|| start.net.detector.head.weight.shallow_clone().g_mul_scalar_(HEAD_START));
         let learner = Learner::new(config, Some(&start), BETAS, dataset_size, device);
-        let judge = (config.portrait.adversarial_weight > 0.0).then(|| {
+        let discriminator = (config.portrait.adversarial.weight > 0.0).then(|| {
             let store = VarStore::new(device);
             let net = FeatureDiscriminator::new(store.root());
             let adam = Adam::new(&store, config.gan.betas);
-            Judge { store, net, adam }
+            Discriminator { store, net, adam }
         });
-        Ok(Self { config: config.clone(), learner, judge, features, device })
+        Ok(Self { config: config.clone(), learner, discriminator, features, device })
     }
 
     fn detect(&self, net: &Portrait, images: &Tensor, norm: Norm) -> Detection {
@@ -180,24 +177,24 @@ impl PortraitTraining {
     }
 
     /// One update of the discriminator; its loss.
-    fn learn_to_judge(&mut self, real: &[Tensor], fake: &[Tensor]) -> Option<f64> {
+    fn learn_discriminator(&mut self, real: &[Tensor], fake: &[Tensor]) -> Option<f64> {
         let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
-        let rate = self.config.portrait.discriminator_learning_rate;
+        let rate = self.config.portrait.adversarial.learning_rate;
         let step = self.learner.state.step + 1;
-        let judge = self.judge.as_mut()?;
+        let discriminator = self.discriminator.as_mut()?;
         let fake: Vec<Tensor> = fake.iter().map(Tensor::detach).collect();
-        let loss = losses::discriminator(&judge.net.forward(real, kind), &judge.net.forward(&fake, kind));
-        let penalty = due(gan.r1_weight, gan.r1_every, step).map(|weight| {
+        let loss = losses::discriminator(&discriminator.net.forward(real, kind), &discriminator.net.forward(&fake, kind));
+        let penalty = due(gan.r1.weight, gan.r1.every, step).map(|weight| {
             let maps: Vec<Tensor> = real.iter().map(|m| m.detach().set_requires_grad(true)).collect();
-            let logits = judge.net.forward(&maps, Kind::Float);
+            let logits = discriminator.net.forward(&maps, Kind::Float);
             let patches = (logits.size()[1] as f64).sqrt();
             let sums = logits.sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / patches;
             losses::r1(&maps.iter().collect::<Vec<_>>(), &sums) * weight
         });
         let total = penalty.map_or_else(|| loss.shallow_clone(), |penalty| &loss + penalty);
-        judge.adam.zero_grad();
+        discriminator.adam.zero_grad();
         total.backward();
-        judge.adam.step(rate);
+        discriminator.adam.step(rate);
         Some(parameters::value(&loss))
     }
 }
@@ -210,9 +207,16 @@ fn at_scales(a: &Tensor, b: &Tensor) -> Tensor {
         + losses::cycle::image(&pooled(a, 8), &pooled(b, 8))
 }
 
+/// How much states `[N, K, S]` of deformed pictures differ from those of the pictures, over how much these differ among each
+/// other: in this form it can't be had by states that say nothing.
+fn state_change(deformed: &Tensor, states: &Tensor) -> Tensor {
+    let spread = (states - states.roll([1], [0])).abs().mean(Kind::Float);
+    losses::cycle::image(deformed, states) / (spread + 0.02)
+}
+
 impl Stage for PortraitTraining {
     type Net = Portrait;
-    type Report = StepReport;
+    type Step = StepReport;
 
     fn learner(&self) -> &Learner<Portrait> {
         &self.learner
@@ -224,9 +228,9 @@ impl Stage for PortraitTraining {
 
     fn tensors(&self) -> Vec<(String, Tensor)> {
         let mut tensors = self.learner.tensors();
-        if let Some(judge) = &self.judge {
-            tensors.extend(parameters::prefixed("discriminator", parameters::all(&judge.store)));
-            tensors.extend(parameters::prefixed("discriminator_adam", judge.adam.state()));
+        if let Some(discriminator) = &self.discriminator {
+            tensors.extend(parameters::prefixed("discriminator", parameters::all(&discriminator.store)));
+            tensors.extend(parameters::prefixed("discriminator_adam", discriminator.adam.state()));
         }
         tensors
     }
@@ -258,70 +262,68 @@ impl Stage for PortraitTraining {
         else {
             return Err(crate::Error::Config("the detector reads no states".into()));
         };
-        let image = losses::cycle::image(&rendered.image, &driver);
-        let warped = losses::cycle::image(&rendered.warped, &driver);
-        let mut loss = &image * config.image_weight;
+        let mut terms = Terms::default();
+        let mut add = |loss: &'static Loss, weight: f64, value: Tensor| {
+            let shown = parameters::value(&value);
+            terms.add(loss, weight, value);
+            shown
+        };
+        let image = add(&named::IMAGE, config.image_weight, losses::cycle::image(&rendered.image, &driver));
+        let warped = parameters::value(&losses::cycle::image(&rendered.warped, &driver));
         if config.warped_weight > 0.0 {
-            loss += at_scales(&rendered.warped, &driver) * config.warped_weight;
+            add(&named::WARPED, config.warped_weight, at_scales(&rendered.warped, &driver));
         }
-
         let shown = real.narrow(0, n, n);
-        let size = shown.size();
-        let elastic = Elastic::random(n, size[2], config.deformation, Share::WHOLE, self.device);
+        let elastic =
+            Elastic::random(n, shown.size()[2], config.equivariance.deformation, Share::WHOLE, self.device);
         let deformed = self.detect(net, &elastic.images(&shown), Norm::TRAINING);
         let (sources, inside) = elastic.sources(&deformed.keypoints);
-        let equivariance = losses::cycle::equivariance(&sources, &driven.keypoints, &inside);
-        loss += &equivariance * config.equivariance_weight;
-        let state = deformed.states.map_or_else(
-            || Tensor::zeros([1], (Kind::Float, self.device)),
-            |states| losses::cycle::image(&states, &driven.states),
-        );
-        loss += state.mean(Kind::Float) * config.state_weight;
-        let separation = losses::separation::separation(&driven.keypoints, config.separation_width);
-        loss += &separation * config.separation_weight;
-        let drawn = 1.0 - rendered.mask.mean(Kind::Float);
-        loss += &drawn * config.mask_weight;
+        let distance = losses::cycle::equivariance(&sources, &driven.keypoints, &inside);
+        let equivariance = add(&named::EQUIVARIANCE, config.equivariance.weight, distance);
+        let states = deformed.states.unwrap_or_else(|| driven.states.shallow_clone());
+        let state = add(&named::STATE, config.state_weight, state_change(&states, &driven.states));
+        let near = losses::separation::separation(&driven.keypoints, config.separation.width);
+        let separation = add(&named::SEPARATION, config.separation.weight, near);
+        let generated = add(&named::MASK, config.mask_weight, 1.0 - rendered.mask.mean(Kind::Float));
 
         let done = self.learner.state.images_seen as f64 / config.images.max(1) as f64;
-        let judged = self.judge.is_some() && done >= config.adversarial_from;
+        let adversarial_is_on = done >= config.adversarial.from;
         let (mut perceptual, mut adversarial, mut seen) = (None, None, None);
         if let Some(features) = &self.features {
             let found = self.maps(features, &rendered.image);
             let wanted = tch::no_grad(|| self.maps(features, &driver));
             let distance = losses::features::perceptual(&found, &wanted);
-            loss += &distance * config.perceptual_weight;
-            perceptual = Some(parameters::value(&distance));
-            if let Some(judge) = self.judge.as_mut().filter(|_| judged) {
+            perceptual = Some(add(&named::PERCEPTUAL, config.perceptual_weight, distance));
+            if let Some(discriminator) = self.discriminator.as_mut().filter(|_| adversarial_is_on) {
                 let [found, wanted] = [&found, &wanted].map(|maps| FeatureDiscriminator::scaled(maps));
-                // It tells what it has learned so far, and learns from the same pictures after that.
-                judge.store.freeze();
+                // It says what it has learned so far, and learns from the same pictures after that.
+                discriminator.store.freeze();
                 let kind = self.config.precision.kind(self.device);
-                let term = losses::generator(&judge.net.forward(&found, kind));
-                loss += &term * config.adversarial_weight;
-                adversarial = Some(parameters::value(&term));
+                let loss = losses::generator(&discriminator.net.forward(&found, kind));
+                adversarial = Some(add(&named::ADVERSARIAL, config.adversarial.weight, loss));
                 seen = Some((wanted, found));
             }
         }
-        let learning_rate = config.learning_rate * rate;
         let apart = (&source.keypoints - &driven.keypoints).detach().square();
         let motion = apart.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float).sqrt();
-        let expression = (&source.states - &driven.states).abs().mean(Kind::Float);
-        self.learner.learn(&loss, learning_rate, n, config.ema_half_life);
-        if let Some(judge) = self.judge.as_mut() {
-            judge.store.unfreeze();
+        let expression = (&source.states - &driven.states).detach().abs().mean(Kind::Float);
+        let learning_rate = config.learning_rate * rate;
+        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
+        if let Some(discriminator) = self.discriminator.as_mut() {
+            discriminator.store.unfreeze();
         }
-        let discriminator = seen.and_then(|(real, fake)| self.learn_to_judge(&real, &fake));
+        let discriminator = seen.and_then(|(real, fake)| self.learn_discriminator(&real, &fake));
         Ok(StepReport {
             step: self.learner.state.step + 1,
             images: self.learner.images_after(n),
-            loss: parameters::value(&loss),
-            image: parameters::value(&image),
-            warped: parameters::value(&warped),
+            loss,
+            image,
+            warped,
             perceptual,
-            equivariance: parameters::value(&equivariance),
-            state: parameters::value(&state.mean(Kind::Float)),
-            separation: parameters::value(&separation),
-            drawn: parameters::value(&drawn),
+            equivariance,
+            state,
+            separation,
+            generated,
             motion: parameters::value(&motion.mean(Kind::Float)),
             expression: parameters::value(&expression),
             adversarial,
@@ -342,13 +344,13 @@ impl Stage for PortraitTraining {
         Ok(())
     }
 
-    fn draws_at_saves(&self) -> bool {
+    fn sheets_at_saves(&self) -> bool {
         true
     }
 
     /// Writes a sheet: photos and drivers with their keypoints, photos driven, carried by the flow alone, the mask, and
     /// photos driven by the next person.
-    fn draw(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+    fn write_sheets(&self, loader: &mut Loader, run: &Run) -> Result<()> {
         let real = loader.next_batch()?.to_device(self.device);
         let n = real.size()[0] / 2;
         let columns = n.min(COLUMNS);

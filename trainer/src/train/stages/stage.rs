@@ -67,7 +67,7 @@ pub trait Stage {
         Ok(())
     }
     /// Whether sheets are written at every checkpoint, too, and not at the end alone.
-    fn draws_at_saves(&self) -> bool {
+    fn sheets_at_saves(&self) -> bool {
         false
     }
     /// Writes sheets of what was learned.
@@ -145,9 +145,9 @@ pub fn train<S: Stage>(
         progress.advance(batch as u64, &note);
         if cadence.saves(&Single) {
             save(stage, run)?;
-            if stage.draws_at_saves() {
+            if stage.sheets_at_saves() {
                 // The first pictures, by a loader of their own: what is trained on must not depend on sheets.
-                stage.draw(&mut start(0), run)?;
+                stage.write_sheets(&mut start(0), run)?;
             }
             cadence.saved(&Single)?;
         }

@@ -1,0 +1,112 @@
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::NAMED;
+use super::collect::{CollectArguments, parse_share};
+use crate::dataset::disk;
+use crate::dataset::import::{HoldOut, Import, import};
+use crate::dataset::pack::{LeftOut, Manifest};
+use crate::error::Result;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: trainer data import photos/ faces.pack --size 256 --hold-out 500")]
+pub struct ImportArguments {
+    /// Folders, zips or pictures.
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
+    /// The pack's folder.
+    out: PathBuf,
+    #[command(flatten)]
+    collect: CollectArguments,
+    /// Side of the packed pictures in pixels; its halves down to 64 are packed too, for runs at low resolution.
+    #[arg(long, default_value_t = 256, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=2048))]
+    size: u32,
+    /// Keep this many pictures (500) or this share of them (0.05) from training, chosen by their names' checksums,
+    /// beside those that the layout's published split tests on.
+    #[arg(long, value_name = "N|SHARE", value_parser = parse_hold_out)]
+    hold_out: Option<HoldOut>,
+    /// Replace a pack at OUT.
+    #[arg(long)]
+    force: bool,
+    /// Print a JSON summary.
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_hold_out(text: &str) -> std::result::Result<HoldOut, String> {
+    let fail = || "a number of pictures, as 500, or a share of them, as 0.05".to_owned();
+    if text.contains('.') {
+        parse_share(text).map(HoldOut::Share).map_err(|_| fail())
+    } else {
+        text.parse().map(HoldOut::Count).map_err(|_| fail())
+    }
+}
+
+impl ImportArguments {
+    pub fn run(self) -> Result<()> {
+        let manifest = import(&Import {
+            sources: self.sources,
+            out: self.out.clone(),
+            options: self.collect.options(),
+            side: self.size,
+            hold_out: self.hold_out.unwrap_or(HoldOut::Published),
+            force: self.force,
+        })?;
+        let content = &manifest.content;
+        warn("broken", &content.broken);
+        warn("repeated", &content.duplicates);
+        warn("left out", &content.filtered);
+        let held_out = content.pictures.iter().filter(|p| p.held_out).count();
+        let enlarged =
+            content.pictures.iter().filter(|p| p.crop.width.min(p.crop.height) < self.size).count();
+        if enlarged > 0 {
+            eprintln!(
+                "warning: {enlarged} pictures have fewer than {} px and were enlarged, which blurs them: a smaller --size, or larger pictures, avoid that",
+                self.size
+            );
+        }
+        if self.json {
+            let summary = serde_json::json!({
+                "pack": self.out,
+                "layout": content.layout,
+                "pictures": content.pictures.len(),
+                "held_out": held_out,
+                "enlarged": enlarged,
+                "broken": content.broken.len(),
+                "duplicates": content.duplicates.len(),
+                "filtered": content.filtered.len(),
+                "sides": content.levels.iter().map(|l| l.side).collect::<Vec<_>>(),
+                "bytes": bytes(&manifest),
+                "sha256": manifest.sha256,
+            });
+            println!("{summary}");
+        } else {
+            eprintln!(
+                "{} pictures ({held_out} held out), layout {}, {}; {} broken, {} repeated, {} left out",
+                content.pictures.len(),
+                content.layout,
+                disk::size(bytes(&manifest)),
+                content.broken.len(),
+                content.duplicates.len(),
+                content.filtered.len()
+            );
+            println!("{}", self.out.display());
+        }
+        Ok(())
+    }
+}
+
+fn bytes(manifest: &Manifest) -> u64 {
+    let each: u64 = manifest.content.levels.iter().map(|l| u64::from(l.side).pow(2) * 3).sum();
+    each * manifest.content.pictures.len() as u64
+}
+
+fn warn(what: &str, left: &[LeftOut]) {
+    for l in left.iter().take(NAMED) {
+        eprintln!("{what}: {}: {}", l.name, l.reason);
+    }
+    if left.len() > NAMED {
+        eprintln!("{what}: {} more, all listed in the pack's manifest", left.len() - NAMED);
+    }
+}

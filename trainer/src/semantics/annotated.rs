@@ -1,0 +1,161 @@
+//! Annotated pictures: how close each keypoint keeps to each landmark.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::Shape;
+use super::align::{Similarity, centre};
+use crate::dataset::annotations::ANNOTATIONS;
+use crate::dataset::batches::in_batches;
+use crate::dataset::tensors::{load, tensor};
+use crate::error::{Error, Result};
+use crate::subject::Subject;
+
+/// Most pictures, spread over the set.
+const PICTURES: usize = 300;
+
+/// A picture's file and its landmarks, normalised coordinates.
+type Annotated = (String, Shape);
+
+/// How close keypoints keep to landmarks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LandmarkDistances {
+    /// Names of the landmarks.
+    pub names: Vec<String>,
+    /// Their mean places in the mean shape's coordinates.
+    pub layout: Vec<[f64; 2]>,
+    /// `distances[keypoint][landmark]`: root mean square distance after alignment, normalised coordinates.
+    pub distances: Vec<Vec<f64>>,
+    /// Pictures.
+    pub n: usize,
+}
+
+impl LandmarkDistances {
+    /// Finds keypoints in the pictures of the training side of `set` (a folder with `train/`, in it pictures and a
+    /// `landmarks.csv`) and lays their keypoints over the mean shape `layout`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Data`] naming what is missing or does not parse; those of the detector.
+    pub fn measure(subject: &mut dyn Subject, set: &Path, layout: &[[f64; 2]]) -> Result<Self> {
+        let folder = set.join("train");
+        let path = folder.join(ANNOTATIONS);
+        let (names, rows) = parse(&std::fs::read_to_string(&path).map_err(Error::io(&path))?, &path)?;
+        let step = rows.len().div_ceil(PICTURES).max(1);
+        let rows: Vec<_> = rows.into_iter().step_by(step).collect();
+        let side = subject.detector_size().ok_or(Error::NoDetector)?;
+        let seen = in_batches("annotated pictures", rows.len(), |range| {
+            let pictures = rows[range]
+                .iter()
+                .map(|(file, _)| load(&folder.join(file), side as u32))
+                .collect::<Result<Vec<_>>>()?;
+            subject.detect(&tensor(&pictures, side))
+        })?;
+        let shapes = super::shapes(&seen)?;
+        let landmarks: Vec<Shape> = rows.into_iter().map(|(_, landmarks)| landmarks).collect();
+        Ok(Self::of(names, &shapes, &landmarks, layout))
+    }
+
+    /// Lays each shape of keypoints over `layout` and takes its landmarks along.
+    pub fn of(names: Vec<String>, shapes: &[Shape], landmarks: &[Shape], layout: &[[f64; 2]]) -> Self {
+        let moves: Vec<Similarity> = shapes.iter().map(|s| Similarity::fit(s, layout)).collect();
+        let distance = |k: usize, l: usize| {
+            let off = |((s, m), marks): ((&Shape, &Similarity), &Shape)| {
+                let (p, q) = (m.apply(s[k]), m.apply(marks[l]));
+                (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2)
+            };
+            let sum: f64 = shapes.iter().zip(&moves).zip(landmarks).map(off).sum();
+            (sum / shapes.len().max(1) as f64).sqrt()
+        };
+        let place = |l: usize| {
+            centre(&moves.iter().zip(landmarks).map(|(m, marks)| m.apply(marks[l])).collect::<Vec<_>>())
+        };
+        Self {
+            layout: (0..names.len()).map(place).collect(),
+            distances: (0..layout.len())
+                .map(|k| (0..names.len()).map(|l| distance(k, l)).collect())
+                .collect(),
+            n: shapes.len(),
+            names,
+        }
+    }
+}
+
+/// Names of the landmarks, and for each picture its file and landmarks in normalised coordinates. The first line names
+/// the columns: `file,NAME_x,NAME_y,…`; where it does not, landmarks are numbered.
+fn parse(text: &str, path: &Path) -> Result<(Vec<String>, Vec<Annotated>)> {
+    let fail = |line: usize, reason: &str| Error::Data {
+        path: path.to_owned(),
+        reason: format!("line {line}: {reason}"),
+    };
+    let row = |(i, line): (usize, &str)| {
+        let mut fields = line.split(',').map(str::trim);
+        let file = fields.next().unwrap_or_default().to_owned();
+        let numbers =
+            fields.map(|f| f.parse().ok().filter(|v: &f64| v.is_finite())).collect::<Option<Vec<f64>>>();
+        let numbers = numbers.filter(|n| !n.is_empty() && n.len().is_multiple_of(2));
+        let numbers = numbers.ok_or_else(|| fail(i + 2, "not a name and two numbers for each landmark"))?;
+        // [0, 1] of the picture to [-1, 1].
+        let points: Shape = numbers.as_chunks::<2>().0.iter().map(|p| p.map(|v| 2.0 * v - 1.0)).collect();
+        Ok((file, points))
+    };
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).map(str::trim).collect();
+    let rows = lines.enumerate().map(row).collect::<Result<Vec<_>>>()?;
+    let count = rows.first().map(|r| r.1.len()).ok_or_else(|| fail(2, "no picture is annotated"))?;
+    if let Some(odd) = rows.iter().position(|r| r.1.len() != count) {
+        return Err(fail(odd + 2, &format!("not {count} landmarks as in the line before")));
+    }
+    let named = |pair: &[&str]| Some(name(pair.first()?.strip_suffix("_x")?));
+    let names = header.chunks(2).map(named).collect::<Option<Vec<_>>>().filter(|n| n.len() == count);
+    let names = names.unwrap_or_else(|| (1..=count).map(|i| format!("landmark-{i}")).collect());
+    Ok((names, rows))
+}
+
+/// `eye_l` becomes `eye-left`.
+fn name(column: &str) -> String {
+    let words = column.split('_').map(|word| match word {
+        "l" => "left",
+        "r" => "right",
+        word => word,
+    });
+    words.collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_name_the_landmarks() {
+        let path = Path::new("x/landmarks.csv");
+        let (names, rows) = parse("file,eye_l_x,eye_l_y,beak_x,beak_y\na.png,0.5,0,1,0.25\n", path).unwrap();
+        assert_eq!(names, ["eye-left", "beak"]);
+        assert_eq!(rows, [("a.png".to_owned(), vec![[0.0, -1.0], [1.0, -0.5]])]);
+        let (names, _) = parse("picture,a,b\na.png,0.5,0\n", path).unwrap();
+        assert_eq!(names, ["landmark-1"]);
+        for (text, part) in [
+            ("file,a_x,a_y\nx.png,1\n", "line 2: not a name and two numbers"),
+            ("file,a_x,a_y\nx.png,1,2\ny.png,1,2,3,4\n", "line 3: not 1 landmarks"),
+            ("file,a_x,a_y\nx.png,1,nan\n", "line 2"),
+            ("file,a_x,a_y\n", "no picture"),
+            ("", "no picture"),
+        ] {
+            let error = parse(text, path).unwrap_err().to_string();
+            assert!(error.contains(part) && error.contains("landmarks.csv"), "{error}");
+        }
+    }
+
+    #[test]
+    fn distances_are_those_after_alignment() {
+        let layout = [[-0.5, 0.0], [0.5, 0.0], [0.0, 0.5]];
+        // Twice as large and shifted; the landmark lies on keypoint 2.
+        let shapes: Vec<Shape> =
+            [0.1, -0.2].map(|s| layout.iter().map(|p| [2.0 * p[0] + s, 2.0 * p[1]]).collect()).to_vec();
+        let landmarks: Vec<Shape> = shapes.iter().map(|s| vec![s[2]]).collect();
+        let found = LandmarkDistances::of(vec!["tip".into()], &shapes, &landmarks, &layout);
+        assert!(found.distances[2][0] < 1e-9);
+        assert!((found.distances[0][0] - 0.5f64.sqrt()).abs() < 1e-9, "{found:?}");
+        assert!((found.layout[0][1] - 0.5).abs() < 1e-9 && found.n == 2);
+    }
+}
