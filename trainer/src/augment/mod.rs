@@ -5,6 +5,7 @@
 pub mod camera;
 pub mod discriminator;
 pub mod elastic;
+pub mod jitter;
 pub mod local_warp;
 pub mod part_move;
 pub mod scenes;

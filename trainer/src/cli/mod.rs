@@ -11,6 +11,7 @@ mod export;
 mod json;
 mod keep;
 mod minutes;
+mod portrait;
 mod presets;
 mod sample;
 mod stage;
@@ -49,6 +50,8 @@ enum Command {
     Train(train::Train),
     /// Train the keypoint detector on pairs that the trained generator makes.
     Detector(detector::Detector),
+    /// Learn keypoints, part states and the portrait networks from several pictures of each person.
+    Portrait(portrait::PortraitCommand),
     /// Train the encoder to find the embeddings from which the trained generator would reconstruct a real picture.
     Encoder(encoder::Encoder),
     /// List the configurations that come with the program, or print one.
@@ -121,6 +124,7 @@ fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
         Command::Train(command) => command.run(arguments.device.open()?),
         Command::Detector(command) => command.run(arguments.device.open()?),
+        Command::Portrait(command) => command.run(arguments.device.open()?),
         Command::Encoder(command) => command.run(arguments.device.open()?),
         Command::Presets(command) => command.run(),
         Command::Bench(command) => command.run(arguments.device, arguments.threads),

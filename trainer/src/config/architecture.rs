@@ -45,6 +45,10 @@ pub struct Architecture {
     pub detector_size: i64,
     /// Widths of the detector from half resolution down.
     pub detector_channels: Vec<i64>,
+    /// Numbers that say what each part looks like now, such as how open a mouth is; 0: the detector reads none.
+    pub states: i64,
+    /// Side of the pictures that the portrait networks take and give, a multiple of 64.
+    pub portrait_size: i64,
 }
 
 impl Default for Architecture {
@@ -68,6 +72,8 @@ impl Default for Architecture {
             discriminator_channels: vec![192, 160, 96, 48, 24],
             detector_size: 64,
             detector_channels: vec![32, 64, 128, 192],
+            states: 0,
+            portrait_size: 128,
         }
     }
 }
@@ -155,6 +161,12 @@ impl Architecture {
             if !(1..=4096).contains(&value) {
                 return fail(format!("architecture.{name} must be 1 to 4096"));
             }
+        }
+        if !(0..=64).contains(&self.states) {
+            return fail("architecture.states must be 0 to 64".into());
+        }
+        if !(64..=1024).contains(&self.portrait_size) || self.portrait_size % 64 != 0 {
+            return fail("architecture.portrait_size must be a multiple of 64 from 64 to 1024".into());
         }
         checks::positive(&[
             ("architecture.tau", self.tau),

@@ -11,6 +11,7 @@ mod gan_losses;
 mod keypoints;
 pub mod migration;
 pub mod overrides;
+mod portrait;
 pub mod presets;
 mod variants;
 
@@ -30,6 +31,7 @@ pub use keypoints::{
     KeypointsConfig, KeypointsEquivarianceConfig, MaskConfig, MaskedReconstructionConfig, SIDE_MULTIPLE,
     SeparationConfig,
 };
+pub use portrait::{AdversarialConfig, PortraitConfig, PortraitEquivarianceConfig};
 pub use variants::{ImageFamily, KeypointFamily, ModulationForm, StyleMap};
 
 use std::path::Path;
@@ -108,6 +110,8 @@ pub struct Config {
     pub gan: GanConfig,
     /// The keypoints' part of the training, before the generator's, if it has images to show.
     pub keypoints: KeypointsConfig,
+    /// The portrait's part of the training.
+    pub portrait: PortraitConfig,
     /// The detector's part of the training.
     pub detector: DetectorConfig,
     /// The encoder's part of the training.
@@ -123,6 +127,7 @@ impl Default for Config {
             crop: CropConfig::default(),
             keypoints: KeypointsConfig::default(),
             gan: GanConfig::default(),
+            portrait: PortraitConfig::default(),
             detector: DetectorConfig::default(),
             encoder: EncoderConfig::default(),
         }
@@ -183,6 +188,7 @@ impl Config {
             ));
         }
         self.crop.check()?;
+        self.portrait.check()?;
         self.detector.check()?;
         self.encoder.check()
     }

@@ -1,5 +1,6 @@
 //! Square 8-bit RGB pictures of one size: decoded into memory, or mapped from packs.
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -19,6 +20,8 @@ pub struct Store {
     parts: Vec<Part>,
     /// Pictures that could not be used, with the reason.
     pub broken: Vec<(String, String)>,
+    /// The folder of each picture, by number: pictures in one folder may show one person.
+    folders: Vec<u32>,
     /// Pictures of files that were smaller than [`Store::side`] and had to be enlarged.
     pub enlarged: usize,
 }
@@ -100,12 +103,20 @@ impl Store {
             .iter()
             .map(|path| if Pack::is_at(path) { Pack::open(path).map(Some) } else { Ok(None) })
             .collect::<Result<Vec<_>>>()?;
-        let mut store = Self { side: common_side(&packs, side)?, parts: vec![], broken: vec![], enlarged: 0 };
+        let mut store = Self {
+            side: common_side(&packs, side)?,
+            parts: vec![],
+            broken: vec![],
+            folders: vec![],
+            enlarged: 0,
+        };
         for (path, pack) in paths.iter().zip(packs) {
-            let (count, pixels) = match pack {
+            let (names, pixels) = match pack {
                 Some(pack) => map(&pack, store.side, which)?,
                 None => store.decode(path)?,
             };
+            let count = names.len();
+            store.add_folders(&names);
             if count == 0 {
                 let reason = match &pixels {
                     Pixels::Memory(_) => "none of the pictures could be read",
@@ -138,16 +149,18 @@ impl Store {
     }
 
     /// Decodes the pictures below `path`.
-    fn decode(&mut self, path: &Path) -> Result<(usize, Pixels)> {
+    fn decode(&mut self, path: &Path) -> Result<(Vec<String>, Pixels)> {
         let plain = CollectOptions { layout: Some(layout::Layout::Plain), ..CollectOptions::default() };
         let items = layout::collect(std::slice::from_ref(&path.to_owned()), &plain)?.items;
         let plan = Plan { sides: vec![self.side as u32], least_cover: 0.0 };
         let mut pixels = Vec::with_capacity(items.len() * self.bytes_each());
+        let mut names = Vec::with_capacity(items.len());
         scan::scan("reading pictures", &items, &plan, |i, scanned| {
             match scanned {
                 Ok(scanned) => {
                     self.enlarged += usize::from((scanned.area.width as usize) < self.side);
                     pixels.extend_from_slice(scanned.squares[0].as_raw());
+                    names.push(items[i].entry.name());
                 }
                 Err(Skip::Broken(reason) | Skip::Filtered(reason)) => {
                     self.broken.push((items[i].entry.name(), reason));
@@ -155,7 +168,36 @@ impl Store {
             }
             Ok(())
         })?;
-        Ok((pixels.len() / self.bytes_each(), Pixels::Memory(pixels)))
+        Ok((names, Pixels::Memory(pixels)))
+    }
+
+    /// Notes in which folder each of the next pictures lies.
+    fn add_folders(&mut self, names: &[String]) {
+        let mut numbers = HashMap::new();
+        let first = self.folders.iter().max().map_or(0, |last| last + 1);
+        for name in names {
+            let folder = Path::new(name).parent().unwrap_or(Path::new(""));
+            let next = first + numbers.len() as u32;
+            self.folders.push(*numbers.entry(folder).or_insert(next));
+        }
+    }
+
+    /// The pictures of each person: those of one folder, where it holds two and more.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if there is no such folder.
+    pub fn people(&self) -> Result<Vec<Vec<usize>>> {
+        let mut people = BTreeMap::<u32, Vec<usize>>::new();
+        for (picture, folder) in self.folders.iter().enumerate() {
+            people.entry(*folder).or_default().push(picture);
+        }
+        let people: Vec<Vec<usize>> = people.into_values().filter(|p| p.len() > 1).collect();
+        if people.len() < 2 {
+            let reason = "no pairs of pictures: name a folder with a folder of pictures for each person, such as \
+                          `trainer data faces N OUT --variants V` makes";
+            return Err(Error::Usage(reason.into()));
+        }
+        Ok(people)
     }
 
     fn bytes_each(&self) -> usize {
@@ -204,12 +246,13 @@ fn enough(count: usize, batch: i64) -> Result<()> {
     Err(Error::FewerThanBatch { pictures: count, batch })
 }
 
-fn map(pack: &Pack, side: usize, which: Side) -> Result<(usize, Pixels)> {
+fn map(pack: &Pack, side: usize, which: Side) -> Result<(Vec<String>, Pixels)> {
     let level = pack.level(side as u32);
     let wanted = which == Side::HeldOut;
     let of_this_side = pack.pictures().iter().enumerate().filter(|(_, p)| p.held_out == wanted);
     let places: Vec<u32> = of_this_side.map(|(i, _)| i as u32).collect();
-    Ok((places.len(), Pixels::Mapped(pack.map(level)?, places)))
+    let names = places.iter().map(|i| pack.pictures()[*i as usize].name.clone()).collect();
+    Ok((names, Pixels::Mapped(pack.map(level)?, places)))
 }
 
 /// The side of the pictures that the packs serve where `side` is wanted.

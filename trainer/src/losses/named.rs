@@ -35,6 +35,30 @@ pub mod keypoints {
     }
 }
 
+/// Those of keypoints, states and portrait networks.
+pub mod portrait {
+    use super::Loss;
+
+    losses! {
+        /// The driven picture against the driver.
+        IMAGE = "image", "portrait.learning_rate";
+        /// The photo carried by the flow alone against the driver.
+        WARPED = "warped", "portrait.warped_weight";
+        /// The driven picture in features.
+        PERCEPTUAL = "perceptual", "portrait.perceptual_weight";
+        /// Keypoints of deformed pictures.
+        EQUIVARIANCE = "equivariance", "portrait.equivariance.weight";
+        /// States of deformed pictures.
+        STATE = "state", "portrait.state_weight";
+        /// Keypoints apart from each other.
+        SEPARATION = "separation", "portrait.separation.weight";
+        /// What is generated anew.
+        MASK = "mask", "portrait.mask_weight";
+        /// The driven picture against the discriminator.
+        ADVERSARIAL = "adversarial", "portrait.adversarial.weight or portrait.adversarial.learning_rate";
+    }
+}
+
 /// Those of generator and discriminators.
 pub mod gan {
     use super::Loss;

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 
 use super::heatmap::pixel_centres;
 use super::layers::{BatchNorm, Conv, Norm, channels_last, upsample};
+use super::part_states::StateHead;
 use crate::config::Architecture;
 
 /// Convolution, batch norm, optional ReLU.
@@ -21,7 +22,8 @@ pub struct ConvNorm {
 }
 
 impl ConvNorm {
-    fn new<'a>(
+    /// Registers a `k` x `k` convolution and its norm under `path`.
+    pub fn new<'a>(
         path: impl Borrow<Path<'a>>,
         inputs: i64,
         outputs: i64,
@@ -38,7 +40,8 @@ impl ConvNorm {
         }
     }
 
-    fn forward(&self, x: &Tensor, norm: Norm) -> Tensor {
+    /// Applies both.
+    pub fn forward(&self, x: &Tensor, norm: Norm) -> Tensor {
         let x = self.norm.forward(&self.conv.forward(x), norm);
         if self.relu { x.relu() } else { x }
     }
@@ -89,6 +92,8 @@ pub struct Detection {
     pub confidence: Tensor,
     /// `[N, K, S/2, S/2]`, heat maps before the softmax, for training.
     pub heat_logits: Tensor,
+    /// `[N, K, S]` in [-1, 1], where the detector reads states.
+    pub states: Option<Tensor>,
 }
 
 impl Detection {
@@ -99,6 +104,7 @@ impl Detection {
             keypoints: cut(&self.keypoints),
             confidence: cut(&self.confidence),
             heat_logits: cut(&self.heat_logits),
+            states: self.states.as_ref().map(cut),
         }
     }
 }
@@ -114,6 +120,8 @@ pub struct Detector {
     pub ups: Vec<Up>,
     /// 1x1 to `2 K` maps: heat-map logits, then confidence logits.
     pub head: Conv,
+    /// Reads each part's state from the two largest maps on the way up, where `architecture.states` is above 0.
+    pub states: Option<StateHead>,
     keypoints: i64,
 }
 
@@ -154,7 +162,9 @@ impl Detector {
             })
             .collect();
         let head = Conv::new(p / "head", widths[0], 2 * arch.keypoints, 1, 1);
-        Self { stem, levels, ups, head, keypoints: arch.keypoints }
+        let states = (arch.states > 0)
+            .then(|| StateHead::new(p / "states", arch.keypoints, widths[0] + widths[1], arch.states));
+        Self { stem, levels, ups, head, states, keypoints: arch.keypoints }
     }
 
     /// Images `[N, 3, S, S]` in [-1, 1] to keypoints. The position is the mean of the pixel centres under the
@@ -169,7 +179,10 @@ impl Detector {
             skips.push(x.shallow_clone());
         }
         skips.pop();
+        // Half as large as the last.
+        let mut below = x.shallow_clone();
         for (up, skip) in self.ups.iter().zip(skips.iter().rev()) {
+            below = x.shallow_clone();
             x = upsample(&up.lateral.forward(&x, norm)) + skip;
             x = up.refine.forward(&x, norm);
         }
@@ -181,11 +194,12 @@ impl Detector {
         let evidence = maps.narrow(1, k, k).flatten(2, 3);
         let confidence = (&heat * evidence).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
         let heat = heat.view([-1, k, side, side]);
+        let states = self.states.as_ref().map(|head| head.forward(&heat, &[&x, &below]));
         let centres = pixel_centres(side, maps.device());
         let along =
             |other: i64| heat.sum_dim_intlist([other].as_slice(), false, Kind::Float).matmul(&centres);
         // Summing over rows (axis 2) leaves columns, hence x; over columns (axis 3) rows, hence y.
         let keypoints = Tensor::stack(&[along(2), along(3)], -1);
-        Detection { keypoints, confidence, heat_logits }
+        Detection { keypoints, confidence, heat_logits, states }
     }
 }

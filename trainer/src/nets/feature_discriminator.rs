@@ -74,6 +74,12 @@ impl FeatureDiscriminator {
         maps.iter().zip(DEPTHS).map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
     }
 
+    /// The same from maps at all depths, [`FeatureNet::layers_at`] 128 px.
+    pub fn scaled(maps: &[Tensor]) -> Vec<Tensor> {
+        let looked_at = maps.iter().skip(LOOKED_AT.start).zip(DEPTHS);
+        looked_at.map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
+    }
+
     /// [`FeatureDiscriminator::maps`]'s maps to logits `[N, P]`, float32, one for each of 16 patches at each depth; positive
     /// means real.
     pub fn forward(&self, maps: &[Tensor], kind: Kind) -> Tensor {

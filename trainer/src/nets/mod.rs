@@ -14,6 +14,8 @@ pub mod keypoint_generator;
 pub mod layers;
 pub mod masked_autoencoder;
 pub mod pair_discriminator;
+pub mod part_states;
+pub mod portrait;
 pub mod resize;
 
 pub use detector::Detector;
@@ -25,6 +27,7 @@ pub use image_generator::ImageGenerator;
 pub use keypoint_generator::KeypointGenerator;
 pub use masked_autoencoder::MaskedAutoencoder;
 pub use pair_discriminator::{AppearanceDiscriminator, KeypointDiscriminator};
+pub use portrait::Portrait;
 
 /// Slope of every LeakyReLU of the generator and the discriminator (paper).
 pub const LEAKY_SLOPE: f64 = 0.2;

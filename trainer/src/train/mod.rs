@@ -8,8 +8,3 @@ pub mod optim;
 pub mod ranks;
 pub mod run;
 pub mod stages;
-
-pub use bench::{measure, memory};
-pub use optim::parameters;
-pub use run::{best, checkpoint, generator, keep, session, sheet, stored};
-pub use stages::{detector, encoder, gan, keypoints, stage};

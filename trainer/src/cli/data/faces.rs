@@ -8,11 +8,14 @@ use crate::error::Result;
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer data faces 20000 rendered/")]
 pub struct FacesArguments {
-    /// Pictures that OUT shall hold; those in it count. The same command carries on after Ctrl-C.
+    /// Pictures (people, with --variants) that OUT shall hold; those in it count. The same command carries on after Ctrl-C.
     #[arg(value_name = "N")]
     count: usize,
     /// Folder for the pictures, 256 x 256 JPEGs named by seed.
     out: PathBuf,
+    /// Pictures of each person that differ in pose and expression, in a folder named by seed.
+    #[arg(long, value_name = "V", value_parser = clap::value_parser!(u16).range(2..=64))]
+    variants: Option<u16>,
     /// Seed of the first picture (default: after the last in OUT, or 1300).
     #[arg(long, value_name = "SEED")]
     first_seed: Option<u32>,
@@ -30,12 +33,14 @@ impl FacesArguments {
         let (rendered, held) = faces::render(&Faces {
             out: self.out.clone(),
             count: self.count,
+            variants: self.variants.map_or(0, usize::from),
             first_seed: self.first_seed,
             test_seeds: self.test_seeds,
             jobs,
         })?;
         eprintln!(
-            "{rendered} faces rendered, {held} there; where they come from is in SOURCE.txt beside them"
+            "{rendered} {} rendered, {held} there; where they come from is in SOURCE.txt beside them",
+            if self.variants.is_some() { "people" } else { "faces" }
         );
         println!("{}", self.out.display());
         Ok(())

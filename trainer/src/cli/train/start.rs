@@ -10,7 +10,7 @@ use crate::support::fingerprint;
 use crate::train::ranks::{self, Ranks};
 use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
-use crate::train::{gan, keypoints};
+use crate::train::stages::{gan, keypoints};
 
 /// What a run begins with.
 pub struct Start {

@@ -1,10 +1,13 @@
 //! Faces of people who do not exist, to train on where there is no data set at hand: one for each seed.
 //!
 //! A seed gives the noise of one face: `r = RandomState(seed); psi = r.uniform(0.5, 1.0); z = r.randn(512);
-//! style = mean + psi (map(z) - mean)`, the mean being that of 2,000 styles.
+//! style = mean + psi (map(z) - mean)`, the mean being that of 2,000 styles. Where several pictures of each person are
+//! wanted, pose and expression are moved ([`variants`]) and each person has a folder, named by the seed.
 
+mod layered;
 mod network;
 mod random;
+mod variants;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,6 +23,7 @@ use crate::support::interrupt;
 use crate::support::progress::Progress;
 use network::{NOISE, Networks, Painter};
 use random::RandomState;
+use variants::{Directions, Styles};
 
 /// Seeds below are kept for testing.
 pub const FIRST_SEED: u32 = 1300;
@@ -33,15 +37,20 @@ const BYTES_EACH: u64 = 20_000;
 
 /// Where the pictures come from, written beside them.
 const NOTICE: &str = "Drawn by MobileStyleGAN (PyPI random-face 2021.7.21.1, Apache-2.0), which was distilled from StyleGAN2 \
-trained on FFHQ (CC BY-NC-SA 4.0): for research and demonstration. The people do not exist. Each file is named by its seed.\n";
+trained on FFHQ (CC BY-NC-SA 4.0): for research and demonstration. The people do not exist. Each file or folder is named by its \
+seed.\n";
+/// In a person's folder: the moves of each picture. Written last, so that a folder with it is complete.
+const AMOUNTS: &str = "amounts.json";
 
 /// What to render.
 #[derive(Clone, Debug)]
 pub struct Faces {
     /// The folder.
     pub out: PathBuf,
-    /// Pictures that it shall hold.
+    /// Pictures that it shall hold, or people where each has several.
     pub count: usize,
+    /// Pictures of each person, differing in pose and expression; 0: one, plain.
+    pub variants: usize,
     /// Where to begin, if not after the last one in the folder.
     pub first_seed: Option<u32>,
     /// Whether seeds below [`FIRST_SEED`] may be used.
@@ -50,21 +59,23 @@ pub struct Faces {
     pub jobs: usize,
 }
 
-/// Renders what is missing. Returns how many pictures were rendered and how many there are.
+/// Renders what is missing. Returns how many pictures (people, where each has several) were rendered and how many there
+/// are.
 ///
 /// # Errors
 /// [`Error::Usage`], [`Error::Io`], [`Error::OpenVino`]; [`Error::Interrupted`], after which the same call carries on.
 pub fn render(request: &Faces) -> Result<(usize, usize)> {
     let out = &request.out;
-    let present = if out.exists() { seeds_in(out)? } else { BTreeSet::new() };
-    let todo = todo(&present, request)?;
+    let (present, begun) = if out.exists() { seeds_in(out, request.variants)? } else { Default::default() };
+    let todo = todo(&present, &begun, request)?;
     if todo.is_empty() {
         return Ok((0, present.len()));
     }
     let jobs = request.jobs.clamp(1, todo.len());
     let mut networks = Networks::load(jobs)?;
     fs::create_dir_all(out).map_err(Error::io(out))?;
-    disk::check_room(out, BYTES_EACH * todo.len() as u64, disk::free(out)?, "")?;
+    let pictures = (todo.len() * request.variants.max(1)) as u64;
+    disk::check_room(out, BYTES_EACH * pictures, disk::free(out)?, "")?;
     let notice = out.join("SOURCE.txt");
     if !notice.exists() {
         lkg_bundle::files::write_atomically(&notice, NOTICE.as_bytes())?;
@@ -72,18 +83,25 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
 
     let mean = mean_style(&mut networks.painter()?)?;
     let painters = (0..jobs).map(|_| networks.painter()).collect::<Result<Vec<_>>>()?;
-    let mut progress = Progress::resumed("faces", present.len() as u64, (present.len() + todo.len()) as u64);
+    let directions = Directions::load()?;
+    let what = if request.variants > 0 { "people" } else { "faces" };
+    let mut progress = Progress::resumed(what, present.len() as u64, (present.len() + todo.len()) as u64);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let mut rendered = 0;
     std::thread::scope(|scope| {
         let (sender, results) = channel();
         for mut painter in painters {
             let (sender, mean, todo, next, stop) = (sender.clone(), &mean, &todo, &next, &stop);
+            let directions = &directions;
             scope.spawn(move || {
                 while interrupt::check().is_ok() && !stop.load(Ordering::Relaxed) {
                     let Some(seed) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                     // The receiver is gone after an error.
-                    if sender.send(face(&mut painter, mean, *seed, out)).is_err() {
+                    let done = match request.variants {
+                        0 => face(&mut painter, mean, *seed, out),
+                        count => person(&mut painter, mean, directions, *seed, count, out),
+                    };
+                    if sender.send(done).is_err() {
                         break;
                     }
                 }
@@ -105,8 +123,8 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
     Ok((rendered, present.len() + rendered))
 }
 
-/// The seeds to render, in order.
-fn todo(present: &BTreeSet<u32>, request: &Faces) -> Result<Vec<u32>> {
+/// The seeds to render: those `begun`, then those that follow the ones `present`.
+fn todo(present: &BTreeSet<u32>, begun: &BTreeSet<u32>, request: &Faces) -> Result<Vec<u32>> {
     let after_last = present.last().map_or(FIRST_SEED, |last| last.saturating_add(1));
     let first = request.first_seed.unwrap_or(after_last.max(FIRST_SEED));
     if first < FIRST_SEED && !request.test_seeds {
@@ -115,7 +133,8 @@ fn todo(present: &BTreeSet<u32>, request: &Faces) -> Result<Vec<u32>> {
         )));
     }
     let missing = request.count.saturating_sub(present.len());
-    let seeds: Vec<u32> = (first..=u32::MAX).filter(|s| !present.contains(s)).take(missing).collect();
+    let following = (first..=u32::MAX).filter(|s| !present.contains(s) && !begun.contains(s));
+    let seeds: Vec<u32> = begun.iter().copied().chain(following).take(missing).collect();
     if seeds.len() < missing {
         return Err(Error::Usage(format!(
             "there are no {missing} seeds from {first} on: begin at a lower one"
@@ -124,31 +143,86 @@ fn todo(present: &BTreeSet<u32>, request: &Faces) -> Result<Vec<u32>> {
     Ok(seeds)
 }
 
-/// The seeds that the names of the pictures in `folder` are.
-fn seeds_in(folder: &Path) -> Result<BTreeSet<u32>> {
-    let mut seeds = BTreeSet::new();
+/// The seeds that the names of the pictures in `folder` are, or those of complete people and of people begun.
+///
+/// # Errors
+/// [`Error::Usage`] if the folder holds the other kind, or people with another number of pictures.
+fn seeds_in(folder: &Path, variants: usize) -> Result<(BTreeSet<u32>, BTreeSet<u32>)> {
+    let (mut seeds, mut begun) = (BTreeSet::new(), BTreeSet::new());
     for file in fs::read_dir(folder).map_err(Error::io(folder))? {
-        let name = file.map_err(Error::io(folder))?.file_name();
-        let seed: Option<u32> =
-            name.to_str().and_then(|n| n.strip_suffix(".jpg")).and_then(|n| n.parse().ok());
-        seeds.extend(seed);
+        let path = file.map_err(Error::io(folder))?.path();
+        let Some(name) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        let single = name.strip_suffix(".jpg");
+        let Ok(seed) = single.unwrap_or(name).parse() else { continue };
+        let pictures = match fs::read(path.join(AMOUNTS)) {
+            _ if single.is_some() => 0,
+            Ok(text) => serde_json::from_slice::<Vec<serde_json::Value>>(&text).map_or(0, |all| all.len()),
+            Err(_) if path.is_dir() => {
+                begun.insert(seed);
+                continue;
+            }
+            Err(_) => continue,
+        };
+        if pictures != variants {
+            let has = if pictures == 0 {
+                "single faces".into()
+            } else {
+                format!("people of {pictures} pictures each")
+            };
+            let out = folder.display();
+            return Err(Error::Usage(format!(
+                "{out} holds {has}: name another folder, or as many --variants as before"
+            )));
+        }
+        seeds.insert(seed);
     }
-    Ok(seeds)
+    Ok((seeds, begun))
 }
 
-fn face(painter: &mut Painter, mean: &[f32], seed: u32, out: &Path) -> Result<()> {
+/// The style of a seed's plain face.
+fn style(painter: &mut Painter, mean: &[f32], seed: u32) -> Result<Vec<f32>> {
     let (psi, noise) = noise(seed);
     let mut style = painter.style(&noise)?;
     for (s, m) in style.iter_mut().zip(mean) {
         *s = m + psi * (*s - m);
     }
-    let picture = painter.paint(&style)?;
+    Ok(style)
+}
+
+fn face(painter: &mut Painter, mean: &[f32], seed: u32, out: &Path) -> Result<()> {
+    let style = style(painter, mean, seed)?;
+    draw(painter, &Styles::same(&style), &out.join(format!("{seed:06}.jpg")))
+}
+
+fn person(
+    painter: &mut Painter,
+    mean: &[f32],
+    directions: &Directions,
+    seed: u32,
+    count: usize,
+    out: &Path,
+) -> Result<()> {
+    let folder = out.join(format!("{seed:06}"));
+    fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    let style = style(painter, mean, seed)?;
+    let all = directions.draw(seed, count);
+    for (i, amounts) in all.iter().enumerate() {
+        interrupt::check()?;
+        draw(painter, &directions.styles(&style, mean, amounts), &folder.join(format!("{i}.jpg")))?;
+    }
+    let path = folder.join(AMOUNTS);
+    let text =
+        serde_json::to_vec(&all).map_err(|e| Error::Data { path: path.clone(), reason: e.to_string() })?;
+    Ok(lkg_bundle::files::write_atomically(&path, &text)?)
+}
+
+fn draw(painter: &mut Painter, styles: &Styles, path: &Path) -> Result<()> {
     let mut jpeg = Vec::new();
-    let path = out.join(format!("{seed:06}.jpg"));
-    picture
+    painter
+        .paint(styles)?
         .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
-        .map_err(|e| Error::Data { path: path.clone(), reason: e.to_string() })?;
-    Ok(lkg_bundle::files::write_atomically(&path, &jpeg)?)
+        .map_err(|e| Error::Data { path: path.to_owned(), reason: e.to_string() })?;
+    Ok(lkg_bundle::files::write_atomically(path, &jpeg)?)
 }
 
 /// How far from the mean a seed's style lies, and its noise.
@@ -179,28 +253,30 @@ mod tests {
     use super::*;
 
     fn request(count: usize, first_seed: Option<u32>) -> Faces {
-        Faces { out: "faces".into(), count, first_seed, test_seeds: false, jobs: 1 }
+        Faces { out: "faces".into(), count, variants: 0, first_seed, test_seeds: false, jobs: 1 }
     }
 
     #[test]
     fn rendering_carries_on_where_the_folder_ends() {
         let none = BTreeSet::new();
-        assert_eq!(todo(&none, &request(3, None)).unwrap(), [1300, 1301, 1302]);
+        assert_eq!(todo(&none, &none, &request(3, None)).unwrap(), [1300, 1301, 1302]);
         let some = BTreeSet::from([1300, 1301, 1303]);
-        assert_eq!(todo(&some, &request(5, None)).unwrap(), [1304, 1305]);
-        assert_eq!(todo(&some, &request(5, Some(1300))).unwrap(), [1302, 1304]);
-        assert!(todo(&some, &request(3, None)).unwrap().is_empty());
-        assert_eq!(todo(&BTreeSet::from([5]), &request(2, None)).unwrap(), [1300]);
-        assert!(todo(&some, &request(9, Some(u32::MAX))).is_err());
+        assert_eq!(todo(&some, &none, &request(5, None)).unwrap(), [1304, 1305]);
+        assert_eq!(todo(&some, &none, &request(5, Some(1300))).unwrap(), [1302, 1304]);
+        assert!(todo(&some, &none, &request(3, None)).unwrap().is_empty());
+        assert_eq!(todo(&BTreeSet::from([5]), &none, &request(2, None)).unwrap(), [1300]);
+        // A person whose drawing was interrupted comes first, though a later one is complete.
+        assert_eq!(todo(&some, &BTreeSet::from([1302]), &request(5, None)).unwrap(), [1302, 1304]);
+        assert!(todo(&some, &none, &request(9, Some(u32::MAX))).is_err());
     }
 
     #[test]
     fn seeds_of_the_test_sets_are_refused() {
         let mut request = request(1, Some(1299));
-        let error = todo(&BTreeSet::new(), &request).unwrap_err().to_string();
+        let error = todo(&BTreeSet::new(), &BTreeSet::new(), &request).unwrap_err().to_string();
         assert!(error.contains("seeds under 1300 are kept for testing"), "{error}");
         request.test_seeds = true;
-        assert_eq!(todo(&BTreeSet::new(), &request).unwrap(), [1299]);
+        assert_eq!(todo(&BTreeSet::new(), &BTreeSet::new(), &request).unwrap(), [1299]);
     }
 
     /// The mean colours of 4 x 4 parts of the face of seed 1300, as NumPy and OpenVINO's Python made it.
@@ -236,5 +312,38 @@ mod tests {
         assert_eq!(render(&Faces { count: 3, ..request }).unwrap(), (1, 3));
         assert_eq!(fs::read(out.join("001301.jpg")).unwrap(), first);
         assert!(out.join("001302.jpg").exists() && out.join("SOURCE.txt").exists());
+    }
+
+    #[test]
+    fn people_are_drawn_each_in_a_folder_and_carried_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("people");
+        let request = Faces { out: out.clone(), variants: 2, ..request(1, Some(1400)) };
+        match render(&request) {
+            Err(Error::Usage(reason)) => {
+                eprintln!("skipped: {reason}");
+                return;
+            }
+            rendered => assert_eq!(rendered.unwrap(), (1, 1)),
+        }
+        let picture = |path: &str| image::open(out.join(path)).unwrap().into_rgb8();
+        let difference = |a: &image::RgbImage, b: &image::RgbImage| {
+            a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>()
+                / a.as_raw().len() as f64
+        };
+        let (first, second) = (picture("001400/0.jpg"), picture("001400/1.jpg"));
+        assert!(difference(&first, &second) > 5.0);
+        // Interrupted within the second person: that one is drawn anew, the first is kept.
+        fs::create_dir_all(out.join("001401")).unwrap();
+        fs::write(out.join("001401/0.jpg"), "half").unwrap();
+        let kept = fs::metadata(out.join("001400/0.jpg")).unwrap().modified().unwrap();
+        assert_eq!(render(&Faces { count: 2, ..request.clone() }).unwrap(), (1, 2));
+        assert_eq!(picture("001401/0.jpg").dimensions(), (256, 256));
+        assert_eq!(fs::metadata(out.join("001400/0.jpg")).unwrap().modified().unwrap(), kept);
+        // Another number of pictures, or single faces, do not go into the same folder.
+        for variants in [0, 3] {
+            let error = render(&Faces { count: 3, variants, ..request.clone() }).unwrap_err().to_string();
+            assert!(error.contains("people of 2 pictures each"), "{error}");
+        }
     }
 }

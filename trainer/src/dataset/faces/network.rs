@@ -7,6 +7,8 @@ use lkg_bundle::cache;
 use lkg_bundle::conventions::colour_to_byte;
 use openvino::{CompiledModel, Core, DeviceType, ElementType, InferRequest, RwPropertyKey, Shape, Tensor};
 
+use super::layered::{self, split_style};
+use super::variants::Styles;
 use crate::error::{Error, Result};
 
 /// Numbers in a noise vector and in a style.
@@ -23,6 +25,8 @@ const SYNTHESIS: &str = "SynthesisNetwork";
 pub struct Networks {
     mapping: CompiledModel,
     synthesis: CompiledModel,
+    /// What the synthesis network's constants may point into.
+    _weights: Tensor,
 }
 
 /// One worker's use of them.
@@ -48,12 +52,20 @@ impl Networks {
             (RwPropertyKey::HintInferencePrecision, "f32"),
         ];
         core.set_properties(&DeviceType::CPU, properties).map_err(failed)?;
-        let mut compile = |name: &str| {
-            let path = |extension: &str| folder.join(name).with_extension(extension).display().to_string();
-            let model = core.read_model_from_file(&path("xml"), &path("bin")).map_err(failed)?;
-            core.compile_model(&model, DeviceType::CPU).map_err(failed)
-        };
-        Ok(Self { mapping: compile(MAPPING)?, synthesis: compile(SYNTHESIS)? })
+        let path = |name: &str, extension: &str| folder.join(name).with_extension(extension);
+        let text = |path: PathBuf| path.display().to_string();
+        let mapping = core
+            .read_model_from_file(&text(path(MAPPING, "xml")), &text(path(MAPPING, "bin")))
+            .map_err(failed)?;
+        let (xml, bin) = (path(SYNTHESIS, "xml"), path(SYNTHESIS, "bin"));
+        let xml = split_style(&std::fs::read_to_string(&xml).map_err(Error::io(&xml))?)?;
+        let bin = std::fs::read(&bin).map_err(Error::io(&bin))?;
+        let shape = Shape::new(&[bin.len() as i64]).map_err(failed)?;
+        let mut weights = Tensor::new(ElementType::U8, &shape).map_err(failed)?;
+        weights.get_raw_data_mut().map_err(failed)?.copy_from_slice(&bin);
+        let synthesis = core.read_model_from_buffer(xml.as_bytes(), Some(&weights)).map_err(failed)?;
+        let mut compile = |model| core.compile_model(model, DeviceType::CPU).map_err(failed);
+        Ok(Self { mapping: compile(&mapping)?, synthesis: compile(&synthesis)?, _weights: weights })
     }
 
     /// A worker's part. Each may run in a thread of its own.
@@ -74,25 +86,37 @@ impl Painter {
     /// # Errors
     /// [`Error::OpenVino`].
     pub fn style(&mut self, noise: &[f32]) -> Result<Vec<f32>> {
-        Ok(infer(&mut self.mapping, noise, NOISE)?.get_data::<f32>().map_err(failed)?.to_vec())
+        self.mapping.set_input_tensor(&tensor(noise)?).map_err(failed)?;
+        Ok(infer(&mut self.mapping, NOISE)?.get_data::<f32>().map_err(failed)?.to_vec())
     }
 
-    /// Draws a style: 256 x 256 pixels, each the mean of 4 x 4 of the network's.
+    /// Draws styles: 256 x 256 pixels, each the mean of 4 x 4 of the network's.
     ///
     /// # Errors
     /// [`Error::OpenVino`].
-    pub fn paint(&mut self, style: &[f32]) -> Result<RgbImage> {
-        let output = infer(&mut self.synthesis, style, 3 * SIDE * SIDE)?;
+    pub fn paint(&mut self, styles: &Styles) -> Result<RgbImage> {
+        for (name, style) in [
+            (layered::POSE, &styles.pose),
+            (layered::EXPRESSION, &styles.expression),
+            (layered::STYLE, &styles.rest),
+        ] {
+            self.synthesis.set_tensor(name, &tensor(style)?).map_err(failed)?;
+        }
+        let output = infer(&mut self.synthesis, 3 * SIDE * SIDE)?;
         Ok(reduce(output.get_data::<f32>().map_err(failed)?, SIDE))
     }
 }
 
-/// Runs a network with one input and one output of `outputs` numbers.
-fn infer(request: &mut InferRequest, input: &[f32], outputs: usize) -> Result<Tensor> {
-    let shape = Shape::new(&[1, input.len() as i64]).map_err(failed)?;
+/// A batch of one vector.
+fn tensor(vector: &[f32]) -> Result<Tensor> {
+    let shape = Shape::new(&[1, vector.len() as i64]).map_err(failed)?;
     let mut tensor = Tensor::new(ElementType::F32, &shape).map_err(failed)?;
-    tensor.get_data_mut::<f32>().map_err(failed)?.copy_from_slice(input);
-    request.set_input_tensor(&tensor).map_err(failed)?;
+    tensor.get_data_mut::<f32>().map_err(failed)?.copy_from_slice(vector);
+    Ok(tensor)
+}
+
+/// Runs a network whose inputs are set and which has one output of `outputs` numbers.
+fn infer(request: &mut InferRequest, outputs: usize) -> Result<Tensor> {
     request.infer().map_err(failed)?;
     let output = request.get_output_tensor().map_err(failed)?;
     let found = output.get_size().map_err(failed)?;

@@ -218,6 +218,7 @@ impl Stage for EncoderTraining {
             count: self.config.encoder.batch,
             size: self.config.architecture.image_size,
             seed: self.config.seed.wrapping_add(SEED_SHIFT),
+            pairs: false,
         }
     }
 

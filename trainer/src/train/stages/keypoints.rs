@@ -223,6 +223,7 @@ impl Stage for KeypointsTraining {
             count: self.config.keypoints.batch,
             size: arch.image_size.max(arch.detector_size),
             seed: self.config.seed.wrapping_add(SEED_SHIFT),
+            pairs: false,
         }
     }
 

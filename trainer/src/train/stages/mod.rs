@@ -8,4 +8,5 @@ pub mod encoder;
 pub mod gan;
 pub mod keypoints;
 pub mod learner;
+pub mod portrait;
 pub mod stage;

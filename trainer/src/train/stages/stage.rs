@@ -7,7 +7,7 @@ use serde::Serialize;
 use tch::Tensor;
 
 use crate::config::Config;
-use crate::dataset::{Loader, Store};
+use crate::dataset::{Loader, Pick, Store};
 use crate::error::Result;
 use crate::support::progress::Progress;
 use crate::support::share::Share;
@@ -66,6 +66,10 @@ pub trait Stage {
     fn end(&mut self, _: &mut Loader) -> Result<()> {
         Ok(())
     }
+    /// Whether sheets are written at every checkpoint, too, and not at the end alone.
+    fn sheets_at_saves(&self) -> bool {
+        false
+    }
     /// Writes sheets of what was learned.
     ///
     /// # Errors
@@ -82,6 +86,8 @@ pub struct Pictures {
     pub size: i64,
     /// Seed of their order and crops.
     pub seed: u64,
+    /// Whether they are pairs of pictures of one person: the first half and the second half of a batch.
+    pub pairs: bool,
 }
 
 /// Restores the state of an earlier run of the stage, to go on with `config`.
@@ -110,10 +116,12 @@ pub fn train<S: Stage>(
 ) -> Result<()> {
     let (batch, end) = stage.schedule();
     let mut progress = Progress::resumed("training", stage.learner().state.images_seen, end);
-    let Pictures { count, size, seed } = stage.pictures();
+    let Pictures { count, size, seed, pairs } = stage.pictures();
+    let pick = if pairs { Pick::Pairs(Arc::new(store.people()?)) } else { Pick::Single };
     let crops = stage.learner().state.config.crop.clone();
     let start = |first| {
-        Loader::start(store.clone(), crops.clone(), seed, count as usize, size as usize, first, Share::WHOLE)
+        let (count, size) = (count as usize, size as usize);
+        Loader::start(store.clone(), crops.clone(), seed, count, size, first, Share::WHOLE, pick.clone())
     };
     // From the first pictures on, also after a resume: what is made of them must be the same then.
     stage.begin(&mut start(0))?;
@@ -137,6 +145,10 @@ pub fn train<S: Stage>(
         progress.advance(batch as u64, &note);
         if cadence.saves(&Single) {
             save(stage, run)?;
+            if stage.sheets_at_saves() {
+                // The first pictures, by a loader of their own: what is trained on must not depend on sheets.
+                stage.write_sheets(&mut start(0), run)?;
+            }
             cadence.saved(&Single)?;
         }
     }

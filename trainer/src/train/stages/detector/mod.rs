@@ -246,6 +246,7 @@ impl Stage for DetectorTraining {
             // A refinement crop, and a near face, show more than a picture of the detector's own size holds.
             size: SHARPER * self.config.architecture.detector_size,
             seed: self.config.seed.wrapping_add(SEED_SHIFT),
+            pairs: false,
         }
     }
 

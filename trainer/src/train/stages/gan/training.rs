@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::poses::Poses;
 use super::{Gan, SHEET, STAGE};
-use crate::dataset::{Loader, Store};
+use crate::dataset::{Loader, Pick, Store};
 use crate::error::Result;
 use crate::nets::layers::Norm;
 use crate::support::progress::Progress;
@@ -99,7 +99,7 @@ impl Gan {
         let batch = self.config.gan.share(self.ranks.size())? as usize;
         let (crops, seed) = (self.config.crop.clone(), self.config.seed);
         let (first, share) = (self.state.step, self.ranks.share());
-        Ok(Loader::start(store.clone(), crops, seed, batch, size as usize, first, share))
+        Ok(Loader::start(store.clone(), crops, seed, batch, size as usize, first, share, Pick::Single))
     }
 
     /// Finds keypoints in real pictures, the first that training shows and the same after every resume: generated poses are
@@ -113,8 +113,16 @@ impl Gan {
             return Ok(());
         }
         let (crops, size) = (self.config.crop.clone(), self.config.architecture.image_size as usize);
-        let mut loader =
-            Loader::start(store.clone(), crops, self.config.seed, POSES_A_BATCH, size, 0, Share::WHOLE);
+        let mut loader = Loader::start(
+            store.clone(),
+            crops,
+            self.config.seed,
+            POSES_A_BATCH,
+            size,
+            0,
+            Share::WHOLE,
+            Pick::Single,
+        );
         let mut poses = Vec::new();
         for _ in 0..POSES / POSES_A_BATCH {
             let real = loader.next_batch()?.to_device(self.device);

@@ -1,0 +1,384 @@
+//! Keypoints, part states and the portrait networks, learned together from pairs of pictures of one person, without
+//! labels: one picture, driven by the parts of the other, must become it.
+
+use serde::Serialize;
+use tch::nn::{Path, VarStore};
+use tch::{Device, Kind, Tensor};
+
+use super::learner::Learner;
+use super::stage::{Pictures, Stage, StepSummary};
+use crate::augment::elastic::Elastic;
+use crate::augment::jitter::jitter;
+use crate::config::{Architecture, Config, GanConfig};
+use crate::dataset::Loader;
+use crate::error::Result;
+use crate::losses::named::portrait as named;
+use crate::losses::{self, Loss, Terms, due};
+use crate::nets::detector::Detection;
+use crate::nets::layers::Norm;
+use crate::nets::portrait::{COARSE, Parts, Portrait, Rendered};
+use crate::nets::resize::resize;
+use crate::nets::{FeatureDiscriminator, FeatureNet};
+use crate::sample;
+use crate::support::share::Share;
+use crate::train::optim::adam::Adam;
+use crate::train::optim::parameters;
+use crate::train::run::Run;
+use crate::train::run::stored::{Staged, Stored};
+
+/// The stage's name in files.
+pub const STAGE: &str = "portrait";
+
+/// Adam's decay rates.
+const BETAS: (f64, f64) = (0.5, 0.999);
+/// The detector's last weights at the start, as a fraction of what they would be: flat heat maps hear the whole picture.
+const HEAD_START: f64 = 0.4;
+/// Batches that re-estimate the averaged networks' statistics.
+const CALIBRATION: u64 = 40;
+/// Added to the seed, so that this stage draws other numbers than the others.
+const SEED_SHIFT: u64 = 0x90_27_2A;
+/// Side that the feature network sees pictures at.
+const FEATURES_SIDE: i64 = 128;
+/// Pairs on a sheet.
+const COLUMNS: i64 = 8;
+
+/// What one step measured; also a line of the log. Losses are as they were before their weights.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    step: u64,
+    images: u64,
+    loss: f64,
+    /// Mean absolute difference of driven pictures from drivers, of [-1, 1].
+    image: f64,
+    /// The same of photos that the flow alone carried.
+    warped: f64,
+    /// Perceptual distance of driven pictures from drivers.
+    perceptual: Option<f64>,
+    /// Mean distance of a deformed picture's keypoints from the deformed keypoints, normalised coordinates.
+    equivariance: f64,
+    /// Change of states by a deformation, of that between pictures.
+    state: f64,
+    /// How many others each keypoint has near it.
+    separation: f64,
+    /// Part of driven pictures that is generated anew.
+    generated: f64,
+    /// Mean distance between a pair's keypoints, normalised coordinates.
+    motion: f64,
+    /// Mean absolute difference between a pair's states.
+    expression: f64,
+    /// What the discriminator makes of driven pictures.
+    adversarial: Option<f64>,
+    /// The discriminator's loss.
+    discriminator: Option<f64>,
+    learning_rate: f64,
+}
+
+impl StepSummary for StepReport {
+    fn note(&self) -> String {
+        format!(
+            "loss {:.3} image {:.3} warped {:.3} perceptual {:.3} equivariance {:.4} near {:.2} generated {:.2} expression {:.3}",
+            self.loss,
+            self.image,
+            self.warped,
+            self.perceptual.unwrap_or_default(),
+            self.equivariance,
+            self.separation,
+            self.generated,
+            self.expression
+        )
+    }
+}
+
+impl Staged for Portrait {
+    const NAME: &'static str = STAGE;
+
+    fn register(root: Path, arch: &Architecture) -> Self {
+        Self::new(root, arch)
+    }
+
+    fn is_trained_along(_: &GanConfig) -> bool {
+        false
+    }
+}
+
+/// The discriminator of driven pictures, with its optimiser.
+struct Discriminator {
+    store: VarStore,
+    net: FeatureDiscriminator,
+    adam: Adam,
+}
+
+/// The networks in training.
+pub struct PortraitTraining {
+    config: Config,
+    learner: Learner<Portrait>,
+    discriminator: Option<Discriminator>,
+    features: Option<FeatureNet>,
+    device: Device,
+}
+
+/// A batch of pairs and what was made of it.
+struct Driven {
+    source: Parts,
+    driven: Parts,
+    rendered: Rendered,
+}
+
+impl PortraitTraining {
+    /// Fresh networks.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] if the architecture has no states; [`crate::Error::Usage`] naming the command that fetches the feature
+    /// network, if it is needed.
+    pub fn new(config: &Config, dataset_size: u64, device: Device) -> Result<Self> {
+        if config.architecture.states == 0 {
+            let reason = "architecture.states must be above 0 for portraits; 4 is a good start";
+            return Err(crate::Error::Config(reason.into()));
+        }
+        let features = FeatureNet::load_if(config.portrait.needs_features(), device)?;
+        tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
+        let start = Stored::<Portrait>::new(&config.architecture, device);
+        let _ = tch::no_grad(|| start.net.detector.head.weight.shallow_clone().g_mul_scalar_(HEAD_START));
+        let learner = Learner::new(config, Some(&start), BETAS, dataset_size, device);
+        let discriminator = (config.portrait.adversarial.weight > 0.0).then(|| {
+            let store = VarStore::new(device);
+            let net = FeatureDiscriminator::new(store.root());
+            let adam = Adam::new(&store, config.gan.betas);
+            Discriminator { store, net, adam }
+        });
+        Ok(Self { config: config.clone(), learner, discriminator, features, device })
+    }
+
+    fn detect(&self, net: &Portrait, images: &Tensor, norm: Norm) -> Detection {
+        let images = resize(images, self.config.architecture.detector_size);
+        net.detector.forward(&images.to_kind(self.config.precision.kind(self.device)), norm)
+    }
+
+    /// Photos `[N, 3, S, S]` with the parts `source`, driven to `driven`.
+    fn render(&self, net: &Portrait, photo: &Tensor, source: &Parts, driven: &Parts, norm: Norm) -> Rendered {
+        let kind = self.config.precision.kind(self.device);
+        let features = net.renderer.features(photo, kind, norm);
+        let flow = net.flow.forward(&resize(photo, COARSE), source, driven, kind, norm);
+        net.renderer.forward(photo, &features, source, driven, &flow, kind, norm)
+    }
+
+    /// Photos, the first half of `pairs`, driven by the second half, of which the detector sees `shown`.
+    fn drive(&self, net: &Portrait, pairs: &Tensor, shown: &Tensor, norm: Norm) -> Option<Driven> {
+        let n = pairs.size()[0] / 2;
+        let parts = Parts::of(&self.detect(net, shown, norm))?;
+        let (source, driven) = (parts.narrow(0, n), parts.narrow(n, n));
+        let rendered = self.render(net, &pairs.narrow(0, 0, n), &source, &driven, norm);
+        Some(Driven { source, driven, rendered })
+    }
+
+    /// Maps of images in the feature network, in float32.
+    fn maps(&self, net: &FeatureNet, images: &Tensor) -> Vec<Tensor> {
+        net.layers_at(images, FeatureNet::DEPTHS, FEATURES_SIDE, self.config.precision.kind(self.device))
+    }
+
+    /// One update of the discriminator; its loss.
+    fn learn_discriminator(&mut self, real: &[Tensor], fake: &[Tensor]) -> Option<f64> {
+        let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
+        let rate = self.config.portrait.adversarial.learning_rate;
+        let step = self.learner.state.step + 1;
+        let discriminator = self.discriminator.as_mut()?;
+        let fake: Vec<Tensor> = fake.iter().map(Tensor::detach).collect();
+        let loss = losses::discriminator(
+            &discriminator.net.forward(real, kind),
+            &discriminator.net.forward(&fake, kind),
+        );
+        let penalty = due(gan.r1.weight, gan.r1.every, step).map(|weight| {
+            let maps: Vec<Tensor> = real.iter().map(|m| m.detach().set_requires_grad(true)).collect();
+            let logits = discriminator.net.forward(&maps, Kind::Float);
+            let patches = (logits.size()[1] as f64).sqrt();
+            let sums = logits.sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / patches;
+            losses::r1(&maps.iter().collect::<Vec<_>>(), &sums) * weight
+        });
+        let total = penalty.map_or_else(|| loss.shallow_clone(), |penalty| &loss + penalty);
+        discriminator.adam.zero_grad();
+        total.backward();
+        discriminator.adam.step(rate);
+        Some(parameters::value(&loss))
+    }
+}
+
+/// `mean |a - b|` at the full, a quarter and an eighth of the side, summed.
+fn at_scales(a: &Tensor, b: &Tensor) -> Tensor {
+    let pooled = |x: &Tensor, k: i64| x.avg_pool2d([k, k], [k, k], [0, 0], false, true, None);
+    losses::cycle::image(a, b)
+        + losses::cycle::image(&pooled(a, 4), &pooled(b, 4))
+        + losses::cycle::image(&pooled(a, 8), &pooled(b, 8))
+}
+
+/// How much states `[N, K, S]` of deformed pictures differ from those of the pictures, over how much these differ among each
+/// other: in this form it can't be had by states that say nothing.
+fn state_change(deformed: &Tensor, states: &Tensor) -> Tensor {
+    let spread = (states - states.roll([1], [0])).abs().mean(Kind::Float);
+    losses::cycle::image(deformed, states) / (spread + 0.02)
+}
+
+impl Stage for PortraitTraining {
+    type Net = Portrait;
+    type Step = StepReport;
+
+    fn learner(&self) -> &Learner<Portrait> {
+        &self.learner
+    }
+
+    fn learner_mut(&mut self) -> &mut Learner<Portrait> {
+        &mut self.learner
+    }
+
+    fn tensors(&self) -> Vec<(String, Tensor)> {
+        let mut tensors = self.learner.tensors();
+        if let Some(discriminator) = &self.discriminator {
+            tensors.extend(parameters::prefixed("discriminator", parameters::all(&discriminator.store)));
+            tensors.extend(parameters::prefixed("discriminator_adam", discriminator.adam.state()));
+        }
+        tensors
+    }
+
+    fn schedule(&self) -> (i64, u64) {
+        (self.config.portrait.batch, self.config.portrait.images)
+    }
+
+    fn pictures(&self) -> Pictures {
+        let arch = &self.config.architecture;
+        Pictures {
+            count: 2 * self.config.portrait.batch,
+            size: arch.portrait_size.max(arch.detector_size),
+            seed: self.config.seed.wrapping_add(SEED_SHIFT),
+            pairs: true,
+        }
+    }
+
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+        let config = self.config.portrait.clone();
+        let real = real.to_device(self.device);
+        parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
+        let n = real.size()[0] / 2;
+        let net = &self.learner.live.net;
+        let pairs = resize(&real, self.config.architecture.portrait_size);
+        let driver = pairs.narrow(0, n, n);
+        let Some(Driven { source, driven, rendered }) =
+            self.drive(net, &pairs, &jitter(&real, config.jitter), Norm::TRAINING)
+        else {
+            return Err(crate::Error::Config("the detector reads no states".into()));
+        };
+        let mut terms = Terms::default();
+        let mut add = |loss: &'static Loss, weight: f64, value: Tensor| {
+            let shown = parameters::value(&value);
+            terms.add(loss, weight, value);
+            shown
+        };
+        let image = add(&named::IMAGE, config.image_weight, losses::cycle::image(&rendered.image, &driver));
+        let warped = parameters::value(&losses::cycle::image(&rendered.warped, &driver));
+        if config.warped_weight > 0.0 {
+            add(&named::WARPED, config.warped_weight, at_scales(&rendered.warped, &driver));
+        }
+        let shown = real.narrow(0, n, n);
+        let elastic =
+            Elastic::random(n, shown.size()[2], config.equivariance.deformation, Share::WHOLE, self.device);
+        let deformed = self.detect(net, &elastic.images(&shown), Norm::TRAINING);
+        let (sources, inside) = elastic.sources(&deformed.keypoints);
+        let distance = losses::cycle::equivariance(&sources, &driven.keypoints, &inside);
+        let equivariance = add(&named::EQUIVARIANCE, config.equivariance.weight, distance);
+        let states = deformed.states.unwrap_or_else(|| driven.states.shallow_clone());
+        let state = add(&named::STATE, config.state_weight, state_change(&states, &driven.states));
+        let near = losses::separation::separation(&driven.keypoints, config.separation.width);
+        let separation = add(&named::SEPARATION, config.separation.weight, near);
+        let generated = add(&named::MASK, config.mask_weight, 1.0 - rendered.mask.mean(Kind::Float));
+
+        let done = self.learner.state.images_seen as f64 / config.images.max(1) as f64;
+        let adversarial_is_on = done >= config.adversarial.from;
+        let (mut perceptual, mut adversarial, mut seen) = (None, None, None);
+        if let Some(features) = &self.features {
+            let found = self.maps(features, &rendered.image);
+            let wanted = tch::no_grad(|| self.maps(features, &driver));
+            let distance = losses::features::perceptual(&found, &wanted);
+            perceptual = Some(add(&named::PERCEPTUAL, config.perceptual_weight, distance));
+            if let Some(discriminator) = self.discriminator.as_mut().filter(|_| adversarial_is_on) {
+                let [found, wanted] = [&found, &wanted].map(|maps| FeatureDiscriminator::scaled(maps));
+                // It says what it has learned so far, and learns from the same pictures after that.
+                discriminator.store.freeze();
+                let kind = self.config.precision.kind(self.device);
+                let loss = losses::generator(&discriminator.net.forward(&found, kind));
+                adversarial = Some(add(&named::ADVERSARIAL, config.adversarial.weight, loss));
+                seen = Some((wanted, found));
+            }
+        }
+        let apart = (&source.keypoints - &driven.keypoints).detach().square();
+        let motion = apart.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float).sqrt();
+        let expression = (&source.states - &driven.states).detach().abs().mean(Kind::Float);
+        let learning_rate = config.learning_rate * rate;
+        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
+        if let Some(discriminator) = self.discriminator.as_mut() {
+            discriminator.store.unfreeze();
+        }
+        let discriminator = seen.and_then(|(real, fake)| self.learn_discriminator(&real, &fake));
+        Ok(StepReport {
+            step: self.learner.state.step + 1,
+            images: self.learner.images_after(n),
+            loss,
+            image,
+            warped,
+            perceptual,
+            equivariance,
+            state,
+            separation,
+            generated,
+            motion: parameters::value(&motion.mean(Kind::Float)),
+            expression: parameters::value(&expression),
+            adversarial,
+            discriminator,
+            learning_rate,
+        })
+    }
+
+    /// Re-estimates the averaged networks' statistics on pictures as they are.
+    fn end(&mut self, loader: &mut Loader) -> Result<()> {
+        for pass in 0..CALIBRATION {
+            let real = loader.next_batch()?.to_device(self.device);
+            tch::no_grad(|| {
+                let pairs = resize(&real, self.config.architecture.portrait_size);
+                let _ = self.drive(&self.learner.average.net, &pairs, &real, Norm::calibrating(pass));
+            });
+        }
+        Ok(())
+    }
+
+    fn sheets_at_saves(&self) -> bool {
+        true
+    }
+
+    /// Writes a sheet: photos and drivers with their keypoints, photos driven, carried by the flow alone, the mask, and
+    /// photos driven by the next person.
+    fn write_sheets(&self, loader: &mut Loader, run: &Run) -> Result<()> {
+        let real = loader.next_batch()?.to_device(self.device);
+        let n = real.size()[0] / 2;
+        let columns = n.min(COLUMNS);
+        let shown = Tensor::cat(&[real.narrow(0, 0, columns), real.narrow(0, n, columns)], 0);
+        let (images, points) = tch::no_grad(|| {
+            let net = &self.learner.average.net;
+            let pairs = resize(&shown, self.config.architecture.portrait_size);
+            let Some(driven) = self.drive(net, &pairs, &shown, Norm::Running) else {
+                return (pairs.shallow_clone(), Tensor::zeros([0], (Kind::Float, self.device)));
+            };
+            let next = Parts {
+                keypoints: driven.driven.keypoints.roll([-1], [0]),
+                states: driven.driven.states.roll([-1], [0]),
+            };
+            let photo = pairs.narrow(0, 0, columns);
+            let cross = self.render(net, &photo, &driven.source, &next, Norm::Running);
+            let mask = driven.rendered.mask.expand_as(&driven.rendered.image) * 2.0 - 1.0;
+            let rows = [&pairs, &driven.rendered.image, &driven.rendered.warped, &mask, &cross.image];
+            let k = [&driven.source, &driven.driven, &driven.driven, &driven.driven, &driven.driven, &next]
+                .map(|parts| parts.keypoints.shallow_clone());
+            (Tensor::cat(&rows, 0), Tensor::cat(&k, 0))
+        });
+        let path = run.sample(STAGE, self.learner.state.images_seen);
+        let points = (points.size()[0] == images.size()[0]).then_some(points);
+        sample::write_png(&path, &sample::compose(&images, points.as_ref(), columns)?)?;
+        run.sheet(STAGE, self.learner.state.step, &path)
+    }
+}
