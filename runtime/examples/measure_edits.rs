@@ -76,8 +76,8 @@ fn main() -> Result<(), Failure> {
     };
     let mut faces = 0;
     for name in &names {
-        match bench(&bundle, &options, name) {
-            Ok(mut bench) => measure(&mut bench, &mut detector, &mut tally)?,
+        match workspace(&bundle, &options, name) {
+            Ok(mut workspace) => measure(&mut workspace, &mut detector, &mut tally)?,
             Err(e) => {
                 println!("left out: {e}");
                 continue;
@@ -106,15 +106,15 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn bench(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Workspace, lkg_runtime::Error> {
-    let mut studio = FaceModel::new(bundle.clone(), options.clone());
-    let opened = studio.open(name)?;
-    Workspace::new(studio, opened, Blend::Warp, &[], 16)
+fn workspace(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Workspace, lkg_runtime::Error> {
+    let mut model = FaceModel::new(bundle.clone(), options.clone());
+    let opened = model.open(name)?;
+    Workspace::new(model, opened, Blend::Warp, &[], 16)
 }
 
 /// One of each edit that a face takes.
-fn edits(bench: &Workspace) -> Vec<Operation> {
-    let from = bench.strip()[4].name.clone();
+fn edits(workspace: &Workspace) -> Vec<Operation> {
+    let from = workspace.strip()[4].name.clone();
     let part = Parts::Index(0);
     vec![
         Operation::Move { part: part.clone(), dx: 0.05, dy: -0.05, to: None },
@@ -130,33 +130,33 @@ fn edits(bench: &Workspace) -> Vec<Operation> {
     ]
 }
 
-fn apply(bench: &mut Workspace, operation: &Operation) -> Result<(), Failure> {
-    bench.apply(operation).map_err(|fault| fault.at(""))?;
+fn apply(workspace: &mut Workspace, operation: &Operation) -> Result<(), Failure> {
+    workspace.apply(operation).map_err(|fault| fault.at(""))?;
     Ok(())
 }
 
 /// The PNG that [`edits`] make.
 fn script(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Vec<u8>, Failure> {
-    let mut bench = bench(bundle, options, name)?;
-    for edit in edits(&bench) {
-        apply(&mut bench, &edit)?;
+    let mut workspace = workspace(bundle, options, name)?;
+    for edit in edits(&workspace) {
+        apply(&mut workspace, &edit)?;
     }
-    let origin = bench.origin();
-    Ok(mark::png(&bench.finished()?, Some(origin))?)
+    let origin = workspace.origin();
+    Ok(mark::png(&workspace.finished()?, Some(origin))?)
 }
 
-fn measure(bench: &mut Workspace, detector: &mut Detector, tally: &mut Tally) -> Result<(), Failure> {
-    let face = bench.opened().session.original().clone();
-    let tau = bench.model().manifest().tau;
+fn measure(workspace: &mut Workspace, detector: &mut Detector, tally: &mut Tally) -> Result<(), Failure> {
+    let face = workspace.opened().session.original().clone();
+    let tau = workspace.model().manifest().tau;
     let parts = face.parts();
-    let image = view(bench, detector, &face)?;
+    let image = view(workspace, detector, &face)?;
     let seen = detect(detector, &image)?;
     for part in 0..parts {
         for way in [[STEP, 0.0], [-STEP, 0.0], [0.0, STEP], [0.0, -STEP]] {
             let mut moved = face.clone();
             let [x, y] = moved.keypoints[part];
             moved.keypoints[part] = [x + way[0], y + way[1]];
-            let now = view(bench, detector, &moved)?;
+            let now = view(workspace, detector, &moved)?;
             let now = detect(detector, &now)?;
             let shift = |k: usize| [now[k][0] - seen[k][0], now[k][1] - seen[k][1]];
             let own = shift(part);
@@ -166,9 +166,9 @@ fn measure(bench: &mut Workspace, detector: &mut Detector, tally: &mut Tally) ->
                 tally.leaks[part].add(dx.hypot(dy) / STEP, 1.0);
             }
         }
-        let donor = &bench.strip()[part % bench.strip().len()].face;
+        let donor = &workspace.strip()[part % workspace.strip().len()].face;
         let swapped = with_look(face.clone(), donor, part);
-        let other = view(bench, detector, &swapped)?;
+        let other = view(workspace, detector, &swapped)?;
         each(&image, &other, |at, change| {
             let height = heat(&face, part, at, tau);
             if height > 0.5 {
@@ -178,8 +178,8 @@ fn measure(bench: &mut Workspace, detector: &mut Detector, tally: &mut Tally) ->
             }
         });
     }
-    let swapped = FaceLatents { background: bench.strip()[4].face.background.clone(), ..face.clone() };
-    let other = view(bench, detector, &swapped)?;
+    let swapped = FaceLatents { background: workspace.strip()[4].face.background.clone(), ..face.clone() };
+    let other = view(workspace, detector, &swapped)?;
     each(&image, &other, |at, change| {
         let parts = (0..parts).map(|k| heat(&face, k, at, tau)).fold(0.0, f32::max);
         tally.background[0].add(change, 1.0 - parts);
@@ -187,20 +187,20 @@ fn measure(bench: &mut Workspace, detector: &mut Detector, tally: &mut Tally) ->
     });
 
     let unlocked = vec![false; parts];
-    let before = bench.draw(&face, &unlocked)?;
-    let all = edits(bench);
+    let before = workspace.draw(&face, &unlocked)?;
+    let all = edits(workspace);
     for edit in &all {
-        apply(bench, edit)?;
+        apply(workspace, edit)?;
     }
-    let session = &bench.opened().session;
+    let session = &workspace.opened().session;
     let (edited, locked) = (session.face().clone(), session.locked().to_vec());
-    let changed = bench.draw(&edited, &locked)? != before;
+    let changed = workspace.draw(&edited, &locked)? != before;
     for _ in &all {
-        apply(bench, &Operation::Undo {})?;
+        apply(workspace, &Operation::Undo {})?;
     }
-    let session = &bench.opened().session;
+    let session = &workspace.opened().session;
     let (back, locked) = (session.face().clone(), session.locked().to_vec());
-    tally.undone += usize::from(changed && bench.draw(&back, &locked)? == before);
+    tally.undone += usize::from(changed && workspace.draw(&back, &locked)? == before);
     Ok(())
 }
 
@@ -210,9 +210,9 @@ fn with_look(mut face: FaceLatents, donor: &FaceLatents, part: usize) -> FaceLat
 }
 
 /// The face's square of what the user sees, as large as the detector takes it.
-fn view(bench: &mut Workspace, detector: &Detector, face: &FaceLatents) -> Result<Array3<f32>, Failure> {
-    let picture = bench.draw(face, &vec![false; face.parts()])?;
-    Ok(sample(&picture, bench.crop(), detector.size()))
+fn view(workspace: &mut Workspace, detector: &Detector, face: &FaceLatents) -> Result<Array3<f32>, Failure> {
+    let picture = workspace.draw(face, &vec![false; face.parts()])?;
+    Ok(sample(&picture, workspace.crop(), detector.size()))
 }
 
 fn detect(detector: &mut Detector, image: &Array3<f32>) -> Result<Vec<[f32; 2]>, Failure> {

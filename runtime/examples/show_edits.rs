@@ -50,29 +50,29 @@ fn main() -> Result<(), Failure> {
     for (row, name) in faces.iter().enumerate() {
         let donor = &faces[(row + 1) % faces.len()];
         let options = EngineOptions { provider: Provider::Cpu, ..EngineOptions::default() };
-        let mut studio = FaceModel::new(bundle.clone(), options);
-        let opened = match studio.open(name) {
+        let mut model = FaceModel::new(bundle.clone(), options);
+        let opened = match model.open(name) {
             Ok(opened) => opened,
             Err(e) => {
                 println!("left out: {e}");
                 continue;
             }
         };
-        let mut bench = Workspace::new(studio, opened, Blend::Warp, std::slice::from_ref(donor), 16)?;
+        let mut workspace = Workspace::new(model, opened, Blend::Warp, std::slice::from_ref(donor), 16)?;
         for (column, (label, edits)) in COLUMNS.iter().enumerate() {
             let edits: Vec<Operation> = serde_json::from_str(&edits.replace("DONOR", donor))?;
             for edit in &edits {
-                bench.apply(edit).map_err(|fault| fault.at(&format!("{name}, {label}: ")))?;
+                workspace.apply(edit).map_err(|fault| fault.at(&format!("{name}, {label}: ")))?;
             }
-            let session = &bench.opened().session;
+            let session = &workspace.opened().session;
             let (face, locked) = (session.face().clone(), session.locked().to_vec());
-            let view = bench.draw(&face, &locked)?;
-            let shown = Crop { side: bench.crop().side * MARGIN, ..*bench.crop() };
+            let view = workspace.draw(&face, &locked)?;
+            let shown = Crop { side: workspace.crop().side * MARGIN, ..*workspace.crop() };
             let tile = from_network(sample(&view, &shown, TILE as usize).view());
             let at = [column as u32 * (TILE + 4), line + row as u32 * (TILE + 4)].map(i64::from);
             imageops::replace(&mut sheet, &tile, at[0], at[1]);
             for _ in &edits {
-                bench.apply(&Operation::Undo {}).map_err(|fault| fault.at(""))?;
+                workspace.apply(&Operation::Undo {}).map_err(|fault| fault.at(""))?;
             }
         }
     }

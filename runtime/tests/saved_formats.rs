@@ -3,7 +3,7 @@
 //! `fixtures` were made by the program at e12158f with `models/faces64-edge`: `face.json` and `face.png` by
 //! `runtime edit seed:3 --do ... --save face.json --out face.png` with a lock, a pose, a swap, a removal that was taken back,
 //! a scale, a background and a removal; `motion.jsonl` by `runtime reenact clip.mp4 --save-motion`, of which `motion.jpg` is
-//! the last frame of `runtime reenact --source seed:3 motion.jsonl --absolute --out DIR`.
+//! the last frame of `runtime reenact --source seed:3 motion.jsonl --absolute --no-hud --out DIR`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -52,7 +52,7 @@ fn recorded_motion_moves_a_face_as_it_did() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("frames");
     let done = Command::new(env!("CARGO_BIN_EXE_runtime"))
-        .args(["reenact", "--bundle", BUNDLE, "--source", "seed:3", "--absolute", "--driver"])
+        .args(["reenact", "--bundle", BUNDLE, "--source", "seed:3", "--absolute", "--no-hud", "--driver"])
         .arg(fixture("motion.jsonl"))
         .arg("--out")
         .arg(&out)

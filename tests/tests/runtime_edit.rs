@@ -117,7 +117,7 @@ fn edits_of_a_photo_are_the_same_twice_leave_the_rest_alone_and_can_be_undone() 
     for how in ["change", "square"] {
         let out = place.path(&format!("{how}.jpg"));
         let sheet = place.path(&format!("{how}.png"));
-        place.edit(&[&saved, "--paste", how, "--out", &out, "--sheet", &sheet, "--visible-mark"]).succeeded();
+        place.edit(&[&saved, "--blend", how, "--out", &out, "--sheet", &sheet, "--visible-mark"]).succeeded();
         assert!(
             has(&place.read(&format!("{how}.jpg")), EDITED)
                 && has(&place.read(&format!("{how}.png")), EDITED)
@@ -308,9 +308,9 @@ fn a_face_is_driven_by_a_clip_and_by_the_motion_saved_of_it() {
     assert!(difference(&scaled, &replayed) < 4.0, "{}", difference(&scaled, &replayed));
 
     place
-        .run(&["reenact", "--source", "seed:3", &motion, "--headless", "--paste", "driver"])
+        .run(&["reenact", "--source", "seed:3", &motion, "--headless", "--view", "driver"])
         .refused("no picture");
     place
-        .run(&["reenact", "--source", "seed:3", &driver(), "--headless", "--paste", "source"])
+        .run(&["reenact", "--source", "seed:3", &driver(), "--headless", "--view", "source"])
         .refused("has none");
 }

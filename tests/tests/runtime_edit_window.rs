@@ -71,7 +71,7 @@ fn a_point_dragged_with_the_mouse_is_moved_and_saved() {
         let found = xdotool(&display, &["search", "--name", "seed:1 - edit"]);
         (!found.is_empty()).then_some(found)
     });
-    // The nose of this seed, from its keypoints: where it is drawn in the 640 pixels of the view.
+    // The nose of this seed, from its keypoints: where it is in the 640 pixels of the view.
     let keypoints = Command::new(program("runtime"))
         .args([
             "--provider",

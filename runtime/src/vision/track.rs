@@ -7,91 +7,23 @@
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use lkg_bundle::{Bundle, Manifest};
+use lkg_bundle::Bundle;
 use ndarray::Array4;
 
 use super::crop::Crop;
-use super::face_layout::FaceLayout;
 use super::preprocess::Preprocessor;
 use super::search::Tiles;
-use super::smooth::{KeypointSmoother, OneEuroOptions};
+use super::smooth::KeypointSmoother;
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
 
-/// Settings of a [`FaceTracker`].
-#[derive(Clone, Debug)]
-pub struct TrackOptions {
-    /// Follow the face: start each frame from the crop of the last one. Off for single pictures.
-    pub follow: bool,
-    /// After the whole picture, detect again in a refinement crop around the keypoints found, which shows them larger.
-    pub refine: bool,
-    /// Where the whole picture shows no face, search this many overlapping tiles of it a frame, too: for faces that
-    /// are small in it. The next frame goes on with the next tiles.
-    pub tiles: usize,
-    /// Mean confidence (0 to 1) below which there is no face; a followed one is lost and sought again at 0.8 of that.
-    pub min_confidence: f32,
-    /// Where no face is confident enough, report the best guess.
-    pub guess: bool,
-    /// Report the mean of several refinement crops of a face: their errors partly cancel.
-    pub average: bool,
-    /// Side of a refinement crop, over that of the square in which training pictures frame a face.
-    pub crop_scale: f32,
-    /// The mean layout of the keypoints, which gives the crop for the keypoints found.
-    pub layout: FaceLayout,
-    /// How far the crop moves towards the one that fits the latest keypoints, 0 (never) to 1 (at once).
-    pub crop_speed: f32,
-    /// Filter of a followed face's keypoints; `None` leaves them as detected.
-    pub smooth: Option<OneEuroOptions>,
-}
-
-impl TrackOptions {
-    /// Single pictures: the face is sought in all of it, and the best guess is reported where there is none.
-    pub fn picture(manifest: &Manifest) -> Self {
-        Self {
-            follow: false,
-            refine: true,
-            tiles: usize::MAX,
-            min_confidence: LIVE_CONFIDENCE,
-            guess: true,
-            average: true,
-            crop_scale: CLOSE_UP,
-            layout: FaceLayout::new(manifest),
-            crop_speed: 1.0,
-            smooth: None,
-        }
-    }
-
-    /// Single pictures that show a face and little else: one pass over a square one, whatever comes of it.
-    pub fn once(manifest: &Manifest) -> Self {
-        Self { refine: false, tiles: 0, average: false, ..Self::picture(manifest) }
-    }
-
-    /// A live picture: the face is followed, its keypoints are smoothed.
-    pub fn live(manifest: &Manifest) -> Self {
-        Self {
-            follow: true,
-            tiles: 20,
-            guess: false,
-            average: false,
-            crop_speed: 0.5,
-            smooth: Some(OneEuroOptions::default()),
-            ..Self::picture(manifest)
-        }
-    }
-}
-
-/// Mean confidence that a live picture's face must have.
-pub const LIVE_CONFIDENCE: f32 = 0.65;
 /// Share of the least confidence that a face must have to be found.
 const FIND: f32 = 1.0;
 /// The same for a followed one to be kept: lower, so that it is not given up and sought again at every wink.
 const LOSE: f32 = 0.8;
 /// The same for a crop to be worth refining: a face much smaller than its square is not clear at once.
 const HINT: f32 = 0.5;
-/// [`TrackOptions::crop_scale`] where nothing but the keypoints counts: of 0.65 to 1.2, where the shipped
-/// detector was most exact on the wild and aligned test pictures.
-const CLOSE_UP: f32 = 0.86;
 /// Refinement crops of one candidate until its square must have settled.
 const REFINEMENTS: usize = 3;
 /// Runs until all is set up: with CUDA and TensorRT the second one still is slower than others.
@@ -403,8 +335,10 @@ impl FaceTracker {
 
 mod all_faces;
 mod averaging;
+mod options;
 
 pub use all_faces::LocatedFace;
+pub use options::{LIVE_CONFIDENCE, TrackOptions};
 
 #[cfg(test)]
 mod tests;
