@@ -166,7 +166,7 @@ mod tests {
             let first = table.get(parts.next().unwrap());
             parts.fold(first, |at, part| at?.get(part)).is_some_and(|v| !v.is_table())
         };
-        for all in [keypoints::ALL, gan::ALL, detector::ALL, encoder::ALL] {
+        for all in [keypoints::ALL, portrait::ALL, gan::ALL, detector::ALL, encoder::ALL] {
             for (i, loss) in all.iter().enumerate() {
                 assert!(loss.fix.split(" or ").all(has), "{}: {}", loss.name, loss.fix);
                 assert!(all[..i].iter().all(|other| other.name != loss.name), "{}", loss.name);

@@ -39,6 +39,8 @@ const CALIBRATION: u64 = 40;
 const SEED_SHIFT: u64 = 0x90_27_2A;
 /// Side that the feature network sees pictures at.
 const FEATURES_SIDE: i64 = 128;
+/// Standard deviation over a batch that each state has at least, of [-1, 1].
+const LEAST_DEVIATION: f64 = 0.15;
 /// Pairs on a sheet.
 const COLUMNS: i64 = 8;
 
@@ -56,7 +58,7 @@ pub struct StepReport {
     perceptual: Option<f64>,
     /// Mean distance of a deformed picture's keypoints from the deformed keypoints, normalised coordinates.
     equivariance: f64,
-    /// Change of states by a deformation, of that between pictures.
+    /// Change of states by a deformation, of that between pictures, and how little they vary.
     state: f64,
     /// How many others each keypoint has near it.
     separation: f64,
@@ -211,10 +213,15 @@ fn at_scales(a: &Tensor, b: &Tensor) -> Tensor {
 }
 
 /// How much states `[N, K, S]` of deformed pictures differ from those of the pictures, over how much these differ among each
-/// other: in this form it can't be had by states that say nothing.
+/// other, plus how far each one's deviation over the batch falls short of [`LEAST_DEVIATION`]: states that say nothing
+/// are no way out (the second part as in Bardes et al., "VICReg", 2022).
 fn state_change(deformed: &Tensor, states: &Tensor) -> Tensor {
     let spread = (states - states.roll([1], [0])).abs().mean(Kind::Float);
-    losses::cycle::image(deformed, states) / (spread + 0.02)
+    let centred = states - states.mean_dim([0i64].as_slice(), true, Kind::Float);
+    let variance = centred.square().mean_dim([0i64].as_slice(), false, Kind::Float);
+    let short: Tensor = 1.0 - (variance + 1e-6).sqrt() / LEAST_DEVIATION;
+    let short = short.relu().mean(Kind::Float);
+    losses::cycle::image(deformed, states) / (spread + 1e-3) + short
 }
 
 impl Stage for PortraitTraining {
@@ -380,5 +387,25 @@ impl Stage for PortraitTraining {
         let points = (points.size()[0] == images.size()[0]).then_some(points);
         sample::write_png(&path, &sample::compose(&images, points.as_ref(), columns)?)?;
         run.sheet(STAGE, self.learner.state.step, &path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_that_say_nothing_cost_more_than_those_that_differ_and_stay() {
+        tch::manual_seed(5);
+        let kind = (Kind::Float, Device::Cpu);
+        let states = Tensor::randn([12, 3, 2], kind) * 0.3;
+        let cost = |deformed: &Tensor, states: &Tensor| state_change(deformed, states).double_value(&[]);
+        let (still, nothing) = (cost(&states, &states), states.zeros_like());
+        assert!(still < 0.01, "{still}");
+        assert!(cost(&nothing, &nothing) > 0.9);
+        assert!(cost(&(&states * 0.5), &states) > still + 0.1);
+        // Smaller states are no cheaper.
+        let small = &states * 0.01;
+        assert!(cost(&(&small * 0.5), &small) > cost(&(&states * 0.5), &states));
     }
 }
