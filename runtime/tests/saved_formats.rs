@@ -1,6 +1,6 @@
 //! Files that were written before names in the code changed still load, and give the pictures that they gave then.
 //!
-//! `fixtures` were made by the program at e12158f with `models/faces64-edge`: `face.json` and `face.png` by
+//! `fixtures` were made by the program of that time (7efeb28, e12158f with the packages renamed) with `models/faces64-edge`: `face.json` and `face.png` by
 //! `runtime edit seed:3 --do ... --save face.json --out face.png` with a lock, a pose, a swap, a removal that was taken back,
 //! a scale, a background and a removal; `motion.jsonl` by `runtime reenact clip.mp4 --save-motion`, of which `motion.jpg` is
 //! the last frame of `runtime reenact --source seed:3 motion.jsonl --absolute --no-hud --out DIR`.

@@ -29,6 +29,23 @@ pub enum Pick {
     Pairs(Arc<Vec<Vec<usize>>>),
 }
 
+/// What batches hold.
+#[derive(Clone, Debug)]
+pub struct Batches {
+    /// How pictures are cropped.
+    pub crops: CropConfig,
+    /// The source of every random number.
+    pub seed: u64,
+    /// Crops a batch.
+    pub count: usize,
+    /// Their side in pixels.
+    pub size: usize,
+    /// Of a larger batch.
+    pub share: Share,
+    /// Which pictures.
+    pub pick: Pick,
+}
+
 /// Hands out batches step by step.
 pub struct Loader {
     batches: Receiver<Vec<f32>>,
@@ -37,22 +54,14 @@ pub struct Loader {
 }
 
 impl Loader {
-    /// Starts making batches of `batch` crops of `size` pixels from step `first_step` on: `share` of a larger batch.
-    pub fn start(
-        store: Arc<Store>,
-        crops: CropConfig,
-        seed: u64,
-        batch: usize,
-        size: usize,
-        first_step: u64,
-        share: Share,
-        pick: Pick,
-    ) -> Self {
+    /// Starts making batches from step `first_step` on.
+    pub fn start(store: Arc<Store>, first_step: u64, what: Batches) -> Self {
         let (sender, batches) = sync_channel(AHEAD);
+        let (batch, size) = (what.count, what.size);
         thread::spawn(move || {
             for step in first_step.. {
                 // The receiver is gone when training ends or moves on to another size.
-                if sender.send(make_batch(&store, &crops, seed, step, batch, size, share, &pick)).is_err() {
+                if sender.send(make_batch(&store, step, &what)).is_err() {
                     break;
                 }
             }
@@ -71,24 +80,17 @@ impl Loader {
     }
 }
 
-/// The pictures of one step: `batch` planar RGB crops one after the other.
-fn make_batch(
-    store: &Store,
-    crops: &CropConfig,
-    seed: u64,
-    step: u64,
-    batch: usize,
-    size: usize,
-    share: Share,
-    pick: &Pick,
-) -> Vec<f32> {
+/// The pictures of one step: planar RGB crops one after the other.
+fn make_batch(store: &Store, step: u64, what: &Batches) -> Vec<f32> {
+    let Batches { crops, seed, count: batch, size, share, pick } = what;
+    let (batch, size) = (*batch, *size);
     let each = 3 * size * size;
     // Images of the whole step before this part's.
     let before = step * batch as u64 * share.count as u64 + batch as u64 * share.index as u64;
     let mut data = vec![0.0; batch * each];
     data.par_chunks_mut(each).enumerate().for_each(|(i, out)| {
         let stream = |i: usize| {
-            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut rng = ChaCha8Rng::seed_from_u64(*seed);
             rng.set_stream(before + i as u64);
             rng
         };
@@ -151,7 +153,9 @@ mod tests {
         let people = store.people().unwrap();
         assert_eq!((store.len(), people.len()), (10, 3));
         let pick = Pick::Pairs(Arc::new(people));
-        let batch = |step| make_batch(&store, &CropConfig::default(), 7, step, 8, 8, Share::WHOLE, &pick);
+        let crops = CropConfig::default();
+        let what = Batches { crops, seed: 7, count: 8, size: 8, share: Share::WHOLE, pick };
+        let batch = |step| make_batch(&store, step, &what);
         let colour = |batch: &[f32], image: usize| -> [f32; 3] {
             std::array::from_fn(|c| ((batch[(image * 3 + c) * 64] + 1.0) * 127.5).round())
         };

@@ -24,5 +24,5 @@ pub mod tensors;
 /// Pictures are kept this many times as large as the images cut out of them, so that crops stay sharp.
 pub const STORE_FACTOR: i64 = 2;
 
-pub use loader::{Loader, Pick};
+pub use loader::{Batches, Loader, Pick};
 pub use store::Store;

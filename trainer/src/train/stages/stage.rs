@@ -7,7 +7,7 @@ use serde::Serialize;
 use tch::Tensor;
 
 use crate::config::Config;
-use crate::dataset::{Loader, Pick, Store};
+use crate::dataset::{Batches, Loader, Pick, Store};
 use crate::error::Result;
 use crate::support::progress::Progress;
 use crate::support::share::Share;
@@ -118,11 +118,15 @@ pub fn train<S: Stage>(
     let mut progress = Progress::resumed("training", stage.learner().state.images_seen, end);
     let Pictures { count, size, seed, pairs } = stage.pictures();
     let pick = if pairs { Pick::Pairs(Arc::new(store.people()?)) } else { Pick::Single };
-    let crops = stage.learner().state.config.crop.clone();
-    let start = |first| {
-        let (count, size) = (count as usize, size as usize);
-        Loader::start(store.clone(), crops.clone(), seed, count, size, first, Share::WHOLE, pick.clone())
+    let what = Batches {
+        crops: stage.learner().state.config.crop.clone(),
+        seed,
+        count: count as usize,
+        size: size as usize,
+        share: Share::WHOLE,
+        pick,
     };
+    let start = |first| Loader::start(store.clone(), first, what.clone());
     // From the first pictures on, also after a resume: what is made of them must be the same then.
     stage.begin(&mut start(0))?;
     let mut loader = start(stage.learner().state.step);

@@ -8,7 +8,7 @@ use tch::{Kind, Tensor};
 
 use super::poses::Poses;
 use super::{Gan, SHEET, STAGE};
-use crate::dataset::{Loader, Pick, Store};
+use crate::dataset::{Batches, Loader, Pick, Store};
 use crate::error::Result;
 use crate::nets::layers::Norm;
 use crate::support::progress::Progress;
@@ -96,10 +96,18 @@ impl Gan {
 
     /// This rank's share of batches of `size` pixels from the step that is next on.
     fn load(&self, store: &Arc<Store>, size: i64) -> Result<Loader> {
-        let batch = self.config.gan.share(self.ranks.size())? as usize;
-        let (crops, seed) = (self.config.crop.clone(), self.config.seed);
-        let (first, share) = (self.state.step, self.ranks.share());
-        Ok(Loader::start(store.clone(), crops, seed, batch, size as usize, first, share, Pick::Single))
+        Ok(Loader::start(
+            store.clone(),
+            self.state.step,
+            Batches {
+                crops: self.config.crop.clone(),
+                seed: self.config.seed,
+                count: self.config.gan.share(self.ranks.size())? as usize,
+                size: size as usize,
+                share: self.ranks.share(),
+                pick: Pick::Single,
+            },
+        ))
     }
 
     /// Finds keypoints in real pictures, the first that training shows and the same after every resume: generated poses are
@@ -112,17 +120,15 @@ impl Gan {
         if !inference.detector_is_fixed || self.config.gan.pose.weight == 0.0 {
             return Ok(());
         }
-        let (crops, size) = (self.config.crop.clone(), self.config.architecture.image_size as usize);
-        let mut loader = Loader::start(
-            store.clone(),
-            crops,
-            self.config.seed,
-            POSES_A_BATCH,
-            size,
-            0,
-            Share::WHOLE,
-            Pick::Single,
-        );
+        let what = Batches {
+            crops: self.config.crop.clone(),
+            seed: self.config.seed,
+            count: POSES_A_BATCH,
+            size: self.config.architecture.image_size as usize,
+            share: Share::WHOLE,
+            pick: Pick::Single,
+        };
+        let mut loader = Loader::start(store.clone(), 0, what);
         let mut poses = Vec::new();
         for _ in 0..POSES / POSES_A_BATCH {
             let real = loader.next_batch()?.to_device(self.device);
