@@ -219,7 +219,7 @@ fn state_change(deformed: &Tensor, states: &Tensor) -> Tensor {
     let spread = (states - states.roll([1], [0])).abs().mean(Kind::Float);
     let centred = states - states.mean_dim([0i64].as_slice(), true, Kind::Float);
     let variance = centred.square().mean_dim([0i64].as_slice(), false, Kind::Float);
-    let short: Tensor = 1.0 - (variance + 1e-6).sqrt() / LEAST_DEVIATION;
+    let short: Tensor = 1.0 - (variance + 1e-8).sqrt() / LEAST_DEVIATION;
     let short = short.relu().mean(Kind::Float);
     losses::cycle::image(deformed, states) / (spread + 1e-3) + short
 }
