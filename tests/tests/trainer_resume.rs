@@ -249,3 +249,37 @@ fn keypoints_come_first_and_can_be_stopped_too() {
     assert_eq!(log_lines(tiny.path("stopped"), "keypoints"), keypoints);
     assert_eq!(log_lines(tiny.path("stopped"), "gan"), whole);
 }
+
+#[test]
+fn a_stopped_portrait_training_repeats_bit_by_bit() {
+    let tiny = Tiny::new();
+    for (i, picture) in std::fs::read_dir(tiny.path("pictures")).unwrap().enumerate() {
+        let person = tiny.dir().join("people").join(format!("{}", i % 3));
+        std::fs::create_dir_all(&person).unwrap();
+        std::fs::copy(picture.unwrap().path(), person.join(format!("{i}.png"))).unwrap();
+    }
+    let sections = "[portrait]\nbatch = 2\nimages = 8\n[portrait.adversarial]\nfrom = 0.5\n";
+    let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    let text = text.replace("[architecture]\n", "[architecture]\nstates = 2\nportrait_size = 64\n") + sections;
+    std::fs::write(tiny.path("portrait.toml"), text).unwrap();
+    let train = |name: &str, more: &[&str]| {
+        let args = ["portrait", "--threads", "1", "--log-every", "1", "--save-every", "0"].map(str::to_owned);
+        let paths = [tiny.path("people"), "--out".into(), tiny.path(name)];
+        run(&[args.to_vec(), paths.to_vec(), more.iter().map(|m| (*m).to_owned()).collect()].concat());
+    };
+    let config = tiny.path("portrait.toml");
+    train("whole", &["--config", &config]);
+    let whole = log_lines(tiny.path("whole"), "portrait");
+    assert_eq!(whole.len(), 4);
+    assert!(whole[1].contains("\"discriminator\":null") && !whole[3].contains("\"discriminator\":null"));
+    // Stopped after its first steps, before the discriminator sets in.
+    train("stopped", &["--config", &config, "--stop-after", "0.01"]);
+    train("stopped", &["--resume"]);
+    assert_eq!(log_lines(tiny.path("stopped"), "portrait"), whole);
+    // People need pictures in folders of their own.
+    let out = tiny.path("flat");
+    let args = ["portrait", &tiny.path("pictures"), "--out", &out, "--config", &config];
+    let refused = trainer(&args);
+    assert!(refused.code == 2 && refused.stderr.contains("no pairs of pictures"), "{refused:?}");
+    assert!(!std::path::Path::new(&out).exists());
+}
