@@ -72,3 +72,20 @@ fn unfit_checkpoints_are_refused_and_kept() {
     assert_eq!(fs::read(&checkpoint).unwrap(), b"hello");
     assert!(!tiny.dir().join("bundle").exists() && !tiny.dir().join("s.png").exists());
 }
+
+/// `trainer presets NAME --json | head -1` ended in a panic.
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    for args in [["presets", "faces128", "--json"].as_slice(), &["presets", "faces128"], &["presets"]] {
+        let mut child = std::process::Command::new(workspace_tests::program("trainer"))
+            .args(args)
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && stderr.is_empty(), "{args:?}: {:?} {stderr}", output.status);
+    }
+}

@@ -260,7 +260,8 @@ fn a_stopped_portrait_training_repeats_bit_by_bit() {
     }
     let sections = "[portrait]\nbatch = 2\nimages = 8\n[portrait.adversarial]\nfrom = 0.5\n";
     let text = std::fs::read_to_string(tiny.path("tiny.toml")).unwrap();
-    let text = text.replace("[architecture]\n", "[architecture]\nstates = 2\nportrait_size = 64\n") + sections;
+    let text =
+        text.replace("[architecture]\n", "[architecture]\nstates = 2\nportrait_size = 64\n") + sections;
     std::fs::write(tiny.path("portrait.toml"), text).unwrap();
     let train = |name: &str, more: &[&str]| {
         let args = ["portrait", "--threads", "1", "--log-every", "1", "--save-every", "0"].map(str::to_owned);

@@ -7,6 +7,7 @@ use tch::Device;
 
 use super::choice::Source;
 use super::json;
+use crate::cli::output::print_line;
 use crate::config::presets::{PRESETS, Preset};
 use crate::config::{Config, overrides};
 use crate::error::{Error, Result};
@@ -109,7 +110,7 @@ impl Bench {
             rows,
         };
         if self.json {
-            println!("{}", json::pretty(&report)?);
+            print_line!("{}", json::pretty(&report)?);
         } else {
             report.print();
         }
@@ -203,15 +204,15 @@ impl Bench {
             peak_bytes: gauge.peak_bytes(),
             config: config.clone(),
         };
-        println!("{}", json::pretty(&row)?);
+        print_line!("{}", json::pretty(&row)?);
         Ok(())
     }
 }
 
 impl BenchReport {
     fn print(&self) {
-        println!("{}; trainer {}", self.processor, self.trainer);
-        println!(
+        print_line!("{}; trainer {}", self.processor, self.trainer);
+        print_line!(
             "{:<16}{:>6}{:>7}{:>6}{:>9}{:>13}{:>12}{:>9}{:>16}{:>4}{:>11}",
             "preset",
             "size",
@@ -228,7 +229,7 @@ impl BenchReport {
         for row in &self.rows {
             let s = Spread::of(&row.images_per_second);
             let parameters: u64 = row.networks.iter().map(|n| n.parameters).sum();
-            println!(
+            print_line!(
                 "{:<16}{:>6}{:>7}{:>6}{:>9}{:>13}{:>12.2}{:>9.2}{:>16}{:>4}{:>11.0}",
                 row.name,
                 row.size,
@@ -246,7 +247,7 @@ impl BenchReport {
         for row in &self.rows {
             let s = Spread::of(&row.images_per_second);
             if s.deviation > 0.05 * s.mean {
-                println!("{} at {} px varies by over 5 %: was the machine busy?", row.name, row.size);
+                print_line!("{} at {} px varies by over 5 %: was the machine busy?", row.name, row.size);
             }
         }
     }

@@ -11,6 +11,7 @@ mod export;
 mod json;
 mod keep;
 mod minutes;
+mod output;
 mod portrait;
 mod presets;
 mod sample;

@@ -8,6 +8,7 @@ use tch::Device;
 use super::choice::Choice;
 use super::minutes;
 use super::stop::StopAfter;
+use crate::cli::output::print_line;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
 use crate::train::run::Run;
@@ -79,7 +80,7 @@ impl PortraitCommand {
         run.trim_log(STAGE, first_step)?;
         run.begin(Session::now(STAGE, first_step, &self.data, store.len() as u64, device))?;
         stage::train(&mut training, &store, &run, self.save_every, self.log_every)?;
-        println!("{}", run.checkpoint(STAGE).display());
+        print_line!("{}", run.checkpoint(STAGE).display());
         Ok(())
     }
 }

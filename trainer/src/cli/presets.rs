@@ -1,6 +1,7 @@
 use clap::Args;
 
 use super::json;
+use crate::cli::output::print_line;
 use crate::config::presets::{PRESETS, Preset};
 use crate::error::Result;
 
@@ -18,12 +19,12 @@ pub struct Presets {
 impl Presets {
     pub fn run(self) -> Result<()> {
         match self.preset {
-            Some(preset) if self.json => println!("{}", json::pretty(&preset.config()?)?),
-            Some(preset) => print!("{}", preset.text),
+            Some(preset) if self.json => print_line!("{}", json::pretty(&preset.config()?)?),
+            Some(preset) => print_line!("{}", preset.text.trim_end()),
             None => {
                 let width = PRESETS.iter().map(|p| p.name.len()).max().unwrap_or_default();
                 for preset in PRESETS {
-                    println!("{:width$}  {}", preset.name, preset.about());
+                    print_line!("{:width$}  {}", preset.name, preset.about());
                 }
             }
         }

@@ -4,6 +4,7 @@ use clap::Args;
 use tch::Device;
 
 use super::checkpoint::CheckpointChoice;
+use crate::cli::output::print_line;
 use crate::error::{Error, Result};
 use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
@@ -51,7 +52,7 @@ impl Sample {
         let (columns, rows) = (i64::from(self.columns), i64::from(self.rows));
         let sheet = Sheet { columns, rows, seed: self.seed, keypoints: !self.plain };
         sheet::write(&self.out, &generator, &sheet, checkpoint.state.config.architecture.image_size, 1.0)?;
-        println!("{}", self.out.display());
+        print_line!("{}", self.out.display());
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use super::choice::Choice;
 use super::keep::Keep;
 use super::minutes;
 use super::stop::StopAfter;
+use crate::cli::output::print_line;
 use crate::config::Config;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
@@ -109,7 +110,7 @@ impl StageArgs {
         let run = self.keep.apply(run, None);
         run.begin(Session::now(S::Net::NAME, first_step, &self.data, store.len() as u64, device))?;
         stage::train(&mut training, &store, &run, self.save_every, self.log_every)?;
-        println!("{}", path.display());
+        print_line!("{}", path.display());
         Ok(())
     }
 

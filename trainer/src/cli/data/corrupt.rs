@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::output::print_line;
 use crate::dataset::corruption::{CorruptedSets, Corruption, corrupt};
 use crate::error::Result;
 
@@ -27,7 +28,7 @@ impl CorruptArguments {
             written.test
         );
         for corruption in Corruption::ALL {
-            println!("{}", self.out.join(corruption.name()).display());
+            print_line!("{}", self.out.join(corruption.name()).display());
         }
         Ok(())
     }

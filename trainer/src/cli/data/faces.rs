@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::output::print_line;
 use crate::dataset::faces::{self, Faces};
 use crate::error::Result;
 
@@ -42,7 +43,7 @@ impl FacesArguments {
             "{rendered} {} rendered, {held} there; where they come from is in SOURCE.txt beside them",
             if self.variants.is_some() { "people" } else { "faces" }
         );
-        println!("{}", self.out.display());
+        print_line!("{}", self.out.display());
         Ok(())
     }
 }

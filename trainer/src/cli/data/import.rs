@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::NAMED;
 use super::collect::{CollectArguments, parse_share};
+use crate::cli::output::print_line;
 use crate::dataset::disk;
 use crate::dataset::import::{HoldOut, Import, import};
 use crate::dataset::pack::{LeftOut, PackManifest};
@@ -80,7 +81,7 @@ impl ImportArguments {
                 "bytes": bytes(&manifest),
                 "sha256": manifest.sha256,
             });
-            println!("{summary}");
+            print_line!("{summary}");
         } else {
             eprintln!(
                 "{} pictures ({held_out} held out), layout {}, {}; {} broken, {} repeated, {} left out",
@@ -91,7 +92,7 @@ impl ImportArguments {
                 content.duplicates.len(),
                 content.filtered.len()
             );
-            println!("{}", self.out.display());
+            print_line!("{}", self.out.display());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::NAMED;
 use crate::cli::json;
+use crate::cli::output::print_line;
 use crate::dataset::inspect::{Inspection, inspect, sheet};
 use crate::error::{Error, Result};
 use crate::sample::write_png;
@@ -40,7 +41,7 @@ impl InspectArguments {
         for path in &self.paths {
             let mut report = inspect(path, self.verify)?;
             if self.json {
-                println!("{}", json::line(&report)?);
+                print_line!("{}", json::line(&report)?);
             } else {
                 print(&report);
             }
@@ -55,31 +56,31 @@ impl InspectArguments {
 }
 
 fn print(r: &Inspection) {
-    println!("{}: {} pictures, {} held out", r.path, r.pictures, r.held_out);
+    print_line!("{}: {} pictures, {} held out", r.path, r.pictures, r.held_out);
     if let Some(pack) = &r.pack {
         let sides: Vec<String> = pack.sides.iter().map(u32::to_string).collect();
         let verified = if pack.verified { ", checksums verified" } else { "" };
-        println!("  pack of {} px, layout {}, {}{verified}", sides.join(", "), pack.layout, &pack.sha256);
-        println!("  made of {}", pack.sources.join(", "));
+        print_line!("  pack of {} px, layout {}, {}{verified}", sides.join(", "), pack.layout, &pack.sha256);
+        print_line!("  made of {}", pack.sources.join(", "));
     }
     let [low, high] = r.shorter_side;
-    println!("  shorter sides of the originals: {low} to {high} px");
+    print_line!("  shorter sides of the originals: {low} to {high} px");
     let most = r.sizes.values().max().copied().unwrap_or(1);
     for (size, count) in &r.sizes {
         let bar = "#".repeat((count * 40).div_ceil(most));
-        println!("  {size:>6} to {:>5} {count:>8} {bar}", size * 2 - 1);
+        print_line!("  {size:>6} to {:>5} {count:>8} {bar}", size * 2 - 1);
     }
     let three = |v: [f64; 3]| v.map(|c| format!("{c:.1}")).join(" ");
-    println!("  red, green, blue: mean {}, standard deviation {}", three(r.mean), three(r.deviation));
+    print_line!("  red, green, blue: mean {}, standard deviation {}", three(r.mean), three(r.deviation));
     for (what, left) in [("broken", &r.broken), ("repeated", &r.duplicates), ("left out", &r.filtered)] {
         if !left.is_empty() {
-            println!("  {what}: {}", left.len());
+            print_line!("  {what}: {}", left.len());
         }
         for l in left.iter().take(NAMED) {
-            println!("    {}: {}", l.name, l.reason);
+            print_line!("    {}: {}", l.name, l.reason);
         }
         if left.len() > NAMED {
-            println!("    and {} more (--json names all)", left.len() - NAMED);
+            print_line!("    and {} more (--json names all)", left.len() - NAMED);
         }
     }
 }

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::collect::CollectArguments;
+use crate::cli::output::print_line;
 use crate::dataset::landmark_set::{self, LandmarkSet};
 use crate::error::Result;
 
@@ -33,7 +34,7 @@ impl LandmarksArguments {
             "{} pictures to fit on, {} to test on; {} broken, {} left out",
             written.train, written.test, written.broken, written.filtered
         );
-        println!("{}", out.display());
+        print_line!("{}", out.display());
         Ok(())
     }
 }

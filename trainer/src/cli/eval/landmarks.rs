@@ -5,6 +5,7 @@ use lkg_bundle::Bundle;
 
 use super::metrics::add_metrics;
 use crate::cli::json;
+use crate::cli::output::print_line;
 use crate::error::Result;
 use crate::eval::landmarks::{LandmarkReport, RegressionData, evaluate};
 
@@ -38,9 +39,13 @@ pub struct Landmarks {
 /// Prints a set's numbers on one line.
 pub fn print_landmarks(name: &str, r: &LandmarkReport) {
     let [a, b, c, d, e] = r.landmarks;
-    println!(
+    print_line!(
         "{name}: {:.2} % ({:.2} to {:.2}, n = {}); eyes {a:.2} {b:.2}, nose {c:.2}, mouth {d:.2} {e:.2}; ignoring the picture {:.2} %",
-        r.error, r.interval[0], r.interval[1], r.test, r.ignoring_the_picture
+        r.error,
+        r.interval[0],
+        r.interval[1],
+        r.test,
+        r.ignoring_the_picture
     );
 }
 
@@ -59,7 +64,7 @@ impl Landmarks {
             add_metrics(path, vec![metric])?;
         }
         if self.json {
-            println!("{}", json::line(&report)?);
+            print_line!("{}", json::line(&report)?);
         } else {
             print_landmarks(&name, &report);
         }

@@ -10,6 +10,7 @@ use lkg_bundle::Bundle;
 
 use super::checkpoint::{CheckpointChoice, RunChoice};
 use super::json;
+use crate::cli::output::print_line;
 use crate::error::{Error, Result};
 use crate::eval::measure::{EvaluationRequest, measure};
 use crate::eval::report::{EvaluationReport, REPORT};
@@ -161,10 +162,10 @@ impl Evaluation {
     fn run(self) -> Result<()> {
         let report = measure(self.subject.open()?.as_mut(), &self.request, &self.out)?;
         if self.json {
-            println!("{}", json::line(&report)?);
+            print_line!("{}", json::line(&report)?);
         } else {
             summarise(&report);
-            println!("{}", self.out.join("report.md").display());
+            print_line!("{}", self.out.join("report.md").display());
         }
         Ok(())
     }
@@ -178,12 +179,16 @@ fn summarise(report: &EvaluationReport) {
     if let Some(q) = &report.quality {
         let d = &q.generated;
         let (name, n, held_out) = (&d.features, d.n, d.reference);
-        println!("KID ({name}) {:.4} +/- {:.4} (n = {n} generated, {held_out} held-out)", d.kid, d.kid_std);
-        println!("FID ({name}) {:.1} (n = {n} generated, {held_out} held-out)", d.fid);
+        print_line!(
+            "KID ({name}) {:.4} +/- {:.4} (n = {n} generated, {held_out} held-out)",
+            d.kid,
+            d.kid_std
+        );
+        print_line!("FID ({name}) {:.1} (n = {n} generated, {held_out} held-out)", d.fid);
     }
     let d = &report.disentanglement;
     if let (Some(own), Some(leakage)) = (d.own, d.leakage) {
-        println!(
+        print_line!(
             "moved keypoints: their parts follow by {:.0} %, others go by {:.0} % (n = {})",
             own * 100.0,
             leakage * 100.0,
@@ -191,9 +196,9 @@ fn summarise(report: &EvaluationReport) {
         );
     }
     if let Some(semantics) = &report.semantics {
-        println!("names that export would give: {}", semantics.names.join(", "));
-        semantics.lines(&report.keypoints).iter().for_each(|line| println!("{line}"));
+        print_line!("names that export would give: {}", semantics.names.join(", "));
+        semantics.lines(&report.keypoints).iter().for_each(|line| print_line!("{line}"));
     }
-    report.verdicts.iter().for_each(|line| println!("{line}"));
-    report.left_out.iter().for_each(|line| println!("left out: {line}"));
+    report.verdicts.iter().for_each(|line| print_line!("{line}"));
+    report.left_out.iter().for_each(|line| print_line!("left out: {line}"));
 }

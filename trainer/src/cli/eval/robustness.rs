@@ -8,6 +8,7 @@ use lkg_bundle::manifest::Metric;
 
 use super::metrics::add_metrics;
 use crate::cli::json;
+use crate::cli::output::print_line;
 use crate::error::Result;
 use crate::eval::robustness::{measure, table};
 use crate::support::interrupt;
@@ -68,9 +69,9 @@ impl Robustness {
         }
         let metrics: Vec<Metric> = rows.iter().flat_map(|row| row.metrics(keypoints)).collect();
         if self.json {
-            println!("{}", json::pretty(&metrics)?);
+            print_line!("{}", json::pretty(&metrics)?);
         } else {
-            print!("{}", table(&rows));
+            print_line!("{}", table(&rows).trim_end());
         }
         self.metrics.as_deref().map_or(Ok(()), |path| add_metrics(path, metrics))
     }

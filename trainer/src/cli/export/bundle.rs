@@ -7,6 +7,7 @@ use lkg_bundle::manifest::Provenance;
 use super::{CardArguments, KeypointArguments, TrainedRun};
 use crate::cli::checkpoint::RunChoice;
 use crate::cli::eval::metrics::read_metrics;
+use crate::cli::output::print_line;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::export::card::{self, CardFacts};
@@ -48,13 +49,13 @@ impl BundleJob {
             export_bundle(&trained.nets()?, trained.architecture(), &request, &self.dir, self.force)?;
         for (network, info) in &manifest.networks {
             let worst = info.parity.values().fold(0.0f32, |a, b| a.max(*b));
-            println!(
+            print_line!(
                 "{network}: {} parameters, {:.1} MMAC, differs from libtorch by at most {worst:.1e}",
                 info.parameters,
                 info.macs as f64 / 1e6
             );
         }
-        println!("{}", self.dir.display());
+        print_line!("{}", self.dir.display());
         Ok(())
     }
 
@@ -71,7 +72,7 @@ impl BundleJob {
         pictures.extend(progress(&trained.run)?);
         let mut lines = vec![format!("keypoints: {}", names.join(", "))];
         lines.extend(semantics.lines(&names));
-        lines.iter().for_each(|line| println!("{line}"));
+        lines.iter().for_each(|line| print_line!("{line}"));
         Ok(Found { semantics, names, lines, pictures })
     }
 

@@ -7,6 +7,7 @@ use lkg_bundle::Network;
 
 use self::bundle::BundleJob;
 use super::checkpoint::{CheckpointChoice, RunChoice};
+use crate::cli::output::print_line;
 use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::export::parity::{self, Differences};
@@ -113,7 +114,7 @@ impl Export {
             Job::Weights { run, file } => {
                 let (_, generator) = run.open()?;
                 Checkpoint::open(&generator)?.save_weights(&file)?;
-                println!("{}", file.display());
+                print_line!("{}", file.display());
                 Ok(())
             }
             Job::Split { bundle, out, replace } => split(&bundle, &out, replace),
@@ -191,9 +192,9 @@ fn split(bundle: &Path, out: &Path, replace: bool) -> Result<()> {
     let (manifest, worst) = split_bundle(bundle, out, replace)?;
     for network in [Network::Style, Network::Render] {
         let info = &manifest.networks[&network];
-        println!("{network}: {} parameters, {:.1} MMAC", info.parameters, info.macs as f64 / 1e6);
+        print_line!("{network}: {} parameters, {:.1} MMAC", info.parameters, info.macs as f64 / 1e6);
     }
-    println!("differs from the whole by at most {worst:.1e}\n{}", out.display());
+    print_line!("differs from the whole by at most {worst:.1e}\n{}", out.display());
     Ok(())
 }
 
@@ -218,12 +219,12 @@ fn check(bundle: Option<&Path>, run: Option<&RunChoice>) -> Result<()> {
         }
         (None, None) => {}
     }
-    println!("every output within {:.0e}", parity::TOLERANCE);
+    print_line!("every output within {:.0e}", parity::TOLERANCE);
     Ok(())
 }
 
 fn print_differences(what: &str, differences: &Differences) {
     for (output, difference) in differences {
-        println!("{what}, {output}: {difference:.1e}");
+        print_line!("{what}, {output}: {difference:.1e}");
     }
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 use tch::Device;
 
 use crate::cli::json;
+use crate::cli::output::print_line;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::nets::Detector;
@@ -54,7 +55,7 @@ pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: b
     let device = format!("{device:?}").to_lowercase();
     let plan = Plan { name, device, pictures, config, networks, memory, sizes, total_seconds };
     if json {
-        println!("{}", json::pretty(&plan)?);
+        print_line!("{}", json::pretty(&plan)?);
         return Ok(());
     }
     plan.print()
@@ -62,37 +63,37 @@ pub fn print(name: &str, config: &Config, pictures: u64, device: Device, json: b
 
 impl Plan<'_> {
     fn print(&self) -> Result<()> {
-        println!("{}", toml::to_string(self.config).map_err(|e| Error::Config(e.to_string()))?);
-        println!("# {}: {} pictures, on {}. Nothing was written.", self.name, self.pictures, self.device);
-        println!("#");
-        println!("# {:<28}{:>14}", "network", "parameters");
+        print_line!("{}", toml::to_string(self.config).map_err(|e| Error::Config(e.to_string()))?);
+        print_line!("# {}: {} pictures, on {}. Nothing was written.", self.name, self.pictures, self.device);
+        print_line!("#");
+        print_line!("# {:<28}{:>14}", "network", "parameters");
         for network in &self.networks {
-            println!("# {:<28}{:>14}", network.name, network.parameters);
+            print_line!("# {:<28}{:>14}", network.name, network.parameters);
         }
         let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
         let Memory { held, activations, total } = &self.memory;
-        println!("#\n# {:<28}{:>14}", "memory, estimated", mib(*total));
-        println!("# {:<28}{:>14}  counted: networks and averages", "  weights", mib(held.weights));
-        println!(
+        print_line!("#\n# {:<28}{:>14}", "memory, estimated", mib(*total));
+        print_line!("# {:<28}{:>14}  counted: networks and averages", "  weights", mib(held.weights));
+        print_line!(
             "# {:<28}{:>14}  counted: as many as trained parameters",
             "  gradients",
             mib(held.gradients)
         );
-        println!("# {:<28}{:>14}  counted: Adam's two moments", "  optimiser", mib(held.optimiser));
+        print_line!("# {:<28}{:>14}  counted: Adam's two moments", "  optimiser", mib(held.optimiser));
         let batch = self.sizes.first().map_or(0, |s| s.measured_batch);
-        println!(
+        print_line!(
             "# {:<28}{:>14}  measured: growth over a step of {batch} images, times {}/{batch}",
             "  activations",
             mib(*activations),
             self.config.gan.batch
         );
-        println!("# Pictures, and what libtorch itself takes, come on top.\n#");
-        println!("# {:<6}{:>12}{:>20}{:>12}", "size", "images", "s per 1,000 images", "hours");
+        print_line!("# Pictures, and what libtorch itself takes, come on top.\n#");
+        print_line!("# {:<6}{:>12}{:>20}{:>12}", "size", "images", "s per 1,000 images", "hours");
         for s in &self.sizes {
             let hours = s.seconds_per_1000 * s.images as f64 / 3.6e6;
-            println!("# {:<6}{:>12}{:>20.2}{:>12.2}", s.size, s.images, s.seconds_per_1000, hours);
+            print_line!("# {:<6}{:>12}{:>20.2}{:>12.2}", s.size, s.images, s.seconds_per_1000, hours);
         }
-        println!(
+        print_line!(
             "# {:.2} hours for the generator, by a few steps on noise of {batch} images here; the detector comes after.",
             self.total_seconds / 3600.0
         );

@@ -14,6 +14,7 @@ use super::choice::Choice;
 use super::keep::{Keep, KeepBest};
 use super::minutes;
 use super::stop::StopAfter;
+use crate::cli::output::print_line;
 use crate::config::{Config, Precision};
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::{Error, Result};
@@ -188,7 +189,7 @@ impl Train {
             if let Some(path) = &self.dump_gradients {
                 checkpoint::save(path, &gan.gradients(), gan.state())?;
             }
-            println!("{}", run.checkpoint(gan::STAGE).display());
+            print_line!("{}", run.checkpoint(gan::STAGE).display());
         }
         Ok(())
     }
