@@ -164,3 +164,13 @@ fn a_service_says_that_it_has_begun() {
     let text = std::str::from_utf8(&message[..length]).unwrap();
     assert!(text.contains("READY=1") && text.contains("WATCHDOG=1"), "{text}");
 }
+
+/// `reenact -v` asked a bundle that has its generator in two files for the one of them that there is not.
+#[test]
+fn a_bundle_with_its_generator_in_two_says_where_it_computes() {
+    let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/faces64-edge");
+    let clip = clip();
+    let args = ["--bundle", bundle, "reenact", "--source", "seed:1", "--driver", &clip, "-v", "--headless"];
+    let told = runtime(&[&args[..], &["--out", "null", "--max-frames", "3"]].concat());
+    assert!(told.code == 0 && told.stderr.contains("image generator: "), "{told:?}");
+}

@@ -10,7 +10,7 @@ use lkg_bundle::manifest::Metric;
 use lkg_bundle::testing::write_tiny_bundle;
 use workspace_tests::{runtime, trainer};
 
-const CORRUPTIONS: [&str; 5] = ["half", "dark", "blurred", "noisy", "occluded"];
+const CORRUPTIONS: [&str; 5] = ["half", "dark", "blurred", "noisy", "covered"];
 
 /// Pictures whose red and green say where the face is, which is what the tiny bundle's detector goes by.
 fn landmark_set(dir: &Path) {

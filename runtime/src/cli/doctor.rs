@@ -30,15 +30,19 @@ struct Check {
     detail: String,
     /// What to do about it.
     fix: Option<String>,
+    /// The same by its old name, for programs that read that.
+    #[serde(rename = "mend")]
+    fix_by_old_name: Option<String>,
 }
 
 impl Check {
     fn ok(what: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { what: what.into(), state: State::Ok, detail: detail.into(), fix: None }
+        Self { what: what.into(), state: State::Ok, detail: detail.into(), fix: None, fix_by_old_name: None }
     }
 
     fn trouble(what: &str, state: State, detail: impl Into<String>, fix: &str) -> Self {
-        Self { what: what.to_owned(), state, detail: detail.into(), fix: Some(fix.to_owned()) }
+        let fix = Some(fix.to_owned());
+        Self { what: what.to_owned(), state, detail: detail.into(), fix_by_old_name: fix.clone(), fix }
     }
 }
 

@@ -151,7 +151,8 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     if common.verbose {
         remark(&format!("driver: {}", wiring.supply.describe()));
         remark(&format!("detector: {engine}"));
-        let generator = live::where_it_runs(common, &bundle, Network::ImageGenerator)?;
+        let every_frame = if bundle.draws_in_two() { Network::Render } else { Network::ImageGenerator };
+        let generator = live::where_it_runs(common, &bundle, every_frame)?;
         remark(&format!("image generator: {generator}"));
         let (own, most) = painter.reenactor().reach();
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));

@@ -142,20 +142,38 @@ fn find<'a>(table: &'a mut Table, key: &str) -> Option<&'a mut Value> {
 }
 
 fn unknown(key: &str, known: &[String]) -> String {
+    if let Some(now) = migration::current(key).filter(|now| known.iter().any(|k| k == now)) {
+        return format!("{key} is an old name of {now}, which is given, too: leave {key} out");
+    }
+    let inside: Vec<&str> = known.iter().filter(|k| within(k, key)).map(String::as_str).collect();
+    if !inside.is_empty() {
+        return format!("no key named {key}: it is a section, with {}", inside.join(", "));
+    }
+    // Old names are guessed at, too, and answered by what they are now.
+    let old = migration::MOVED.iter().filter(|(_, now)| known.iter().any(|k| k == now));
+    let candidates: Vec<(&str, &str)> =
+        known.iter().map(|k| (k.as_str(), k.as_str())).chain(old.copied()).collect();
     // A key given without its section is the commonest slip.
     let last = |k: &str| k.rsplit('.').next().unwrap_or_default().to_owned();
     let nearness = |k: &str| {
         let whole = strsim::normalized_damerau_levenshtein(key, k);
         whole.max(strsim::normalized_damerau_levenshtein(&last(key), &last(k)) - 0.01)
     };
-    let best = known.iter().map(|k| nearness(k)).fold(0.0, f64::max);
-    let nearest: Vec<&str> = known.iter().filter(|k| nearness(k) == best).map(String::as_str).collect();
+    let best = candidates.iter().map(|(name, _)| nearness(name)).fold(0.0, f64::max);
+    let mut nearest: Vec<&str> =
+        candidates.iter().filter(|(name, _)| nearness(name) == best).map(|(_, now)| *now).collect();
+    nearest.dedup();
+    let section =
+        key.split_once('.').map(|(section, _)| section).filter(|s| known.iter().any(|k| within(k, s)));
     match nearest.split_last() {
         Some((one, [])) if best > 0.5 => format!("no key named {key}: did you mean {one}?"),
         Some((last, others)) if best > 0.5 => {
             format!("no key named {key}: did you mean {} or {last}?", others.join(", "))
         }
-        _ => format!("no key named {key}: the keys are {}", known.join(", ")),
+        _ => {
+            let keys = known.iter().filter(|k| section.is_none_or(|s| within(k, s)));
+            format!("no key named {key}: the keys are {}", keys.cloned().collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -191,13 +209,21 @@ mod tests {
     fn unknown_keys_name_the_nearest_and_wrong_types_the_key() {
         let refused = |s: &str| set(&[s]).unwrap_err();
         assert!(refused("gan.bath=3").contains("did you mean gan.batch?"));
-        assert!(
-            refused("batch=3")
-                .contains("did you mean detector.batch, encoder.batch, gan.batch or keypoints.batch?")
-        );
+        assert!(refused("batch=3").contains(
+            "did you mean detector.batch, encoder.batch, gan.batch, keypoints.batch or portrait.batch?"
+        ));
         assert!(refused("architecture.keypoint=3").contains("did you mean architecture.keypoints?"));
         assert!(refused("zzzzzz=1").contains("the keys are architecture.detector_channels"));
         assert!(refused("gan=1").contains("no key named gan"));
+        assert!(refused("gan=1").contains("it is a section, with gan.a"));
+        assert!(!refused("gan.qqqqqqqq=1").contains("detector."));
+        // Typos of old names were answered by whatever new name looked most like them.
+        assert!(refused("gan.generator_rates=1").ends_with("did you mean gan.generator_learning_rate?"));
+        assert!(refused("detector.lookss=1").ends_with("did you mean detector.refinement_crops?"));
+        assert!(refused("gan.cycle_disgise=1").ends_with("did you mean gan.cycle.augmentation?"));
+        let both = toml::from_str("gan.r1_weight = 1\ngan.r1.weight = 1").unwrap();
+        let both = over_defaults(both).unwrap_err().to_string();
+        assert!(both.contains("old name of gan.r1.weight, which is given, too"), "{both}");
         assert!(refused("gan.batch").contains("key=value"));
         assert!(refused("gan.batch=many").contains("gan.batch must be a whole number, not a word (many)"));
         assert!(refused("gan.batch=1.5").contains("gan.batch must be a whole number, not a number (1.5)"));

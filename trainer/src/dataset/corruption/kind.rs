@@ -35,14 +35,14 @@ impl Corruption {
     /// All of them, in the order of tables.
     pub const ALL: [Self; 5] = [Self::Half, Self::Dark, Self::Blurred, Self::Noisy, Self::Occluded];
 
-    /// Name of the folder.
+    /// Name of the folder, and of the set in bundles' metrics: that of occluded faces is the one of all versions.
     pub fn name(self) -> &'static str {
         match self {
             Self::Half => "half",
             Self::Dark => "dark",
             Self::Blurred => "blurred",
             Self::Noisy => "noisy",
-            Self::Occluded => "occluded",
+            Self::Occluded => "covered",
         }
     }
 

@@ -108,9 +108,11 @@ fn grid(side: i64, like: &Tensor) -> Tensor {
 fn warp(x: &Tensor, field: &Tensor, side: i64) -> Tensor {
     let field = match field.size()[1] == side {
         true => field.shallow_clone(),
+        // The motion is enlarged, not the places: these would be drawn together along the border.
         false => {
-            let field = field.permute([0, 3, 1, 2]);
-            field.upsample_bilinear2d([side, side], false, None, None).permute([0, 2, 3, 1])
+            let motion = (field - grid(field.size()[1], field)).permute([0, 3, 1, 2]);
+            let motion = motion.upsample_bilinear2d([side, side], false, None, None);
+            motion.permute([0, 2, 3, 1]) + grid(side, field)
         }
     };
     x.to_kind(Kind::Float).grid_sampler_2d(&field, 0, 1, false)
