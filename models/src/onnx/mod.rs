@@ -1,4 +1,4 @@
-//! The part of the ONNX protocol-buffer [schema] that the exporter writes, and the check of a graph before it reaches
+//! The part of the ONNX protocol-buffer schema that the exporter writes, and the check of a graph before it reaches
 //! ONNX Runtime.
 
 mod schema;

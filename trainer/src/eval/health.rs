@@ -54,7 +54,7 @@ pub struct HealthReport {
     pub locked: Vec<KeypointPair>,
     /// The two that are closest on average; none if there is one keypoint only.
     pub closest: Option<KeypointPair>,
-    /// See [`HealthReport::score`].
+    /// See `HealthReport::score`.
     pub score: f64,
 }
 

@@ -32,7 +32,7 @@ pub struct Halves {
 }
 
 /// Cuts the graph of [`Network::ImageGenerator`] where everything that the appearance alone decides is one table, which
-/// [`super::modulation`] then splits into layers. `None` of a graph of another form: the published modulation and the
+/// `export::modulation` then splits into layers. `None` of a graph of another form: the published modulation and the
 /// warp family make more than that of the appearance.
 pub fn cut(model: &ModelProto, dims: &BundleDims) -> Option<Halves> {
     let graph = model.graph.as_ref()?;

@@ -58,7 +58,7 @@ impl Block {
     }
 }
 
-/// A U-Net (Ronneberger et al., 2015) over [`WIDTHS`].
+/// A U-Net (Ronneberger et al., 2015) over `WIDTHS`.
 #[derive(Debug)]
 pub struct Decoder {
     first: Block,

@@ -26,7 +26,7 @@ impl BundleSubject {
     /// Loads the graphs of a bundle.
     ///
     /// # Errors
-    /// [`Error::Bundle`] if it is not whole, [`Error::Ort`].
+    /// [`crate::Error::Bundle`] if it is not whole, [`crate::Error::Ort`].
     pub fn open(bundle: Bundle) -> Result<Self> {
         let session = |network| OnnxSession::of_bundle(&bundle, network);
         let (keypoint_generator, image_generator) =

@@ -20,7 +20,7 @@ pub enum Corruption {
     /// Normal noise, standard deviation of 0.1 to 0.2 of white, each pixel and channel on its own.
     Noisy,
     /// A third of the face's box occluded by a rectangle at a random place in it, of one colour or of stripes of two. The box
-    /// is the square around the landmarks of [`FACE`] eye distances.
+    /// is the square around the landmarks of `FACE` eye distances.
     Occluded,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A seed gives the noise of one face: `r = RandomState(seed); psi = r.uniform(0.5, 1.0); z = r.randn(512);
 //! style = mean + psi (map(z) - mean)`, the mean being that of 2,000 styles. Where several pictures of each person are
-//! wanted, pose and expression are moved ([`variants`]) and each person has a folder, named by the seed.
+//! wanted, pose and expression are moved (`variants`) and each person has a folder, named by the seed.
 
 mod layered;
 mod network;

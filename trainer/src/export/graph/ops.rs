@@ -45,7 +45,7 @@ impl Graph {
     /// `x` `[N, in]` times the transpose of `weight` `[out, in]`, plus `bias` `[out]`.
     ///
     /// # Errors
-    /// [`Error::Torch`] if the weights can't be read.
+    /// [`crate::Error::Torch`] if the weights can't be read.
     pub fn linear(&mut self, x: &Value, weight: &Tensor, bias: &Tensor) -> Result<Value> {
         let (weight, bias) = (self.tensor(weight)?, self.tensor(bias)?);
         let shape = vec![x.shape[0], weight.shape[0]];
@@ -56,7 +56,7 @@ impl Graph {
     /// Convolution of `x` `[N, C, H, W]`, padded to keep the size (stride 1) or halve it (stride 2).
     ///
     /// # Errors
-    /// [`Error::Torch`] if the weights can't be read.
+    /// [`crate::Error::Torch`] if the weights can't be read.
     pub fn conv(&mut self, x: &Value, kernel: &Kernel) -> Result<Value> {
         let size = kernel.weight.size();
         let (outputs, side, pad, stride) = (size[0], size[2], kernel.padding, kernel.stride);

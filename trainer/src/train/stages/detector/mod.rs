@@ -89,7 +89,7 @@ impl DetectorTraining {
     /// A detector for the averaged generator of `generator`, a `gan` checkpoint: it begins as its teacher, or else afresh.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`], also if the generator has not reached its full image size.
+    /// [`crate::Error::Checkpoint`], also if the generator has not reached its full image size.
     pub fn new(
         config: &Config,
         generator: &Checkpoint,
