@@ -16,6 +16,7 @@ pub mod landmark_set;
 pub mod layout;
 pub mod loader;
 pub mod pack;
+mod people;
 pub mod scan;
 pub mod source;
 pub mod store;

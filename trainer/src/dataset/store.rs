@@ -1,12 +1,12 @@
 //! Square 8-bit RGB pictures of one size: decoded into memory, or mapped from packs.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
 use super::layout::{self, CollectOptions};
 use super::pack::Pack;
+use super::people::Folders;
 use super::scan::{self, Plan, Skip};
 use super::source;
 use crate::error::{Error, Result};
@@ -20,8 +20,8 @@ pub struct Store {
     parts: Vec<Part>,
     /// Pictures that could not be used, with the reason.
     pub broken: Vec<(String, String)>,
-    /// The folder of each picture, by number: pictures in one folder may show one person.
-    folders: Vec<u32>,
+    /// In which folder each picture lies.
+    folders: Folders,
     /// Pictures of files that were smaller than [`Store::side`] and had to be enlarged.
     pub enlarged: usize,
 }
@@ -107,7 +107,7 @@ impl Store {
             side: common_side(&packs, side)?,
             parts: vec![],
             broken: vec![],
-            folders: vec![],
+            folders: Folders::default(),
             enlarged: 0,
         };
         for (path, pack) in paths.iter().zip(packs) {
@@ -116,7 +116,7 @@ impl Store {
                 None => store.decode(path)?,
             };
             let count = names.len();
-            store.add_folders(&names);
+            store.folders.add(&names);
             if count == 0 {
                 let reason = match &pixels {
                     Pixels::Memory(_) => "none of the pictures could be read",
@@ -171,33 +171,12 @@ impl Store {
         Ok((names, Pixels::Memory(pixels)))
     }
 
-    /// Notes in which folder each of the next pictures lies.
-    fn add_folders(&mut self, names: &[String]) {
-        let mut numbers = HashMap::new();
-        let first = self.folders.iter().max().map_or(0, |last| last + 1);
-        for name in names {
-            let folder = Path::new(name).parent().unwrap_or(Path::new(""));
-            let next = first + numbers.len() as u32;
-            self.folders.push(*numbers.entry(folder).or_insert(next));
-        }
-    }
-
     /// The pictures of each person: those of one folder, where it holds two and more.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there is no such folder.
+    /// [`Error::Usage`] if there are no two such folders.
     pub fn people(&self) -> Result<Vec<Vec<usize>>> {
-        let mut people = BTreeMap::<u32, Vec<usize>>::new();
-        for (picture, folder) in self.folders.iter().enumerate() {
-            people.entry(*folder).or_default().push(picture);
-        }
-        let people: Vec<Vec<usize>> = people.into_values().filter(|p| p.len() > 1).collect();
-        if people.len() < 2 {
-            let reason = "no pairs of pictures: name a folder with a folder of pictures for each person, such as \
-                          `trainer data faces N OUT --variants V` makes";
-            return Err(Error::Usage(reason.into()));
-        }
-        Ok(people)
+        self.folders.people()
     }
 
     fn bytes_each(&self) -> usize {

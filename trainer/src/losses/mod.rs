@@ -6,6 +6,7 @@ pub mod diversity;
 pub mod energy;
 pub mod features;
 pub mod named;
+pub mod portrait;
 pub mod separation;
 pub mod terms;
 

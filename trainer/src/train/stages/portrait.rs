@@ -39,8 +39,6 @@ const CALIBRATION: u64 = 40;
 const SEED_SHIFT: u64 = 0x90_27_2A;
 /// Side that the feature network sees pictures at.
 const FEATURES_SIDE: i64 = 128;
-/// Standard deviation over a batch that each state has at least, of [-1, 1].
-const LEAST_DEVIATION: f64 = 0.15;
 /// Pairs on a sheet.
 const COLUMNS: i64 = 8;
 
@@ -204,26 +202,6 @@ impl PortraitTraining {
     }
 }
 
-/// `mean |a - b|` at the full, a quarter and an eighth of the side, summed.
-fn at_scales(a: &Tensor, b: &Tensor) -> Tensor {
-    let pooled = |x: &Tensor, k: i64| x.avg_pool2d([k, k], [k, k], [0, 0], false, true, None);
-    losses::cycle::image(a, b)
-        + losses::cycle::image(&pooled(a, 4), &pooled(b, 4))
-        + losses::cycle::image(&pooled(a, 8), &pooled(b, 8))
-}
-
-/// How much states `[N, K, S]` of deformed pictures differ from those of the pictures, over how much these differ among each
-/// other, plus how far each one's deviation over the batch falls short of [`LEAST_DEVIATION`]: states that say nothing
-/// are no way out (the second part as in Bardes et al., "VICReg", 2022).
-fn state_change(deformed: &Tensor, states: &Tensor) -> Tensor {
-    let spread = (states - states.roll([1], [0])).abs().mean(Kind::Float);
-    let centred = states - states.mean_dim([0i64].as_slice(), true, Kind::Float);
-    let variance = centred.square().mean_dim([0i64].as_slice(), false, Kind::Float);
-    let short: Tensor = 1.0 - (variance + 1e-8).sqrt() / LEAST_DEVIATION;
-    let short = short.relu().mean(Kind::Float);
-    losses::cycle::image(deformed, states) / (spread + 1e-3) + short
-}
-
 impl Stage for PortraitTraining {
     type Net = Portrait;
     type Step = StepReport;
@@ -281,7 +259,7 @@ impl Stage for PortraitTraining {
         let image = add(&named::IMAGE, config.image_weight, losses::cycle::image(&rendered.image, &driver));
         let warped = parameters::value(&losses::cycle::image(&rendered.warped, &driver));
         if config.warped_weight > 0.0 {
-            add(&named::WARPED, config.warped_weight, at_scales(&rendered.warped, &driver));
+            add(&named::WARPED, config.warped_weight, losses::portrait::at_scales(&rendered.warped, &driver));
         }
         let shown = real.narrow(0, n, n);
         let elastic =
@@ -291,7 +269,8 @@ impl Stage for PortraitTraining {
         let distance = losses::cycle::equivariance(&sources, &driven.keypoints, &inside);
         let equivariance = add(&named::EQUIVARIANCE, config.equivariance.weight, distance);
         let states = deformed.states.unwrap_or_else(|| driven.states.shallow_clone());
-        let state = add(&named::STATE, config.state_weight, state_change(&states, &driven.states));
+        let state =
+            add(&named::STATE, config.state_weight, losses::portrait::state_change(&states, &driven.states));
         let near = losses::separation::separation(&driven.keypoints, config.separation.width);
         let separation = add(&named::SEPARATION, config.separation.weight, near);
         let generated = add(&named::MASK, config.mask_weight, 1.0 - rendered.mask.mean(Kind::Float));
@@ -387,25 +366,5 @@ impl Stage for PortraitTraining {
         let points = (points.size()[0] == images.size()[0]).then_some(points);
         sample::write_png(&path, &sample::compose(&images, points.as_ref(), columns)?)?;
         run.sheet(STAGE, self.learner.state.step, &path)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn states_that_say_nothing_cost_more_than_those_that_differ_and_stay() {
-        tch::manual_seed(5);
-        let kind = (Kind::Float, Device::Cpu);
-        let states = Tensor::randn([12, 3, 2], kind) * 0.3;
-        let cost = |deformed: &Tensor, states: &Tensor| state_change(deformed, states).double_value(&[]);
-        let (still, nothing) = (cost(&states, &states), states.zeros_like());
-        assert!(still < 0.01, "{still}");
-        assert!(cost(&nothing, &nothing) > 0.9);
-        assert!(cost(&(&states * 0.5), &states) > still + 0.1);
-        // Smaller states are no cheaper.
-        let small = &states * 0.01;
-        assert!(cost(&(&small * 0.5), &small) > cost(&(&states * 0.5), &states));
     }
 }
