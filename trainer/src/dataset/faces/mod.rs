@@ -320,8 +320,8 @@ mod tests {
         let out = dir.path().join("people");
         let request = Faces { out: out.clone(), variants: 2, ..request(1, Some(1400)) };
         match render(&request) {
-            Err(Error::Usage(reason)) => {
-                eprintln!("skipped: {reason}");
+            Err(missing @ Error::NotFetched { .. }) => {
+                eprintln!("skipped: {missing}");
                 return;
             }
             rendered => assert_eq!(rendered.unwrap(), (1, 1)),
