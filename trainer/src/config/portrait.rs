@@ -27,6 +27,10 @@ pub struct PortraitConfig {
     pub state_weight: f64,
     /// Keypoints apart from each other: without it half of them come to lie in one spot.
     pub separation: SeparationConfig,
+    /// Weight of the detector's confidence.
+    pub confidence_weight: f64,
+    /// How much more the pixels count that the flow alone does not explain, such as an opened mouth: 0 is not at all.
+    pub focus: f64,
     /// Weight of what is generated anew: the photo's own pixels are sharper.
     pub mask_weight: f64,
     /// The discriminator that sees pictures through open-nsfw.
@@ -67,7 +71,7 @@ pub struct AdversarialConfig {
 
 impl Default for AdversarialConfig {
     fn default() -> Self {
-        Self { weight: 0.1, from: 0.15, learning_rate: 4e-4 }
+        Self { weight: 0.1, from: 0.3, learning_rate: 4e-4 }
     }
 }
 
@@ -83,6 +87,8 @@ impl Default for PortraitConfig {
             equivariance: PortraitEquivarianceConfig::default(),
             state_weight: 0.2,
             separation: SeparationConfig { weight: 0.5, width: 0.08 },
+            confidence_weight: 0.1,
+            focus: 1.0,
             mask_weight: 0.02,
             adversarial: AdversarialConfig::default(),
             jitter: 1.0,
@@ -124,6 +130,8 @@ impl PortraitConfig {
             ("portrait.equivariance.deformation", self.equivariance.deformation),
             ("portrait.state_weight", self.state_weight),
             ("portrait.separation.weight", self.separation.weight),
+            ("portrait.confidence_weight", self.confidence_weight),
+            ("portrait.focus", self.focus),
             ("portrait.mask_weight", self.mask_weight),
             ("portrait.adversarial.weight", self.adversarial.weight),
         ])?;

@@ -1,6 +1,7 @@
 //! What the networks minimise: formulas, each a function of tensors; the losses by [`named`] that trainings add up as
 //! [`terms`].
 
+pub mod confidence;
 pub mod cycle;
 pub mod diversity;
 pub mod energy;

@@ -54,6 +54,8 @@ pub mod portrait {
         SEPARATION = "separation", "portrait.separation.weight";
         /// What is generated anew.
         MASK = "mask", "portrait.mask_weight";
+        /// The detector's confidence.
+        CONFIDENCE = "confidence", "portrait.confidence_weight";
         /// The driven picture against the discriminator.
         ADVERSARIAL = "adversarial", "portrait.adversarial.weight or portrait.adversarial.learning_rate";
     }

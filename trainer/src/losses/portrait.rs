@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::cycle;
+use super::{cycle, mean};
 
 /// Standard deviation over a batch that each state has at least, of [-1, 1].
 const LEAST_DEVIATION: f64 = 0.15;
@@ -13,6 +13,22 @@ pub fn at_scales(a: &Tensor, b: &Tensor) -> Tensor {
     cycle::image(a, b)
         + cycle::image(&pooled(a, 4), &pooled(b, 4))
         + cycle::image(&pooled(a, 8), &pooled(b, 8))
+}
+
+/// Side of the square, in pixels, that attention is spread over.
+const ATTENTION: i64 = 9;
+/// Most that a pixel's attention is, relative to the mean.
+const MOST_ATTENTION: f64 = 4.0;
+
+/// `mean |driven - driver|` of images `[N, 3, S, S]`, in which pixels count more, by up to `4 focus`, where the photo that the
+/// flow alone carried, `warped`, is not the driver: open mouths and closed eyes are small.
+pub fn image(driven: &Tensor, driver: &Tensor, warped: &Tensor, focus: f64) -> Tensor {
+    let off = (warped - driver).detach().abs().mean_dim([1i64].as_slice(), true, driver.kind());
+    let k = [ATTENTION, ATTENTION];
+    let off = off.avg_pool2d(k, [1, 1], [ATTENTION / 2, ATTENTION / 2], false, false, None);
+    let level = off.mean_dim([1i64, 2, 3].as_slice(), true, off.kind());
+    let attention = (&off / (level + 1e-6)).clamp_max(MOST_ATTENTION);
+    mean(&((driven - driver).abs() * (attention * focus + 1.0)))
 }
 
 /// How much states `[N, K, S]` of deformed pictures differ from those of the pictures, over how much these differ among each
@@ -32,6 +48,20 @@ mod tests {
     use tch::Device;
 
     use super::*;
+
+    #[test]
+    fn what_the_flow_does_not_explain_counts_more() {
+        let kind = (Kind::Float, Device::Cpu);
+        let driver = Tensor::zeros([1, 3, 32, 32], kind);
+        let spot = |x: i64| {
+            let image = driver.copy();
+            let _ = image.narrow(2, x, 4).narrow(3, x, 4).fill_(1.0);
+            image
+        };
+        let cost = |driven: &Tensor, focus| image(driven, &driver, &spot(4), focus).double_value(&[]);
+        assert!((cost(&spot(4), 0.0) - cost(&spot(24), 0.0)).abs() < 1e-6);
+        assert!(cost(&spot(4), 1.0) > 2.0 * cost(&spot(24), 1.0));
+    }
 
     #[test]
     fn states_that_say_nothing_cost_more_than_those_that_differ_and_stay() {

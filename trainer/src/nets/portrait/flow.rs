@@ -10,7 +10,7 @@ use crate::nets::detector::ConvNorm;
 use crate::nets::layers::{Conv, Norm, channels_last};
 
 /// Widths at 32 px and at each halving.
-const WIDTHS: [i64; 4] = [64, 96, 128, 128];
+const WIDTHS: [i64; 4] = [48, 64, 96, 128];
 /// Channels that the change of states is read into.
 const STATES: i64 = 32;
 /// Most that a pixel's source is moved besides its parts' motion, normalised coordinates.

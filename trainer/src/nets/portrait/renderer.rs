@@ -12,8 +12,10 @@ use crate::nets::layers::{Conv, Norm, channels_last};
 
 /// Widths of the feature maps at 64 and at 32 px.
 const WIDTHS: (i64, i64) = (48, 96);
-/// Width between the photo's warped features and the output, at 64 px.
-const MERGED: i64 = 64;
+/// Width of the coarse map when it is enlarged.
+const NARROW: i64 = 48;
+/// Widths between the photo's warped features and the output, at 64 px.
+const LAST: (i64, i64) = (64, 32);
 /// Blocks at 32 px, in the encoder and after the flow.
 const BLOCKS: usize = 2;
 /// Logit of the mask at first: the photo's own pixels.
@@ -72,10 +74,12 @@ pub struct Renderer {
     pub encode: Vec<Block>,
     /// Warped coarse features and both sets of Gaussians.
     pub merge: ConvNorm,
-    /// 3x3, no bias: the change of states, added to what was merged; begins near 0.
+    /// 1x1, no bias: the change of states, added to what was merged; begins near 0.
     pub states: Conv,
     /// At 32 px.
     pub blocks: Vec<Block>,
+    /// 1x1, before it is enlarged.
+    pub narrow: ConvNorm,
     /// Enlarged, with the warped fine features and the warped photo.
     pub up: ConvNorm,
     /// At 64 px.
@@ -101,11 +105,12 @@ impl Renderer {
             down: conv("down", fine, coarse, 2),
             encode: blocks("encode"),
             merge: conv("merge", coarse + 2 * arch.keypoints, coarse, 1),
-            states: Conv::without_bias(p / "states", arch.keypoints * arch.states, coarse, 3, 1, 1),
+            states: Conv::without_bias(p / "states", arch.keypoints * arch.states, coarse, 1, 1, 1),
             blocks: blocks("blocks"),
-            up: conv("up", coarse + fine + 3 * pixels, MERGED, 1),
-            refine: conv("refine", MERGED, fine, 1),
-            head: Conv::new(p / "head", fine, 4 * pixels, 3, 1),
+            narrow: ConvNorm::new(p / "narrow", coarse, NARROW, 1, 1, 1, true),
+            up: conv("up", NARROW + fine + 3 * pixels, LAST.0, 1),
+            refine: conv("refine", LAST.0, LAST.1, 1),
+            head: Conv::new(p / "head", LAST.1, 4 * pixels, 3, 1),
             side: arch.portrait_size,
         };
         tch::no_grad(|| {
@@ -152,7 +157,7 @@ impl Renderer {
         let change = self.states.forward(&state_maps(source, driven, COARSE).to_kind(kind));
         let x = self.merge.forward(&channels_last(&shown), norm) + change;
         let x = self.blocks.iter().fold(x, |x, block| block.forward(&x, norm));
-        let x = x.upsample_nearest2d([FINE, FINE], None, None);
+        let x = self.narrow.forward(&x, norm).upsample_nearest2d([FINE, FINE], None, None);
         let pixels = warped.pixel_unshuffle(self.factor());
         let x = Tensor::cat(&[x, fine.to_kind(kind), pixels.to_kind(kind)], 1);
         let x = self.refine.forward(&self.up.forward(&channels_last(&x), norm), norm);

@@ -9,6 +9,7 @@ use super::learner::Learner;
 use super::stage::{Pictures, Stage, StepSummary};
 use crate::augment::elastic::Elastic;
 use crate::augment::jitter::jitter;
+use crate::augment::{camera, scenes};
 use crate::config::{Architecture, Config, GanConfig};
 use crate::dataset::Loader;
 use crate::error::Result;
@@ -39,6 +40,10 @@ const CALIBRATION: u64 = 40;
 const SEED_SHIFT: u64 = 0x90_27_2A;
 /// Side that the feature network sees pictures at.
 const FEATURES_SIDE: i64 = 128;
+/// Most of a deformed picture's side that something covers, half of it.
+const OCCLUSION: f64 = 0.15;
+/// Of the deformed pictures, how many more have no face.
+const FACELESS: i64 = 4;
 /// Pairs on a sheet.
 const COLUMNS: i64 = 8;
 
@@ -58,6 +63,8 @@ pub struct StepReport {
     equivariance: f64,
     /// Change of states by a deformation, of that between pictures, and how little they vary.
     state: f64,
+    /// Cross entropy of the detector's confidence.
+    confidence: f64,
     /// How many others each keypoint has near it.
     separation: f64,
     /// Part of driven pictures that is generated anew.
@@ -256,7 +263,12 @@ impl Stage for PortraitTraining {
             terms.add(loss, weight, value);
             shown
         };
-        let image = add(&named::IMAGE, config.image_weight, losses::cycle::image(&rendered.image, &driver));
+        let image = parameters::value(&losses::cycle::image(&rendered.image, &driver));
+        add(
+            &named::IMAGE,
+            config.image_weight,
+            losses::portrait::image(&rendered.image, &driver, &rendered.warped, config.focus),
+        );
         let warped = parameters::value(&losses::cycle::image(&rendered.warped, &driver));
         if config.warped_weight > 0.0 {
             add(&named::WARPED, config.warped_weight, losses::portrait::at_scales(&rendered.warped, &driver));
@@ -264,8 +276,22 @@ impl Stage for PortraitTraining {
         let shown = real.narrow(0, n, n);
         let elastic =
             Elastic::random(n, shown.size()[2], config.equivariance.deformation, Share::WHOLE, self.device);
-        let deformed = self.detect(net, &elastic.images(&shown), Norm::TRAINING);
+        // Some pictures more are of no face: a detector must know that, too.
+        let faceless = scenes::faceless(&shown.narrow(0, 0, (n / FACELESS).max(1)), shown.size()[2]);
+        let moved = Tensor::cat(&[elastic.images(&shown), faceless], 0);
+        let all = self.detect(net, &camera::photometric(&moved, OCCLUSION), Norm::TRAINING);
+        let deformed = all.narrow(0, n);
         let (sources, inside) = elastic.sources(&deformed.keypoints);
+        let count = all.keypoints.size()[0];
+        let none = Tensor::zeros([count - n, inside.size()[1]], (Kind::Float, self.device));
+        let off = losses::confidence::square_distance(&sources, &driven.keypoints);
+        let confidence = losses::confidence::confidence(
+            &all.confidence,
+            &Tensor::cat(&[&off, &none], 0),
+            &Tensor::cat(&[&inside, &none], 0),
+            &Tensor::ones([count, 1], (Kind::Float, self.device)),
+        );
+        let confidence = add(&named::CONFIDENCE, config.confidence_weight, confidence);
         let distance = losses::cycle::equivariance(&sources, &driven.keypoints, &inside);
         let equivariance = add(&named::EQUIVARIANCE, config.equivariance.weight, distance);
         let states = deformed.states.unwrap_or_else(|| driven.states.shallow_clone());
@@ -311,6 +337,7 @@ impl Stage for PortraitTraining {
             perceptual,
             equivariance,
             state,
+            confidence,
             separation,
             generated,
             motion: parameters::value(&motion.mean(Kind::Float)),

@@ -2,8 +2,9 @@
 
 use tch::{Kind, Tensor};
 
-use crate::losses::Terms;
+use crate::losses::confidence::square_distance;
 use crate::losses::named::detector as named;
+use crate::losses::{self, Terms};
 use crate::nets::detector::Detection;
 use crate::nets::heatmap;
 use crate::train::optim::parameters;
@@ -12,9 +13,6 @@ use crate::train::optim::parameters;
 const HEAT_WEIGHT: f64 = 0.2;
 /// Weight of the confidence's cross entropy.
 const CONFIDENCE_WEIGHT: f64 = 0.1;
-/// Error (normalised coordinates) at which the wanted confidence is `exp(-1/2)`: wide, about half the distance of a large
-/// face's eyes, so that it tells whether the part is there and not how well a hard picture shows it.
-const CONFIDENCE_SCALE: f64 = 0.35;
 /// Standard deviation of a heat map's target, in cells.
 const HEAT_DEVIATION: f64 = 1.5;
 
@@ -53,24 +51,15 @@ pub(super) fn add_real(terms: &mut Terms, seen: &Detection, batch: &Batch, weigh
     parameters::value(&shown)
 }
 
-/// Weighted cross entropy of the confidence: 1 is wanted where a keypoint is found, 0 where it is far off, outside of the
-/// picture, or where there is none.
 fn confidence(seen: &Detection, batch: &Batch) -> Tensor {
-    let off = square_distance(&seen.keypoints, batch).detach();
-    let wanted = (off / (-2.0 * CONFIDENCE_SCALE * CONFIDENCE_SCALE)).exp() * &batch.weight;
-    let weight = Some(&batch.confidence_weight);
-    seen.confidence.binary_cross_entropy_with_logits(&wanted, weight, None, tch::Reduction::Mean)
-}
-
-/// `[N, K]`.
-fn square_distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
-    (keypoints - &batch.keypoints).square().sum_dim_intlist([-1i64].as_slice(), false, Kind::Float)
+    let off = square_distance(&seen.keypoints, &batch.keypoints);
+    losses::confidence::confidence(&seen.confidence, &off, &batch.weight, &batch.confidence_weight)
 }
 
 /// Mean distance over the keypoints that count.
 fn distance(keypoints: &Tensor, batch: &Batch) -> Tensor {
     // The constant keeps the gradient finite at 0.
-    let distance = (square_distance(keypoints, batch) + 1e-6).sqrt();
+    let distance = (square_distance(keypoints, &batch.keypoints) + 1e-6).sqrt();
     (distance * &batch.weight).sum(Kind::Float) / (batch.weight.sum(Kind::Float) + 1e-6)
 }
 
