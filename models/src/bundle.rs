@@ -60,6 +60,16 @@ impl Bundle {
         self.manifest.networks.contains_key(&network)
     }
 
+    /// Whether the bundle draws faces.
+    pub fn has_generator(&self) -> bool {
+        self.has(Network::KeypointGenerator)
+    }
+
+    /// Whether the bundle carries photos along.
+    pub fn has_portrait(&self) -> bool {
+        self.has(Network::Portrait)
+    }
+
     /// Whether the image generator lies in two files, [`Network::Style`] and [`Network::Render`].
     pub fn draws_in_two(&self) -> bool {
         self.has(Network::Render)
@@ -69,7 +79,10 @@ impl Bundle {
     /// counting as one.
     pub fn functions(&self) -> Vec<Network> {
         let halves = [Network::Style, Network::Render];
-        let there = |n: &Network| !halves.contains(n) && (self.has(*n) || *n == Network::ImageGenerator);
+        let there = |n: &Network| match n {
+            Network::ImageGenerator => self.has_generator(),
+            n => !halves.contains(n) && self.has(*n),
+        };
         Network::ALL.into_iter().filter(there).collect()
     }
 
@@ -180,6 +193,7 @@ mod tests {
             keypoints: vec![keypoint(0), keypoint(1)],
             symmetric_pairs: vec![[0, 1]],
             skeleton: vec![],
+            expressions: vec![],
             files: describe_files(dir, &names).unwrap(),
             networks: NETWORKS.into_iter().map(|n| (n, info.clone())).collect(),
             tolerance: 1e-4,

@@ -18,6 +18,10 @@ pub enum Network {
     Style,
     /// The half that makes the image from the pose and what style made: it runs every frame. A bundle has these two or [`Self::ImageGenerator`].
     Render,
+    /// A photo with its keypoints to features: it runs once a photo (see [`Self::Portrait`]).
+    PortraitSource,
+    /// A photo's features, carried to other keypoints and states: flow, mask and colour, every frame.
+    Portrait,
 }
 
 /// One axis of a tensor.
@@ -39,32 +43,47 @@ pub struct TensorSpec {
 }
 
 /// The sizes that fix every shape of a bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleDims {
     /// K: how many keypoints.
     pub keypoints: usize,
-    /// Z: length of each noise vector.
+    /// Z: length of each noise vector; 0 without a generator.
     pub latent: usize,
-    /// E: length of each embedding.
+    /// E: length of each embedding; 0 without a generator.
     pub embedding: usize,
-    /// S: side of the generated (and encoded) square image, in pixels.
+    /// S: side of the generated (and encoded) square image, in pixels; 0 without a generator.
     pub image_size: usize,
     /// Side of the detector's square input, in pixels.
     pub detector_size: usize,
     /// Rows and columns of what [`Network::Style`] makes for [`Network::Render`], where the bundle has them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tables: Option<[usize; 2]>,
+    /// Numbers that tell the state of each part, where the detector reads them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub states: Option<usize>,
+    /// P: side of the square photo that the portrait networks take, in pixels, where the bundle has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub portrait_size: Option<usize>,
 }
+
+/// Side of the portrait networks' coarse feature maps, at which flow is found.
+pub const PORTRAIT_COARSE: usize = 32;
+/// Side of the portrait networks' fine feature maps.
+pub const PORTRAIT_FINE: usize = 64;
+/// Channels of the portrait networks' feature maps, coarse and fine.
+pub const PORTRAIT_WIDTHS: (usize, usize) = (96, 48);
 
 impl Network {
     /// All networks, in the order in which they are reported.
-    pub const ALL: [Network; 6] = [
+    pub const ALL: [Network; 8] = [
         Network::KeypointGenerator,
         Network::ImageGenerator,
         Network::Style,
         Network::Render,
         Network::Detector,
         Network::Encoder,
+        Network::PortraitSource,
+        Network::Portrait,
     ];
 
     /// The name used in manifests and golden tensors.
@@ -76,17 +95,14 @@ impl Network {
             Network::Encoder => "encoder",
             Network::Style => "style",
             Network::Render => "render",
+            Network::PortraitSource => "portrait_source",
+            Network::Portrait => "portrait",
         }
     }
 
     /// The network's file in a bundle.
     pub fn file_name(self) -> String {
         format!("{}.onnx", self.name())
-    }
-
-    /// Whether every bundle must have its file.
-    pub fn is_required(self) -> bool {
-        matches!(self, Network::KeypointGenerator | Network::Detector)
     }
 
     /// Inputs of the network for a bundle of the given sizes.
@@ -105,6 +121,15 @@ impl Network {
             Network::Render => pose().into_iter().chain([tables(d)]).collect(),
             Network::Detector => vec![spec("image", &[3, d.detector_size, d.detector_size])],
             Network::Encoder => vec![spec("image", &[3, d.image_size, d.image_size])],
+            Network::PortraitSource => vec![photo(d), spec("keypoints", &[k, 2])],
+            Network::Portrait => {
+                let mut inputs = vec![photo(d)];
+                inputs.extend(Network::PortraitSource.outputs(d));
+                inputs.push(spec("source_keypoints", &[k, 2]));
+                inputs.push(spec("keypoints", &[k, 2]));
+                inputs.push(spec("change", &[k, d.states.unwrap_or_default()]));
+                inputs
+            }
         }
     }
 
@@ -119,8 +144,30 @@ impl Network {
                 vec![spec("image", &[3, d.image_size, d.image_size])]
             }
             Network::Style => vec![tables(d)],
-            Network::Detector => vec![spec("keypoints", &[k, 2]), spec("confidence", &[k])],
+            Network::Detector => {
+                let states = d.states.map(|s| spec("states", &[k, s]));
+                [spec("keypoints", &[k, 2]), spec("confidence", &[k])].into_iter().chain(states).collect()
+            }
             Network::Encoder => vec![spec("embeddings", &[k, e]), spec("background", &[e])],
+            Network::PortraitSource => {
+                let (coarse, fine) = (PORTRAIT_COARSE, PORTRAIT_FINE);
+                vec![
+                    // The photo at the coarse size, its features, behind them its keypoints' Gaussians.
+                    spec("small", &[3, coarse, coarse]),
+                    spec("coarse", &[PORTRAIT_WIDTHS.0 + k, coarse, coarse]),
+                    spec("fine", &[PORTRAIT_WIDTHS.1, fine, fine]),
+                ]
+            }
+            Network::Portrait => {
+                let side = d.portrait_size.unwrap_or_default();
+                vec![
+                    // How far from each place in the photo what shows there lies, normalised coordinates.
+                    spec("flow", &[2, PORTRAIT_COARSE, PORTRAIT_COARSE]),
+                    // Where the photo's own pixels show, 0 to 1, and what shows elsewhere, [-1, 1].
+                    spec("mask", &[1, side, side]),
+                    spec("colour", &[3, side, side]),
+                ]
+            }
         }
     }
 }
@@ -171,6 +218,12 @@ fn spec(name: &'static str, rest: &[usize]) -> TensorSpec {
     TensorSpec { name, shape }
 }
 
+/// The photo as the portrait networks take it.
+fn photo(d: &BundleDims) -> TensorSpec {
+    let side = d.portrait_size.unwrap_or_default();
+    spec("image", &[3, side, side])
+}
+
 /// What the two halves of an image generator share; a manifest that lacks its size names neither half.
 fn tables(d: &BundleDims) -> TensorSpec {
     spec("tables", &d.tables.unwrap_or_default())
@@ -187,6 +240,8 @@ mod tests {
         image_size: 64,
         detector_size: 96,
         tables: Some([100, 12]),
+        states: Some(4),
+        portrait_size: Some(128),
     };
 
     #[test]
@@ -215,5 +270,15 @@ mod tests {
         inputs.extend(Network::Style.inputs(&DIMS));
         assert_eq!(inputs, Network::ImageGenerator.inputs(&DIMS));
         assert_eq!(Network::Render.outputs(&DIMS), Network::ImageGenerator.outputs(&DIMS));
+    }
+
+    #[test]
+    fn states_are_read_where_a_bundle_has_them_and_a_photo_s_features_feed_its_portrait() {
+        let names = |d: &BundleDims| Network::Detector.outputs(d).iter().map(|s| s.name).collect::<Vec<_>>();
+        assert_eq!(names(&DIMS), ["keypoints", "confidence", "states"]);
+        assert_eq!(names(&BundleDims { states: None, ..DIMS }), ["keypoints", "confidence"]);
+        let inputs = Network::Portrait.inputs(&DIMS);
+        assert!(Network::PortraitSource.outputs(&DIMS).iter().all(|s| inputs.contains(s)));
+        assert_eq!(inputs.last().unwrap().shape_text(), "[N, 10, 4]");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{BundleDims, Network};
+use crate::contract::{BundleDims, Network, PORTRAIT_FINE};
 use crate::error::{Error, Result};
 
 /// The schema this crate reads and writes. A manifest of a higher one is refused.
@@ -33,6 +33,9 @@ pub struct Manifest {
     pub symmetric_pairs: Vec<[usize; 2]>,
     /// Pairs of keypoint indices joined by a line in overlays.
     pub skeleton: Vec<[usize; 2]>,
+    /// Expressions of the face that states tell, if any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expressions: Vec<Expression>,
     /// Every file of the bundle but the manifest itself.
     pub files: BTreeMap<String, FileEntry>,
     /// The networks present.
@@ -56,6 +59,34 @@ pub struct Keypoint {
     pub colour: [u8; 3],
     /// Mean position over generated samples, normalised coordinates.
     pub mean: [f32; 2],
+}
+
+/// An expression as meters show it and sliders change it: a direction in keypoints and states. Its value is 0 to 1, or -1 to 1 where
+/// it has two sides, such as brows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Expression {
+    /// Name, unique in the bundle: `mouth-open`, `eye-left`, ...
+    pub name: String,
+    /// Least and greatest value.
+    pub range: [f32; 2],
+    /// Value of a face at rest.
+    pub rest: f32,
+    /// The value is read off states as `bias + sum(weights * states)`, then held to the range.
+    pub bias: f32,
+    /// `[K][S]`.
+    pub weights: Vec<Vec<f32>>,
+    /// `[K][S]`: how much states change as the value grows by 1.
+    pub states: Vec<Vec<f32>>,
+    /// `[K][2]`: how far keypoints move, of an upright face as [`Keypoint::mean`] shows it, normalised coordinates.
+    pub keypoints: Vec<[f32; 2]>,
+}
+
+impl Expression {
+    /// The value of a face with `states`, `K S` of them, the parts' one after the other.
+    pub fn read(&self, states: &[f32]) -> f32 {
+        let sum: f32 = self.weights.iter().flatten().zip(states).map(|(w, s)| w * s).sum();
+        (self.bias + sum).clamp(self.range[0], self.range[1])
+    }
 }
 
 /// Size and checksum of a file.
@@ -157,16 +188,23 @@ impl Manifest {
 
     fn check(&self) -> std::result::Result<(), String> {
         let d = &self.dims;
-        for (name, value, most) in [
-            ("keypoints", d.keypoints, 256),
-            ("latent", d.latent, 8192),
-            ("embedding", d.embedding, 8192),
-            ("image_size", d.image_size, 4096),
-            ("detector_size", d.detector_size, 4096),
+        let has = |n: Network| self.networks.contains_key(&n);
+        let generator = self.check_networks()?;
+        for (name, value, most, least) in [
+            ("keypoints", d.keypoints, 256, 1),
+            ("latent", d.latent, 8192, usize::from(generator)),
+            ("embedding", d.embedding, 8192, usize::from(generator)),
+            ("image_size", d.image_size, 4096, usize::from(generator)),
+            ("detector_size", d.detector_size, 4096, 1),
+            ("states", d.states.unwrap_or(1), 256, 1),
+            ("portrait_size", d.portrait_size.unwrap_or(PORTRAIT_FINE), 4096, PORTRAIT_FINE),
         ] {
-            if value == 0 || value > most {
-                return Err(format!("dims.{name} is {value}, must be 1 to {most}"));
+            if !(least..=most).contains(&value) {
+                return Err(format!("dims.{name} is {value}, must be {least} to {most}"));
             }
+        }
+        if has(Network::Portrait) && (d.states.is_none() || d.portrait_size.is_none()) {
+            return Err("portrait networks want dims.states and dims.portrait_size".to_owned());
         }
         if !(self.tau.is_finite() && self.tau > 0.0) {
             return Err(format!("tau is {}, must be positive", self.tau));
@@ -206,26 +244,56 @@ impl Manifest {
                 return Err(format!("file name {name:?} is not a plain name inside the bundle"));
             }
         }
-        let halves = [Network::Style, Network::Render].map(|n| self.networks.contains_key(&n));
-        if halves[0] != halves[1] || halves[0] == self.networks.contains_key(&Network::ImageGenerator) {
-            return Err(
-                "neither image_generator nor style with render among the networks, or more than that"
-                    .to_owned(),
-            );
-        }
-        if halves[0] && !self.dims.tables.is_some_and(|t| t.iter().all(|n| (1..=1 << 20).contains(n))) {
+        if has(Network::Style) && !d.tables.is_some_and(|t| t.iter().all(|n| (1..=1 << 20).contains(n))) {
             return Err("dims.tables must say the size of what style makes for render".to_owned());
         }
-        for network in Network::ALL {
-            let listed = self.networks.contains_key(&network);
-            if network.is_required() && !listed {
-                return Err(format!("no {network} among the networks"));
+        for (i, e) in self.expressions.iter().enumerate() {
+            let (k, s) = (d.keypoints, d.states.unwrap_or_default());
+            let per_part = |x: &[Vec<f32>]| x.len() == k && x.iter().all(|x| x.len() == s);
+            let numbers = e.weights.iter().chain(&e.states).flatten().chain(e.keypoints.as_flattened());
+            let finite = numbers.chain(&e.range).chain([&e.rest, &e.bias]).all(|x| x.is_finite());
+            let shaped = per_part(&e.weights) && per_part(&e.states) && e.keypoints.len() == k;
+            if !(shaped && finite && e.range[0] < e.range[1]) {
+                return Err(format!("expression {:?} does not fit {k} parts of {s} states", e.name));
             }
-            if listed && !self.files.contains_key(&network.file_name()) {
+            if e.name.trim().is_empty() || self.expressions[..i].iter().any(|other| other.name == e.name) {
+                return Err(format!("expression name {:?} is empty or given twice", e.name));
+            }
+        }
+        for network in Network::ALL {
+            if has(network) && !self.files.contains_key(&network.file_name()) {
                 return Err(format!("{} is not among the files", network.file_name()));
             }
         }
         Ok(())
+    }
+
+    /// Checks that the networks belong together; whether a generator is among them.
+    fn check_networks(&self) -> std::result::Result<bool, String> {
+        use Network::{
+            Detector, Encoder, ImageGenerator, KeypointGenerator, Portrait, PortraitSource, Render, Style,
+        };
+        let has = |n: Network| self.networks.contains_key(&n);
+        if !has(Detector) {
+            return Err(format!("no {Detector} among the networks"));
+        }
+        if has(PortraitSource) != has(Portrait) {
+            return Err("portrait_source and portrait belong together, and one of them is missing".to_owned());
+        }
+        let draws = [KeypointGenerator, ImageGenerator, Style, Render, Encoder].into_iter().any(has);
+        if !draws {
+            let reason = "neither a generator nor portrait networks among the networks";
+            return if has(Portrait) { Ok(false) } else { Err(reason.to_owned()) };
+        }
+        if !has(KeypointGenerator) {
+            return Err(format!("no {KeypointGenerator} among the networks"));
+        }
+        if has(Style) != has(Render) || has(Style) == has(ImageGenerator) {
+            let reason =
+                "neither image_generator nor style with render among the networks, or more than that";
+            return Err(reason.to_owned());
+        }
+        Ok(true)
     }
 }
 

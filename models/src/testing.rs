@@ -23,8 +23,16 @@ use crate::onnx::{
 };
 
 /// Sizes of the tiny bundle.
-pub const DIMS: BundleDims =
-    BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16, tables: None };
+pub const DIMS: BundleDims = BundleDims {
+    keypoints: 2,
+    latent: 4,
+    embedding: 3,
+    image_size: 8,
+    detector_size: 16,
+    tables: None,
+    states: None,
+    portrait_size: None,
+};
 
 /// Sizes of the tiny bundle with its image generator in two files.
 pub const IN_TWO: BundleDims = BundleDims { tables: Some([DIMS.embedding, 1]), ..DIMS };
@@ -60,6 +68,7 @@ pub fn write_tiny_bundle(dir: &Path) -> Result<Manifest> {
         keypoints: vec![keypoint("left", -0.5, [255, 0, 0]), keypoint("right", 0.5, [0, 0, 255])],
         symmetric_pairs: vec![[0, 1]],
         skeleton: vec![[0, 1]],
+        expressions: vec![],
         files: describe_files(dir, &names)?,
         networks: NETWORKS.into_iter().map(|n| (n, info.clone())).collect(),
         tolerance: 1e-5,
@@ -167,6 +176,8 @@ pub fn tiny_network(network: Network) -> ModelProto {
             graph.node("Tanh", &["sums"], "bounded");
             graph.reshape("bounded", &[-1, 3, s as i64, s as i64], "image");
         }
+        // The tiny bundle has none.
+        Network::PortraitSource | Network::Portrait => {}
         Network::Style => graph.reshape("background", &[-1, e as i64, 1], "tables"),
         Network::Render => {
             graph.reshape("tables", &[-1, e as i64], "background");

@@ -98,8 +98,16 @@ pub(crate) mod tests {
     use super::*;
     use crate::contract::TensorSpec;
 
-    pub(crate) const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 8, tables: None };
+    pub(crate) const DIMS: BundleDims = BundleDims {
+        keypoints: 2,
+        latent: 4,
+        embedding: 3,
+        image_size: 8,
+        detector_size: 8,
+        tables: None,
+        states: None,
+        portrait_size: None,
+    };
 
     fn value(name: &str, spec: &TensorSpec) -> ValueInfo {
         let dim = spec

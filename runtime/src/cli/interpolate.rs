@@ -143,6 +143,8 @@ mod tests {
             image_size: 8,
             detector_size: 8,
             tables: None,
+            states: None,
+            portrait_size: None,
         };
         let noise = |i: u32| Noise::seeded(3, i..i + 1, &dims, 1.0);
         let (a, b) = (noise(0), noise(1));

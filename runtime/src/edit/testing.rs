@@ -6,8 +6,16 @@ use super::FaceLatents;
 use crate::vision::testing::manifest;
 
 /// Sizes that fit [`face`].
-pub(crate) const DIMS: BundleDims =
-    BundleDims { keypoints: 2, latent: 4, embedding: 3, image_size: 8, detector_size: 16, tables: None };
+pub(crate) const DIMS: BundleDims = BundleDims {
+    keypoints: 2,
+    latent: 4,
+    embedding: 3,
+    image_size: 8,
+    detector_size: 16,
+    tables: None,
+    states: None,
+    portrait_size: None,
+};
 
 /// A face whose numbers all differ.
 pub(crate) fn face(shift: f32) -> FaceLatents {

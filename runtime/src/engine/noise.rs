@@ -46,8 +46,16 @@ fn normal(rng: &mut ChaCha8Rng) -> f32 {
 mod tests {
     use super::*;
 
-    const DIMS: BundleDims =
-        BundleDims { keypoints: 2, latent: 64, embedding: 3, image_size: 8, detector_size: 8, tables: None };
+    const DIMS: BundleDims = BundleDims {
+        keypoints: 2,
+        latent: 64,
+        embedding: 3,
+        image_size: 8,
+        detector_size: 8,
+        tables: None,
+        states: None,
+        portrait_size: None,
+    };
 
     #[test]
     fn a_picture_does_not_depend_on_the_others() {

@@ -205,6 +205,8 @@ impl Architecture {
             image_size: self.image_size as usize,
             detector_size: self.detector_size as usize,
             tables: None,
+            states: None,
+            portrait_size: None,
         }
     }
 }

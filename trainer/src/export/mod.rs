@@ -92,6 +92,9 @@ impl TrainedNets<'_> {
             Network::Style | Network::Render => {
                 Err(Error::Export(format!("{network} is cut from the image generator")))
             }
+            Network::PortraitSource | Network::Portrait => {
+                Err(Error::Export(format!("{network} is not exported yet")))
+            }
             Network::Encoder => match self.encoder {
                 Some(net) => encoder::build(net, arch),
                 None => Err(Error::Export("no encoder is trained".to_owned())),
@@ -186,6 +189,7 @@ pub fn export_bundle(
         keypoints,
         symmetric_pairs: request.symmetric_pairs.clone(),
         skeleton: request.skeleton.clone(),
+        expressions: vec![],
         files: describe_files(dir, &files)?,
         networks,
         tolerance: parity::TOLERANCE,

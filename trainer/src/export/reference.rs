@@ -61,7 +61,7 @@ pub fn outputs(
             vec![("keypoints", detection.keypoints), ("confidence", detection.confidence.sigmoid())]
         }
         // Halves of the image generator, which libtorch has in one piece.
-        Network::Style | Network::Render => {
+        Network::Style | Network::Render | Network::PortraitSource | Network::Portrait => {
             return Err(Error::Export(format!("{network} has no counterpart in libtorch")));
         }
         Network::Encoder => {
