@@ -19,6 +19,8 @@ pub struct Adam {
 struct Slot {
     name: String,
     value: Tensor,
+    /// Its learning rate, as a multiple of the others'.
+    rate: f64,
     mean: Tensor,
     square: Tensor,
     /// Updates so far, a float64 scalar on the processor. Each parameter has its own: those of a size not yet reached
@@ -26,10 +28,11 @@ struct Slot {
     steps: Tensor,
 }
 
-/// Parameters with the same number of updates, laid end to end: a handful of operations updates them all, where one
+/// Parameters with the same number of updates and the same learning rate, laid end to end: a handful of operations updates them all, where one
 /// by one would cost a GPU a dozen launches each.
 struct Group {
     members: Vec<usize>,
+    rate: f64,
     value: Tensor,
     mean: Tensor,
     square: Tensor,
@@ -46,9 +49,17 @@ impl Adam {
                 steps: Tensor::zeros([], (Kind::Double, tch::Device::Cpu)),
                 name,
                 value,
+                rate: 1.0,
             })
             .collect();
         Self { slots, betas, groups: Vec::new() }
+    }
+
+    /// Multiplies the learning rate of parameters whose names begin with `prefix`.
+    pub fn multiply_rate(&mut self, prefix: &str, factor: f64) {
+        for slot in self.slots.iter_mut().filter(|slot| slot.name.starts_with(prefix)) {
+            slot.rate *= factor;
+        }
     }
 
     /// Forgets all gradients.
@@ -82,7 +93,7 @@ impl Adam {
                 }
                 // learning_rate * mean / (1 - b1^t) / (sqrt(square / (1 - b2^t)) + epsilon), subtracted, in three passes.
                 let (c1, c2) = (1.0 - b1.powf(t), (1.0 - b2.powf(t)).sqrt());
-                let scale = -c1 / (learning_rate * c2);
+                let scale = -c1 / (learning_rate * group.rate * c2);
                 let mut divisor = group.square.sqrt();
                 let _ = divisor.g_mul_scalar_(scale).g_add_scalar_(EPSILON * c2 * scale);
                 let _ = group.value.addcdiv_(&group.mean, &divisor);
@@ -92,11 +103,11 @@ impl Adam {
 
     /// Lays the parameters that this step updates end to end, unless they are.
     fn regroup(&mut self, gradients: &[Tensor]) {
-        let mut wanted: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let mut wanted: BTreeMap<(u64, u64), Vec<usize>> = BTreeMap::new();
         for (i, slot) in self.slots.iter().enumerate() {
             let steps = slot.steps.double_value(&[]);
             if steps > 0.0 || gradients[i].defined() {
-                wanted.entry(steps as u64).or_default().push(i);
+                wanted.entry((steps as u64, slot.rate.to_bits())).or_default().push(i);
             }
         }
         if wanted.values().eq(self.groups.iter().map(|group| &group.members)) {
@@ -126,7 +137,8 @@ impl Adam {
             let value = lay(|slot| &mut slot.value, true);
             let mean = lay(|slot| &mut slot.mean, false);
             let square = lay(|slot| &mut slot.square, false);
-            self.groups.push(Group { members, value, mean, square });
+            let rate = self.slots[members[0]].rate;
+            self.groups.push(Group { members, rate, value, mean, square });
         }
     }
 

@@ -48,6 +48,11 @@ impl<N: Staged> Learner<N> {
         Self { live, average, adam, state, watch: Watch::default(), saved: None }
     }
 
+    /// Multiplies the learning rate of parameters whose names begin with `prefix`.
+    pub fn multiply_rate(&mut self, prefix: &str, factor: f64) {
+        self.adam.multiply_rate(prefix, factor);
+    }
+
     /// Everything that a checkpoint holds, by name, sharing memory.
     pub fn tensors(&self) -> Vec<(String, Tensor)> {
         let parts = [

@@ -8,5 +8,6 @@ pub mod encoder;
 pub mod gan;
 pub mod keypoints;
 pub mod learner;
+pub mod more_keypoints;
 pub mod portrait;
 pub mod stage;

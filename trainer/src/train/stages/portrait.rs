@@ -32,8 +32,13 @@ pub const STAGE: &str = "portrait";
 
 /// Adam's decay rates.
 const BETAS: (f64, f64) = (0.5, 0.999);
-/// The detector's last weights at the start, as a fraction of what they would be: flat heat maps hear the whole picture.
-const HEAD_START: f64 = 0.4;
+/// The detector's last weights at the start, as a multiple of what they would be, and how much faster they learn, and the rest of
+/// the detector: a heat map must come to a point before it can follow anything.
+const HEAD_START: f64 = 2.0;
+/// See [`HEAD_START`].
+const HEAD_RATE: f64 = 5.0;
+/// See [`HEAD_START`].
+const DETECTOR_RATE: f64 = 2.0;
 /// Batches that re-estimate the averaged networks' statistics.
 const CALIBRATION: u64 = 40;
 /// Added to the seed, so that this stage draws other numbers than the others.
@@ -146,7 +151,9 @@ impl PortraitTraining {
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
         let start = Stored::<Portrait>::new(&config.architecture, device);
         let _ = tch::no_grad(|| start.net.detector.head.weight.shallow_clone().g_mul_scalar_(HEAD_START));
-        let learner = Learner::new(config, Some(&start), BETAS, dataset_size, device);
+        let mut learner = Learner::new(config, Some(&start), BETAS, dataset_size, device);
+        learner.multiply_rate("detector.", DETECTOR_RATE);
+        learner.multiply_rate("detector.head.", HEAD_RATE);
         let discriminator = (config.portrait.adversarial.weight > 0.0).then(|| {
             let store = VarStore::new(device);
             let net = FeatureDiscriminator::new(store.root());
