@@ -91,8 +91,7 @@ fn choose(
 ) -> Result<Vec<Mixture>> {
     let k = arch.keypoints;
     let mixture = |first, second| STEPS.map(|share| Mixture { first, second, share });
-    let all: Vec<Mixture> =
-        (0..k).flat_map(|i| (i + 1..k).flat_map(move |j| mixture(i, j))).collect();
+    let all: Vec<Mixture> = (0..k).flat_map(|i| (i + 1..k).flat_map(move |j| mixture(i, j))).collect();
     if all.len() < count {
         return Err(Error::Config(format!("{k} keypoints are too few to begin {count} more between them")));
     }
@@ -100,11 +99,11 @@ fn choose(
     let wide = Architecture { keypoints: k + all.len() as i64, states: 0, ..arch.clone() };
     let candidates = Stored::<Detector>::new(&wide, images.device());
     begin_trunk(&candidates, known);
-    for (layer, value) in [
-        (&candidates.net.head.weight, &known.net.head.weight),
-        (&candidates.net.head.bias, &known.net.head.bias),
-    ] {
-        layer.shallow_clone().copy_(&grown(value, k, &all));
+    let own = parameters::all(&known.store);
+    for (name, mut tensor) in parameters::all(&candidates.store) {
+        if let Some((_, value)) = own.iter().find(|(own, _)| *own == name && name.starts_with("head.")) {
+            tensor.copy_(&grown(value, k, &all));
+        }
     }
     let images = resize::resize(images, arch.detector_size);
     let (n, side) = (images.size()[0], images.size()[2]);
