@@ -89,7 +89,7 @@ impl Default for PortraitConfig {
             separation: SeparationConfig { weight: 0.5, width: 0.08 },
             confidence_weight: 0.1,
             focus: 1.0,
-            mask_weight: 0.02,
+            mask_weight: 0.08,
             adversarial: AdversarialConfig::default(),
             jitter: 1.0,
             ema_half_life: 3_000.0,
