@@ -236,11 +236,11 @@ impl NeutralFinder {
             let off = (e.read(&pose.states) - e.rest) / (e.range[1] - e.range[0]);
             4.0 * off * off
         };
-        let known =
-            if pose.states.is_empty() { 0.0 } else { self.manifest.expressions.iter().map(rest).sum() };
+        let reads = !pose.states.is_empty() && !self.manifest.expressions.is_empty();
+        let known: f32 = if reads { self.manifest.expressions.iter().map(rest).sum() } else { 0.0 };
         let turned = self.midlines(&pose.keypoints) / TURNED;
         // Without expressions the median alone says what is usual.
-        known + turned * turned + apart * if known > 0.0 { 1.0 } else { 30.0 }
+        known + turned * turned + apart * if reads { 1.0 } else { 30.0 }
     }
 
     /// How far the middles of mirror pairs, and the parts between, lie apart across the face: none where it looks ahead.
