@@ -5,6 +5,10 @@
 //! * The keypoint generator's keypoints are `tanh` of sums of noise, its embeddings and background are sums of noise.
 //! * The image generator's picture is flat: `tanh` of the sum of the background. In two files the tables are the
 //!   background.
+//!
+//! [`write_tiny_portrait_bundle`] writes one that carries photos instead.
+
+mod portrait;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +25,8 @@ use crate::onnx::{
     Dimension, DimensionValue, FLOAT, GraphProto, INT64, ModelProto, NodeProto, OperatorSetId, TensorProto,
     TensorShape, TensorType, TypeProto, ValueInfo,
 };
+
+pub use portrait::{PORTRAIT_DIMS, write_tiny_portrait_bundle};
 
 /// Sizes of the tiny bundle.
 pub const DIMS: BundleDims = BundleDims {
@@ -114,6 +120,10 @@ pub fn write_manifest(dir: &Path, manifest: &Manifest) -> Result<()> {
 
 /// Golden cases: a flat picture of 0.5 for the detector, silence for the generators.
 fn golden_cases() -> Cases {
+    NETWORKS.into_iter().map(|n| (n, golden_case(n, &DIMS))).collect()
+}
+
+fn golden_case(network: Network, dims: &BundleDims) -> Case {
     let zeros = |specs: Vec<TensorSpec>| -> BTreeMap<String, Tensor> {
         let zero = |s: &TensorSpec| {
             let shape = s.with_batch(1);
@@ -122,20 +132,18 @@ fn golden_cases() -> Cases {
         };
         specs.iter().map(zero).collect()
     };
-    let mut cases: Cases = NETWORKS
-        .into_iter()
-        .map(|n| (n, Case { inputs: zeros(n.inputs(&DIMS)), outputs: zeros(n.outputs(&DIMS)) }))
-        .collect();
-    if let Some(case) = cases.get_mut(&Network::Detector) {
+    let mut case = Case { inputs: zeros(network.inputs(dims)), outputs: zeros(network.outputs(dims)) };
+    if network == Network::Detector {
         case.inputs.values_mut().for_each(|t| t.data.fill(0.5));
         for (name, tensor) in &mut case.outputs {
             match name.as_str() {
                 "keypoints" => tensor.data = vec![0.5, 0.5, 0.6, 0.5],
+                "states" => tensor.data = vec![0.5, -0.5, 0.5, -0.5],
                 _ => tensor.data.fill(1.0 / (1.0 + (-0.5f32).exp())),
             }
         }
     }
-    cases
+    case
 }
 
 /// One of the networks as an ONNX model.
@@ -143,21 +151,7 @@ pub fn tiny_network(network: Network) -> ModelProto {
     let (k, e, s) = (DIMS.keypoints, DIMS.embedding, DIMS.image_size);
     let mut graph = Builder::default();
     match network {
-        Network::Detector | Network::Encoder => {
-            graph.node("GlobalAveragePool", &["image"], "pooled");
-            graph.node("Flatten", &["pooled"], "mean");
-            graph.constant("pick", &[3, 2 * k], |i| {
-                let (channel, coordinate) = (i / (2 * k), i % 2);
-                if channel == coordinate { 1.0 } else { 0.0 }
-            });
-            graph.constant("shift", &[2 * k], |i| if i % 2 == 0 { (i / 2) as f32 * 0.1 } else { 0.0 });
-            graph.node("MatMul", &["mean", "pick"], "picked");
-            graph.node("Add", &["picked", "shift"], "flat");
-            graph.reshape("flat", &[-1, k as i64, 2], "keypoints");
-            graph.constant("pick_blue", &[3, k], |i| if i / k == 2 { 1.0 } else { 0.0 });
-            graph.node("MatMul", &["mean", "pick_blue"], "blue");
-            graph.node("Sigmoid", &["blue"], "confidence");
-        }
+        Network::Detector | Network::Encoder => graph.detector(k),
         Network::KeypointGenerator => {
             let z = DIMS.latent;
             graph.constant("w_pose", &[z, 2 * k], |i| 0.1 * (i % 5) as f32 - 0.2);
@@ -187,20 +181,7 @@ pub fn tiny_network(network: Network) -> ModelProto {
             graph.reshape("bounded", &[-1, 3, s as i64, s as i64], "image");
         }
     }
-    let values = |specs: Vec<TensorSpec>| specs.iter().map(value).collect();
-    ModelProto {
-        ir_version: 8,
-        opset_import: vec![OperatorSetId { domain: String::new(), version: 17 }],
-        graph: Some(GraphProto {
-            name: network.name().to_owned(),
-            node: graph.nodes,
-            initializer: graph.constants,
-            input: values(network.inputs(&IN_TWO)),
-            output: values(network.outputs(&IN_TWO)),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
+    graph.model(network, &IN_TWO)
 }
 
 fn value(spec: &TensorSpec) -> ValueInfo {
@@ -222,6 +203,41 @@ struct Builder {
 }
 
 impl Builder {
+    /// The graph as a model of `network`.
+    fn model(self, network: Network, dims: &BundleDims) -> ModelProto {
+        let values = |specs: Vec<TensorSpec>| specs.iter().map(value).collect();
+        ModelProto {
+            ir_version: 8,
+            opset_import: vec![OperatorSetId { domain: String::new(), version: 17 }],
+            graph: Some(GraphProto {
+                name: network.name().to_owned(),
+                node: self.nodes,
+                initializer: self.constants,
+                input: values(network.inputs(dims)),
+                output: values(network.outputs(dims)),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    /// The detector of `k` keypoints, without states; leaves the picture's mean channels as `mean`.
+    fn detector(&mut self, k: usize) {
+        self.node("GlobalAveragePool", &["image"], "pooled");
+        self.node("Flatten", &["pooled"], "mean");
+        self.constant("pick", &[3, 2 * k], |i| {
+            let (channel, coordinate) = (i / (2 * k), i % 2);
+            if channel == coordinate { 1.0 } else { 0.0 }
+        });
+        self.constant("shift", &[2 * k], |i| if i % 2 == 0 { (i / 2) as f32 * 0.1 } else { 0.0 });
+        self.node("MatMul", &["mean", "pick"], "picked");
+        self.node("Add", &["picked", "shift"], "flat");
+        self.reshape("flat", &[-1, k as i64, 2], "keypoints");
+        self.constant("pick_blue", &[3, k], |i| if i / k == 2 { 1.0 } else { 0.0 });
+        self.node("MatMul", &["mean", "pick_blue"], "blue");
+        self.node("Sigmoid", &["blue"], "confidence");
+    }
+
     fn node(&mut self, operator: &str, inputs: &[&str], output: &str) {
         self.nodes.push(NodeProto {
             op_type: operator.to_owned(),
