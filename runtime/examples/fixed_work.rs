@@ -84,7 +84,7 @@ fn face(i: u32) -> DetectedFace {
         y: 180.0 + 60.0 * (k / 5) as f32,
         confidence: 0.5 + 0.05 * k as f32,
     };
-    DetectedFace { keypoints: (0..10).map(keypoint).collect() }
+    DetectedFace::new((0..10).map(keypoint).collect())
 }
 
 /// A manifest of ten keypoints and their lines.

@@ -24,14 +24,21 @@ pub struct DetectedKeypoint {
     pub confidence: f32,
 }
 
-/// A face: its keypoints in the order of the manifest's names.
-#[derive(Clone, Debug, PartialEq)]
+/// A face: its keypoints in the order of the manifest's names, and what the parts look like.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DetectedFace {
     /// As many as the bundle has.
     pub keypoints: Vec<DetectedKeypoint>,
+    /// `K S` numbers in [-1, 1], each part's `S` one after the other; none where the bundle reads no states.
+    pub states: Vec<f32>,
 }
 
 impl DetectedFace {
+    /// A face of which no states are known.
+    pub fn new(keypoints: Vec<DetectedKeypoint>) -> Self {
+        Self { keypoints, states: Vec::new() }
+    }
+
     /// Mean confidence of the keypoints, 0 to 1.
     pub fn confidence(&self) -> f32 {
         mean_confidence(&self.keypoints)

@@ -24,16 +24,17 @@ pub mod edit {
 pub mod engine {
     //! Networks with tensors in and out.
     pub use crate::engine::{
-        BareRun, Detector, ImageGenerator, KeypointGenerator, Latents, NetworkRunner, Noise, kernels,
-        zero_inputs,
+        BareRun, Detector, ImageGenerator, KeypointGenerator, Latents, NetworkRunner, Noise, Portrait,
+        PortraitSource, kernels, zero_inputs,
     };
 }
 
 pub mod live {
     //! The live loop.
     pub use crate::live::{
-        Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Switch, Viewer, WindowOpener,
+        Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Painter, Switch, Viewer, WindowOpener,
     };
+    pub use crate::reenact::PhotoPainter;
 }
 
 pub mod media {

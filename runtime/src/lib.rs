@@ -42,6 +42,7 @@ mod interrupt;
 #[cfg(feature = "live")]
 mod live;
 mod media;
+mod portrait;
 mod reenact;
 #[cfg(feature = "serve")]
 mod serve;
@@ -58,7 +59,8 @@ pub use error::{Error, Result};
 pub use frame::{DetectedFace, DetectedKeypoint};
 pub use lkg_bundle::{Bundle, Manifest};
 pub use media::Error as MediaError;
-pub use reenact::{Drive, Gains, ReenactError, ReenactOptions, Reenactor, View};
+pub use portrait::{PortraitModel, PortraitPhoto, Took};
+pub use reenact::{Drive, Gains, PhotoReenactor, ReenactError, ReenactOptions, Reenactor, View};
 #[cfg(feature = "serve")]
 pub use serve::Error as ServeError;
 pub use vision::crop::Crop;

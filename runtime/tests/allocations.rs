@@ -13,17 +13,20 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::testing::{DIMS, write_tiny_bundle};
-use lkg_bundle::{Bundle, Manifest};
+use lkg_bundle::{Bundle, BundleDims, Manifest};
 use lkg_runtime::Result;
-use lkg_runtime::internals::engine::{Detector, NetworkRunner};
+use lkg_runtime::internals::engine::{Detector, NetworkRunner, Portrait, PortraitSource};
 use lkg_runtime::internals::live::{
-    Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Switch, Viewer, WindowOpener,
+    Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Painter, PhotoPainter, Switch, Viewer,
+    WindowOpener,
 };
 use lkg_runtime::internals::media::{
     self, KeypointsSink, OutputOptions, Shown, Sink, SinkSpec, Written, open_output,
 };
 use lkg_runtime::video::{self, Captured, Frame, Next, Source, SourceOptions};
-use lkg_runtime::{EngineOptions, FaceTracker, Provider, TrackOptions};
+use lkg_runtime::{
+    EngineOptions, FaceTracker, PhotoReenactor, PortraitModel, Provider, ReenactOptions, TrackOptions, View,
+};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 /// Counts what is asked for, by whichever thread.
@@ -82,11 +85,12 @@ impl NetworkRunner for Blob {
     fn run_into(
         &mut self,
         inputs: &[(&str, ArrayViewD<'_, f32>)],
-        _: &[&str],
+        names: &[&str],
         results: &mut Vec<ArrayD<f32>>,
     ) -> Result<()> {
-        if results.is_empty() {
-            *results = vec![ArrayD::zeros(IxDyn(&[1, 2, 2])), ArrayD::zeros(IxDyn(&[1, 2]))];
+        if results.len() != names.len() {
+            let shapes: [&[usize]; 3] = [&[1, 2, 2], &[1, 2], &[1, 2, 3]];
+            *results = shapes.iter().take(names.len()).map(|s| ArrayD::zeros(IxDyn(s))).collect();
         }
         let s = DIMS.detector_size;
         let (mut weight, mut sum) = (0.0, [0.0; 2]);
@@ -101,6 +105,25 @@ impl NetworkRunner for Blob {
         let radius = (weight / 2.0).sqrt() / s as f32;
         results[0].iter_mut().zip([x - radius, y, x + radius, y]).for_each(|(to, from)| *to = from);
         results[1].fill(if weight > 0.2 { 0.9 } else { 0.1 });
+        Ok(())
+    }
+}
+
+/// Portrait networks that carry a photo nowhere, and draw grey in the half of it.
+struct Halves;
+
+impl NetworkRunner for Halves {
+    fn run_into(
+        &mut self,
+        _: &[(&str, ArrayViewD<'_, f32>)],
+        names: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
+        if results.len() != names.len() {
+            let shapes: [&[usize]; 3] = [&[1, 2, 32, 32], &[1, 1, 64, 64], &[1, 3, 64, 64]];
+            *results = shapes.iter().map(|s| ArrayD::from_elem(IxDyn(s), 0.0)).collect();
+            results[1].iter_mut().enumerate().for_each(|(i, m)| *m = (i % 2) as f32);
+        }
         Ok(())
     }
 }
@@ -221,8 +244,18 @@ impl Sink for Pane {
 
 /// Runs the loop with a window of its own kind, or with a sink in which a file's frames need not wait until they are due.
 /// Gives what each frame cost, and how many had a face.
-fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn Sink>>) -> (Rc<Seen>, u64) {
-    let detector = Detector::from_runner(Box::new(Blob), DIMS);
+fn run(source: Opener, window: bool, manifest: &Manifest, sinks: Vec<Box<dyn Sink>>) -> (Rc<Seen>, u64) {
+    run_with(source, window, manifest, sinks, &mut Overlay::new(manifest))
+}
+
+fn run_with(
+    source: Opener,
+    window: bool,
+    manifest: &Manifest,
+    mut sinks: Vec<Box<dyn Sink>>,
+    painter: &mut dyn Painter,
+) -> (Rc<Seen>, u64) {
+    let detector = Detector::from_runner(Box::new(Blob), manifest.dims);
     let mut tracker = FaceTracker::new(detector, TrackOptions::live(manifest));
     let seen = Rc::new(Seen::default());
     let pane = Pane { pixels: Vec::new(), seen: Rc::clone(&seen) };
@@ -235,7 +268,7 @@ fn run(source: Opener, window: bool, manifest: &Manifest, mut sinks: Vec<Box<dyn
     let report = LiveLoop {
         supply: FrameSupply::open(source, false, None).unwrap(),
         finder: &mut tracker,
-        painter: &mut Overlay::new(manifest),
+        painter,
         sinks,
         viewers: Vec::new(),
         window: opener,
@@ -292,6 +325,29 @@ fn a_warm_loop_allocates_nothing() {
         assert!(faces < WARM + COUNTED, "it is lost and found");
         assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)), "at {size:?}");
     }
+}
+
+#[test]
+fn a_driven_photo_allocates_nothing() {
+    let _alone = alone();
+    let place = Place::new();
+    let dims = BundleDims { states: Some(3), portrait_size: Some(64), ..DIMS };
+    let manifest = Manifest { dims, ..place.manifest };
+    let mut model = PortraitModel::from_networks(
+        manifest.clone(),
+        Detector::from_runner(Box::new(Blob), dims),
+        PortraitSource::from_runner(Box::new(Halves), dims),
+        Portrait::from_runner(Box::new(Halves), dims),
+    );
+    let Next::Frame(captured) = (drawn((320, 240)))().unwrap().next(Duration::ZERO).unwrap() else {
+        panic!("no frame")
+    };
+    let photo = model.open_image(captured.frame.picture, "drawn").unwrap();
+    let options = ReenactOptions { view: View::Source, ..ReenactOptions::default() };
+    let reenactor = PhotoReenactor::new(&mut model, vec![photo], options).unwrap();
+    let mut painter = PhotoPainter::new(reenactor, true, false);
+    let (seen, _) = run_with(drawn((320, 240)), true, &manifest, Vec::new(), &mut painter);
+    assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)));
 }
 
 #[test]

@@ -51,7 +51,7 @@ const TABLES: [Table; 3] = [
             &["error", "frame", "interrupt"],
             &["engine"],
             &["vision"],
-            &["media"],
+            &["media", "portrait"],
             &["live", "edit"],
             &["reenact", "serve"],
             &["bench"],

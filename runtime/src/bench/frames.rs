@@ -46,6 +46,9 @@ impl Material {
     /// # Errors
     /// A network does not load or run.
     pub fn synthetic(bundle: &Bundle, options: &EngineOptions, size: (u32, u32), seed: u64) -> Result<Self> {
+        if !bundle.has_generator() {
+            return Err(bench::Error::NoGenerator(bundle.manifest().name.clone()).into());
+        }
         let face = most_confident_face(bundle, options, seed)?;
         let mut clip = Vec::with_capacity(LENGTH);
         for i in 0..LENGTH {

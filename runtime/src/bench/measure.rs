@@ -26,7 +26,7 @@ pub struct Measured {
 /// # Errors
 /// An executor failed.
 pub fn measure(
-    executors: &mut [Box<dyn Executor>],
+    executors: &mut [Box<dyn Executor + '_>],
     bounds: &Bounds,
     watch: &mut dyn Watch,
 ) -> Result<Measured> {
@@ -38,7 +38,7 @@ pub fn measure(
 
 /// Warm-up, then the rounds; `false` if it was stopped on the way.
 fn take_turns(
-    executors: &mut [Box<dyn Executor>],
+    executors: &mut [Box<dyn Executor + '_>],
     series: &mut [Series],
     bounds: &Bounds,
     watch: &mut dyn Watch,

@@ -10,6 +10,7 @@ pub mod host;
 pub mod live;
 pub mod measure;
 pub mod meter;
+pub mod photo;
 pub mod plan;
 pub mod plot;
 pub mod report;

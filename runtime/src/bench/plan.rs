@@ -8,6 +8,7 @@ use prost::Message;
 
 use super::executor::{Executor, Series};
 use super::frames::Material;
+use super::photo;
 use super::report::{Engine, Model, Overhead};
 use super::scan::{self, Axis, Combination};
 use super::workload::{self, FRAME_TO_KEYPOINTS, Label, Pair};
@@ -38,7 +39,7 @@ pub fn combinations(axes: &[Axis], batches: &[u16], base: &EngineOptions) -> Res
 }
 
 impl Plan {
-    /// Loads detector and generator in every combination, each with a bare run beside it if `bare` and the batch is 1.
+    /// Loads detector, generator and portrait networks in every combination, each with a bare run beside it if `bare` and the batch is 1.
     ///
     /// # Errors
     /// A network does not load, for instance because a provider that was asked for cannot be had.
@@ -54,7 +55,12 @@ impl Plan {
         for c in combinations {
             let label = Label { suffix: &c.suffix, batch: c.batch, bare: bare && c.batch == 1 };
             plan.add(workload::detector(bundle, &c.options, &picture, &label)?);
-            workload::generator(bundle, &c.options, seed, &label)?.into_iter().for_each(|p| plan.add(p));
+            if bundle.has_generator() {
+                workload::generator(bundle, &c.options, seed, &label)?.into_iter().for_each(|p| plan.add(p));
+            }
+            if bundle.has_portrait() {
+                photo::networks(bundle, &c.options, &label)?.into_iter().for_each(|p| plan.add(p));
+            }
         }
         Ok(plan)
     }

@@ -36,7 +36,7 @@ pub fn as_input(picture: &RgbImage, batch: usize) -> Array4<f32> {
 }
 
 /// How `network` is computed once it is loaded.
-fn setting(network: Network, options: &EngineOptions, attempts: &[Attempt]) -> Setting {
+pub(super) fn setting(network: Network, options: &EngineOptions, attempts: &[Attempt]) -> Setting {
     Setting {
         provider: attempts.last().map_or_else(String::new, |a| a.provider.to_string()),
         threads: options.threads.unwrap_or_else(|| default_threads(network)),
@@ -45,11 +45,11 @@ fn setting(network: Network, options: &EngineOptions, attempts: &[Attempt]) -> S
 }
 
 /// Our part around a network's run, whatever it is.
-struct Closure<F> {
-    name: String,
-    batch: usize,
-    setting: Setting,
-    run: F,
+pub(super) struct Closure<F> {
+    pub name: String,
+    pub batch: usize,
+    pub setting: Setting,
+    pub run: F,
 }
 
 impl<F: FnMut() -> Result<()>> Executor for Closure<F> {
@@ -97,11 +97,11 @@ pub struct Label<'a> {
 }
 
 impl Label<'_> {
-    fn name(&self, network: &str) -> String {
+    pub(super) fn name(&self, network: &str) -> String {
         format!("{network} network, batch {}{}", self.batch, self.suffix)
     }
 
-    fn bare(
+    pub(super) fn bare(
         &self,
         bundle: &Bundle,
         network: Network,

@@ -17,6 +17,7 @@ use crate::bench::host::{Accelerator, Condition, Host};
 use crate::bench::live::{self, LiveOptions};
 use crate::bench::measure::{Measured, measure};
 use crate::bench::meter::{self, MachineTime, Meters};
+use crate::bench::photo::PhotoPipeline;
 use crate::bench::report::{
     BenchReport, Config, Contention, Ends, Measurement, Memory, SCHEMA, Tool, Verdict,
 };
@@ -27,6 +28,7 @@ use crate::engine::EngineOptions;
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::output::stamp;
+use crate::portrait::PortraitModel;
 
 /// What the command does.
 enum Task {
@@ -236,9 +238,18 @@ impl<'a> Run<'a> {
             None => Material::synthetic(&self.bundle, &self.options, size, args.seed)?,
         };
         let mut plan = plan::Plan::load(&self.bundle, &combinations, &material, args.seed, !scan)?;
-        let mut executors: Vec<Box<dyn Executor>> = std::mem::take(&mut plan.executors);
+        let mut photos = match !scan && self.bundle.has_portrait() {
+            true => Some(PortraitModel::load(&self.bundle, &self.options)?),
+            false => None,
+        };
+        let mut executors: Vec<Box<dyn Executor + '_>> = Vec::new();
+        executors.extend(std::mem::take(&mut plan.executors).into_iter().map(|e| e as Box<dyn Executor>));
         if !scan {
             executors.push(Box::new(Pipeline::load(&self.bundle, &self.options, &material)?));
+        }
+        if let Some(model) = &mut photos {
+            model.anyway = true;
+            executors.push(Box::new(PhotoPipeline::load(&self.bundle, &self.options, &material, model)?));
         }
         let engine = plan::engine(&self.bundle, &combinations, &plan, self.common.provider().name())?;
         let uses_gpu = engine.providers_used.iter().any(|p| p != "cpu");

@@ -158,7 +158,7 @@ fn face(keypoints: ArrayView2<'_, f32>, size: u32) -> DetectedFace {
         y: to_pixels(p[1], size as f32),
         confidence: 1.0,
     };
-    DetectedFace { keypoints: keypoints.rows().into_iter().map(point).collect() }
+    DetectedFace::new(keypoints.rows().into_iter().map(point).collect())
 }
 
 #[cfg(test)]

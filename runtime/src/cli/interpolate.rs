@@ -89,7 +89,7 @@ pub(super) fn run(common: &Common, args: &GenerateArgs, config: &Config) -> Resu
         if args.keypoints {
             let place = |v: f32| (v + 1.0) * 0.5 * side as f32;
             let point = |p: &[f32; 2]| DetectedKeypoint { x: place(p[0]), y: place(p[1]), confidence: 1.0 };
-            let marks = DetectedFace { keypoints: face.keypoints.iter().map(point).collect() };
+            let marks = DetectedFace::new(face.keypoints.iter().map(point).collect());
             overlay::draw_face(&mut picture, &marks, model.manifest());
         }
         samples.push(face.keypoints);

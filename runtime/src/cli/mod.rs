@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod reenact;
 mod reenact_args;
+mod reenact_driver;
 mod serve;
 mod serve_args;
 mod service;

@@ -1,22 +1,26 @@
-//! `runtime reenact`: a face of a photo or of a seed that moves as the one before the camera.
+//! `runtime reenact`: a photo, or a drawn face, that moves as the face before the camera.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use lkg_bundle::{Bundle, Network};
 
 use super::args::{Common, MarkArgs, ReenactArgs};
-use super::live::{self, Files, LiveConfig};
+use super::live::{self, Files, LiveConfig, Wiring};
 use super::reenact_args::Driver;
+use super::reenact_driver::Motion;
 use super::{open_bundle, remark, service};
-use crate::edit::{BundleId, FaceModel};
-use crate::engine::{Detector, EngineSummary};
+use crate::edit::{BundleId, FaceModel, SessionFile};
+use crate::engine::EngineSummary;
 use crate::error::{Error, Result};
-use crate::live::{Finder, LiveLoop, LoopOptions, Opener};
+use crate::live::{Finder, LiveLoop, LoopOptions, Painter};
+use crate::media::SourceSpec;
+use crate::media::mark::Origin;
+use crate::media::picture::read_picture;
 use crate::media::sink::Sink;
-use crate::media::{Source, SourceOptions, SourceSpec};
-use crate::reenact::{Recording, ReenactOptions, ReenactPainter, Reenactor, View, recorder};
-use crate::vision::track::FaceTracker;
+use crate::portrait::{PortraitModel, PortraitPhoto};
+use crate::reenact::{
+    PhotoPainter, PhotoReenactor, Recording, ReenactOptions, ReenactPainter, Reenactor, View, recorder,
+};
 
 /// What the command does.
 struct Config {
@@ -24,7 +28,12 @@ struct Config {
     sources: Vec<String>,
     driver: Driver,
     live: LiveConfig,
+    /// All but the view.
     options: ReenactOptions,
+    /// What is shown, if it was said.
+    view: Option<View>,
+    /// A picture of the driver's neutral face.
+    neutral: Option<PathBuf>,
     /// Whether a face that is not certain will do.
     anyway: bool,
     /// The file that motion is saved to.
@@ -39,13 +48,14 @@ impl Config {
         let named = args.driver.as_ref().or(args.positional_driver.as_ref());
         let driver = named.cloned().unwrap_or(Driver::Frames(SourceSpec::FirstCamera));
         let recorded = matches!(driver, Driver::Motion(_));
-        if recorded && args.view == View::Driver {
+        if recorded && args.view == Some(View::Driver) {
             return refuse("--view driver draws over the driver's face, and recorded motion has no picture");
         }
         if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {
             return refuse("--save-motion writes JSON Lines: name a FILE.jsonl");
         }
         let mut read: Vec<&Path> = args.sources.iter().map(Path::new).collect();
+        read.extend(args.neutral.as_deref());
         let frames = match &driver {
             Driver::Frames(source) => Some(source),
             Driver::Motion(path) => {
@@ -59,13 +69,15 @@ impl Config {
             drive: args.drive,
             gains: args.gains(),
             absolute: args.absolute,
-            view: args.view,
+            ..ReenactOptions::default()
         };
         Ok(Self {
             sources: args.sources.clone(),
             driver,
             live,
             options,
+            view: args.view,
+            neutral: args.neutral.clone(),
             anyway: args.anyway,
             save_motion: args.save_motion.clone(),
             mark: args.mark,
@@ -76,59 +88,47 @@ impl Config {
     fn sinks(&self, bundle: &Bundle) -> Result<Vec<Box<dyn Sink>>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(motion) = &self.save_motion {
-            sinks.push(Box::new(recorder(motion, &BundleId::of(bundle), self.live.force)?));
+            let (id, manifest) = (BundleId::of(bundle), bundle.manifest());
+            sinks.push(Box::new(recorder(motion, &id, manifest, self.live.force)?));
         }
         Ok(sinks)
     }
-}
 
-/// A driver whose file, if it is one of motion, is read.
-enum Motion {
-    Found(SourceSpec),
-    Recorded(Recording),
-}
-
-impl Motion {
-    fn of(driver: &Driver, bundle: &Bundle) -> Result<Self> {
-        Ok(match driver {
-            Driver::Frames(source) => Self::Found(source.clone()),
-            Driver::Motion(path) => {
-                Self::Recorded(Recording::read(path, &BundleId::of(bundle), bundle.manifest())?)
-            }
-        })
+    fn wiring(&self, bundle: &Bundle, motion: &Motion) -> Result<Wiring> {
+        let opener = motion.opener(&self.live.source_options);
+        live::open(&self.live, "reenact", bundle.manifest(), self.sinks(bundle)?, opener)
     }
 
-    fn opener(&self, options: &SourceOptions) -> Opener {
-        match self {
-            Self::Found(source) => live::opener(source.clone(), options.clone()),
-            Self::Recorded(recording) => {
-                let recording = recording.clone();
-                Arc::new(move || Ok(Box::new(recording.source()) as Box<dyn Source>))
-            }
+    /// Runs the loop; returns the exit code.
+    fn go(
+        &self,
+        wiring: Wiring,
+        finder: &mut dyn Finder,
+        painter: &mut dyn Painter,
+        engine: EngineSummary,
+        origin: Option<Origin>,
+        numbers: bool,
+    ) -> Result<u8> {
+        let is_live = wiring.supply.is_live();
+        let title = format!("{} as {}", self.sources.join(", "), wiring.supply.describe());
+        let report = LiveLoop {
+            supply: wiring.supply,
+            finder,
+            painter,
+            sinks: wiring.sinks,
+            viewers: wiring.viewers,
+            window: wiring.window.then(|| live::window(title)),
+            options: LoopOptions {
+                change: self.save_motion.is_some(),
+                numbers,
+                ..self.live.loop_options(engine, origin)
+            },
+            stop: &service::stop,
+            notice: &mut remark,
         }
-    }
-
-    /// What finds keypoints in the driver's frames, and what computes.
-    fn finder(
-        self,
-        common: &Common,
-        bundle: &Bundle,
-        config: &LiveConfig,
-    ) -> Result<(Box<dyn Finder>, EngineSummary)> {
-        match self {
-            Self::Recorded(recording) => {
-                let engine =
-                    EngineSummary { chosen: "recorded motion".to_owned(), ..EngineSummary::default() };
-                Ok((Box::new(recording.finder()), engine))
-            }
-            Self::Found(_) => {
-                let detector = Detector::load(bundle, &common.engine())?;
-                let engine = detector.summary();
-                let mut tracker = FaceTracker::new(detector, config.track_options(bundle.manifest()));
-                tracker.warm_up()?;
-                Ok((Box::new(tracker), engine))
-            }
-        }
+        .run()?;
+        live::write_report(&self.live, &report)?;
+        Ok(live::exit_code(&self.live, &report, is_live))
     }
 }
 
@@ -137,45 +137,74 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
     let motion = Motion::of(&config.driver, &bundle)?;
+    motion.notes().iter().for_each(|note| remark(note));
+    if bundle.has_portrait() && config.sources.iter().all(|name| is_photo(name)) {
+        return run_photos(common, &config, &bundle, motion);
+    }
+    if config.neutral.is_some() {
+        return Err(Error::NoPortrait { bundle: bundle.manifest().name.clone() });
+    }
+    run_drawn(common, &config, &bundle, motion)
+}
+
+/// Whether a source's name is that of a photo.
+fn is_photo(name: &str) -> bool {
+    !name.starts_with("seed:") && !SessionFile::has_name(Path::new(name))
+}
+
+/// Drives photos whose own pixels are carried along.
+fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) -> Result<u8> {
+    let mut model = PortraitModel::load(bundle, &common.engine())?;
+    model.anyway = config.anyway;
+    let photos = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
+    photos.iter().flat_map(PortraitPhoto::notes).for_each(|note| remark(note));
+    let portrait = model.summary();
+    let options = ReenactOptions { view: config.view.unwrap_or(View::Source), ..config.options.clone() };
+    let mut reenactor = PhotoReenactor::new(&mut model, photos, options)?;
+    let wiring = config.wiring(bundle, &motion)?;
+    let is_live = wiring.supply.is_live();
+    let (mut finder, engine) = motion.finder(common, bundle, &config.live)?;
+    if let Some(path) = &config.neutral {
+        reenactor.set_neutral(&read_picture(path)?, &path.to_string_lossy())?;
+    } else if !is_live && !config.options.absolute {
+        // A file can be looked at before it is driven with.
+        motion.look_ahead(&mut finder, &config.live.source_options, &mut reenactor)?;
+    }
+    if common.verbose {
+        remark(&format!("driver: {}", wiring.supply.describe()));
+        remark(&format!("detector: {engine}"));
+        let runs = live::where_it_runs(common, bundle, Network::Portrait)?;
+        remark(&format!("portrait network: {portrait}; {runs}"));
+    }
+    let origin = config.mark.origin(reenactor.origin());
+    let mut painter = PhotoPainter::new(reenactor, motion.has_pictures(), config.mark.visible_mark);
+    // A file of the driven photo is to show the photo and nothing else.
+    let numbers = config.live.numbers && (wiring.window || config.live.page.is_some());
+    config.go(wiring, finder.finder(), &mut painter, engine, origin, numbers)
+}
+
+/// Drives faces that a generator draws.
+fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) -> Result<u8> {
     let mut model = FaceModel::new(bundle.clone(), common.engine());
     model.anyway = config.anyway;
     let sources = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let reenactor = Reenactor::new(&mut model, &sources, config.options.clone())?;
+    let options = ReenactOptions { view: config.view.unwrap_or(View::Beside), ..config.options.clone() };
+    let reenactor = Reenactor::new(&mut model, &sources, options)?;
     let origin = config.mark.origin(reenactor.origin());
-    let pictures = matches!(config.driver, Driver::Frames(_));
-    let mut painter = ReenactPainter::new(reenactor, pictures, config.mark.visible_mark);
-    let opener = motion.opener(&config.live.source_options);
-    let wiring = live::open(&config.live, "reenact", bundle.manifest(), config.sinks(&bundle)?, opener)?;
-    let (mut finder, engine) = motion.finder(common, &bundle, &config.live)?;
+    let wiring = config.wiring(bundle, &motion)?;
+    let (mut finder, engine) = motion.finder(common, bundle, &config.live)?;
     if common.verbose {
         remark(&format!("driver: {}", wiring.supply.describe()));
         remark(&format!("detector: {engine}"));
         let every_frame = if bundle.draws_in_two() { Network::Render } else { Network::ImageGenerator };
-        let generator = live::where_it_runs(common, &bundle, every_frame)?;
+        let generator = live::where_it_runs(common, bundle, every_frame)?;
         remark(&format!("image generator: {generator}"));
-        let (own, most) = painter.reenactor().reach();
+        let (own, most) = reenactor.reach();
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
-    let is_live = wiring.supply.is_live();
-    let title = format!("{} as {}", config.sources.join(", "), wiring.supply.describe());
-    let report = LiveLoop {
-        supply: wiring.supply,
-        finder: finder.as_mut(),
-        painter: &mut painter,
-        sinks: wiring.sinks,
-        viewers: wiring.viewers,
-        window: wiring.window.then(|| live::window(title)),
-        options: LoopOptions {
-            change: config.save_motion.is_some(),
-            ..config.live.loop_options(engine, origin)
-        },
-        stop: &service::stop,
-        notice: &mut remark,
-    }
-    .run()?;
-    live::write_report(&config.live, &report)?;
-    Ok(live::exit_code(&config.live, &report, is_live))
+    let mut painter = ReenactPainter::new(reenactor, motion.has_pictures(), config.mark.visible_mark);
+    config.go(wiring, finder.finder(), &mut painter, engine, origin, config.live.numbers)
 }
 
 #[cfg(test)]
@@ -233,12 +262,12 @@ mod tests {
 
     #[test]
     fn the_view_was_called_paste() {
-        let view = |line: &str| Config::resolve(&parse(line)).unwrap().options.view;
-        assert_eq!(view("-s seed:1"), View::Beside);
-        assert_eq!(
-            (view("-s seed:1 --view source"), view("-s seed:1 --paste source")),
-            (View::Source, View::Source)
-        );
+        let view = |line: &str| Config::resolve(&parse(line)).unwrap().view;
+        assert_eq!(view("-s seed:1"), None);
+        for line in ["-s seed:1 --view source", "-s seed:1 --paste source", "-s seed:1 --view photo"] {
+            assert_eq!(view(line), Some(View::Source), "{line}");
+        }
+        assert_eq!(view("-s seed:1 --paste none"), Some(View::Beside));
     }
 
     #[test]
@@ -247,5 +276,7 @@ mod tests {
         let gains = parse(line).gains();
         assert_eq!((gains.pose, gains.parts, gains.axes), (0.5, 2.0, [1.0, 0.25]));
         assert_eq!(gains.own, [(Parts::Name("eyes".to_owned()), 3.0), (Parts::Index(9), 0.0)]);
+        let gains = parse("--source a.png --gain-of head=0.5 --gain-of mouth=1.3").gains();
+        assert_eq!((gains.pose, gains.own.len()), (0.5, 1));
     }
 }

@@ -43,6 +43,8 @@ impl fmt::Display for Driver {
     }
 }
 
+/// What the head's own motion is called among parts.
+const HEAD: &str = "head";
 /// Heading of how the driver's motion is taken over.
 const MOTION: &str = "Motion";
 
@@ -64,15 +66,16 @@ pub struct ReenactArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// What is shown: beside (the generated square beside the driver's picture), driver (it over the driver's face) or source (the
-    /// source's photo, warped as the keypoints move)
-    #[arg(long, alias = "paste", value_name = "VIEW", default_value = "beside")]
-    pub view: View,
+    /// What is shown: photo (the source's photo, driven; also called source), beside (the driver's picture with the driven
+    /// photo or face beside it) or driver (it over the driver's face) [default: photo where the bundle carries photos along,
+    /// else beside]
+    #[arg(long, alias = "paste", value_name = "VIEW")]
+    pub view: Option<View>,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them
     #[arg(long, value_name = "WHICH", default_value = "all", help_heading = MOTION)]
     pub drive: Drive,
-    /// Factor of the driver's motion, 0 to 3. Keypoints are kept within what 99 % of the generator's own layouts reach
-    /// (Mahalanobis distance)
+    /// Factor of the driver's motion, 0 to 3, and of what it changes in the look of parts. What is too much eases towards a
+    /// limit; drawn faces keep within what 99 % of the generator's own layouts reach (Mahalanobis distance)
     #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain: f32,
     /// Factor of the head's motion [default: --gain]
@@ -84,7 +87,8 @@ pub struct ReenactArgs {
     /// Factor of what parts do beside the head's motion [default: --gain]
     #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_parts: Option<f32>,
-    /// Factor for a single part or group, in place of --gain-parts, e.g. eyes=1.5
+    /// Factor for a single part, a group (eyes, brows, mouth, nose) or the head, in place of --gain-parts and --gain-pose, e.g.
+    /// mouth=1.3
     #[arg(long, value_name = "PART=G", value_parser = gain_of, help_heading = MOTION)]
     pub gain_of: Vec<(Parts, f32)>,
     /// A further factor of all motion across, except the head's turn and scale
@@ -94,10 +98,13 @@ pub struct ReenactArgs {
     #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_y: f32,
     /// Use the driver's keypoints as they are. Without it their motion relative to the driver's neutral face is used: the
-    /// first steady second, or with key c the latest
+    /// calmest of the first seconds (drawn faces: the first steady second), or with key c the latest
     #[arg(long, help_heading = MOTION)]
     pub absolute: bool,
-    /// Save the driver's motion, keypoints without a picture
+    /// A picture of the driver's neutral face, where a photo is carried along
+    #[arg(long, value_name = "PICTURE", conflicts_with = "absolute", help_heading = MOTION)]
+    pub neutral: Option<PathBuf>,
+    /// Save the driver's motion, keypoints and states without a picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub save_motion: Option<PathBuf>,
     /// Where no face in the source is certain, take the best guess
@@ -112,12 +119,14 @@ impl ReenactArgs {
     /// By what motion is multiplied.
     pub fn gains(&self) -> Gains {
         let or = |gain: Option<f32>| gain.unwrap_or(self.gain);
+        let head = Parts::Name(HEAD.to_owned());
+        let (heads, own): (Vec<_>, Vec<_>) = self.gain_of.iter().cloned().partition(|(p, _)| *p == head);
         Gains {
             shift: self.gain_shift,
-            pose: or(self.gain_pose),
+            pose: heads.last().map_or_else(|| or(self.gain_pose), |(_, gain)| *gain),
             parts: or(self.gain_parts),
             axes: [self.gain_x, self.gain_y],
-            own: self.gain_of.clone(),
+            own,
         }
     }
 }

@@ -21,12 +21,13 @@ pub mod window_editor;
 mod workspace;
 
 pub use crate::error::EditError;
+pub use crate::vision::photo::Photo;
 pub use change::{Change, Transaction};
 pub use compositor::{Blend, Compositor};
 pub use context::OperationError;
 pub use file::{BundleId, SessionFile};
 pub use latents::FaceLatents;
-pub use model::{FaceModel, OpenedPhoto, Photo};
+pub use model::{FaceModel, OpenedPhoto};
 pub use operation::Operation;
 pub use parts::{Parts, group, group_names};
 pub use photo_editor::PhotoEditor;

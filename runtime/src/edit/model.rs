@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::files::sha256_hex;
 use lkg_bundle::{Bundle, Manifest};
@@ -13,60 +13,15 @@ use super::{EditError, FaceLatents, Session};
 use crate::engine::{
     Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::media::picture;
 use crate::vision::crop::Crop;
-use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
+use crate::vision::detect::{check_size, face_of_photo};
+use crate::vision::photo::Photo;
+use crate::vision::track::{FaceTracker, LocatedFace, TrackOptions};
 
-/// Least side of a photo, in pixels.
-const LEAST_SIDE: u32 = 32;
 /// Most pictures of one seed.
 const MOST_INDEX: u32 = 100_000;
-
-/// A photo with the square that the face fills.
-#[derive(Clone, Debug)]
-pub struct Photo {
-    /// The whole photo.
-    pub picture: RgbImage,
-    /// The square, upright.
-    pub crop: Crop,
-}
-
-impl Photo {
-    /// The photo with no side longer than `most` pixels.
-    pub fn shrunk(&self, most: u32) -> Self {
-        let (width, height) = self.picture.dimensions();
-        let scale = most as f32 / width.max(height) as f32;
-        if scale >= 1.0 {
-            return self.clone();
-        }
-        let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
-        let picture =
-            imageops::resize(&self.picture, side(width), side(height), imageops::FilterType::Triangle);
-        let Crop { cx, cy, side, .. } = self.crop;
-        Self { picture, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle: 0.0 } }
-    }
-}
-
-impl Photo {
-    /// The photo as large as a picture of `size` pixels holds it, in the middle of one, on black.
-    pub fn within(&self, size: (u32, u32)) -> Self {
-        let (width, height) = self.picture.dimensions();
-        if (width, height) == size {
-            return self.clone();
-        }
-        let scale = (size.0 as f32 / width as f32).min(size.1 as f32 / height as f32);
-        let side = |v: u32, most: u32| ((v as f32 * scale).round() as u32).clamp(1, most);
-        let small = (side(width, size.0), side(height, size.1));
-        let scaled = imageops::resize(&self.picture, small.0, small.1, imageops::FilterType::Triangle);
-        let (left, top) = ((size.0 - small.0) / 2, (size.1 - small.1) / 2);
-        let mut picture = RgbImage::new(size.0, size.1);
-        imageops::replace(&mut picture, &scaled, i64::from(left), i64::from(top));
-        let Crop { cx, cy, side, .. } = self.crop;
-        let (cx, cy) = (cx * scale + left as f32, cy * scale + top as f32);
-        Self { picture, crop: Crop { cx, cy, side: side * scale, angle: 0.0 } }
-    }
-}
 
 /// A face that was opened, with where it came from.
 #[derive(Clone, Debug)]
@@ -227,13 +182,7 @@ impl FaceModel {
 
     /// Finds the largest face of `picture`, called `name`, and what lies at its keypoints.
     fn find(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, FaceLatents, Vec<String>)> {
-        let refuse = |reason: String| Error::Picture { path: name.into(), reason };
-        let (width, height) = picture.dimensions();
-        if width.min(height) < LEAST_SIDE {
-            return Err(refuse(format!(
-                "{width} x {height} pixels; a face needs {LEAST_SIDE} a side at least"
-            )));
-        }
+        check_size(&picture, name)?;
         // What makes photos editable must be there before anything is looked for.
         loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let tracker = loaded(&mut self.tracker, || {
@@ -242,25 +191,7 @@ impl FaceModel {
             let options = TrackOptions { crop_scale: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
             Ok(FaceTracker::new(detector, options))
         })?;
-        let mut faces = tracker.all_faces(&picture)?.into_iter();
-        let Some(LocatedFace { face, crop, confident }) = faces.next() else {
-            return Err(refuse("no face found".to_owned()));
-        };
-        let confidence = face.confidence();
-        if !confident && !self.anyway {
-            return Err(refuse(format!(
-                "no face found (the best guess has confidence {confidence:.2}; {LIVE_CONFIDENCE} and a steady place are \
-                 needed); --anyway takes the best guess"
-            )));
-        }
-        let mut notes = Vec::new();
-        if !confident {
-            notes.push(format!("{name}: no confident face; taking the best guess ({confidence:.2})"));
-        }
-        let others = faces.count();
-        if others > 0 {
-            notes.push(format!("{name}: {} faces found; the largest is taken", others + 1));
-        }
+        let (LocatedFace { face, crop, .. }, notes) = face_of_photo(tracker, &picture, name, self.anyway)?;
         let size = self.size();
         let encoder = loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let image = sample(&picture, &crop, size);
@@ -364,21 +295,6 @@ mod tests {
         let background = region(&|f: &mut FaceLatents| f.background[0] += 1.0);
         assert!(background[own] < 0.1 && background[other] < 0.1 && background[corner] > 0.99);
         assert!(region(&|_: &mut FaceLatents| {}).iter().all(|v| *v == 0.0));
-    }
-
-    #[test]
-    fn a_photo_keeps_its_face_in_a_picture_of_another_shape() {
-        let picture = RgbImage::from_fn(40, 20, |x, _| image::Rgb([if x < 20 { 200 } else { 90 }; 3]));
-        let photo = Photo { picture, crop: Crop { cx: 30.0, cy: 10.0, side: 10.0, angle: 0.0 } };
-        let within = photo.within((80, 80));
-        assert_eq!(within.picture.dimensions(), (80, 80));
-        assert_eq!(within.crop, Crop { cx: 60.0, cy: 40.0, side: 20.0, angle: 0.0 });
-        assert_eq!(within.picture.get_pixel(40, 10).0, [0; 3]);
-        assert_eq!(
-            (within.picture.get_pixel(10, 40).0, within.picture.get_pixel(70, 40).0),
-            ([200; 3], [90; 3])
-        );
-        assert_eq!(photo.within((40, 20)).picture, photo.picture);
     }
 
     #[test]

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 /// Groups of parts, each with the words that its parts' names begin with or contain. A bundle names its keypoints as
 /// training found them, so a group may be empty.
-const GROUPS: [(&str, &[&str]); 3] =
-    [("eyes", &["eye", "brow"]), ("mouth", &["mouth", "lip"]), ("nose", &["nose"])];
+const GROUPS: [(&str, &[&str]); 4] =
+    [("eyes", &["eye", "brow"]), ("brows", &["brow"]), ("mouth", &["mouth", "lip"]), ("nose", &["nose"])];
 
 /// Names of the groups that every bundle may have, besides `all`.
 pub fn group_names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().map(|(name, _)| *name)
 }
 
-/// Indices of the parts in `group` (`all`, `eyes`, `mouth` or `nose`); `None` for another word. Where no part is named
+/// Indices of the parts in `group` (`all`, `eyes`, `brows`, `mouth` or `nose`); `None` for another word. Where no part is named
 /// after the mouth, the one found nearest to a nose stands in: it moves with the upper lip.
 pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
     let count = manifest.keypoints.len();

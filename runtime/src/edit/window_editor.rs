@@ -310,7 +310,7 @@ impl Editor {
                 let [x, y] = self.in_view(*point);
                 DetectedKeypoint { x, y, confidence: *visible }
             };
-            let marks = Marks { keypoints: face.keypoints.iter().zip(&face.visible).map(mark).collect() };
+            let marks = Marks::new(face.keypoints.iter().zip(&face.visible).map(mark).collect());
             overlay::draw_face(&mut view, &marks, self.workspace.model().manifest());
             imageops::replace(&mut canvas, &view, 0, 0);
         }

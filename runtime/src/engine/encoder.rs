@@ -4,7 +4,7 @@ use lkg_bundle::{Bundle, Network};
 use ndarray::{Array2, Array3, ArrayView4, Ix2, Ix3};
 
 use super::EngineOptions;
-use super::networks::{bad_output, typed};
+use super::networks::{bad_output, check_draws, typed};
 use super::runner::{NetworkRunner, OrtRunner};
 use crate::error::{Error, Result};
 
@@ -17,8 +17,9 @@ impl Encoder {
     /// Loads the bundle's encoder.
     ///
     /// # Errors
-    /// [`Error::NoEncoder`] if the bundle has none, and those of [`OrtRunner::load`].
+    /// [`Error::NoGenerator`] or [`Error::NoEncoder`] if the bundle has none, and those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        check_draws(bundle)?;
         if !bundle.has(Network::Encoder) {
             return Err(Error::NoEncoder { bundle: bundle.manifest().name.clone() });
         }

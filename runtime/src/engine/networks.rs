@@ -19,6 +19,8 @@ pub struct Detection {
     pub keypoints: Array3<f32>,
     /// `[N, K]`, 0 to 1.
     pub confidence: Array2<f32>,
+    /// `[N, K, S]` in [-1, 1], where the bundle reads them.
+    pub states: Option<Array3<f32>>,
 }
 
 /// The same in the detector's own memory, until its next run.
@@ -28,6 +30,8 @@ pub struct DetectionView<'a> {
     pub keypoints: ArrayView3<'a, f32>,
     /// `[N, K]`, 0 to 1.
     pub confidence: ArrayView2<'a, f32>,
+    /// `[N, K, S]` in [-1, 1], where the bundle reads them.
+    pub states: Option<ArrayView3<'a, f32>>,
 }
 
 /// Image to keypoints.
@@ -64,6 +68,11 @@ impl Detector {
         self.dims.keypoints
     }
 
+    /// How many numbers tell the state of each keypoint's part; 0 where the bundle reads none.
+    pub fn states(&self) -> usize {
+        self.dims.states.unwrap_or_default()
+    }
+
     /// The provider in use, and why better ones are not.
     pub fn summary(&self) -> EngineSummary {
         EngineSummary::of(&self.attempts)
@@ -79,8 +88,12 @@ impl Detector {
     /// # Errors
     /// [`Error::Engine`] if the shape does not fit or an output is not a number.
     pub fn detect(&mut self, image: ArrayView4<'_, f32>) -> Result<Detection> {
-        let DetectionView { keypoints, confidence } = self.detect_view(image)?;
-        Ok(Detection { keypoints: keypoints.to_owned(), confidence: confidence.to_owned() })
+        let DetectionView { keypoints, confidence, states } = self.detect_view(image)?;
+        Ok(Detection {
+            keypoints: keypoints.to_owned(),
+            confidence: confidence.to_owned(),
+            states: states.map(|s| s.to_owned()),
+        })
     }
 
     /// The same without an allocation of its own once a picture of this shape was seen.
@@ -88,15 +101,17 @@ impl Detector {
     /// # Errors
     /// Those of [`Detector::detect`].
     pub fn detect_view(&mut self, image: ArrayView4<'_, f32>) -> Result<DetectionView<'_>> {
-        const NAMES: [&str; 2] = ["keypoints", "confidence"];
-        self.runner.run_into(&[("image", image.into_dyn())], &NAMES, &mut self.outputs)?;
+        const NAMES: [&str; 3] = ["keypoints", "confidence", "states"];
+        let names = if self.dims.states.is_some() { &NAMES[..] } else { &NAMES[..2] };
+        self.runner.run_into(&[("image", image.into_dyn())], names, &mut self.outputs)?;
         if self.outputs.iter().flatten().any(|v| !v.is_finite()) {
-            return Err(bad_output("keypoints or confidence are not numbers"));
+            return Err(bad_output("keypoints, confidence or states are not numbers"));
         }
         let mut outputs = self.outputs.iter();
         Ok(DetectionView {
             keypoints: viewed::<Ix3>(outputs.next(), NAMES[0])?,
             confidence: viewed::<Ix2>(outputs.next(), NAMES[1])?,
+            states: names.get(2).map(|name| viewed::<Ix3>(outputs.next(), name)).transpose()?,
         })
     }
 }
@@ -121,8 +136,9 @@ impl KeypointGenerator {
     /// Loads the bundle's keypoint generator.
     ///
     /// # Errors
-    /// Those of [`OrtRunner::load`].
+    /// [`Error::NoGenerator`] if the bundle has none, and those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        check_draws(bundle)?;
         Ok(Self { runner: Box::new(OrtRunner::load(bundle, Network::KeypointGenerator, options)?) })
     }
 
@@ -156,8 +172,9 @@ impl ImageGenerator {
     /// Loads the bundle's image generator.
     ///
     /// # Errors
-    /// Those of [`OrtRunner::load`].
+    /// [`Error::NoGenerator`] if the bundle has none, and those of [`OrtRunner::load`].
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        check_draws(bundle)?;
         let (runner, attempts) = split::load(bundle, Network::ImageGenerator, options)?;
         Ok(Self { runner, attempts })
     }
@@ -203,7 +220,7 @@ pub struct EngineSummary {
 }
 
 impl EngineSummary {
-    fn of(attempts: &[Attempt]) -> Self {
+    pub(super) fn of(attempts: &[Attempt]) -> Self {
         let provider = attempts.last().map_or("a mock", |a| a.provider.name());
         let reason = |a: &Attempt| Some(format!("{}: {}", a.provider, a.failure.as_ref()?));
         Self {
@@ -217,6 +234,14 @@ impl fmt::Display for EngineSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.chosen)?;
         self.refused.iter().try_for_each(|reason| write!(f, "; not {reason}"))
+    }
+}
+
+/// Refuses a bundle that has no generator.
+pub(super) fn check_draws(bundle: &Bundle) -> Result<()> {
+    match bundle.has_generator() {
+        true => Ok(()),
+        false => Err(Error::NoGenerator { bundle: bundle.manifest().name.clone() }),
     }
 }
 

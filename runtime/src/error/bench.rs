@@ -66,6 +66,9 @@ pub enum Error {
         /// The other.
         b: PathBuf,
     },
+    /// No frames can be made, as the bundle has no generator.
+    #[error("bundle {0} draws no faces to measure on; name a clip with --source FILE")]
+    NoGenerator(String),
     /// Two outputs have one name.
     #[error("{0}: named for two outputs")]
     NamedTwice(PathBuf),

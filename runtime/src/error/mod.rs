@@ -39,6 +39,20 @@ pub enum Error {
         /// The bundle's name.
         bundle: String,
     },
+    /// The bundle has no generator, which drawn faces and their edits need.
+    #[error("bundle {bundle} draws no faces; name one that does, such as --bundle models/faces128")]
+    NoGenerator {
+        /// The bundle's name.
+        bundle: String,
+    },
+    /// The bundle has no portrait networks, which carry a photo along.
+    #[error(
+        "bundle {bundle} carries no photos along; name one that does, such as --bundle models/portrait128"
+    )]
+    NoPortrait {
+        /// The bundle's name.
+        bundle: String,
+    },
     /// Another provider than the one asked for computes in the precision asked for.
     #[error(
         "{precision} is {of}'s, not {provider}'s: take --provider {of}, or leave out --precision {precision}"

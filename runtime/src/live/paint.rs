@@ -80,7 +80,7 @@ pub struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: DetectedFace { keypoints: Vec::new() }, seen: None }
+        Self { manifest, view: View::default(), held: DetectedFace::new(Vec::new()), seen: None }
     }
 
     /// The face that is to be drawn at `time`, and how much of it.
@@ -128,7 +128,7 @@ mod tests {
     /// How much of the picture is drawn on, in sums of its bytes.
     fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
-        let face = found.then(|| DetectedFace { keypoints: vec![at] });
+        let face = found.then(|| DetectedFace::new(vec![at]));
         let crop = Crop::inside(600, 600);
         let tracked = Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO };
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());

@@ -110,7 +110,7 @@ impl LiveLoop<'_> {
         let seconds = start.elapsed().as_secs_f64();
         Ok(RunReport {
             source: self.supply.describe().to_owned(),
-            engine: self.options.engine.to_string(),
+            engine: self.options.engine.chosen.clone(),
             ended,
             frames: progress.frames,
             faces: progress.faces,

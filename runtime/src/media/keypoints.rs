@@ -12,7 +12,7 @@ use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame
 /// numbers and seconds as the source counts them, [`Shown::change`], pixels of the source's picture. No face is an empty
-/// list.
+/// list. Where the bundle reads states a face has those, too: `"states": [s, …]`, each part's one after the other.
 pub struct KeypointsSink {
     file: PendingFile,
     /// The latest line.
@@ -57,11 +57,29 @@ struct Triples<'a>(&'a [DetectedKeypoint]);
 #[derive(Serialize)]
 struct OneFace<'a> {
     keypoints: Triples<'a>,
+    #[serde(skip_serializing_if = "States::is_empty")]
+    states: States<'a>,
+}
+
+/// Numbers that tell the states of parts.
+struct States<'a>(&'a [f32]);
+
+impl States<'_> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for States<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|s| rounded(f64::from(*s), 4)))
+    }
 }
 
 impl Serialize for Faces<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.map(|face| OneFace { keypoints: Triples(&face.keypoints) }))
+        let one = self.0.map(|f| OneFace { keypoints: Triples(&f.keypoints), states: States(&f.states) });
+        serializer.collect_seq(one)
     }
 }
 
@@ -118,7 +136,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("k.jsonl");
         let mut sink = KeypointsSink::create(&path, false).unwrap();
-        let face = DetectedFace { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
+        let face = DetectedFace::new(vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }]);
         let picture = RgbImage::new(1, 1);
         for (index, face, change) in [(0, Some(&face), None), (2, None, Some(1.25))] {
             let time = Duration::from_millis(40 * index);
@@ -127,7 +145,15 @@ mod tests {
         Box::new(sink).finish().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        // A bundle without states writes what was always written.
         let first = json!({ "frame": 0, "time": 0.0, "change": null, "faces": [{ "keypoints": [[1.5, 2.25, 0.5]] }] });
         assert_eq!(lines, [first, json!({ "frame": 2, "time": 0.08, "change": 1.25, "faces": [] })]);
+    }
+    #[test]
+    fn states_follow_the_keypoints() {
+        let mut face = DetectedFace::new(vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }]);
+        face.states = vec![0.25, -0.5];
+        let text = serde_json::to_value(line(0, Duration::ZERO, None, Some(&face))).unwrap();
+        assert_eq!(text["faces"], json!([{ "keypoints": [[1.5, 2.25, 0.5]], "states": [0.25, -0.5] }]));
     }
 }

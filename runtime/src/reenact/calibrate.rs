@@ -88,7 +88,7 @@ mod tests {
 
     fn face(shift: f32) -> DetectedFace {
         let at = |x, y| DetectedKeypoint { x, y, confidence: 1.0 };
-        DetectedFace { keypoints: vec![at(75.0 + shift, 100.0), at(125.0 + shift, 100.0)] }
+        DetectedFace::new(vec![at(75.0 + shift, 100.0), at(125.0 + shift, 100.0)])
     }
 
     /// When the neutral face was known, and it.

@@ -13,6 +13,11 @@ pub struct Ease {
 }
 
 impl Ease {
+    /// All of it from the first step on, if there is a driver then.
+    pub fn full() -> Self {
+        Self { share: 1.0, time: Duration::ZERO }
+    }
+
     /// The share at `time`, with or without a driver.
     pub fn step(&mut self, driven: bool, time: Duration) -> f32 {
         // Time that runs backwards, as in a clip that starts anew, is no time.

@@ -3,18 +3,31 @@
 
 mod calibrate;
 mod ease;
+mod follow;
 mod limit;
 mod motion;
+mod neutral;
 #[cfg(feature = "live")]
 mod painter;
+#[cfg(feature = "live")]
+mod photo_painter;
+mod photo_reenactor;
 mod reenactor;
 #[cfg(feature = "live")]
 mod replay;
+mod soft;
+#[cfg(feature = "live")]
+mod translate;
 
 pub use crate::error::ReenactError;
 pub use motion::{Drive, Gains};
 #[cfg(feature = "live")]
+pub(crate) use neutral::SOUGHT as LOOK_AHEAD;
+#[cfg(feature = "live")]
 pub use painter::ReenactPainter;
+#[cfg(feature = "live")]
+pub use photo_painter::PhotoPainter;
+pub use photo_reenactor::PhotoReenactor;
 pub use reenactor::{ReenactOptions, Reenactor, View};
 #[cfg(feature = "live")]
-pub use replay::{Recording, recorder};
+pub use replay::{Recording, Replay, recorder};

@@ -28,11 +28,6 @@ impl<'a> ReenactPainter<'a> {
         let (frame_view, driver) = (FrameView::default(), RgbImage::default());
         Self { reenactor, pictures, visible_mark, frame_view, driver }
     }
-
-    /// What moves the face.
-    pub fn reenactor(&self) -> &Reenactor<'a> {
-        &self.reenactor
-    }
 }
 
 impl Painter for ReenactPainter<'_> {

@@ -49,8 +49,8 @@ impl std::str::FromStr for View {
         match text {
             "beside" | "none" => Ok(View::Beside),
             "driver" => Ok(View::Driver),
-            "source" => Ok(View::Source),
-            _ => Err("must be beside, driver or source".to_owned()),
+            "photo" | "source" => Ok(View::Source),
+            _ => Err("must be photo, beside or driver".to_owned()),
         }
     }
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
-use lkg_bundle::Manifest;
 use lkg_bundle::files::read_at_most;
+use lkg_bundle::{Manifest, Network};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::ReenactError;
+use super::translate::Translation;
 use crate::edit::BundleId;
 use crate::error::{Error, Result};
 use crate::frame::{DetectedFace, DetectedKeypoint, Frame};
@@ -30,12 +31,21 @@ const FAR: f32 = 1e5;
 /// Side of the blank pictures that stand in for the driver's, in pixels.
 const BLANK: u32 = 16;
 
+/// Fewest parts that a recording of another bundle must share with the one in use.
+const LEAST_SHARED: usize = 4;
+
 /// The first line of a file.
 #[derive(Deserialize)]
 struct Head {
     format: String,
     version: u32,
     bundle: BundleId,
+    /// Names of the keypoints; files of earlier versions have none.
+    #[serde(default)]
+    parts: Vec<String>,
+    /// SHA-256 of the detector that read the states: to another one they mean nothing.
+    #[serde(default)]
+    detector: Option<String>,
 }
 
 /// A frame's line, as [`KeypointsSink`] writes it.
@@ -48,15 +58,31 @@ struct Line {
 #[derive(Deserialize)]
 struct LineFace {
     keypoints: Vec<[f32; 3]>,
+    #[serde(default)]
+    states: Vec<f32>,
 }
 
-/// Starts a file of motion: a line that names the bundle, then one a frame with its keypoints.
+/// Starts a file of motion: a line that names the bundle and its parts, then one a frame with its keypoints and states.
 ///
 /// # Errors
 /// [`media::Error::Exists`] (unless `force`) or [`media::Error::Io`].
-pub fn recorder(path: &Path, bundle: &BundleId, force: bool) -> media::Result<KeypointsSink> {
-    let head = json!({ "format": FORMAT, "version": VERSION, "bundle": bundle });
+pub fn recorder(
+    path: &Path,
+    bundle: &BundleId,
+    manifest: &Manifest,
+    force: bool,
+) -> media::Result<KeypointsSink> {
+    let parts: Vec<&str> = manifest.keypoints.iter().map(|k| k.name.as_str()).collect();
+    let detector = detector_of(manifest);
+    let head = json!({
+        "format": FORMAT, "version": VERSION, "bundle": bundle, "parts": parts, "detector": detector
+    });
     KeypointsSink::with_head(path, &head, force)
+}
+
+/// What tells a bundle's detector from others.
+fn detector_of(manifest: &Manifest) -> Option<&str> {
+    manifest.files.get(&Network::Detector.file_name()).map(|f| f.sha256.as_str())
 }
 
 /// Recorded motion.
@@ -64,6 +90,7 @@ pub fn recorder(path: &Path, bundle: &BundleId, force: bool) -> media::Result<Ke
 pub struct Recording {
     path: PathBuf,
     frames: Vec<(Duration, Option<DetectedFace>)>,
+    notes: Vec<String>,
 }
 
 impl Recording {
@@ -72,10 +99,12 @@ impl Recording {
         Path::new(name).extension().is_some_and(|e| e.eq_ignore_ascii_case("jsonl"))
     }
 
-    /// Reads the motion in `path`, which must be of `bundle`.
+    /// Reads the motion in `path`. Of another bundle than `bundle` the parts are taken that have the same names in its
+    /// `manifest`, the others move with the head; states are taken of the same detector only.
     ///
     /// # Errors
-    /// [`ReenactError::Recording`] that names the line and what is wrong, or [`ReenactError::OtherBundle`].
+    /// [`ReenactError::Recording`] that names the line and what is wrong, or [`ReenactError::OtherBundle`] where too few parts
+    /// have the same names.
     pub fn read(path: &Path, bundle: &BundleId, manifest: &Manifest) -> Result<Self> {
         let refuse = |reason: String| Error::from(ReenactError::Recording { path: path.to_owned(), reason });
         if !path.is_file() {
@@ -92,10 +121,23 @@ impl Recording {
                 "{format} version {version}, this program reads {FORMAT} version {VERSION}"
             )));
         }
-        if head.bundle.sha256 != bundle.sha256 {
+        let same = head.bundle.sha256 == bundle.sha256;
+        let translation = (!same).then(|| Translation::new(&head.parts, manifest));
+        if let Some(t) = &translation
+            && t.shared() < LEAST_SHARED.min(manifest.keypoints.len())
+        {
             let (theirs, ours) = (head.bundle.name, bundle.name.clone());
             return Err(ReenactError::OtherBundle { path: path.to_owned(), theirs, ours }.into());
         }
+        let reads = manifest.dims.states.unwrap_or_default();
+        let has_states = reads > 0 && (same || head.detector.as_deref() == detector_of(manifest));
+        let mut notes = Vec::new();
+        if let Some(t) = &translation {
+            let (path, theirs, shared) = (path.display(), &head.bundle.name, t.shared());
+            let states = if reads > 0 && !has_states { ", without states" } else { "" };
+            notes.push(format!("{path}: recorded with {theirs}; {shared} parts have the same names{states}"));
+        }
+        let theirs = if same { manifest.keypoints.len() } else { head.parts.len() };
         let mut frames: Vec<(Duration, Option<DetectedFace>)> = Vec::new();
         for (i, line) in lines.enumerate() {
             let number = i + 2;
@@ -105,27 +147,29 @@ impl Recording {
             if frames.last().is_some_and(|(last, _)| *last > time) {
                 return Err(refuse(format!("line {number}: time runs backwards")));
             }
-            let face = line.faces.into_iter().next().map(|f| f.keypoints);
-            let want = manifest.keypoints.len();
-            if let Some(k) = &face {
-                if k.len() != want {
-                    return Err(refuse(format!(
-                        "line {number}: {} keypoints, the bundle has {want}",
-                        k.len()
-                    )));
-                }
-                if !k.iter().flatten().all(|v| v.abs() <= FAR) {
-                    return Err(refuse(format!("line {number}: a keypoint beyond all pictures")));
-                }
-            }
-            let point = |[x, y, c]: [f32; 3]| DetectedKeypoint { x, y, confidence: c.clamp(0.0, 1.0) };
-            let face = face.map(|k| DetectedFace { keypoints: k.into_iter().map(point).collect() });
+            let face = line.faces.into_iter().next();
+            let face = face.map(|face| checked(face, theirs, reads, has_states)).transpose();
+            let face = face.map_err(|reason| refuse(format!("line {number}: {reason}")))?;
+            let face = match &translation {
+                Some(t) => face.map(|face| t.face(&face)),
+                None => face,
+            };
             frames.push((time, face));
         }
         if frames.is_empty() {
             return Err(refuse("no frames in it".to_owned()));
         }
-        Ok(Self { path: path.to_owned(), frames })
+        Ok(Self { path: path.to_owned(), frames, notes })
+    }
+
+    /// What the user should know about how it was read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The faces in it, each with its time.
+    pub fn faces(&self) -> impl Iterator<Item = (Duration, &DetectedFace)> {
+        self.frames.iter().filter_map(|(time, face)| Some((*time, face.as_ref()?)))
     }
 
     /// A source of blank pictures at the recording's times.
@@ -139,6 +183,28 @@ impl Recording {
         let faces = self.frames.into_iter().map(|(_, face)| face).collect();
         Replay { faces, next: 0 }
     }
+}
+
+/// The face of a line, if it has `want` keypoints and the states of as many parts.
+fn checked(
+    face: LineFace,
+    want: usize,
+    each: usize,
+    has_states: bool,
+) -> std::result::Result<DetectedFace, String> {
+    let LineFace { keypoints, states } = face;
+    if keypoints.len() != want {
+        return Err(format!("{} keypoints, the bundle has {want}", keypoints.len()));
+    }
+    if !keypoints.iter().flatten().all(|v| v.abs() <= FAR) {
+        return Err("a keypoint beyond all pictures".to_owned());
+    }
+    let states = if has_states { states } else { Vec::new() };
+    if !(states.is_empty() || states.len() == want * each) || !states.iter().all(|s| s.abs() <= 1.0) {
+        return Err(format!("states are not {} numbers within -1 and 1", want * each));
+    }
+    let point = |[x, y, c]: [f32; 3]| DetectedKeypoint { x, y, confidence: c.clamp(0.0, 1.0) };
+    Ok(DetectedFace { keypoints: keypoints.into_iter().map(point).collect(), states })
 }
 
 /// Blank pictures at recorded times.
@@ -193,9 +259,9 @@ mod tests {
     fn what_was_recorded_is_played_and_what_is_wrong_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.jsonl");
-        let mut sink = recorder(&path, &id("a"), false).unwrap();
+        let mut sink = recorder(&path, &id("a"), &manifest(2), false).unwrap();
         let at = |x, y| DetectedKeypoint { x, y, confidence: 0.5 };
-        let face = DetectedFace { keypoints: vec![at(10.0, 20.0), at(30.5, 20.25)] };
+        let face = DetectedFace::new(vec![at(10.0, 20.0), at(30.5, 20.25)]);
         let picture = RgbImage::new(1, 1);
         for (index, face) in [(0, Some(&face)), (1, None)] {
             let time = Duration::from_millis(40 * index);
@@ -213,9 +279,16 @@ mod tests {
             seen.push((time.as_millis(), finder.find(&picture, time).unwrap().face));
         }
         assert_eq!(seen, [(0, Some(face.clone())), (40, None)]);
-        assert_eq!(finder.find(&picture, Duration::ZERO).unwrap().face, Some(face), "from the start again");
+        assert_eq!(
+            finder.find(&picture, Duration::ZERO).unwrap().face,
+            Some(face.clone()),
+            "from the start again"
+        );
 
-        assert!(read("b").unwrap_err().to_string().contains("another bundle (a)"));
+        // Of another bundle the parts with the same names are taken; without names, as in old files, none are.
+        let other = read("b").unwrap();
+        assert_eq!(other.faces().next().map(|(_, f)| f.clone()), Some(face.clone()));
+        assert!(other.notes()[0].contains("recorded with a; 2 parts"), "{:?}", other.notes());
         let sound = fs::read_to_string(&path).unwrap();
         for (from, to, message) in [
             ("\"version\":1", "\"version\":7", "version 7"),
@@ -230,5 +303,42 @@ mod tests {
             let refused = read("a").unwrap_err().to_string();
             assert!(refused.contains(message), "{refused}");
         }
+        fs::write(&path, sound.replace("\"point ", "\"spot ")).unwrap();
+        assert!(read("b").unwrap_err().to_string().contains("another bundle (a)"));
+        // A file of an earlier version names no parts.
+        fs::write(&path, sound.replace("\"parts\"", "\"unknown\"")).unwrap();
+        assert!(read("a").is_ok());
+        assert!(read("b").unwrap_err().to_string().contains("another bundle (a)"));
+    }
+    #[test]
+    fn states_are_played_by_the_detector_that_read_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.jsonl");
+        let detector = |sha256: &str| {
+            let mut m = manifest(2);
+            m.dims.states = Some(2);
+            let entry = lkg_bundle::manifest::FileEntry { sha256: sha256.to_owned(), bytes: 1 };
+            m.files.insert(Network::Detector.file_name(), entry);
+            m
+        };
+        let mut sink = recorder(&path, &id("a"), &detector("x"), false).unwrap();
+        let at = |x, y| DetectedKeypoint { x, y, confidence: 0.5 };
+        let mut face = DetectedFace::new(vec![at(10.0, 20.0), at(30.5, 20.25)]);
+        face.states = vec![0.25, -0.5, 0.0, 1.0];
+        let shown = RgbImage::new(1, 1);
+        let time = Duration::ZERO;
+        sink.write(&Shown { picture: &shown, index: 0, time, face: Some(&face), change: None }).unwrap();
+        Box::new(sink).finish().unwrap();
+        let states = |bundle: &str, m: &Manifest| {
+            Recording::read(&path, &id(bundle), m).unwrap().faces().next().unwrap().1.states.clone()
+        };
+        assert_eq!(states("a", &detector("x")), face.states);
+        // A bundle that grew a generator on the same detector, and one of another training.
+        assert_eq!(states("b", &detector("x")), face.states);
+        assert!(states("b", &detector("y")).is_empty() && states("a", &manifest(2)).is_empty());
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replace("-0.5", "-7")).unwrap();
+        let refused = Recording::read(&path, &id("a"), &detector("x")).unwrap_err().to_string();
+        assert!(refused.contains("line 2: states are not 4 numbers"), "{refused}");
     }
 }

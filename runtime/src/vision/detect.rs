@@ -5,10 +5,67 @@ use std::time::Duration;
 use image::RgbImage;
 use lkg_bundle::Bundle;
 
-use super::track::{FaceTracker, TrackOptions};
+use super::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 use crate::engine::{EngineOptions, EngineSummary};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
+
+/// Least side of a photo, in pixels.
+const LEAST_SIDE: u32 = 32;
+
+/// Refuses a photo, called `name`, that is too small for a face.
+///
+/// # Errors
+/// [`Error::Picture`].
+pub(crate) fn check_size(picture: &RgbImage, name: &str) -> Result<()> {
+    let (width, height) = picture.dimensions();
+    if width.min(height) >= LEAST_SIDE {
+        return Ok(());
+    }
+    let reason = format!("{width} x {height} pixels; a face needs {LEAST_SIDE} a side at least");
+    Err(Error::Picture { path: name.into(), reason })
+}
+
+/// The face of a photo, called `name`, and what its user should know about it. Of several the largest is taken that
+/// `tracker` is as confident of as live faces must be; where it finds less certain ones, as in a painting, the most confident;
+/// where there is none, its best guess if `anyway`.
+///
+/// # Errors
+/// [`Error::Picture`] if there is no face, and those of [`crate::engine::Detector::detect`].
+pub(crate) fn face_of_photo(
+    tracker: &mut FaceTracker,
+    picture: &RgbImage,
+    name: &str,
+    anyway: bool,
+) -> Result<(LocatedFace, Vec<String>)> {
+    let refuse = |reason: String| Error::Picture { path: name.into(), reason };
+    let mut faces = tracker.all_faces(picture)?;
+    let others = faces.len().saturating_sub(1);
+    let certain = faces.iter().position(|f| f.confident && f.face.confidence() >= LIVE_CONFIDENCE);
+    let by_confidence = |(_, a): &(usize, &LocatedFace), (_, b): &(usize, &LocatedFace)| {
+        a.face.confidence().total_cmp(&b.face.confidence())
+    };
+    let best = certain.or_else(|| faces.iter().enumerate().max_by(by_confidence).map(|(i, _)| i));
+    let Some(best) = best else { return Err(refuse("no face found".to_owned())) };
+    let located = faces.swap_remove(best);
+    let confidence = located.face.confidence();
+    if !located.confident && !anyway {
+        return Err(refuse(format!(
+            "no face found (the best guess has confidence {confidence:.2}; {LIVE_CONFIDENCE} and a steady place are \
+             needed); --anyway takes the best guess"
+        )));
+    }
+    let mut notes = Vec::new();
+    if !located.confident {
+        notes.push(format!("{name}: no confident face; taking the best guess ({confidence:.2})"));
+    } else if certain.is_none() {
+        notes.push(format!("{name}: the face is not certain (confidence {confidence:.2})"));
+    }
+    if others > 0 {
+        notes.push(format!("{name}: {} faces found; the largest is taken", others + 1));
+    }
+    Ok((located, notes))
+}
 
 /// Finds the faces of single pictures.
 ///

@@ -7,6 +7,7 @@ pub mod face_layout;
 pub mod layers;
 mod names;
 pub mod overlay;
+pub mod photo;
 pub mod preprocess;
 mod search;
 pub(crate) mod similarity;

@@ -241,7 +241,7 @@ mod tests {
     fn drawn(points: Vec<DetectedKeypoint>) -> RgbImage {
         let mut picture = RgbImage::from_pixel(320, 320, Rgb([100; 3]));
         let manifest = manifest(points.len());
-        draw_face(&mut picture, &DetectedFace { keypoints: points }, &manifest);
+        draw_face(&mut picture, &DetectedFace::new(points), &manifest);
         picture
     }
 
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn names_are_left_out_where_they_would_hide_the_face() {
-        let face = DetectedFace { keypoints: vec![keypoint(20.0, 30.0, 1.0)] };
+        let face = DetectedFace::new(vec![keypoint(20.0, 30.0, 1.0)]);
         let painted = |side: u32| {
             let mut picture = RgbImage::new(side, side);
             draw_face(&mut picture, &face, &manifest(1));
@@ -335,7 +335,7 @@ mod tests {
         assert!(thickness(130.0) > thickness(30.0));
         let mixed = [0, 1, 2].map(|i| KEYPOINT_COLOURS[0][i] / 2 + KEYPOINT_COLOURS[1][i] / 2);
         let mut picture = RgbImage::from_pixel(320, 320, Rgb(mixed));
-        let face = DetectedFace { keypoints: vec![keypoint(60.0, 160.0, 1.0), keypoint(260.0, 160.0, 1.0)] };
+        let face = DetectedFace::new(vec![keypoint(60.0, 160.0, 1.0), keypoint(260.0, 160.0, 1.0)]);
         draw_face(&mut picture, &face, &manifest(2));
         assert!((150..170).any(|y| picture.get_pixel(160, y).0[0] + 30 < mixed[0]), "no rim");
     }
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(enlargement(176, 144), 4);
         assert_eq!(enlargement(640, 480), 1);
         assert_eq!(enlargement(8, 8), MOST_ENLARGED);
-        let face = DetectedFace { keypoints: vec![keypoint(10.0, 20.0, 0.5)] };
+        let face = DetectedFace::new(vec![keypoint(10.0, 20.0, 0.5)]);
         let mut placed = Vec::new();
         place(&face, 3, None, &mut placed);
         assert_eq!(placed, [keypoint(30.0, 60.0, 0.5)]);

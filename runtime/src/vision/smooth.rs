@@ -92,6 +92,47 @@ impl KeypointSmoother {
     }
 }
 
+/// Filters the states of one face over time, each number by itself.
+#[derive(Clone, Debug)]
+pub struct StateSmoother {
+    options: OneEuroOptions,
+    axes: Vec<Axis>,
+    time: Duration,
+}
+
+impl StateSmoother {
+    /// A filter that has seen nothing.
+    pub fn new(options: OneEuroOptions) -> Self {
+        Self { options, axes: Vec::new(), time: Duration::ZERO }
+    }
+
+    /// Settings that leave a blink alone and quiet a face at rest; speeds are changes of a number in [-1, 1] a second.
+    pub const USUAL: OneEuroOptions = OneEuroOptions { min_cutoff: 1.0, beta: 12.0, d_cutoff: 1.0 };
+
+    /// Forgets the past; to be called when the face is lost.
+    pub fn reset(&mut self) {
+        self.axes.clear();
+    }
+
+    /// Replaces `states`, seen at `time`, by filtered ones, as [`KeypointSmoother::apply`] does keypoints.
+    pub fn apply(&mut self, states: &mut [f32], time: Duration) {
+        if self.axes.len() != states.len() || time < self.time {
+            self.axes.clear();
+            self.axes.extend(states.iter().map(|s| Axis::new(*s)));
+            self.time = time;
+            return;
+        }
+        let interval = (time - self.time).as_secs_f32();
+        for (state, axis) in states.iter_mut().zip(&mut self.axes) {
+            if interval > 0.0 {
+                axis.apply(*state, 1.0, interval, &self.options);
+            }
+            *state = axis.value;
+        }
+        self.time = time;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +176,22 @@ mod tests {
             let b = run(&mut large, i, x * 100.0, 1000.0);
             assert!((a * 100.0 - b).abs() < 0.01);
         }
+    }
+
+    #[test]
+    fn states_are_quieted_and_a_blink_is_not() {
+        let mut filter = StateSmoother::new(StateSmoother::USUAL);
+        let mut run = |frame: u64, value: f32| {
+            let mut states = [value, -value];
+            filter.apply(&mut states, Duration::from_millis(33 * frame));
+            assert!((states[0] + states[1]).abs() < 1e-6);
+            states[0]
+        };
+        let still: Vec<f32> = (0..60).map(|i| run(i, if i % 2 == 0 { 0.02 } else { -0.02 })).collect();
+        let spread = still[30..].iter().fold(0.0f32, |most, v| most.max(v.abs()));
+        assert!(spread < 0.014, "{spread}");
+        let closed = (60..64).map(|i| run(i, 0.6)).last().unwrap();
+        assert!(closed > 0.5, "{closed}");
     }
 
     #[test]

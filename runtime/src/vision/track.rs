@@ -13,7 +13,7 @@ use ndarray::Array4;
 use super::crop::Crop;
 use super::preprocess::Preprocessor;
 use super::search::Tiles;
-use super::smooth::KeypointSmoother;
+use super::smooth::{KeypointSmoother, OneEuroOptions, StateSmoother};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
@@ -75,9 +75,11 @@ pub struct FaceTracker {
     /// The crop to start from, while a face is followed, and the size of the picture it belongs to.
     following: Option<(Crop, (u32, u32))>,
     tiles: Tiles,
-    smoother: Option<KeypointSmoother>,
+    smoother: Option<(KeypointSmoother, StateSmoother)>,
     /// The keypoints of every crop of the present picture, one face after the other.
     seen: Vec<DetectedKeypoint>,
+    /// Their states, as many of each.
+    seen_states: Vec<f32>,
     /// A face that nobody needs any more.
     spare: Option<DetectedFace>,
 }
@@ -132,10 +134,11 @@ impl FaceTracker {
         Self {
             preprocessor: Preprocessor::new(size),
             input: Array4::zeros((1, 3, size, size)),
-            smoother: options.smooth.map(KeypointSmoother::new),
+            smoother: options.smooth.map(smoothers),
             following: None,
             tiles: Tiles::default(),
             seen: Vec::new(),
+            seen_states: Vec::new(),
             spare: None,
             detector,
             options,
@@ -156,7 +159,7 @@ impl FaceTracker {
     /// Filters keypoints over time from now on, as the options say or as is usual, or leaves them as detected.
     pub fn set_smoothing(&mut self, on: bool) {
         if on != self.is_smoothing() {
-            self.smoother = on.then(|| KeypointSmoother::new(self.options.smooth.unwrap_or_default()));
+            self.smoother = on.then(|| smoothers(self.options.smooth.unwrap_or_default()));
         }
     }
 
@@ -184,8 +187,9 @@ impl FaceTracker {
 
     fn lose(&mut self) {
         self.following = None;
-        if let Some(smoother) = &mut self.smoother {
-            smoother.reset();
+        if let Some((keypoints, states)) = &mut self.smoother {
+            keypoints.reset();
+            states.reset();
         }
     }
 
@@ -197,7 +201,7 @@ impl FaceTracker {
     pub fn track(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         let mut clock = Clock::default();
         let size = picture.dimensions();
-        self.seen.clear();
+        self.forget();
         let mut kept = None;
         if let Some((crop, of)) = self.following
             && of == size
@@ -225,11 +229,18 @@ impl FaceTracker {
                 None => wanted,
             };
             self.following = Some((next, size));
-            if let (Some(smoother), Some(face)) = (&mut self.smoother, &mut face) {
-                smoother.apply(&mut face.keypoints, wanted.side, time);
+            if let (Some((keypoints, states)), Some(face)) = (&mut self.smoother, &mut face) {
+                keypoints.apply(&mut face.keypoints, wanted.side, time);
+                states.apply(&mut face.states, time);
             }
         }
         Ok(Tracked { face, crop, preprocess: clock.preprocess, network: clock.network })
+    }
+
+    /// Forgets what was seen in the last picture.
+    fn forget(&mut self) {
+        self.seen.clear();
+        self.seen_states.clear();
     }
 
     fn reaches(&self, found: &Found, share: f32) -> bool {
@@ -307,30 +318,52 @@ impl FaceTracker {
             let [x, y] = crop.to_picture([point[0], point[1]]);
             DetectedKeypoint { x, y, confidence: confidence.clamp(0.0, 1.0) }
         }));
+        if let Some(states) = detection.states {
+            self.seen_states.extend(states.iter().map(|s| s.clamp(-1.0, 1.0)));
+        }
         let keypoints = &self.seen[at..];
         let wanted = self.crop_around(keypoints, picture);
         Ok(Found { at, confidence: mean_confidence(keypoints), crop, wanted })
     }
 
+    /// What the detector sees in `crop`, whether or not that is a face.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
+    pub(crate) fn look(&mut self, picture: &RgbImage, crop: Crop) -> Result<DetectedFace> {
+        self.forget();
+        let found = self.detect_crop(picture, crop, &mut Clock::default())?;
+        Ok(self.face(&found))
+    }
+
     /// The face of a crop of the present picture.
     fn face(&mut self, found: &Found) -> DetectedFace {
-        let mut face = self.spare.take().unwrap_or_else(|| DetectedFace { keypoints: Vec::new() });
+        let mut face = self.spare.take().unwrap_or_else(|| DetectedFace::new(Vec::new()));
         let keypoints = self.seen[found.at..].iter().take(self.detector.keypoints());
         face.keypoints.clear();
         face.keypoints.extend(keypoints.copied());
+        let each = self.detector.states();
+        let states = self.seen_states.get(found.at * each..(found.at + self.detector.keypoints()) * each);
+        face.states.clear();
+        face.states.extend_from_slice(states.unwrap_or_default());
         face
     }
 
     /// The crop that frames `keypoints` as the training pictures are framed, or closer, upright: turned with the head it made
-    /// nothing better on heads tilted by up to 20 degrees.
+    /// nothing better on heads tilted by up to 20 degrees. What a head tilts beyond [`TrackOptions::most_tilt`] is taken out.
     fn crop_around(&self, keypoints: &[DetectedKeypoint], picture: &RgbImage) -> Crop {
         let frame = self.options.layout.frame(keypoints);
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
         let least = self.detector.size() as f32 / 4.0;
         let most = 2.0 * picture.width().max(picture.height()) as f32;
         let side = (frame.side * self.options.crop_scale).clamp(least, most.max(least));
-        Crop { side, angle: 0.0, ..frame }
+        let most = self.options.most_tilt;
+        Crop { side, angle: frame.angle - frame.angle.clamp(-most, most), ..frame }
     }
+}
+
+fn smoothers(options: OneEuroOptions) -> (KeypointSmoother, StateSmoother) {
+    (KeypointSmoother::new(options), StateSmoother::new(StateSmoother::USUAL))
 }
 
 mod all_faces;

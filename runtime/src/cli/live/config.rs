@@ -77,7 +77,8 @@ pub(in crate::cli) struct LiveConfig {
     pub json: bool,
     max_frames: Option<u64>,
     mirror: bool,
-    numbers: bool,
+    /// Whether the rate and latency of the run are written on pictures.
+    pub numbers: bool,
     smoothing: Smoothing,
     min_confidence: Option<f32>,
     reopen: Option<Duration>,

@@ -8,4 +8,4 @@ mod wiring;
 pub use self::args::LiveArgs;
 pub(super) use self::config::{Files, LiveConfig};
 pub(super) use self::report::{exit_code, where_it_runs, write_report};
-pub(super) use self::wiring::{open, opener, window};
+pub(super) use self::wiring::{Wiring, open, opener, window};

@@ -23,7 +23,7 @@ impl Finder for Middle {
         let (width, height) = picture.dimensions();
         let middle = DetectedKeypoint { x: width as f32 / 2.0, y: height as f32 / 2.0, confidence: 1.0 };
         Ok(Tracked {
-            face: Some(DetectedFace { keypoints: vec![middle] }),
+            face: Some(DetectedFace::new(vec![middle])),
             crop: Crop::inside(width, height),
             preprocess: Duration::from_micros(100),
             network: self.0,

@@ -41,8 +41,8 @@ fn new_painter<'a>(
 fn tracked(painter: &ReenactPainter<'_>, shift: Option<f32>) -> Tracked {
     let crop = Crop { cx: 160.0, cy: 120.0, side: 160.0, angle: 0.0 };
     let means = painter.reenactor.manifest().keypoints.iter().map(|k| crop.to_picture(k.mean));
-    let face = shift.map(|shift| Seen {
-        keypoints: means.map(|[x, y]| DetectedKeypoint { x: x + shift, y, confidence: 1.0 }).collect(),
+    let face = shift.map(|shift| {
+        Seen::new(means.map(|[x, y]| DetectedKeypoint { x: x + shift, y, confidence: 1.0 }).collect())
     });
     Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO }
 }

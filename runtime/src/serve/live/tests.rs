@@ -24,7 +24,7 @@ fn start(token: Option<&str>, viewers: usize) -> LivePage {
 
 fn show(page: &mut LivePage, index: u64, (width, height): (u32, u32)) {
     let picture = RgbImage::from_pixel(width, height, Rgb([(index % 200) as u8; 3]));
-    let face = DetectedFace { keypoints: vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }] };
+    let face = DetectedFace::new(vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }]);
     let time = Duration::from_millis(40 * index);
     page.show(&Shown { picture: &picture, index, time, face: Some(&face), change: None }).unwrap();
 }

@@ -35,7 +35,7 @@ impl FaceTracker {
     /// # Errors
     /// Those of [`crate::engine::Detector::detect`].
     pub(crate) fn all_faces(&mut self, picture: &RgbImage) -> Result<Vec<LocatedFace>> {
-        self.seen.clear();
+        self.forget();
         let (faces, guess) = self.settled_faces(picture, &mut Clock::default())?;
         if faces.is_empty() {
             return Ok(guess.map(|found| self.located(&found, false)).into_iter().collect());
@@ -49,7 +49,7 @@ impl FaceTracker {
     /// Those of [`crate::engine::Detector::detect`].
     pub(crate) fn detect_all(&mut self, picture: &RgbImage) -> Result<Vec<DetectedFace>> {
         let mut clock = Clock::default();
-        self.seen.clear();
+        self.forget();
         // The face that stands out has the keypoints that `track` gives it.
         let (first, is_face) = self.search(picture, &mut clock)?;
         let (mut faces, _) = self.settled_faces(picture, &mut clock)?;

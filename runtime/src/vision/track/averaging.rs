@@ -35,7 +35,13 @@ impl FaceTracker {
                 DetectedKeypoint { x: mean(|k| k.x), y: mean(|k| k.y), confidence: mean(|k| k.confidence) };
             self.seen[at + k] = mean;
         }
+        let (first, each) = (at * self.detector.states(), keypoints * self.detector.states());
+        for s in 0..each {
+            let sum: f32 = self.seen_states[first + s..].iter().step_by(each).sum();
+            self.seen_states[first + s] = sum * share;
+        }
         self.seen.truncate(at + keypoints);
+        self.seen_states.truncate(first + each);
         Ok(Found { at, confidence: mean_confidence(&self.seen[at..]), ..found })
     }
 }

@@ -6,6 +6,8 @@ use crate::vision::smooth::OneEuroOptions;
 /// [`TrackOptions::crop_scale`] where nothing but the keypoints counts: of 0.65 to 1.2, where the shipped
 /// detector was most exact on the wild and aligned test pictures.
 const CLOSE_UP: f32 = 0.86;
+/// Tilt of a head, in radians, that detectors with states have learned to see (15 of 20 degrees).
+pub const LEARNED_TILT: f32 = 0.26;
 /// Settings of a [`FaceTracker`](super::FaceTracker).
 #[derive(Clone, Debug)]
 pub struct TrackOptions {
@@ -26,6 +28,9 @@ pub struct TrackOptions {
     pub crop_scale: f32,
     /// The mean layout of the keypoints, which gives the crop for the keypoints found.
     pub layout: FaceLayout,
+    /// How far a head may tilt in its crop, in radians: what it tilts beyond turns the crop. Without a limit every crop is
+    /// upright.
+    pub most_tilt: f32,
     /// How far the crop moves towards the one that fits the latest keypoints, 0 (never) to 1 (at once).
     pub crop_speed: f32,
     /// Filter of a followed face's keypoints; `None` leaves them as detected.
@@ -35,6 +40,7 @@ pub struct TrackOptions {
 impl TrackOptions {
     /// Single pictures: the face is sought in all of it, and the best guess is reported where there is none.
     pub fn picture(manifest: &Manifest) -> Self {
+        let portrait = manifest.dims.portrait_size.is_some();
         Self {
             follow: false,
             refine: true,
@@ -42,7 +48,9 @@ impl TrackOptions {
             min_confidence: LIVE_CONFIDENCE,
             guess: true,
             average: true,
-            crop_scale: CLOSE_UP,
+            // Portrait networks see the square that the detector learned states in.
+            crop_scale: if portrait { 1.0 } else { CLOSE_UP },
+            most_tilt: if portrait { LEARNED_TILT } else { f32::MAX },
             layout: FaceLayout::new(manifest),
             crop_speed: 1.0,
             smooth: None,

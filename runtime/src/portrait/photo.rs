@@ -1,0 +1,59 @@
+//! A photo whose face can be driven.
+
+use super::compose::Composer;
+use crate::engine::PhotoFeatures;
+use crate::vision::photo::Photo;
+
+/// Largest side of a face's square, in pixels: a larger one is shrunk with its photo.
+const MOST_SQUARE: f32 = 1080.0;
+/// Longest side of a photo, in pixels.
+const MOST_SIDE: u32 = 3840;
+
+/// The photo with its square no smaller than `least` pixels, and neither square nor photo too large for every frame.
+pub(super) fn fitted(photo: &Photo, least: f32) -> Photo {
+    let side = photo.crop.side;
+    let photo = match side {
+        _ if side > MOST_SQUARE => photo.scaled(MOST_SQUARE / side),
+        // Places of the networks that fall on one pixel would be lost.
+        _ if side < least => photo.scaled(least / side),
+        _ => photo.clone(),
+    };
+    photo.shrunk(MOST_SIDE)
+}
+
+/// A photo opened for being driven: its face's parts and features, and where it lies.
+#[derive(Clone, Debug)]
+pub struct PortraitPhoto {
+    pub(super) composer: Composer,
+    pub(super) features: PhotoFeatures,
+    pub(super) keypoints: Vec<[f32; 2]>,
+    pub(super) states: Vec<f32>,
+    pub(super) notes: Vec<String>,
+}
+
+impl PortraitPhoto {
+    /// The photo as it is shown undriven.
+    pub fn picture(&self) -> &image::RgbImage {
+        self.composer.photo()
+    }
+
+    /// The square around its face, which the networks see and in which it can move.
+    pub fn crop(&self) -> &crate::vision::crop::Crop {
+        self.composer.crop()
+    }
+
+    /// K keypoints in normalised coordinates of the square.
+    pub fn keypoints(&self) -> &[[f32; 2]] {
+        &self.keypoints
+    }
+
+    /// `K S` numbers in [-1, 1]: the states of its parts.
+    pub fn states(&self) -> &[f32] {
+        &self.states
+    }
+
+    /// What the user should know about how it was opened.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}

@@ -1,0 +1,86 @@
+//! A driven photo as the picture of the live loop.
+
+use std::time::Duration;
+
+use image::{RgbImage, imageops};
+
+use super::photo_reenactor::PhotoReenactor;
+use super::reenactor::View;
+use crate::error::Result;
+use crate::live::{Command, Marks, Painter, Scene, View as FrameView};
+
+/// Shows a photo driven by what is before the camera.
+pub struct PhotoPainter<'a> {
+    reenactor: PhotoReenactor<'a>,
+    /// Whether the driver has pictures, not keypoints alone.
+    pictures: bool,
+    /// Whether to write into the picture that it is AI-made.
+    visible_mark: bool,
+    frame_view: FrameView,
+    /// The driver's picture as it is shown beside the photo.
+    driver: RgbImage,
+}
+
+impl<'a> PhotoPainter<'a> {
+    /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
+    /// to write into them that they are AI-made.
+    pub fn new(reenactor: PhotoReenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
+        let (frame_view, driver) = (FrameView::default(), RgbImage::default());
+        Self { reenactor, pictures, visible_mark, frame_view, driver }
+    }
+}
+
+impl Painter for PhotoPainter<'_> {
+    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
+        let (face, time) = (scene.tracked.face.as_ref(), scene.time);
+        let view = self.reenactor.view();
+        let took = match view {
+            View::Source => self.reenactor.paint(face, time, canvas)?,
+            View::Driver => {
+                std::mem::swap(scene.picture, canvas);
+                self.reenactor.over(face, time, canvas)?
+            }
+            View::Beside => {
+                if self.pictures {
+                    let marks = Marks::face(face.filter(|_| scene.layers.keypoints));
+                    let manifest = self.reenactor.manifest();
+                    self.frame_view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
+                }
+                let driver = self.pictures.then_some(&self.driver);
+                self.reenactor.beside(driver, face, time, scene.mirror, canvas)?
+            }
+        };
+        if scene.mirror && view != View::Beside {
+            imageops::flip_horizontal_in_place(canvas);
+        }
+        if self.visible_mark {
+            self.reenactor.origin().stamp(canvas);
+        }
+        Ok(Some(took.network))
+    }
+
+    fn handle(&mut self, command: Command) -> Option<&'static str> {
+        match command {
+            Command::Calibrate => Some(if self.reenactor.calibrate() {
+                "the face of the last half second is the neutral one"
+            } else {
+                "no face to take as neutral"
+            }),
+            Command::NextFace => Some(if self.reenactor.next_source() {
+                "the next photo"
+            } else {
+                "there is no other photo: give --source several times"
+            }),
+            Command::NextDrive => Some(self.reenactor.next_drive().announcement()),
+            _ => None,
+        }
+    }
+
+    fn offers(&self) -> &'static [(&'static str, &'static str)] {
+        &[("calibrate", "Neutral face"), ("next_face", "Next photo"), ("next_drive", "Which motion")]
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        &["c       neutral face", "f       next photo", "d       which motion"]
+    }
+}

@@ -1,0 +1,289 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use image::{RgbImage, imageops};
+use lkg_bundle::Manifest;
+
+use super::ReenactError;
+use super::ease::Ease;
+use super::follow::{Driven, Share};
+use super::motion::Drive;
+use super::neutral::{NeutralFinder, Pose};
+use super::reenactor::{ReenactOptions, View};
+use crate::edit::blend::{Colours, PhotoBlender, sample};
+use crate::error::Result;
+use crate::frame::DetectedFace;
+use crate::media::mark::Origin;
+use crate::portrait::{PortraitModel, PortraitPhoto, Took};
+use crate::vision::crop::Crop;
+use crate::vision::face_layout::FaceLayout;
+
+/// Side of the square that is put over the driver's face, in samples.
+const OVER: usize = 256;
+/// How far the colours of that square move towards what each frame asks for.
+const COLOUR_SPEED: f32 = 0.1;
+
+/// Moves the face of a photo as the driver moves, at the photo's own resolution: its own pixels are carried along, and only what
+/// they do not show is drawn by a network. For bundles with portrait networks.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use lkg_runtime::{
+///     Bundle, EngineOptions, FaceTracker, PhotoReenactor, PortraitModel, ReenactOptions, TrackOptions, View,
+/// };
+///
+/// # fn main() -> lkg_runtime::Result<()> {
+/// let (bundle, engine) = (Bundle::open("models/portrait128")?, EngineOptions::default());
+/// let mut tracker = FaceTracker::open(&bundle, &engine, TrackOptions::live(bundle.manifest()))?;
+/// let mut model = PortraitModel::load(&bundle, &engine)?;
+/// let photo = model.open("photo.jpg")?;
+/// let options = ReenactOptions { view: View::Source, ..ReenactOptions::default() };
+/// let mut reenactor = PhotoReenactor::new(&mut model, vec![photo], options)?;
+/// let frame = image::RgbImage::new(640, 480);
+/// let face = tracker.track(&frame, Duration::ZERO)?.face;
+/// let shown = reenactor.reenact(&frame, face.as_ref(), Duration::ZERO)?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct PhotoReenactor<'a> {
+    model: &'a mut PortraitModel,
+    photo: PortraitPhoto,
+    /// Photos that wait to be driven, the next one first.
+    others: VecDeque<PortraitPhoto>,
+    options: ReenactOptions,
+    share: Share,
+    layout: FaceLayout,
+    neutral: NeutralFinder,
+    ease: Ease,
+    /// The driver's latest face.
+    pose: Pose,
+    /// Where the driver took the photo last, and what of that is shown.
+    target: Driven,
+    shown: Driven,
+    /// The driven photo, where it is not all that is shown.
+    square: RgbImage,
+    colours: Option<Colours>,
+}
+
+impl<'a> PhotoReenactor<'a> {
+    /// A re-enactment of the first of `photos`, with the others at hand in pictures of its size.
+    ///
+    /// # Errors
+    /// There is no photo, no part is driven, or a network failed.
+    pub fn new(
+        model: &'a mut PortraitModel,
+        photos: Vec<PortraitPhoto>,
+        options: ReenactOptions,
+    ) -> Result<Self> {
+        let share = share(&options, model.manifest())?;
+        let Some(first) = photos.first() else { return Err(ReenactError::NoSource.into()) };
+        // A run's pictures have one size.
+        let size = first.picture().dimensions();
+        let mut others =
+            photos.iter().map(|photo| model.within(photo, size)).collect::<Result<VecDeque<_>>>()?;
+        let Some(photo) = others.pop_front() else { return Err(ReenactError::NoSource.into()) };
+        let still = Driven::still(photo.keypoints(), photo.states().len());
+        Ok(Self {
+            layout: FaceLayout::new(model.manifest()),
+            neutral: NeutralFinder::new(model.manifest()),
+            ease: Ease::full(),
+            pose: Pose::default(),
+            target: still.clone(),
+            shown: still,
+            square: RgbImage::default(),
+            colours: None,
+            photo,
+            others,
+            share,
+            options,
+            model,
+        })
+    }
+
+    /// What is shown.
+    pub(super) fn view(&self) -> View {
+        self.options.view
+    }
+
+    /// The manifest of the bundle in use.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.model.manifest()
+    }
+
+    /// How its pictures come about, to be noted in their files.
+    pub fn origin(&self) -> Origin {
+        Origin::Edited
+    }
+
+    /// Takes the face of `picture`, called `name`, as the driver's neutral one.
+    ///
+    /// # Errors
+    /// [`Error::Picture`](crate::Error::Picture) if there is none in it to be confident of.
+    pub fn set_neutral(&mut self, picture: &RgbImage, name: &str) -> Result<()> {
+        let face = self.model.face(picture, name)?;
+        self.neutral.set(&face);
+        Ok(())
+    }
+
+    /// Looks at the first seconds of what is to be driven with, a face and when it is seen, so that the neutral face is known
+    /// from the first frame on.
+    pub fn look_ahead<'f>(&mut self, faces: impl Iterator<Item = (Duration, &'f DetectedFace)>) {
+        faces.for_each(|(time, face)| self.neutral.look_ahead(face, time));
+        self.neutral.settle();
+    }
+
+    /// Takes what the driver did in the last half second as the neutral face. False where there was no face.
+    pub fn calibrate(&mut self) -> bool {
+        self.neutral.take()
+    }
+
+    /// Where the driver's `face`, in pixels of its picture, takes the photo's parts at `time` since the first frame. Where the
+    /// driver is lost they ease back to where they were.
+    fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) {
+        let still = self.photo.keypoints();
+        if let Some(face) = face {
+            self.pose.measure(face, &self.layout);
+            self.neutral.add(&self.pose, time);
+            if self.options.absolute {
+                self.target.copy(still, self.photo.states(), &self.pose, &self.layout);
+            } else if let Some(neutral) = self.neutral.current() {
+                let gains = &self.options.gains;
+                let follows = if self.options.view == View::Driver { 0.0 } else { gains.shift };
+                self.target.follow(still, neutral, &self.pose, gains, &self.share, follows);
+            }
+        }
+        let share = self.ease.step(face.is_some(), time);
+        self.shown.between(still, &self.target, share);
+    }
+
+    /// A driver's frame re-enacted: `picture` at `time` since the first frame, with the `face` found in it, if one was. What
+    /// is shown is as [`ReenactOptions::view`] says.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
+    pub fn reenact(
+        &mut self,
+        picture: &RgbImage,
+        face: Option<&DetectedFace>,
+        time: Duration,
+    ) -> Result<RgbImage> {
+        let mut canvas = RgbImage::default();
+        match self.options.view {
+            View::Driver => {
+                canvas.clone_from(picture);
+                self.over(face, time, &mut canvas)?;
+            }
+            View::Source => drop(self.paint(face, time, &mut canvas)?),
+            View::Beside => drop(self.beside(Some(picture), face, time, false, &mut canvas)?),
+        }
+        Ok(canvas)
+    }
+
+    /// Makes the canvas the driven photo.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
+    pub(crate) fn paint(
+        &mut self,
+        face: Option<&DetectedFace>,
+        time: Duration,
+        canvas: &mut RgbImage,
+    ) -> Result<Took> {
+        self.drive(face, time);
+        let Driven { keypoints, change, turn } = &self.shown;
+        self.model.carry(&mut self.photo, keypoints, change, *turn, canvas)
+    }
+
+    /// Makes the canvas the driver's picture with the driven photo beside it.
+    pub(super) fn beside(
+        &mut self,
+        driver: Option<&RgbImage>,
+        face: Option<&DetectedFace>,
+        time: Duration,
+        mirror: bool,
+        canvas: &mut RgbImage,
+    ) -> Result<Took> {
+        let mut square = std::mem::take(&mut self.square);
+        let took = self.paint(face, time, &mut square)?;
+        if mirror {
+            imageops::flip_horizontal_in_place(&mut square);
+        }
+        let (left, height) = driver.map_or((0, 0), RgbImage::dimensions);
+        let size = (left + square.width(), height.max(square.height()));
+        if canvas.dimensions() == size {
+            canvas.fill(0);
+        } else {
+            *canvas = RgbImage::new(size.0, size.1);
+        }
+        if let Some(driver) = driver {
+            imageops::replace(canvas, driver, 0, 0);
+        }
+        imageops::replace(canvas, &square, i64::from(left), 0);
+        self.square = square;
+        Ok(took)
+    }
+
+    /// Puts the driven photo's square over the driver's face in the canvas, which is the driver's picture.
+    pub(super) fn over(
+        &mut self,
+        face: Option<&DetectedFace>,
+        time: Duration,
+        canvas: &mut RgbImage,
+    ) -> Result<Took> {
+        let mut square = std::mem::take(&mut self.square);
+        let took = self.paint(face, time, &mut square)?;
+        if face.is_some() {
+            let own = self.photo.crop();
+            let points: Vec<_> = self.photo.keypoints().iter().map(|k| own.to_picture(*k)).collect();
+            let at = |[x, y]: [f32; 2]| crate::frame::DetectedKeypoint { x, y, confidence: 1.0 };
+            let framed = self.layout.frame(&points.into_iter().map(at).collect::<Vec<_>>());
+            // The driver's face is framed as the photo's is.
+            let driver = self.pose.crop();
+            let crop = Crop { side: driver.side * own.side / framed.side.max(1.0), ..driver };
+            let image = sample(&square, own, OVER);
+            let wanted = Colours::matching(image.view(), sample(canvas, &crop, OVER).view());
+            let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
+            self.colours = Some(colours);
+            PhotoBlender::new(OVER, &crop, canvas.dimensions())
+                .replace(canvas, colours.apply(image.view()).view());
+        }
+        self.square = square;
+        Ok(took)
+    }
+
+    /// Drives the next photo, from the same neutral face of the driver. False where there is no other.
+    pub fn next_source(&mut self) -> bool {
+        let Some(photo) = self.others.pop_front() else { return false };
+        self.others.push_back(std::mem::replace(&mut self.photo, photo));
+        self.target = Driven::still(self.photo.keypoints(), self.photo.states().len());
+        self.colours = None;
+        true
+    }
+
+    /// Drives by the next kind of motion that this bundle has parts for, and says which that is.
+    pub fn next_drive(&mut self) -> Drive {
+        for _ in 0..4 {
+            self.options.drive = self.options.drive.next();
+            if let Ok(next) = share(&self.options, self.model.manifest()) {
+                self.share = next;
+                break;
+            }
+        }
+        self.options.drive
+    }
+}
+
+/// What is driven, and by how much.
+fn share(options: &ReenactOptions, manifest: &Manifest) -> Result<Share> {
+    let (pose, parts) = options.drive.resolve(manifest);
+    if !pose && !parts.contains(&true) {
+        return Err(ReenactError::NothingDriven.into());
+    }
+    let of = |gains: &super::Gains| gains.of_parts(&parts, manifest).map_err(ReenactError::Gain);
+    let states = of(&super::Gains { axes: [1.0; 2], ..options.gains.clone() })?;
+    Ok(Share { pose, parts: of(&options.gains)?, states: states.into_iter().map(|[gain, _]| gain).collect() })
+}
+
+#[cfg(test)]
+mod tests;
