@@ -97,7 +97,7 @@ fn state_maps(source: &Parts, driven: &Parts, side: i64) -> Tensor {
 }
 
 /// Where each pixel of `[N, C, side, side]` lies: `[1, side, side, 2]`, normalised coordinates.
-fn grid(side: i64, like: &Tensor) -> Tensor {
+pub fn grid(side: i64, like: &Tensor) -> Tensor {
     let centres = pixel_centres(side, like.device());
     let x = centres.view([1, 1, side]).expand([1, side, side], false);
     let y = centres.view([1, side, 1]).expand([1, side, side], false);
@@ -105,7 +105,7 @@ fn grid(side: i64, like: &Tensor) -> Tensor {
 }
 
 /// Samples `[N, C, H, H]` where `field` `[N, h, h, 2]` says, enlarged to `side`; beyond the border it continues. float32.
-fn warp(x: &Tensor, field: &Tensor, side: i64) -> Tensor {
+pub fn warp(x: &Tensor, field: &Tensor, side: i64) -> Tensor {
     let field = match field.size()[1] == side {
         true => field.shallow_clone(),
         // The motion is enlarged, not the places: these would be drawn together along the border.
