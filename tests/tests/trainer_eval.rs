@@ -110,3 +110,41 @@ fn a_run_and_its_bundle_get_the_same_report() {
     trainer(&["eval", "--run", &run, "--landmarks", &tiny.path("pictures"), "--out", &tiny.path("d")])
         .refused("landmarks.csv");
 }
+
+#[test]
+fn portrait_networks_are_measured_on_people_in_folders() {
+    let tiny = Tiny::new();
+    for (i, picture) in fs::read_dir(tiny.path("pictures")).unwrap().enumerate() {
+        let person = tiny.dir().join("people").join(format!("{}", i % 4));
+        fs::create_dir_all(&person).unwrap();
+        fs::copy(picture.unwrap().path(), person.join(format!("{}.png", i / 4))).unwrap();
+        let amounts: Vec<_> = (0..3).map(|v| serde_json::json!({ "yaw": v + i % 4 })).collect();
+        fs::write(person.join("amounts.json"), serde_json::to_string(&amounts).unwrap()).unwrap();
+    }
+    let sections = "[portrait]\nbatch = 2\nimages = 4\nperceptual_weight = 0\n[portrait.adversarial]\nweight = 0\n";
+    let text = fs::read_to_string(tiny.path("tiny.toml")).unwrap();
+    let text = text.replace("[architecture]\n", "[architecture]\nstates = 2\nportrait_size = 64\n");
+    fs::write(tiny.path("portrait.toml"), text + sections).unwrap();
+    let (people, run, sheet) = (tiny.path("people"), tiny.path("run"), tiny.path("sheet.png"));
+    trainer(&["portrait", &people, "--out", &run, "--config", &tiny.path("portrait.toml")]).succeeded();
+    let args = ["eval", "portrait", &people, "--run", &run, "--pairs", "4", "--sheet", &sheet];
+    let outcome = trainer(&[&args[..], &["--json"]].concat());
+    let report: Value = serde_json::from_str(outcome.succeeded()).unwrap();
+    assert_eq!((report["people"].as_u64(), report["pairs"].as_u64()), (Some(4), Some(16)));
+    let number = |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap();
+    // Flow begins as no motion but that of keypoints.
+    assert!(number("/warped/psnr") > 5.0 && number("/still/psnr") > 5.0 && number("/kept") > 0.5, "{report}");
+    assert!(number("/cross_person/states/slope").is_finite());
+    assert_eq!(report["directions"][0]["name"], "yaw");
+    let picture = image::open(&sheet).unwrap();
+    assert_eq!((picture.width(), picture.height()), (4 * 128, 8 * 128));
+
+    trainer(&args).refused("--force");
+    let metrics = tiny.path("metrics.json");
+    let more = ["--force", "--metrics", &metrics, "--most", "2"];
+    let table = trainer(&[&args[..], &more].concat());
+    assert!(table.succeeded().contains("| photo, no motion |"), "{table:?}");
+    assert!(fs::read_to_string(&metrics).unwrap().contains("portrait PSNR"));
+    trainer(&["eval", "portrait", &tiny.path("pictures"), "--run", &run]).refused("no pairs of pictures");
+    trainer(&["eval", "portrait", &people, "--run", &tiny.path("none")]).refused("no run here");
+}

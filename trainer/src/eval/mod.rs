@@ -15,6 +15,7 @@ pub mod measure;
 pub mod motion;
 pub mod overfitting;
 mod pictures;
+pub mod portrait;
 pub mod quality;
 pub mod reconstruction;
 pub mod report;

@@ -1,6 +1,7 @@
 mod landmarks;
 pub mod metrics;
 mod motion;
+mod portrait;
 mod robustness;
 
 use std::path::PathBuf;
@@ -37,6 +38,8 @@ enum What {
     Robustness(robustness::Robustness),
     /// Jitter of keypoints in a clip, and the lag of the filter, from what `runtime webcam --keypoints` wrote.
     Motion(motion::Motion),
+    /// Portrait networks on people never trained on: how near a driven photo comes, and how it follows.
+    Portrait(portrait::Portrait),
 }
 
 #[derive(Debug, Args)]
@@ -102,6 +105,7 @@ impl Eval {
             Some(What::Landmarks(landmarks)) => landmarks.run(),
             Some(What::Robustness(robustness)) => robustness.run(),
             Some(What::Motion(motion)) => motion.run(),
+            Some(What::Portrait(portrait)) => portrait.run(),
             None => self.all.resolve()?.run(),
         }
     }

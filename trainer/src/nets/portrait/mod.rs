@@ -105,7 +105,7 @@ pub fn grid(side: i64, like: &Tensor) -> Tensor {
 }
 
 /// Samples `[N, C, H, H]` where `field` `[N, h, h, 2]` says, enlarged to `side`; beyond the border it continues. float32.
-fn warp(x: &Tensor, field: &Tensor, side: i64) -> Tensor {
+pub fn warp(x: &Tensor, field: &Tensor, side: i64) -> Tensor {
     let field = match field.size()[1] == side {
         true => field.shallow_clone(),
         // The motion is enlarged, not the places: these would be drawn together along the border.
