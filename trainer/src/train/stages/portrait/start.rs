@@ -1,0 +1,147 @@
+//! Beginning with networks that are there.
+
+use super::{PortraitTraining, STAGE};
+use crate::config::{Architecture, Config};
+use crate::error::{Error, Result};
+use crate::train::optim::{average, parameters};
+use crate::train::run::checkpoint::Checkpoint;
+
+/// Refuses a checkpoint that is not of this stage.
+///
+/// # Errors
+/// [`Error::Usage`].
+pub fn check_start(checkpoint: Checkpoint) -> Result<Checkpoint> {
+    match checkpoint.state.stage == STAGE {
+        true => Ok(checkpoint),
+        false => Err(Error::Usage(format!(
+            "--from: the checkpoint is of the stage {:?}: name a run of `trainer portrait`, or its {STAGE}.safetensors",
+            checkpoint.state.stage
+        ))),
+    }
+}
+
+impl PortraitTraining {
+    /// Begins with the averaged networks of `checkpoint`, of this stage, and with its discriminator if there is one. Networks
+    /// for pictures of a multiple of its side begin as its networks see and draw such pictures at their own side.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] naming what differs.
+    pub fn begin_with(&mut self, checkpoint: &Checkpoint) -> Result<()> {
+        let config = &self.config;
+        let have = &checkpoint.state.config.architecture;
+        let grows = config.architecture.portrait_size % have.portrait_size == 0;
+        let shrunk = if grows { have.portrait_size } else { config.architecture.portrait_size };
+        // The generator's networks are not among them.
+        let like = Architecture {
+            keypoints: config.architecture.keypoints,
+            states: config.architecture.states,
+            detector_size: config.architecture.detector_size,
+            detector_channels: config.architecture.detector_channels.clone(),
+            portrait_size: shrunk,
+            ..have.clone()
+        };
+        checkpoint.check_architecture(&Config { architecture: like, ..config.clone() })?;
+        let (live, averaged) = (&self.learner.live.store, &self.learner.average.store);
+        checkpoint.restore(&mut parameters::prefixed("average", parameters::all(averaged)))?;
+        average::copy(live, averaged);
+        if let Some(discriminator) = &self.discriminator {
+            let mut networks = discriminator.networks();
+            checkpoint.retain_fitting(&mut networks)?;
+            match networks.is_empty() {
+                true => eprintln!("the checkpoint has no discriminator: it starts afresh"),
+                false => checkpoint.restore(&mut networks)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind, Tensor};
+
+    use super::*;
+    use crate::nets::layers::Norm;
+    use crate::nets::portrait::Parts;
+    use crate::nets::resize::resize;
+    use crate::train::stages::stage::Stage;
+
+    fn training(side: i64, keypoints: i64) -> PortraitTraining {
+        let mut config = Config::default();
+        config.architecture.states = 2;
+        config.architecture.keypoints = keypoints;
+        config.architecture.portrait_size = side;
+        config.architecture.detector_channels = vec![8, 8];
+        config.portrait.perceptual_weight = 0.0;
+        config.portrait.adversarial.weight = 0.0;
+        PortraitTraining::new(&config, 10, Device::Cpu).unwrap()
+    }
+
+    fn checkpoint(training: &PortraitTraining) -> (tempfile::TempDir, Checkpoint) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.safetensors");
+        let state = &training.learner.state;
+        crate::train::run::checkpoint::save(&path, &training.tensors(), state).unwrap();
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        (dir, checkpoint)
+    }
+
+    /// Smooth photos of `side` pixels, driven by another's parts.
+    fn driven(training: &PortraitTraining, side: i64) -> Tensor {
+        tch::manual_seed(4);
+        let kind = (Kind::Float, Device::Cpu);
+        let part = || Parts {
+            keypoints: Tensor::rand([2, 5, 2], kind) - 0.5,
+            states: Tensor::rand([2, 5, 2], kind) - 0.5,
+        };
+        let (source, other) = (part(), part());
+        let photo = (Tensor::rand([2, 3, 16, 16], kind) * 2.0 - 1.0).upsample_bicubic2d(
+            [side, side],
+            false,
+            None,
+            None,
+        );
+        let net = &training.learner.average.net;
+        let image = training.render(net, &photo, &source, &other, Norm::Running).image;
+        tch::no_grad(|| resize(&image, 128))
+    }
+
+    #[test]
+    fn networks_for_larger_pictures_begin_with_what_smaller_ones_draw() {
+        tch::manual_seed(3);
+        let small = training(128, 5);
+        let (_dir, checkpoint) = checkpoint(&small);
+        let mut large = training(256, 5);
+        let apart = |large: &PortraitTraining| {
+            (driven(large, 256) - driven(&small, 128)).abs().mean(Kind::Float).double_value(&[])
+        };
+        let fresh = apart(&large);
+        large.begin_with(&checkpoint).unwrap();
+        let grown = apart(&large);
+        assert!(grown < 0.01 && fresh > 5.0 * grown, "{grown}, fresh {fresh}");
+        // What learns begins as its average does, and the schedule at its start.
+        let mut both = large.learner.tensors().into_iter().filter(|(name, _)| name.contains("renderer.head"));
+        assert_eq!(
+            both.next().map(|(_, t)| t),
+            large
+                .learner
+                .tensors()
+                .iter()
+                .find(|(name, _)| name == "average/renderer.head.bias")
+                .map(|(_, t)| t.shallow_clone())
+        );
+        assert_eq!(large.learner.state.images_seen, 0);
+        let mut same = training(128, 5);
+        same.begin_with(&checkpoint).unwrap();
+        assert_eq!(driven(&same, 128), driven(&small, 128));
+    }
+
+    #[test]
+    fn other_networks_are_refused() {
+        let (_dir, of_256) = checkpoint(&training(256, 5));
+        let refused = training(128, 5).begin_with(&of_256).unwrap_err().to_string();
+        assert!(refused.contains("portrait_size 256 instead of 128"), "{refused}");
+        let refused = training(256, 6).begin_with(&of_256).unwrap_err().to_string();
+        assert!(refused.contains("keypoints 5 instead of 6"), "{refused}");
+    }
+}
