@@ -1,7 +1,7 @@
 //! Which pictures show the same person: those that lie in one folder, or that are frames of one clip.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::layout::Item;
 use super::source::Entry;
@@ -22,7 +22,7 @@ pub enum People {
 /// Leaves of `items` in folders of frames every `every`th one, in the order of their names. Those below `decoded`, the folder
 /// of frames that were decoded just now, are chosen already.
 pub(super) fn thin_out(items: &mut Vec<Item>, every: usize, decoded: &Path) {
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashMap<PathBuf, usize> = HashMap::new();
     items.retain(|item| {
         if matches!(&item.entry, Entry::File(path) if path.starts_with(decoded)) {
             return true;
@@ -35,7 +35,7 @@ pub(super) fn thin_out(items: &mut Vec<Item>, every: usize, decoded: &Path) {
 
 /// The number of the person of each of `items`, counted from 0 in their order.
 pub(super) fn numbers(items: &[Item]) -> Vec<u32> {
-    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut known: HashMap<PathBuf, u32> = HashMap::new();
     let number = |item| {
         let next = known.len() as u32;
         *known.entry(folder_of(item)).or_insert(next)
@@ -43,10 +43,13 @@ pub(super) fn numbers(items: &[Item]) -> Vec<u32> {
     items.iter().map(number).collect()
 }
 
-/// The folder that a picture lies in, the same for no two sources.
-fn folder_of(item: &Item) -> String {
-    let name = item.entry.name();
-    Path::new(&name).parent().map(|folder| folder.display().to_string()).unwrap_or_default()
+/// The folder that a picture lies in, on the disk or in an archive: no two sources have the same.
+fn folder_of(item: &Item) -> PathBuf {
+    let parent = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+    match &item.entry {
+        Entry::File(path) => parent(path),
+        Entry::Member { archive, name, .. } => archive.join(parent(Path::new(name))),
+    }
 }
 
 /// Which person each picture shows, by number.
@@ -92,6 +95,27 @@ impl Folders {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_archive_is_a_folder() {
+        let item = |archive: &str, name: &str, index| Item {
+            entry: Entry::Member { archive: archive.into(), index, name: name.into() },
+            name: name.into(),
+            cut: super::super::decode::Cut::Centre,
+            bounds: None,
+            split: super::super::layout::Split::Train,
+            points: vec![],
+        };
+        let mut items: Vec<Item> = ["x/a.zip", "x/b.zip"]
+            .iter()
+            .flat_map(|archive| (0..5).map(|i| item(archive, &format!("{i}.png"), i)))
+            .chain([item("x/b.zip", "more/0.png", 5)])
+            .collect();
+        assert_eq!(numbers(&items), [0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2]);
+        thin_out(&mut items, 4, Path::new("frames"));
+        let names: Vec<_> = items.iter().map(|i| i.name.as_str()).collect();
+        assert_eq!(names, ["0.png", "4.png", "0.png", "4.png", "more/0.png"]);
+    }
 
     #[test]
     fn folders_of_other_sources_are_other_people() {

@@ -118,18 +118,11 @@ mod tests {
         let fresh = apart(&large);
         large.begin_with(&checkpoint).unwrap();
         let grown = apart(&large);
-        assert!(grown < 0.01 && fresh > 5.0 * grown, "{grown}, fresh {fresh}");
+        // What is left is of photos that are sampled at another side.
+        assert!(grown < 0.02 && fresh > 10.0 * grown, "{grown}, fresh {fresh}");
         // What learns begins as its average does, and the schedule at its start.
-        let mut both = large.learner.tensors().into_iter().filter(|(name, _)| name.contains("renderer.head"));
-        assert_eq!(
-            both.next().map(|(_, t)| t),
-            large
-                .learner
-                .tensors()
-                .iter()
-                .find(|(name, _)| name == "average/renderer.head.bias")
-                .map(|(_, t)| t.shallow_clone())
-        );
+        let all: std::collections::BTreeMap<_, _> = large.learner.tensors().into_iter().collect();
+        assert_eq!(all["live/renderer.head.weight"], all["average/renderer.head.weight"]);
         assert_eq!(large.learner.state.images_seen, 0);
         let mut same = training(128, 5);
         same.begin_with(&checkpoint).unwrap();
