@@ -62,6 +62,31 @@ fn training_on_a_pack_is_training_on_its_pictures() {
 }
 
 #[test]
+fn a_pack_says_how_many_people_it_shows() {
+    let tiny = Tiny::new();
+    for (i, name) in names(&tiny.dir().join("pictures")).iter().enumerate() {
+        let person = tiny.dir().join("people").join(format!("{:05}", i % 3));
+        fs::create_dir_all(&person).unwrap();
+        fs::copy(tiny.dir().join("pictures").join(name), person.join(name)).unwrap();
+    }
+    let (people, pack) = (tiny.path("people"), tiny.path("pack"));
+    let import = |more: &[&str]| {
+        let args = ["data", "import", &people, &pack, "--size", "32", "--force", "--json"];
+        let out = trainer(&[&args, more].concat());
+        serde_json::from_str::<serde_json::Value>(out.succeeded()).unwrap()
+    };
+    let summary = import(&["--people", "folder", "--hold-out", "1"]);
+    assert_eq!((&summary["people"], &summary["people_held_out"]), (&3.into(), &1.into()));
+    assert_eq!((&summary["pictures"], &summary["held_out"]), (&12.into(), &4.into()));
+    let summary = import(&["--people", "clip", "--every", "2"]);
+    assert_eq!((&summary["people"], &summary["pictures"]), (&3.into(), &6.into()));
+    assert!(import(&[])["people"].is_null());
+    trainer(&["data", "import", &tiny.path("pictures"), &tiny.path("flat"), "--people", "folder"])
+        .refused("no pairs of pictures");
+    assert!(!tiny.dir().join("flat").exists());
+}
+
+#[test]
 fn bad_requests_are_one_line() {
     let tiny = Tiny::new();
     let (pictures, pack) = (tiny.path("pictures"), tiny.path("pack"));

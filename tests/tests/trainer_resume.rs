@@ -277,6 +277,27 @@ fn a_stopped_portrait_training_repeats_bit_by_bit() {
     train("stopped", &["--config", &config, "--stop-after", "0.01"]);
     train("stopped", &["--resume"]);
     assert_eq!(log_lines(tiny.path("stopped"), "portrait"), whole);
+    // Another run begins with its networks, at the start of a schedule, and can be stopped, too; a larger one grows from them.
+    train("second", &["--from", &tiny.path("whole"), "--keep", "1"]);
+    let second = log_lines(tiny.path("second"), "portrait");
+    assert!(second.len() == 4 && second[0].contains("\"step\":1,") && second[0] != whole[0], "{second:?}");
+    let left = std::fs::read_dir(tiny.path("second")).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(left.filter(|n| n.to_string_lossy().ends_with(".safetensors")).count(), 1);
+    let of_whole = tiny.path("whole") + "/portrait.safetensors";
+    train("again", &["--from", &of_whole, "--stop-after", "0.01"]);
+    train("again", &["--resume"]);
+    assert_eq!(log_lines(tiny.path("again"), "portrait"), second);
+    train("grown", &["--from", &of_whole, "--set", "architecture.portrait_size=128"]);
+    assert_eq!(log_lines(tiny.path("grown"), "portrait").len(), 4);
+    let out = tiny.path("refused");
+    let refuse = |from: &str, more: &[&str], reason: &str| {
+        let args = ["portrait", &tiny.path("people"), "--out", &out, "--from", from];
+        trainer(&[&args, more].concat()).refused(reason);
+        assert!(!std::path::Path::new(&out).exists());
+    };
+    refuse(&of_whole, &["--set", "architecture.states=3"], "states 2 instead of 3");
+    refuse(&tiny.path("nothing"), &[], "no checkpoint here");
+    refuse(&tiny.path("people"), &[], "no run here");
     // People need pictures in folders of their own.
     let out = tiny.path("flat");
     let args = ["portrait", &tiny.path("pictures"), "--out", &out, "--config", &config];

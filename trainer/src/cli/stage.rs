@@ -1,4 +1,4 @@
-//! What the commands that train a stage after the generator's share.
+//! What the commands that train a stage of its own share: those that learn from a generator, and the portraits'.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,39 +24,45 @@ use crate::train::run::stored::Staged;
 use crate::train::stages::gan;
 use crate::train::stages::stage::{self, Stage};
 
+/// What every stage of its own takes, whatever it learns from.
 #[derive(Debug, Args)]
-pub struct StageArgs {
-    /// Packs, folders, zips or pictures without labels: those that the generator learned from.
-    #[arg(required = true)]
-    data: Vec<PathBuf>,
-    /// Folder of the run, with what the stages before this one trained in it.
-    #[arg(long, value_name = "DIR")]
-    run: PathBuf,
-    /// Only this stage's section counts: the networks are the run's.
+pub struct LoopArgs {
     #[command(flatten)]
-    choice: Choice,
+    pub choice: Choice,
     /// Carry on from the last checkpoint.
-    #[arg(long, conflicts_with = "force")]
-    resume: bool,
-    /// Start over although this stage was trained already.
     #[arg(long)]
-    pub force: bool,
+    pub resume: bool,
     /// Images to show in all (default: the configuration's).
     #[arg(long, value_name = "N")]
-    images: Option<u64>,
+    pub images: Option<u64>,
     /// Minutes between checkpoints.
     #[arg(long, help_heading = "Checkpoints and records", default_value = "3", value_name = "MINUTES", value_parser = minutes::any)]
     save_every: Duration,
     /// Steps between lines of the log.
     #[arg(long, help_heading = "Checkpoints and records", default_value_t = 16, value_name = "STEPS", value_parser = clap::value_parser!(u64).range(1..))]
     log_every: u64,
-    /// Generator to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
-    #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
-    checkpoint: CheckpointChoice,
     #[command(flatten)]
     keep: Keep,
     #[command(flatten)]
-    stop: StopAfter,
+    pub stop: StopAfter,
+}
+
+#[derive(Debug, Args)]
+pub struct StageArgs {
+    /// Packs, folders, zips or pictures without labels: those that the generator learned from.
+    #[arg(required = true)]
+    data: Vec<PathBuf>,
+    #[command(flatten)]
+    common: LoopArgs,
+    /// Folder of the run, with what the stages before this one trained in it.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Start over although this stage was trained already.
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
+    /// Generator to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
+    checkpoint: CheckpointChoice,
 }
 
 /// A stage's part of the configuration.
@@ -83,8 +89,30 @@ struct Start {
     generator: Checkpoint,
     /// That to carry on from.
     checkpoint: Option<Checkpoint>,
-    /// The stage's checkpoint.
-    path: PathBuf,
+}
+
+impl LoopArgs {
+    /// Trains `training`, restored from `checkpoint` if there is one, on the pictures `store` of `data`, into `run`.
+    pub fn train<S: Stage>(
+        &self,
+        training: &mut S,
+        checkpoint: Option<&Checkpoint>,
+        (data, store): (&[PathBuf], &Arc<Store>),
+        run: Run,
+        device: Device,
+    ) -> Result<()> {
+        let name = S::Net::NAME;
+        if checkpoint.is_some() {
+            eprintln!("carrying on at step {}", training.learner().state.step);
+        }
+        let first_step = training.learner().state.step;
+        run.trim_log(name, first_step)?;
+        let run = self.keep.apply(run, None);
+        run.begin(Session::now(name, first_step, data, store.len() as u64, device))?;
+        stage::train(training, store, &run, self.save_every, self.log_every)?;
+        print_line!("{}", run.checkpoint(name).display());
+        Ok(())
+    }
 }
 
 impl StageArgs {
@@ -95,23 +123,16 @@ impl StageArgs {
         device: Device,
         make: impl FnOnce(&Config, &Run, &Checkpoint, u64) -> Result<S>,
     ) -> Result<()> {
-        self.stop.begin();
-        let Start { run, config, generator, checkpoint, path } = self.resolve::<P>(S::Net::NAME)?;
+        self.common.stop.begin();
+        let Start { run, config, generator, checkpoint } = self.resolve::<P>(S::Net::NAME)?;
         let store = Arc::new(Store::load(&self.data, (P::side(&config) * STORE_FACTOR) as usize)?);
         eprintln!("calibrating the generator of {} images", generator.state.images_seen);
         let mut training = make(&config, &run, &generator, store.len() as u64)?;
         store.check_batch(training.schedule().0)?;
         if let Some(checkpoint) = &checkpoint {
             stage::restore(&mut training, checkpoint, &config)?;
-            eprintln!("carrying on at step {}", training.learner().state.step);
         }
-        let first_step = training.learner().state.step;
-        run.trim_log(S::Net::NAME, first_step)?;
-        let run = self.keep.apply(run, None);
-        run.begin(Session::now(S::Net::NAME, first_step, &self.data, store.len() as u64, device))?;
-        stage::train(&mut training, &store, &run, self.save_every, self.log_every)?;
-        print_line!("{}", path.display());
-        Ok(())
+        self.common.train(&mut training, checkpoint.as_ref(), (&self.data, &store), run, device)
     }
 
     /// The run, its generator, and the checked configuration of the stage `name`.
@@ -120,24 +141,26 @@ impl StageArgs {
         let generator = Checkpoint::open(&self.checkpoint.path(&run, gan::STAGE))?;
         Generator::check_finished(&generator)?;
         P::check(&run)?;
+        let LoopArgs { choice, resume, images, .. } = &self.common;
         let path = run.checkpoint(name);
-        let checkpoint = self.resume.then(|| Checkpoint::open(&path)).transpose()?;
-        if path.exists() && !self.resume && !self.force {
+        let checkpoint = resume.then(|| Checkpoint::open(&path)).transpose()?;
+        if path.exists() && !resume && !self.force {
             return Err(Error::exists(&path, "carry on with --resume, or start over with --force"));
         }
         if let Some(checkpoint) = &checkpoint {
             *P::of(&mut config) = P::of(&mut checkpoint.state.config.clone()).clone();
         }
-        if let Some(mut named) = self.choice.named()? {
+        // Only this stage's section counts: the networks are the run's.
+        if let Some(mut named) = choice.named()? {
             *P::of(&mut config) = P::of(&mut named).clone();
         }
         let mut overruled = config.clone();
-        self.choice.overrule(&mut overruled)?;
+        choice.overrule(&mut overruled)?;
         *P::of(&mut config) = P::of(&mut overruled).clone();
-        if let Some(images) = self.images {
-            *P::images(P::of(&mut config)) = images;
+        if let Some(images) = images {
+            *P::images(P::of(&mut config)) = *images;
         }
         config.check()?;
-        Ok(Start { run, config, generator, checkpoint, path })
+        Ok(Start { run, config, generator, checkpoint })
     }
 }

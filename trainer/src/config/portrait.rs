@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{SeparationConfig, checks};
 use crate::error::{Error, Result};
 
+/// How much faster the detector's last layer learns in a run that begins afresh.
+const FRESH_HEAD_RATE: f64 = 10.0;
+
 /// Pairs of pictures of one person: one is driven by the keypoints and states of the other, and must become it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -15,6 +18,8 @@ pub struct PortraitConfig {
     pub images: u64,
     /// Adam's learning rate at its highest; it falls to zero along a half cosine.
     pub learning_rate: f64,
+    /// How much faster the detector's last layer learns: in a run that begins with another's networks 1 will do.
+    pub head_rate: f64,
     /// Weight of the mean absolute difference between the driven picture and the driver.
     pub image_weight: f64,
     /// Weight of the same of the photo as the flow alone carries it, at the full, a quarter and an eighth of the side.
@@ -81,6 +86,7 @@ impl Default for PortraitConfig {
             batch: 12,
             images: 120_000,
             learning_rate: 6e-4,
+            head_rate: FRESH_HEAD_RATE,
             image_weight: 2.0,
             warped_weight: 1.0,
             perceptual_weight: 1.0,
@@ -103,6 +109,13 @@ impl PortraitConfig {
         self.perceptual_weight > 0.0 || self.adversarial.weight > 0.0
     }
 
+    /// For a run that begins with another's networks, in which the detector's last layer need not hurry.
+    pub fn begun(&mut self) {
+        if self.head_rate == FRESH_HEAD_RATE {
+            self.head_rate = 1.0;
+        }
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -113,6 +126,7 @@ impl PortraitConfig {
         }
         checks::positive(&[
             ("portrait.learning_rate", self.learning_rate),
+            ("portrait.head_rate", self.head_rate),
             ("portrait.adversarial.learning_rate", self.adversarial.learning_rate),
             ("portrait.separation.width", self.separation.width),
             ("portrait.ema_half_life", self.ema_half_life),

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::disk;
-use super::layout::{self, CollectOptions, Split};
+use super::hold_out;
+pub use super::hold_out::HoldOut;
+use super::layout::{self, CollectOptions, Collection, Layout, Split};
 use super::pack::{LeftOut, MANIFEST, PackContent, PackLevel, PackManifest, PackedPicture, hex, level_sides};
+use super::people::{self, Folders, People};
 use super::scan::{self, Plan, Scanned, Skip};
+use super::{clips, disk};
 use crate::error::{Error, Result};
 use crate::support::staged::StagedFolder;
 
@@ -18,17 +21,6 @@ use crate::support::staged::StagedFolder;
 const SMALLER: &str = ", or take a smaller --size";
 /// About what the manifest takes for a picture, in bytes.
 const MANIFEST_BYTES_EACH: u64 = 400;
-
-/// Which pictures are kept from training.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum HoldOut {
-    /// Those that the layout's published split tests on.
-    Published,
-    /// Also this many, those whose names have the smallest checksums.
-    Count(usize),
-    /// Also this share of them, chosen by checksums of names: a picture stays on its side when others join.
-    Share(f64),
-}
 
 /// What to pack.
 #[derive(Clone, Debug)]
@@ -43,6 +35,8 @@ pub struct Import {
     pub side: u32,
     /// Which are kept from training.
     pub hold_out: HoldOut,
+    /// What tells that pictures are of one person, if that is to be known. Whoever is kept from training is so whole.
+    pub people: Option<People>,
     /// Replace `out`, if it is a pack.
     pub force: bool,
 }
@@ -56,6 +50,7 @@ impl Import {
             options: CollectOptions::default(),
             side: 256,
             hold_out: HoldOut::Published,
+            people: None,
             force: false,
         }
     }
@@ -74,13 +69,10 @@ pub fn import(request: &Import) -> Result<PackManifest> {
 fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<PackManifest> {
     let out = &request.out;
     check_place(out, request.force)?;
-    let collection = layout::collect(&request.sources, &request.options)?;
+    let (collection, _decoded) = collect(request)?;
     let sides = level_sides(request.side);
     let each: u64 = sides.iter().map(|s| u64::from(*s).pow(2) * 3).sum::<u64>() + MANIFEST_BYTES_EACH;
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = parent(out);
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     disk::check_room(out, each * collection.items.len() as u64, free(parent)?, SMALLER)?;
 
@@ -93,6 +85,7 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
     };
     let leave = |name: &str, reason: String| LeftOut { name: name.to_owned(), reason };
     content.filtered.extend(collection.unboxed.iter().map(|n| leave(n, "not in the table of boxes".into())));
+    let people = request.people.map(|_| people::numbers(&collection.items));
     let mut seen: HashMap<[u8; 32], usize> = HashMap::new();
     let plan = Plan { sides, least_cover: request.options.least_cover };
     scan::scan("packing", &collection.items, &plan, |i, scanned| {
@@ -110,7 +103,7 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
                 for (writer, square) in writers.iter_mut().zip(&scanned.squares) {
                     writer.add(square.as_raw())?;
                 }
-                content.pictures.push(picture(item, scanned));
+                content.pictures.push(picture(item, scanned, people.as_ref().map(|people| people[i])));
             }
         }
         Ok(())
@@ -121,7 +114,12 @@ fn import_with(request: &Import, free: &dyn Fn(&Path) -> Result<u64>) -> Result<
         let why = why.map(|l| format!(" ({}: {})", l.name, l.reason)).unwrap_or_default();
         return Err(Error::Data { path, reason: format!("none of its pictures can be used{why}") });
     }
-    hold_out(&mut content.pictures, request.hold_out)?;
+    if request.people.is_some() {
+        let mut folders = Folders::default();
+        folders.add_by(content.pictures.iter().map(|p| p.person));
+        folders.people()?;
+    }
+    hold_out::mark(&mut content.pictures, request.hold_out)?;
     content.levels = writers.into_iter().map(Writer::finish).collect::<Result<_>>()?;
     let manifest = PackManifest::new(content)?;
     let text = serde_json::to_vec(&manifest).map_err(Error::Json)?;
@@ -146,7 +144,30 @@ fn check_place(out: &Path, force: bool) -> Result<()> {
     }
 }
 
-fn picture(item: &layout::Item, scanned: Scanned) -> PackedPicture {
+/// The pictures to pack, and the folder that frames of clips were decoded into, which goes when it is dropped.
+fn collect(request: &Import) -> Result<(Collection, Option<StagedFolder>)> {
+    let mut options = request.options.clone();
+    if request.people.is_some() {
+        // Folders of people may be named by numbers, as those of a published set are.
+        options.layout.get_or_insert(Layout::Plain);
+    }
+    let Some(People::Clip { every }) = request.people else {
+        return Ok((layout::collect(&request.sources, &options)?, None));
+    };
+    // Beside the pack, where there must be room for more than them.
+    let name = request.out.file_name().unwrap_or_default().to_string_lossy();
+    let frames = StagedFolder::create(&request.out.with_file_name(format!("{name}.frames")))?;
+    let sources = clips::decode(&request.sources, every, frames.dir())?;
+    let mut collection = layout::collect(&sources, &options)?;
+    people::thin_out(&mut collection.items, every, frames.dir());
+    Ok((collection, Some(frames)))
+}
+
+fn parent(out: &Path) -> &Path {
+    out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn picture(item: &layout::Item, scanned: Scanned, person: Option<u32>) -> PackedPicture {
     let a = scanned.area;
     let inside = |p: [f64; 2]| <[f64; 2]>::from(a.fractions(p[0], p[1]));
     PackedPicture {
@@ -155,41 +176,9 @@ fn picture(item: &layout::Item, scanned: Scanned) -> PackedPicture {
         size: scanned.size,
         crop: a,
         held_out: item.split == Split::Test,
+        person,
         points: item.points.iter().map(|p| p.map(inside)).collect(),
     }
-}
-
-/// Marks pictures as kept from training.
-fn hold_out(pictures: &mut [PackedPicture], wanted: HoldOut) -> Result<()> {
-    // A number that depends on the name alone, spread evenly over [0, 1).
-    let draw = |name: &str| {
-        let digest = Sha256::digest(name);
-        let first = digest.iter().take(8).fold(0u64, |n, b| n << 8 | u64::from(*b));
-        first as f64 / 2f64.powi(64)
-    };
-    match wanted {
-        HoldOut::Published => {}
-        HoldOut::Share(share) => {
-            for p in pictures.iter_mut() {
-                p.held_out |= draw(&p.name) < share;
-            }
-        }
-        HoldOut::Count(count) => {
-            let mut by_draw: Vec<usize> = (0..pictures.len()).filter(|i| !pictures[*i].held_out).collect();
-            by_draw
-                .sort_by(|a, b| draw(&pictures[*a].name).total_cmp(&draw(&pictures[*b].name)).then(a.cmp(b)));
-            for i in by_draw.into_iter().take(count) {
-                pictures[i].held_out = true;
-            }
-        }
-    }
-    if pictures.iter().all(|p| p.held_out) {
-        let n = pictures.len();
-        return Err(Error::Usage(format!(
-            "holding out all {n} pictures leaves none to learn from: give a smaller --hold-out"
-        )));
-    }
-    Ok(())
 }
 
 /// A file of pixels being written.
@@ -354,6 +343,65 @@ mod tests {
         let more = held(HoldOut::Share(0.5));
         assert!(more.is_superset(&share) && more.len() > share.len());
         assert_eq!(more.iter().filter(|n| n.as_str() < "12").count(), share.len());
+    }
+
+    /// Three folders of eight frames of one size each, which differ.
+    fn people() -> (tempfile::TempDir, PathBuf, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let pictures = dir.path().join("people");
+        for i in 0..24 {
+            let folder = pictures.join(format!("{:05}", i / 8));
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(format!("{i:05}.png")), encode(&scene(i, 40, 30), ImageFormat::Png))
+                .unwrap();
+        }
+        let out = dir.path().join("pack");
+        (dir, pictures, out)
+    }
+
+    /// Folders that are numbers were taken for FFHQ's, and pictures with other names left out.
+    #[test]
+    fn a_pack_knows_whom_its_pictures_show() {
+        let (_dir, pictures, out) = people();
+        fs::rename(pictures.join("00002"), pictures.join("me")).unwrap();
+        let pack = |people, hold_out| {
+            let request = Import { people, hold_out, force: true, ..request(&pictures, &out) };
+            import(&request).unwrap().content.pictures
+        };
+        let by_folder = pack(Some(People::Folder), HoldOut::Count(1));
+        let of: Vec<_> = by_folder.iter().map(|p| p.person).collect();
+        assert_eq!((of.len(), of[0], of[7], of[8], of[23]), (24, Some(0), Some(0), Some(1), Some(2)));
+        let held: Vec<_> = by_folder.iter().filter(|p| p.held_out).map(|p| p.person).collect();
+        assert_eq!(held, [held[0]; 8]);
+        // Every third frame of each folder.
+        let frames = pack(Some(People::Clip { every: 3 }), HoldOut::Published);
+        let names: Vec<_> = frames.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names[..4], ["00000/00000.png", "00000/00003.png", "00000/00006.png", "00001/00008.png"]);
+        assert_eq!(names.len(), 9);
+        let paths = std::slice::from_ref(&out);
+        let store = super::super::Store::load(paths, 32).unwrap();
+        assert_eq!(store.people().unwrap(), [[0, 1, 2], [3, 4, 5], [6, 7, 8]]);
+        // Pictures that are alone make no pairs.
+        let alone =
+            Import { people: Some(People::Clip { every: 8 }), force: true, ..request(&pictures, &out) };
+        assert!(import(&alone).unwrap_err().to_string().contains("no pairs of pictures"));
+    }
+
+    #[test]
+    fn clips_are_packed_by_person_and_their_frames_go() {
+        let (dir, pictures, out) = people();
+        let clips = dir.path().join("clips");
+        fs::create_dir(&clips).unwrap();
+        if ![("a.avi", 100), ("b.avi", 160)].iter().all(|(n, c)| clips::tests::clip(&clips.join(n), 12, *c)) {
+            return;
+        }
+        let people = Some(People::Clip { every: 2 });
+        let both = Import { sources: vec![clips, pictures], people, ..request(Path::new(""), &out) };
+        let content = import(&both).unwrap().content;
+        let count = |person| content.pictures.iter().filter(|p| p.person == Some(person)).count();
+        assert_eq!([0, 1, 2, 3, 4].map(count), [4, 4, 4, 6, 6]);
+        assert!(content.pictures.iter().any(|p| p.name == "b.avi/000006.jpg"));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "frames are left");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod annotations;
 pub mod batches;
+mod clips;
 pub mod corruption;
 pub mod crop;
 pub mod decode;
@@ -10,13 +11,14 @@ pub mod disk;
 pub mod faces;
 #[cfg(test)]
 mod fixtures;
+mod hold_out;
 pub mod import;
 pub mod inspect;
 pub mod landmark_set;
 pub mod layout;
 pub mod loader;
 pub mod pack;
-mod people;
+pub mod people;
 pub mod scan;
 pub mod source;
 pub mod store;

@@ -91,6 +91,9 @@ pub struct PackedPicture {
     /// Kept from training, for evaluation.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub held_out: bool,
+    /// Number of the person that it shows, where pictures were packed by person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<u32>,
     /// Annotated points in [0, 1] of the cut-out, `null` where one is not visible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<Option<[f64; 2]>>,

@@ -165,7 +165,8 @@ fn is_picture(path: &Path) -> bool {
     has_extension(path, &["jpg", "jpeg", "png"])
 }
 
-fn has_extension(path: &Path, wanted: &[&str]) -> bool {
+/// Whether the name of `path` ends with one of `wanted`, in lower or upper case.
+pub fn has_extension(path: &Path, wanted: &[&str]) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| wanted.iter().any(|w| e.eq_ignore_ascii_case(w)))

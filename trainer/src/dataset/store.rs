@@ -20,7 +20,7 @@ pub struct Store {
     parts: Vec<Part>,
     /// Pictures that could not be used, with the reason.
     pub broken: Vec<(String, String)>,
-    /// In which folder each picture lies.
+    /// Whom each picture shows.
     folders: Folders,
     /// Pictures of files that were smaller than [`Store::side`] and had to be enlarged.
     pub enlarged: usize,
@@ -111,12 +111,10 @@ impl Store {
             enlarged: 0,
         };
         for (path, pack) in paths.iter().zip(packs) {
-            let (names, pixels) = match pack {
-                Some(pack) => map(&pack, store.side, which)?,
+            let (count, pixels) = match pack {
+                Some(pack) => store.map(&pack, which)?,
                 None => store.decode(path)?,
             };
-            let count = names.len();
-            store.folders.add(&names);
             if count == 0 {
                 let reason = match &pixels {
                     Pixels::Memory(_) => "none of the pictures could be read",
@@ -149,7 +147,7 @@ impl Store {
     }
 
     /// Decodes the pictures below `path`.
-    fn decode(&mut self, path: &Path) -> Result<(Vec<String>, Pixels)> {
+    fn decode(&mut self, path: &Path) -> Result<(usize, Pixels)> {
         let plain = CollectOptions { layout: Some(layout::Layout::Plain), ..CollectOptions::default() };
         let items = layout::collect(std::slice::from_ref(&path.to_owned()), &plain)?.items;
         let plan = Plan { sides: vec![self.side as u32], least_cover: 0.0 };
@@ -168,13 +166,28 @@ impl Store {
             }
             Ok(())
         })?;
-        Ok((names, Pixels::Memory(pixels)))
+        self.folders.add(&names);
+        Ok((names.len(), Pixels::Memory(pixels)))
     }
 
-    /// The pictures of each person: those of one folder, where it holds two and more.
+    /// Maps the pictures of a pack.
+    fn map(&mut self, pack: &Pack, which: Side) -> Result<(usize, Pixels)> {
+        let level = pack.level(self.side as u32);
+        let wanted = which == Side::HeldOut;
+        let of_this_side = pack.pictures().iter().enumerate().filter(|(_, p)| p.held_out == wanted);
+        let (places, pictures): (Vec<u32>, Vec<_>) = of_this_side.map(|(i, p)| (i as u32, p)).unzip();
+        match pictures.iter().map(|p| p.person).collect::<Option<Vec<u32>>>() {
+            Some(people) => self.folders.add_by(people.into_iter()),
+            // Packed without a word of people: by folder.
+            None => self.folders.add(&pictures.iter().map(|p| p.name.clone()).collect::<Vec<_>>()),
+        }
+        Ok((places.len(), Pixels::Mapped(pack.map(level)?, places)))
+    }
+
+    /// The pictures of each person of whom there are two and more: those that a pack says are of one, or those of one folder.
     ///
     /// # Errors
-    /// [`Error::Usage`] if there are no two such folders.
+    /// [`Error::Usage`] if there are no two such people.
     pub fn people(&self) -> Result<Vec<Vec<usize>>> {
         self.folders.people()
     }
@@ -223,15 +236,6 @@ fn enough(count: usize, batch: i64) -> Result<()> {
         return Ok(());
     }
     Err(Error::FewerThanBatch { pictures: count, batch })
-}
-
-fn map(pack: &Pack, side: usize, which: Side) -> Result<(Vec<String>, Pixels)> {
-    let level = pack.level(side as u32);
-    let wanted = which == Side::HeldOut;
-    let of_this_side = pack.pictures().iter().enumerate().filter(|(_, p)| p.held_out == wanted);
-    let places: Vec<u32> = of_this_side.map(|(i, _)| i as u32).collect();
-    let names = places.iter().map(|i| pack.pictures()[*i as usize].name.clone()).collect();
-    Ok((names, Pixels::Mapped(pack.map(level)?, places)))
 }
 
 /// The side of the pictures that the packs serve where `side` is wanted.

@@ -58,6 +58,10 @@ pub mod portrait {
         CONFIDENCE = "confidence", "portrait.confidence_weight";
         /// The driven picture against the discriminator.
         ADVERSARIAL = "adversarial", "portrait.adversarial.weight or portrait.adversarial.learning_rate";
+        /// The discriminator.
+        DISCRIMINATOR = "discriminator", "portrait.adversarial.learning_rate";
+        /// Its gradient penalty.
+        R1 = "r1", "gan.r1.weight";
     }
 }
 

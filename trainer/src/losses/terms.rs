@@ -46,6 +46,11 @@ impl Terms {
         self.groups.iter().filter_map(sum).reduce(|sum, group| sum + group)
     }
 
+    /// The term that was added first.
+    pub fn first(&self) -> Option<&Term> {
+        self.groups.first()?.first()
+    }
+
     /// The terms without their gradients.
     pub fn detached(self) -> Vec<Term> {
         let detach = |t: Term| Term { value: t.value.detach(), ..t };

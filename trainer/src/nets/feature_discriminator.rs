@@ -70,14 +70,13 @@ impl FeatureDiscriminator {
     /// What `net` sees in `images` `[N, 3, S, S]` in [-1, 1]: maps `[N, 128, 32, 32]` to `[N, 512, 8, 8]`, float32, each
     /// pixel's channels scaled to a mean square of 1.
     pub fn maps(net: &FeatureNet, images: &Tensor, kind: Kind) -> Vec<Tensor> {
-        let maps = net.layers_at(images, LOOKED_AT, SIDE, kind);
-        maps.iter().zip(DEPTHS).map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
+        Self::scaled(&net.layers_at(images, LOOKED_AT, SIDE, kind))
     }
 
-    /// The same from maps at all depths, [`FeatureNet::layers_at`] 128 px.
+    /// The same from maps of [`FeatureNet::layers_at`] 128 px, at all depths or at those looked at.
     pub fn scaled(maps: &[Tensor]) -> Vec<Tensor> {
-        let looked_at = maps.iter().skip(LOOKED_AT.start).zip(DEPTHS);
-        looked_at.map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
+        let looked_at = &maps[maps.len().saturating_sub(DEPTHS.len())..];
+        looked_at.iter().zip(DEPTHS).map(|(map, (channels, _))| map * (channels as f64).sqrt()).collect()
     }
 
     /// [`FeatureDiscriminator::maps`]'s maps to logits `[N, P]`, float32, one for each of 16 patches at each depth; positive
@@ -129,6 +128,18 @@ mod tests {
         for (name, parameter) in store.variables() {
             assert!(parameter.grad().abs().sum(Kind::Float).double_value(&[]) > 0.0, "{name}");
         }
+    }
+
+    #[test]
+    fn maps_at_all_depths_are_scaled_as_those_looked_at() {
+        let stem = Tensor::ones([1, 64, 64, 64], (Kind::Float, Device::Cpu));
+        let looked_at = maps();
+        let all: Vec<Tensor> =
+            std::iter::once(stem).chain(looked_at.iter().map(Tensor::shallow_clone)).collect();
+        let [of_all, of_those] = [&all, &looked_at].map(|maps| FeatureDiscriminator::scaled(maps));
+        assert_eq!(of_all.len(), DEPTHS.len());
+        assert_eq!(of_all, of_those);
+        assert_eq!(&of_all[1], &(&looked_at[1] * 16.0));
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::output::print_line;
-use crate::dataset::faces::{self, Faces};
+use crate::dataset::faces::{self, Faces, Rendered};
 use crate::error::Result;
 
 #[derive(Debug, Args)]
@@ -23,6 +23,9 @@ pub struct FacesArguments {
     /// Allow seeds under 1300, which are kept for testing.
     #[arg(long)]
     test_seeds: bool,
+    /// With --variants: draw again, with smaller moves, what the detector of this bundle is not certain of.
+    #[arg(long, value_name = "BUNDLE", requires = "variants")]
+    detector: Option<PathBuf>,
     /// Pictures rendered at once (default: a processor thread each).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -31,18 +34,22 @@ pub struct FacesArguments {
 impl FacesArguments {
     pub fn run(self) -> Result<()> {
         let jobs = self.jobs.map_or_else(rayon::current_num_threads, usize::from);
-        let (rendered, held) = faces::render(&Faces {
+        let Rendered { now, held, redrawn } = faces::render(&Faces {
             out: self.out.clone(),
             count: self.count,
             variants: self.variants.map_or(0, usize::from),
             first_seed: self.first_seed,
             test_seeds: self.test_seeds,
             jobs,
+            detector: self.detector.clone(),
         })?;
         eprintln!(
-            "{rendered} {} rendered, {held} there; where they come from is in SOURCE.txt beside them",
+            "{now} {} rendered, {held} there; where they come from is in SOURCE.txt beside them",
             if self.variants.is_some() { "people" } else { "faces" }
         );
+        if self.detector.is_some() {
+            eprintln!("{redrawn} broken pictures drawn again");
+        }
         print_line!("{}", self.out.display());
         Ok(())
     }

@@ -1,6 +1,7 @@
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::NAMED;
 use super::collect::{CollectArguments, parse_share};
@@ -8,12 +9,13 @@ use crate::cli::output::print_line;
 use crate::dataset::disk;
 use crate::dataset::import::{HoldOut, Import, import};
 use crate::dataset::pack::{LeftOut, PackManifest};
+use crate::dataset::people::People;
 use crate::error::Result;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer data import photos/ faces.pack --size 256 --hold-out 500")]
 pub struct ImportArguments {
-    /// Folders, zips or pictures.
+    /// Folders, zips or pictures; with --people clip, video files, too.
     #[arg(required = true, value_name = "SOURCE")]
     sources: Vec<PathBuf>,
     /// The pack's folder.
@@ -24,15 +26,28 @@ pub struct ImportArguments {
     #[arg(long, default_value_t = 256, value_name = "PIXELS", value_parser = clap::value_parser!(u32).range(8..=2048))]
     size: u32,
     /// Keep this many pictures (500) or this share of them (0.05) from training, chosen by their names' checksums,
-    /// beside those that the layout's published split tests on.
+    /// beside those that the layout's published split tests on. With --people, people.
     #[arg(long, value_name = "N|SHARE", value_parser = parse_hold_out)]
     hold_out: Option<HoldOut>,
+    /// Have the pack know which pictures are of one person, as `trainer portrait` wants: folder (those in one folder) or
+    /// clip (frames of one video file, or of one folder of frames; video files are decoded by the program ffmpeg).
+    #[arg(long, value_name = "BY")]
+    people: Option<By>,
+    /// With --people clip: take one of so many frames.
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    every: u16,
     /// Replace a pack at OUT.
     #[arg(long)]
     force: bool,
     /// Print a JSON summary.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    Folder,
+    Clip,
 }
 
 fn parse_hold_out(text: &str) -> std::result::Result<HoldOut, String> {
@@ -46,12 +61,17 @@ fn parse_hold_out(text: &str) -> std::result::Result<HoldOut, String> {
 
 impl ImportArguments {
     pub fn run(self) -> Result<()> {
+        let people = self.people.map(|by| match by {
+            By::Folder => People::Folder,
+            By::Clip => People::Clip { every: usize::from(self.every) },
+        });
         let manifest = import(&Import {
             sources: self.sources,
             out: self.out.clone(),
             options: self.collect.options(),
             side: self.size,
             hold_out: self.hold_out.unwrap_or(HoldOut::Published),
+            people,
             force: self.force,
         })?;
         let content = &manifest.content;
@@ -59,6 +79,11 @@ impl ImportArguments {
         warn("repeated", &content.duplicates);
         warn("left out", &content.filtered);
         let held_out = content.pictures.iter().filter(|p| p.held_out).count();
+        let count = |held: bool| {
+            let people = content.pictures.iter().filter(|p| p.held_out == held).filter_map(|p| p.person);
+            people.collect::<BTreeSet<_>>().len()
+        };
+        let [people_training, people_held_out] = [false, true].map(count);
         let enlarged =
             content.pictures.iter().filter(|p| p.crop.width.min(p.crop.height) < self.size).count();
         if enlarged > 0 {
@@ -73,6 +98,8 @@ impl ImportArguments {
                 "layout": content.layout,
                 "pictures": content.pictures.len(),
                 "held_out": held_out,
+                "people": people.map(|_| people_training + people_held_out),
+                "people_held_out": people.map(|_| people_held_out),
                 "enlarged": enlarged,
                 "broken": content.broken.len(),
                 "duplicates": content.duplicates.len(),
@@ -92,6 +119,9 @@ impl ImportArguments {
                 content.duplicates.len(),
                 content.filtered.len()
             );
+            if people.is_some() {
+                eprintln!("of {} people ({people_held_out} held out)", people_training + people_held_out);
+            }
             print_line!("{}", self.out.display());
         }
         Ok(())

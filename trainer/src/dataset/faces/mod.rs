@@ -4,6 +4,7 @@
 //! style = mean + psi (map(z) - mean)`, the mean being that of 2,000 styles. Where several pictures of each person are
 //! wanted, pose and expression are moved (`variants`) and each person has a folder, named by the seed.
 
+mod judge;
 mod layered;
 mod network;
 mod random;
@@ -15,12 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 
+use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 
 use super::disk;
 use crate::error::{Error, Result};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
+use judge::Judge;
 use network::{NOISE, Networks, Painter};
 use random::RandomState;
 use variants::{Directions, Styles};
@@ -34,6 +37,10 @@ const MEAN_OF: usize = 2000;
 const MEAN_SEED: u32 = 12_345;
 /// About what a picture takes, in bytes.
 const BYTES_EACH: u64 = 20_000;
+
+/// How often a broken picture is drawn again, and what its moves are multiplied by each time: they end near the plain face.
+const TRIES: usize = 4;
+const SMALLER: f32 = 0.6;
 
 /// Where the pictures come from, written beside them.
 const NOTICE: &str = "Drawn by MobileStyleGAN (PyPI random-face 2021.7.21.1, Apache-2.0), which was distilled from StyleGAN2 \
@@ -57,21 +64,34 @@ pub struct Faces {
     pub test_seeds: bool,
     /// Pictures rendered at once, each by one thread.
     pub jobs: usize,
+    /// A bundle whose detector must be certain of each variant, or it is drawn again with smaller moves.
+    pub detector: Option<PathBuf>,
 }
 
-/// Renders what is missing. Returns how many pictures (people, where each has several) were rendered and how many there
-/// are.
+/// What was rendered: pictures, or people where each has several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rendered {
+    /// Now.
+    pub now: usize,
+    /// In all.
+    pub held: usize,
+    /// Pictures of people that were broken at first.
+    pub redrawn: usize,
+}
+
+/// Renders what is missing.
 ///
 /// # Errors
 /// [`Error::Usage`], [`Error::Io`], [`Error::OpenVino`]; [`Error::Interrupted`], after which the same call carries on.
-pub fn render(request: &Faces) -> Result<(usize, usize)> {
+pub fn render(request: &Faces) -> Result<Rendered> {
     let out = &request.out;
     let (present, begun) = if out.exists() { seeds_in(out, request.variants)? } else { Default::default() };
     let todo = todo(&present, &begun, request)?;
     if todo.is_empty() {
-        return Ok((0, present.len()));
+        return Ok(Rendered { held: present.len(), ..Rendered::default() });
     }
     let jobs = request.jobs.clamp(1, todo.len());
+    let judge = request.detector.as_deref().map(Judge::open).transpose()?;
     let mut networks = Networks::load(jobs)?;
     fs::create_dir_all(out).map_err(Error::io(out))?;
     let pictures = (todo.len() * request.variants.max(1)) as u64;
@@ -87,19 +107,19 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
     let what = if request.variants > 0 { "people" } else { "faces" };
     let mut progress = Progress::resumed(what, present.len() as u64, (present.len() + todo.len()) as u64);
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let mut rendered = 0;
+    let mut rendered = Rendered { held: present.len(), ..Rendered::default() };
     std::thread::scope(|scope| {
         let (sender, results) = channel();
         for mut painter in painters {
             let (sender, mean, todo, next, stop) = (sender.clone(), &mean, &todo, &next, &stop);
-            let directions = &directions;
+            let (directions, judge) = (&directions, judge.as_ref());
             scope.spawn(move || {
                 while interrupt::check().is_ok() && !stop.load(Ordering::Relaxed) {
                     let Some(seed) = todo.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
                     // The receiver is gone after an error.
                     let done = match request.variants {
-                        0 => face(&mut painter, mean, *seed, out),
-                        count => person(&mut painter, mean, directions, *seed, count, out),
+                        0 => face(&mut painter, mean, *seed, out).map(|()| 0),
+                        count => person(&mut painter, mean, (directions, judge), *seed, count, out),
                     };
                     if sender.send(done).is_err() {
                         break;
@@ -109,18 +129,16 @@ pub fn render(request: &Faces) -> Result<(usize, usize)> {
         }
         drop(sender);
         for result in results {
-            if let Err(e) = result {
-                stop.store(true, Ordering::Relaxed);
-                return Err(e);
-            }
-            rendered += 1;
+            rendered.redrawn += result.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            rendered.now += 1;
+            rendered.held += 1;
             progress.advance(1, "");
         }
-        Ok(())
+        Ok::<(), Error>(())
     })?;
     progress.finish("");
     interrupt::check()?;
-    Ok((rendered, present.len() + rendered))
+    Ok(rendered)
 }
 
 /// The seeds to render: those `begun`, then those that follow the ones `present`.
@@ -191,35 +209,47 @@ fn style(painter: &mut Painter, mean: &[f32], seed: u32) -> Result<Vec<f32>> {
 
 fn face(painter: &mut Painter, mean: &[f32], seed: u32, out: &Path) -> Result<()> {
     let style = style(painter, mean, seed)?;
-    draw(painter, &Styles::same(&style), &out.join(format!("{seed:06}.jpg")))
+    save(&painter.paint(&Styles::same(&style))?, &out.join(format!("{seed:06}.jpg")))
 }
 
+/// Draws the pictures of a person. Returns how many were broken at first.
 fn person(
     painter: &mut Painter,
     mean: &[f32],
-    directions: &Directions,
+    (directions, judge): (&Directions, Option<&Judge>),
     seed: u32,
     count: usize,
     out: &Path,
-) -> Result<()> {
+) -> Result<usize> {
     let folder = out.join(format!("{seed:06}"));
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let style = style(painter, mean, seed)?;
-    let all = directions.draw(seed, count);
-    for (i, amounts) in all.iter().enumerate() {
+    let mut all = directions.draw(seed, count);
+    let mut redrawn = 0;
+    for (i, amounts) in all.iter_mut().enumerate() {
         interrupt::check()?;
-        draw(painter, &directions.styles(&style, mean, amounts), &folder.join(format!("{i}.jpg")))?;
+        directions.limit(amounts, &style, mean);
+        let mut picture = painter.paint(&directions.styles(&style, mean, amounts))?;
+        for tried in 0..TRIES {
+            if judge.map_or(Ok(true), |judge| judge.accepts(&picture))? {
+                break;
+            }
+            redrawn += usize::from(tried == 0);
+            amounts.values_mut().for_each(|amount| *amount *= SMALLER);
+            picture = painter.paint(&directions.styles(&style, mean, amounts))?;
+        }
+        save(&picture, &folder.join(format!("{i}.jpg")))?;
     }
     let path = folder.join(AMOUNTS);
     let text =
         serde_json::to_vec(&all).map_err(|e| Error::Data { path: path.clone(), reason: e.to_string() })?;
-    Ok(lkg_bundle::files::write_atomically(&path, &text)?)
+    lkg_bundle::files::write_atomically(&path, &text)?;
+    Ok(redrawn)
 }
 
-fn draw(painter: &mut Painter, styles: &Styles, path: &Path) -> Result<()> {
+fn save(picture: &RgbImage, path: &Path) -> Result<()> {
     let mut jpeg = Vec::new();
-    painter
-        .paint(styles)?
+    picture
         .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
         .map_err(|e| Error::Data { path: path.to_owned(), reason: e.to_string() })?;
     Ok(lkg_bundle::files::write_atomically(path, &jpeg)?)
@@ -253,7 +283,20 @@ mod tests {
     use super::*;
 
     fn request(count: usize, first_seed: Option<u32>) -> Faces {
-        Faces { out: "faces".into(), count, variants: 0, first_seed, test_seeds: false, jobs: 1 }
+        Faces {
+            out: "faces".into(),
+            count,
+            variants: 0,
+            first_seed,
+            test_seeds: false,
+            jobs: 1,
+            detector: None,
+        }
+    }
+
+    fn counts(rendered: Result<Rendered>) -> (usize, usize) {
+        let Rendered { now, held, .. } = rendered.unwrap();
+        (now, held)
     }
 
     #[test]
@@ -295,7 +338,7 @@ mod tests {
                 eprintln!("skipped: {missing}");
                 return;
             }
-            rendered => assert_eq!(rendered.unwrap(), (2, 2)),
+            rendered => assert_eq!(counts(rendered), (2, 2)),
         }
         let picture = image::open(out.join("001300.jpg")).unwrap().into_rgb8();
         assert_eq!(picture.dimensions(), (256, 256));
@@ -309,7 +352,7 @@ mod tests {
         }
         // What is there is kept, and more is added to it.
         let first = fs::read(out.join("001301.jpg")).unwrap();
-        assert_eq!(render(&Faces { count: 3, ..request }).unwrap(), (1, 3));
+        assert_eq!(counts(render(&Faces { count: 3, ..request })), (1, 3));
         assert_eq!(fs::read(out.join("001301.jpg")).unwrap(), first);
         assert!(out.join("001302.jpg").exists() && out.join("SOURCE.txt").exists());
     }
@@ -324,7 +367,7 @@ mod tests {
                 eprintln!("skipped: {missing}");
                 return;
             }
-            rendered => assert_eq!(rendered.unwrap(), (1, 1)),
+            rendered => assert_eq!(counts(rendered), (1, 1)),
         }
         let picture = |path: &str| image::open(out.join(path)).unwrap().into_rgb8();
         let difference = |a: &image::RgbImage, b: &image::RgbImage| {
@@ -337,7 +380,7 @@ mod tests {
         fs::create_dir_all(out.join("001401")).unwrap();
         fs::write(out.join("001401/0.jpg"), "half").unwrap();
         let kept = fs::metadata(out.join("001400/0.jpg")).unwrap().modified().unwrap();
-        assert_eq!(render(&Faces { count: 2, ..request.clone() }).unwrap(), (1, 2));
+        assert_eq!(counts(render(&Faces { count: 2, ..request.clone() })), (1, 2));
         assert_eq!(picture("001401/0.jpg").dimensions(), (256, 256));
         assert_eq!(fs::metadata(out.join("001400/0.jpg")).unwrap().modified().unwrap(), kept);
         // Another number of pictures, or single faces, do not go into the same folder.

@@ -18,6 +18,11 @@ const NARROW: i64 = 48;
 const LAST: (i64, i64) = (64, 32);
 /// Blocks at 32 px, in the encoder and after the flow.
 const BLOCKS: usize = 2;
+/// Layers whose last inputs are an unshuffled photo, and the one whose outputs are shuffled to a picture: with
+/// [`Architecture::portrait_size`] they alone change.
+pub const PIXEL_READERS: [&str; 2] = ["enter", "up"];
+/// The second.
+pub const PIXEL_WRITER: &str = "head";
 /// Logit of the mask at first: the photo's own pixels.
 pub const KEEP: f64 = 2.0;
 

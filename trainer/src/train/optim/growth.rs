@@ -1,12 +1,17 @@
 //! How tensors of a checkpoint become those of networks that have grown: [`crate::config::Architecture::grows_from`].
-//! What there was goes on as it did. New channels of a wider generator begin at random, as in a new one, but change nothing
+//! Portrait networks grow to larger pictures (`portrait.rs`). What there was goes on as it did. New channels of a wider generator begin at random, as in a new one, but change nothing
 //! at first: weights by which old channels read them are zero-initialised.
+
+mod portrait;
 
 use tch::Tensor;
 
 /// Whether the tensor `name` (`STORE/PARAMETER`) of the shape `have` can become one of the shape `want`.
 pub fn fits(name: &str, have: &[i64], want: &[i64]) -> bool {
-    have == want || splits(name, have, want) || widens(name, have, want)
+    have == want
+        || splits(name, have, want)
+        || widens(name, have, want)
+        || portrait::enlarges(name, have, want).is_some()
 }
 
 /// What reads the embeddings of all parts ([`crate::nets::image_generator::modulation::Style`]), once for each part.
@@ -29,6 +34,9 @@ pub fn copy(name: &str, old: &Tensor, target: &mut Tensor) {
     if have == want || splits(name, &have, &want) {
         target.copy_(old);
         return;
+    }
+    if let Some(kind) = portrait::enlarges(name, &have, &want) {
+        return portrait::copy(kind, old, target);
     }
     // A layer that modulates makes all its factors, then all its addends: each half grows on its own.
     let last = have.len() as i64 - 1;

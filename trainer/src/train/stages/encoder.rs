@@ -29,7 +29,7 @@ use crate::train::run::generator::Generator;
 use crate::train::run::stored::{Staged, Stored};
 use crate::train::stages::gan::ImageDiscriminator;
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Stage, StepSummary};
+use crate::train::stages::stage::{Measured, Pictures, Stage, StepReport};
 
 /// The stage's name in files.
 pub const STAGE: &str = Encoder::NAME;
@@ -39,12 +39,9 @@ const BETAS: (f64, f64) = (0.9, 0.99);
 /// Added to the seed, so that this stage draws other numbers than the others.
 const SEED_SHIFT: u64 = 0xE2C0DE;
 
-/// What one step measured; also a line of the log. Losses are as they were before their weights.
+/// What one step measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct StepReport {
-    step: u64,
-    images: u64,
-    loss: f64,
+pub struct Measures {
     /// Mean absolute error of generated pictures' embeddings.
     embeddings: Option<f64>,
     /// Mean absolute error of reconstructions of real pictures, of [-1, 1].
@@ -55,21 +52,13 @@ pub struct StepReport {
     adversarial: Option<f64>,
     /// The discriminator's loss.
     discriminator: Option<f64>,
-    #[serde(rename = "rate")]
-    learning_rate: f64,
 }
 
-impl StepSummary for StepReport {
+impl Measured for Measures {
     fn note(&self) -> String {
-        let mut note = format!("loss {:.4}", self.loss);
-        for (name, value) in
-            [("embeddings", self.embeddings), ("image", self.image), ("perceptual", self.perceptual)]
-        {
-            if let Some(value) = value {
-                note.push_str(&format!(" {name} {value:.4}"));
-            }
-        }
-        note
+        let all = [("embeddings", self.embeddings), ("image", self.image), ("perceptual", self.perceptual)];
+        let known = all.iter().filter_map(|(name, value)| value.map(|v| format!("{name} {v:.4}")));
+        known.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -192,7 +181,7 @@ impl EncoderTraining {
 
 impl Stage for EncoderTraining {
     type Net = Encoder;
-    type Step = StepReport;
+    type Measured = Measures;
 
     fn learner(&self) -> &Learner<Encoder> {
         &self.learner
@@ -222,7 +211,7 @@ impl Stage for EncoderTraining {
         }
     }
 
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport<Measures>> {
         let (config, kind) = (self.config.encoder.clone(), self.config.precision.kind(self.device));
         let real = real.to_device(self.device);
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
@@ -233,8 +222,7 @@ impl Stage for EncoderTraining {
             terms.add(loss, weight, value);
             Some(shown)
         };
-        let (mut embeddings, mut image, mut perceptual, mut adversarial, mut discriminator) =
-            (None, None, None, None, None);
+        let (mut embeddings, mut image, mut perceptual, mut adversarial) = (None, None, None, None);
 
         let pairs = if config.embeddings_weight > 0.0 { (n / 2).max(1) } else { 0 };
         let generated = (pairs > 0).then(|| self.generate(pairs));
@@ -279,22 +267,13 @@ impl Stage for EncoderTraining {
             }
         }
         let learning_rate = config.learning_rate * rate;
-        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
+        let measures = Measures { embeddings, image, perceptual, adversarial, discriminator: None };
+        let mut report = self.learner.learn(terms, learning_rate, n, config.ema_half_life, measures);
         self.discriminator.store.unfreeze();
         if let Some((images, again)) = reconstructed {
-            discriminator = self.update_discriminator(&images, &again);
+            report.measured.discriminator = self.update_discriminator(&images, &again);
         }
-        Ok(StepReport {
-            step: self.learner.state.step + 1,
-            images: self.learner.images_after(n),
-            loss,
-            embeddings,
-            image,
-            perceptual,
-            adversarial,
-            discriminator,
-            learning_rate,
-        })
+        Ok(report)
     }
 
     /// Writes a sheet of real crops, each reconstructed, with the next one's pose, and with the next one's appearance.

@@ -21,7 +21,7 @@ use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::stored::{Staged, Stored};
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Stage, StepSummary};
+use crate::train::stages::stage::{Measured, Pictures, Stage, StepReport};
 
 /// The stage's name in files.
 pub const STAGE: &str = "keypoints";
@@ -37,12 +37,9 @@ const SEED_SHIFT: u64 = 0x5EE2;
 /// Side that the feature network sees pictures at: as much as pictures of 64 px have to tell, at half of its usual price.
 const FEATURES_SIDE: i64 = 80;
 
-/// What one step measured; also a line of the log. Losses are as they were before their weights.
+/// What one step measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct StepReport {
-    step: u64,
-    images: u64,
-    loss: f64,
+pub struct Measures {
     /// Mean absolute error of reconstructions, of [-1, 1].
     image: f64,
     /// Perceptual distance of the same.
@@ -53,13 +50,11 @@ pub struct StepReport {
     equivariance: Option<f64>,
     /// Mean over keypoints of the standard deviation over pictures, normalised coordinates.
     spread: f64,
-    #[serde(rename = "rate")]
-    learning_rate: f64,
 }
 
-impl StepSummary for StepReport {
+impl Measured for Measures {
     fn note(&self) -> String {
-        let mut note = format!("loss {:.4} image {:.4}", self.loss, self.image);
+        let mut note = format!("image {:.4}", self.image);
         if let Some(e) = self.equivariance {
             note.push_str(&format!(" equivariance {e:.4}"));
         }
@@ -203,7 +198,7 @@ impl KeypointsTraining {
 
 impl Stage for KeypointsTraining {
     type Net = MaskedAutoencoder;
-    type Step = StepReport;
+    type Measured = Measures;
 
     fn learner(&self) -> &Learner<MaskedAutoencoder> {
         &self.learner
@@ -227,7 +222,7 @@ impl Stage for KeypointsTraining {
         }
     }
 
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport<Measures>> {
         let (config, kind) = (self.config.keypoints.clone(), self.config.precision.kind(self.device));
         let real = real.to_device(self.device);
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
@@ -263,19 +258,10 @@ impl Stage for KeypointsTraining {
         }
         let n = real.size()[0];
         let learning_rate = config.learning_rate * rate;
-        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
         let spread = masked.keypoints.detach().std_dim(Some([0i64].as_slice()), true, false);
-        Ok(StepReport {
-            step: self.learner.state.step + 1,
-            images: self.learner.images_after(n),
-            loss,
-            image,
-            perceptual,
-            separation,
-            equivariance,
-            spread: parameters::value(&spread.mean(Kind::Float)),
-            learning_rate,
-        })
+        let spread = parameters::value(&spread.mean(Kind::Float));
+        let measures = Measures { image, perceptual, separation, equivariance, spread };
+        Ok(self.learner.learn(terms, learning_rate, n, config.ema_half_life, measures))
     }
 
     /// Re-estimates the averaged networks' statistics on pictures as they are.

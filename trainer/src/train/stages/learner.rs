@@ -9,6 +9,7 @@ use crate::train::optim::adam::Adam;
 use crate::train::optim::{average, parameters};
 use crate::train::run::checkpoint::State;
 use crate::train::run::stored::{Staged, Stored};
+use crate::train::stages::stage::StepReport;
 
 /// Part of the images seen that the average's half-life has at most: at the start it must follow quickly.
 const AVERAGE_RAMP: f64 = 0.1;
@@ -64,13 +65,26 @@ impl<N: Staged> Learner<N> {
     }
 
     /// Images seen after a step of `batch` more.
-    pub fn images_after(&self, batch: i64) -> u64 {
+    fn images_after(&self, batch: i64) -> u64 {
         self.state.images_seen + batch as u64
     }
 
     /// One update at `learning_rate` by the gradient of the sum of `terms` over `batch` images, half of the average replaced
-    /// after `half_life` of them. Returns the sum.
-    pub fn learn(&mut self, terms: Terms, learning_rate: f64, batch: i64, half_life: f64) -> f64 {
+    /// after `half_life` of them. Returns the report of a step that `measured` this besides.
+    pub fn learn<M>(
+        &mut self,
+        terms: Terms,
+        learning_rate: f64,
+        batch: i64,
+        half_life: f64,
+        measured: M,
+    ) -> StepReport<M> {
+        let loss = self.update(terms, learning_rate, batch, half_life);
+        let (step, images) = (self.state.step + 1, self.images_after(batch));
+        StepReport { step, images, loss, measured, learning_rate }
+    }
+
+    fn update(&mut self, terms: Terms, learning_rate: f64, batch: i64, half_life: f64) -> f64 {
         let Some(loss) = terms.total() else { return 0.0 };
         self.adam.zero_grad();
         loss.backward();

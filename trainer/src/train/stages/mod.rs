@@ -5,6 +5,7 @@
 pub mod cadence;
 pub mod detector;
 pub mod encoder;
+mod feature_discriminator;
 pub mod gan;
 pub mod keypoints;
 pub mod learner;

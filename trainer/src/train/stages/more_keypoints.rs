@@ -45,12 +45,7 @@ pub fn begin_with(
     (from, to): (&Architecture, &Architecture),
     images: &Tensor,
 ) -> Result<()> {
-    if from.detector_channels != to.detector_channels || from.keypoints > to.keypoints {
-        return Err(Error::Config(format!(
-            "the detector to begin with has architecture.detector_channels = {:?} and {} keypoints; the run wants {:?} and {}",
-            from.detector_channels, from.keypoints, to.detector_channels, to.keypoints
-        )));
-    }
+    check(from, to)?;
     tch::no_grad(|| {
         let further = (to.keypoints - from.keypoints) as usize;
         let mixtures = if further > 0 { choose(known, from, images, further)? } else { Vec::new() };
@@ -66,6 +61,20 @@ pub fn begin_with(
         }
         Ok(())
     })
+}
+
+/// Refuses a detector of other widths, or with more keypoints than are wanted.
+///
+/// # Errors
+/// [`Error::Config`] naming the keys.
+pub fn check(from: &Architecture, to: &Architecture) -> Result<()> {
+    match from.detector_channels == to.detector_channels && from.keypoints <= to.keypoints {
+        true => Ok(()),
+        false => Err(Error::Config(format!(
+            "the detector to begin with has architecture.detector_channels = {:?} and {} keypoints; the run wants {:?} and {}",
+            from.detector_channels, from.keypoints, to.detector_channels, to.keypoints
+        ))),
+    }
 }
 
 /// Rows of heat maps, then of confidences, `[2 K, ...]`, with those of `mixtures` behind each.

@@ -22,18 +22,42 @@ use crate::train::stages::learner::Learner;
 /// Part of the training over which the learning rate rises.
 const WARM_UP: f64 = 0.02;
 
-/// What a step measured; also a line of the log.
-pub trait StepSummary: Serialize {
-    /// The report as the progress line has it.
+/// What only one stage's steps measure. Losses are as they were before their weights.
+pub trait Measured: Serialize {
+    /// The most telling of it, for the progress line.
     fn note(&self) -> String;
+}
+
+/// How far a stage has come, and what a step measured; also a line of the log.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport<M> {
+    /// Steps done.
+    pub step: u64,
+    /// Images seen.
+    pub images: u64,
+    /// The weighted sum of all losses.
+    pub loss: f64,
+    /// What else.
+    #[serde(flatten)]
+    pub measured: M,
+    /// The learning rate.
+    #[serde(rename = "rate")]
+    pub learning_rate: f64,
+}
+
+impl<M: Measured> StepReport<M> {
+    /// The report as the progress line has it.
+    pub fn note(&self) -> String {
+        format!("loss {:.4} {}", self.loss, self.measured.note())
+    }
 }
 
 /// A stage in training.
 pub trait Stage {
     /// The network that it trains.
     type Net: Staged;
-    /// What a step measures.
-    type Step: StepSummary;
+    /// What a step measures besides its loss.
+    type Measured: Measured;
 
     /// What learns.
     fn learner(&self) -> &Learner<Self::Net>;
@@ -58,7 +82,7 @@ pub trait Stage {
     ///
     /// # Errors
     /// Those of libtorch.
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<Self::Step>;
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport<Self::Measured>>;
     /// Calibrates what is averaged, after the last step.
     ///
     /// # Errors

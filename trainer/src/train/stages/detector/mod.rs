@@ -29,7 +29,7 @@ use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::generator::Generator;
 use crate::train::run::stored::Staged;
 use crate::train::stages::learner::Learner;
-use crate::train::stages::stage::{Pictures, Stage, StepSummary};
+use crate::train::stages::stage::{Measured, Pictures, Stage, StepReport};
 
 pub use teacher::{Teacher, promote, teacher};
 
@@ -49,23 +49,18 @@ pub const SHARPER: i64 = 2;
 /// Added to the seed, so that this stage draws other numbers than the first.
 const SEED_SHIFT: u64 = 0xDE7EC7;
 
-/// What one step measured; also a line of the log.
+/// What one step measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct StepReport {
-    step: u64,
-    images: u64,
-    loss: f64,
+pub struct Measures {
     /// Mean distance on generated pairs, normalised coordinates.
     error: f64,
     /// Mean disagreement on real pictures, normalised coordinates.
     equivariance: Option<f64>,
-    #[serde(rename = "rate")]
-    learning_rate: f64,
 }
 
-impl StepSummary for StepReport {
+impl Measured for Measures {
     fn note(&self) -> String {
-        let mut note = format!("loss {:.4} error {:.4}", self.loss, self.error);
+        let mut note = format!("error {:.4}", self.error);
         if let Some(e) = self.equivariance {
             note.push_str(&format!(" equivariance {e:.4}"));
         }
@@ -226,7 +221,7 @@ impl DetectorTraining {
 
 impl Stage for DetectorTraining {
     type Net = Detector;
-    type Step = StepReport;
+    type Measured = Measures;
 
     fn learner(&self) -> &Learner<Detector> {
         &self.learner
@@ -260,7 +255,7 @@ impl Stage for DetectorTraining {
         Ok(())
     }
 
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport<Measures>> {
         let config = self.config.detector.clone();
         let done = self.learner.state.images_seen as f64 / config.images as f64;
         let adapts =
@@ -282,15 +277,8 @@ impl Stage for DetectorTraining {
             loss::add_real(&mut terms, &seen, real, config.equivariance.weight)
         });
         let learning_rate = config.learning_rate * rate;
-        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
-        Ok(StepReport {
-            step: self.learner.state.step + 1,
-            images: self.learner.images_after(n),
-            loss,
-            error,
-            equivariance,
-            learning_rate,
-        })
+        let measures = Measures { error, equivariance };
+        Ok(self.learner.learn(terms, learning_rate, n, config.ema_half_life, measures))
     }
 
     /// Re-estimates the averaged detector's statistics, half on generated pictures and half on real ones.

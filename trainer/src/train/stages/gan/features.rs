@@ -1,11 +1,12 @@
 //! What the feature discriminator sees of a step's images, and what it and the generator make of it.
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
-use super::context::{Context, input};
+use super::context::Context;
 use crate::losses::named::gan as named;
 use crate::losses::{self, Terms};
 use crate::nets::FeatureDiscriminator;
+use crate::train::stages::feature_discriminator;
 
 /// Maps of one step's images, as [`FeatureDiscriminator::maps`] gives them: made once, as the network that makes them
 /// does not learn.
@@ -35,18 +36,8 @@ pub(super) fn add_discriminator(
 ) {
     let kind = context.frame.kind;
     let Some((maps, net)) = maps.zip(context.networks.discriminators.features.as_ref()) else { return };
-    let generated: Vec<Tensor> = maps.generated.iter().map(Tensor::detach).collect();
-    let (real, fake) = (net.forward(&maps.real, kind), net.forward(&generated, kind));
-    terms.add(&named::FEATURE_DISCRIMINATOR, 1.0, losses::discriminator(&real, &fake));
-    if let Some(weight) = r1 {
-        // By features, not by pixels: the network between them is not what must be kept from being too sharp.
-        let maps: Vec<Tensor> = maps.real.iter().map(input).collect();
-        let logits = net.forward(&maps, Kind::Float);
-        // The mean over patches of each one's squared gradient, as far as they see different places.
-        let patches = logits.size()[1] as f64;
-        let sums = logits.sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / patches.sqrt();
-        terms.add(&named::R1_FEATURES, weight, losses::r1(&maps.iter().collect::<Vec<_>>(), &sums));
-    }
+    let losses = [&named::FEATURE_DISCRIMINATOR, &named::R1_FEATURES];
+    feature_discriminator::add_terms(terms, losses, net, (&maps.real, &maps.generated), r1, kind);
 }
 
 /// What it asks of the generator.

@@ -1,12 +1,19 @@
 //! Keypoints, part states and the portrait networks, learned together from pairs of pictures of one person, without
 //! labels: one picture, driven by the parts of the other, must become it.
 
-use serde::Serialize;
-use tch::nn::{Path, VarStore};
+mod discriminator;
+mod measures;
+mod start;
+
+use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 
+use self::discriminator::Discriminator;
+pub use self::measures::Measures;
+use self::start::Known;
+pub use self::start::{begun, check_start};
 use super::learner::Learner;
-use super::stage::{Pictures, Stage, StepSummary};
+use super::stage::{Pictures, Stage, StepReport};
 use crate::augment::elastic::Elastic;
 use crate::augment::jitter::jitter;
 use crate::augment::{camera, scenes};
@@ -14,7 +21,7 @@ use crate::config::{Architecture, Config, GanConfig};
 use crate::dataset::Loader;
 use crate::error::Result;
 use crate::losses::named::portrait as named;
-use crate::losses::{self, Loss, Terms, due};
+use crate::losses::{self, Loss, Terms};
 use crate::nets::detector::Detection;
 use crate::nets::layers::Norm;
 use crate::nets::portrait::{COARSE, Parts, Portrait, Rendered};
@@ -22,7 +29,6 @@ use crate::nets::resize::resize;
 use crate::nets::{FeatureDiscriminator, FeatureNet};
 use crate::sample;
 use crate::support::share::Share;
-use crate::train::optim::adam::Adam;
 use crate::train::optim::parameters;
 use crate::train::run::Run;
 use crate::train::run::stored::{Staged, Stored};
@@ -32,13 +38,9 @@ pub const STAGE: &str = "portrait";
 
 /// Adam's decay rates.
 const BETAS: (f64, f64) = (0.5, 0.999);
-/// The detector's last weights at the start, as a multiple of what they would be, and how much faster they learn, and the rest of
-/// the detector: a heat map must come to a point before it can follow anything.
+/// The detector's last weights at the start, as a multiple of what they would be: a heat map must come to a point before it can
+/// follow anything.
 const HEAD_START: f64 = 2.0;
-/// See [`HEAD_START`].
-const HEAD_RATE: f64 = 5.0;
-/// See [`HEAD_START`].
-const DETECTOR_RATE: f64 = 2.0;
 /// Batches that re-estimate the averaged networks' statistics.
 const CALIBRATION: u64 = 40;
 /// Added to the seed, so that this stage draws other numbers than the others.
@@ -52,55 +54,6 @@ const FACELESS: i64 = 4;
 /// Pairs on a sheet.
 const COLUMNS: i64 = 8;
 
-/// What one step measured; also a line of the log. Losses are as they were before their weights.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepReport {
-    step: u64,
-    images: u64,
-    loss: f64,
-    /// Mean absolute difference of driven pictures from drivers, of [-1, 1].
-    image: f64,
-    /// The same of photos that the flow alone carried.
-    warped: f64,
-    /// Perceptual distance of driven pictures from drivers.
-    perceptual: Option<f64>,
-    /// Mean distance of a deformed picture's keypoints from the deformed keypoints, normalised coordinates.
-    equivariance: f64,
-    /// Change of states by a deformation, of that between pictures, and how little they vary.
-    state: f64,
-    /// Cross entropy of the detector's confidence.
-    confidence: f64,
-    /// How many others each keypoint has near it.
-    separation: f64,
-    /// Part of driven pictures that is generated anew.
-    generated: f64,
-    /// Mean distance between a pair's keypoints, normalised coordinates.
-    motion: f64,
-    /// Mean absolute difference between a pair's states.
-    expression: f64,
-    /// What the discriminator makes of driven pictures.
-    adversarial: Option<f64>,
-    /// The discriminator's loss.
-    discriminator: Option<f64>,
-    learning_rate: f64,
-}
-
-impl StepSummary for StepReport {
-    fn note(&self) -> String {
-        format!(
-            "loss {:.3} image {:.3} warped {:.3} perceptual {:.3} equivariance {:.4} near {:.2} generated {:.2} expression {:.3}",
-            self.loss,
-            self.image,
-            self.warped,
-            self.perceptual.unwrap_or_default(),
-            self.equivariance,
-            self.separation,
-            self.generated,
-            self.expression
-        )
-    }
-}
-
 impl Staged for Portrait {
     const NAME: &'static str = STAGE;
 
@@ -113,19 +66,14 @@ impl Staged for Portrait {
     }
 }
 
-/// The discriminator of driven pictures, with its optimiser.
-struct Discriminator {
-    store: VarStore,
-    net: FeatureDiscriminator,
-    adam: Adam,
-}
-
 /// The networks in training.
 pub struct PortraitTraining {
     config: Config,
     learner: Learner<Portrait>,
     discriminator: Option<Discriminator>,
     features: Option<FeatureNet>,
+    /// What the detector is to begin with, until the first pictures are there.
+    known: Option<Known>,
     device: Device,
 }
 
@@ -152,15 +100,10 @@ impl PortraitTraining {
         let start = Stored::<Portrait>::new(&config.architecture, device);
         let _ = tch::no_grad(|| start.net.detector.head.weight.shallow_clone().g_mul_scalar_(HEAD_START));
         let mut learner = Learner::new(config, Some(&start), BETAS, dataset_size, device);
-        learner.multiply_rate("detector.", DETECTOR_RATE);
-        learner.multiply_rate("detector.head.", HEAD_RATE);
-        let discriminator = (config.portrait.adversarial.weight > 0.0).then(|| {
-            let store = VarStore::new(device);
-            let net = FeatureDiscriminator::new(store.root());
-            let adam = Adam::new(&store, config.gan.betas);
-            Discriminator { store, net, adam }
-        });
-        Ok(Self { config: config.clone(), learner, discriminator, features, device })
+        learner.multiply_rate("detector.head.", config.portrait.head_rate);
+        let discriminator =
+            (config.portrait.adversarial.weight > 0.0).then(|| Discriminator::new(config, device));
+        Ok(Self { config: config.clone(), learner, discriminator, features, known: None, device })
     }
 
     fn detect(&self, net: &Portrait, images: &Tensor, norm: Norm) -> Detection {
@@ -189,36 +132,11 @@ impl PortraitTraining {
     fn maps(&self, net: &FeatureNet, images: &Tensor) -> Vec<Tensor> {
         net.layers_at(images, FeatureNet::DEPTHS, FEATURES_SIDE, self.config.precision.kind(self.device))
     }
-
-    /// One update of the discriminator; its loss.
-    fn learn_discriminator(&mut self, real: &[Tensor], fake: &[Tensor]) -> Option<f64> {
-        let (gan, kind) = (self.config.gan.clone(), self.config.precision.kind(self.device));
-        let rate = self.config.portrait.adversarial.learning_rate;
-        let step = self.learner.state.step + 1;
-        let discriminator = self.discriminator.as_mut()?;
-        let fake: Vec<Tensor> = fake.iter().map(Tensor::detach).collect();
-        let loss = losses::discriminator(
-            &discriminator.net.forward(real, kind),
-            &discriminator.net.forward(&fake, kind),
-        );
-        let penalty = due(gan.r1.weight, gan.r1.every, step).map(|weight| {
-            let maps: Vec<Tensor> = real.iter().map(|m| m.detach().set_requires_grad(true)).collect();
-            let logits = discriminator.net.forward(&maps, Kind::Float);
-            let patches = (logits.size()[1] as f64).sqrt();
-            let sums = logits.sum_dim_intlist([1i64].as_slice(), false, Kind::Float) / patches;
-            losses::r1(&maps.iter().collect::<Vec<_>>(), &sums) * weight
-        });
-        let total = penalty.map_or_else(|| loss.shallow_clone(), |penalty| &loss + penalty);
-        discriminator.adam.zero_grad();
-        total.backward();
-        discriminator.adam.step(rate);
-        Some(parameters::value(&loss))
-    }
 }
 
 impl Stage for PortraitTraining {
     type Net = Portrait;
-    type Step = StepReport;
+    type Measured = Measures;
 
     fn learner(&self) -> &Learner<Portrait> {
         &self.learner
@@ -231,8 +149,8 @@ impl Stage for PortraitTraining {
     fn tensors(&self) -> Vec<(String, Tensor)> {
         let mut tensors = self.learner.tensors();
         if let Some(discriminator) = &self.discriminator {
-            tensors.extend(parameters::prefixed("discriminator", parameters::all(&discriminator.store)));
-            tensors.extend(parameters::prefixed("discriminator_adam", discriminator.adam.state()));
+            tensors.extend(discriminator.networks());
+            tensors.extend(discriminator.optimiser());
         }
         tensors
     }
@@ -251,7 +169,7 @@ impl Stage for PortraitTraining {
         }
     }
 
-    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport> {
+    fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport<Measures>> {
         let config = self.config.portrait.clone();
         let real = real.to_device(self.device);
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT), self.learner.state.step);
@@ -319,9 +237,7 @@ impl Stage for PortraitTraining {
             if let Some(discriminator) = self.discriminator.as_mut().filter(|_| adversarial_is_on) {
                 let [found, wanted] = [&found, &wanted].map(|maps| FeatureDiscriminator::scaled(maps));
                 // It says what it has learned so far, and learns from the same pictures after that.
-                discriminator.store.freeze();
-                let kind = self.config.precision.kind(self.device);
-                let loss = losses::generator(&discriminator.net.forward(&found, kind));
+                let loss = discriminator.asks(&found, self.config.precision.kind(self.device));
                 adversarial = Some(add(&named::ADVERSARIAL, config.adversarial.weight, loss));
                 seen = Some((wanted, found));
             }
@@ -329,16 +245,7 @@ impl Stage for PortraitTraining {
         let apart = (&source.keypoints - &driven.keypoints).detach().square();
         let motion = apart.sum_dim_intlist([-1i64].as_slice(), false, Kind::Float).sqrt();
         let expression = (&source.states - &driven.states).detach().abs().mean(Kind::Float);
-        let learning_rate = config.learning_rate * rate;
-        let loss = self.learner.learn(terms, learning_rate, n, config.ema_half_life);
-        if let Some(discriminator) = self.discriminator.as_mut() {
-            discriminator.store.unfreeze();
-        }
-        let discriminator = seen.and_then(|(real, fake)| self.learn_discriminator(&real, &fake));
-        Ok(StepReport {
-            step: self.learner.state.step + 1,
-            images: self.learner.images_after(n),
-            loss,
+        let measures = Measures {
             image,
             warped,
             perceptual,
@@ -350,9 +257,24 @@ impl Stage for PortraitTraining {
             motion: parameters::value(&motion.mean(Kind::Float)),
             expression: parameters::value(&expression),
             adversarial,
-            discriminator,
-            learning_rate,
-        })
+            discriminator: None,
+        };
+        let (learner, learning_rate) = (&mut self.learner, config.learning_rate * rate);
+        let mut report = learner.learn(terms, learning_rate, n, config.ema_half_life, measures);
+        if let Some((discriminator, (real, fake))) = self.discriminator.as_mut().zip(seen) {
+            let terms = discriminator.learn(&self.config, learner.state.step + 1, &real, &fake);
+            report.measured.discriminator = terms.first().map(|term| parameters::value(&term.value));
+            learner.watch(terms);
+        }
+        Ok(report)
+    }
+
+    /// The detector begins with a known one, if it is to: where its further keypoints lie depends on the pictures.
+    fn begin(&mut self, loader: &mut Loader) -> Result<()> {
+        match self.known.take() {
+            Some(known) => self.begin_detector(&known, &loader.next_batch()?),
+            None => Ok(()),
+        }
     }
 
     /// Re-estimates the averaged networks' statistics on pictures as they are.
