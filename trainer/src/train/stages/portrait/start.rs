@@ -154,6 +154,14 @@ mod tests {
     fn networks_for_larger_pictures_begin_with_what_smaller_ones_draw() {
         tch::manual_seed(3);
         let small = training(128, 5);
+        // As if trained: what is drawn anew shows everywhere, and differs from place to place.
+        tch::no_grad(|| {
+            let head = &small.learner.average.net.renderer.head;
+            let _ = head.weight.shallow_clone().g_mul_scalar_(5.0);
+            if let Some(bias) = &head.bias {
+                let _ = bias.narrow(0, 3 * 4, 4).fill_(-8.0);
+            }
+        });
         let (_dir, checkpoint) = checkpoint(&small);
         let mut large = training(256, 5);
         let apart = |large: &PortraitTraining| {
@@ -163,7 +171,7 @@ mod tests {
         large.begin_with(&checkpoint).unwrap();
         let grown = apart(&large);
         // What is left is of photos that are sampled at another side.
-        assert!(grown < 0.02 && fresh > 10.0 * grown, "{grown}, fresh {fresh}");
+        assert!(grown < 0.03 && fresh > 5.0 * grown, "{grown}, fresh {fresh}");
         // What learns begins as its average does, and the schedule at its start.
         let all: std::collections::BTreeMap<_, _> = large.learner.tensors().into_iter().collect();
         assert_eq!(all["live/renderer.head.weight"], all["average/renderer.head.weight"]);
