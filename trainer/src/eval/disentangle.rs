@@ -237,6 +237,7 @@ mod tests {
     use crate::nets::encoder::Appearance;
     use crate::nets::heatmap::pixel_centres;
     use crate::nets::keypoint_generator::Noise;
+    use crate::subject::KeypointDetector;
 
     /// Paints its parts by formula: part 0 in red, part 1 in green, each its heat map times its embedding; blue is the
     /// background. `leak` drags part 1 along with keypoint 0; `bleed` lets the background shine through the parts.
@@ -247,23 +248,34 @@ mod tests {
     }
 
     impl KeypointDetector for Painter {
-        fn describe(&self) -> String {
-            "painter".into()
-        }
-        fn names(&self) -> Vec<String> {
-            vec!["red".into(), "green".into()]
-        }
         fn image_size(&self) -> i64 {
             48
         }
         fn detector_size(&self) -> Option<i64> {
             self.eyes.then_some(48)
         }
-        fn tau(&self) -> f64 {
-            0.02
-        }
         fn crop(&self) -> CropConfig {
             CropConfig::default()
+        }
+        fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
+            let light = (images.narrow(1, 0, 2) + 1.0) / 2.0;
+            let light = &light / light.sum_dim_intlist([2i64, 3].as_slice(), true, Kind::Float);
+            let centres = pixel_centres(48, Device::Cpu);
+            let along =
+                |axis: i64| light.sum_dim_intlist([axis].as_slice(), false, Kind::Float).matmul(&centres);
+            Ok(Tensor::stack(&[along(2), along(3)], -1))
+        }
+    }
+
+    impl Subject for Painter {
+        fn describe(&self) -> String {
+            "painter".into()
+        }
+        fn names(&self) -> Vec<String> {
+            vec!["red".into(), "green".into()]
+        }
+        fn tau(&self) -> f64 {
+            0.02
         }
         fn gan(&self) -> GanConfig {
             GanConfig::default()
@@ -286,20 +298,10 @@ mod tests {
             let blue = ground * l.background.view([-1, 1, 1, 1]);
             Ok(Tensor::cat(&[maps * l.embeddings.unsqueeze(3), blue], 1) * 2.0 - 1.0)
         }
-        fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
-            let light = (images.narrow(1, 0, 2) + 1.0) / 2.0;
-            let light = &light / light.sum_dim_intlist([2i64, 3].as_slice(), true, Kind::Float);
-            let centres = pixel_centres(48, Device::Cpu);
-            let along =
-                |axis: i64| light.sum_dim_intlist([axis].as_slice(), false, Kind::Float).matmul(&centres);
-            Ok(Tensor::stack(&[along(2), along(3)], -1))
-        }
         fn encode(&mut self, _: &Tensor) -> Result<Option<Appearance>> {
             Ok(None)
         }
     }
-
-    impl Subject for Painter {}
 
     #[test]
     fn parts_that_follow_their_own_keypoint_alone_are_perfect() {

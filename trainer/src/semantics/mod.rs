@@ -1,5 +1,5 @@
 //! What keypoints stand for, found without labels: which are each other's mirror image, which to join by lines, what to
-//! call them. Nothing here knows what the pictures show.
+//! call them. Nothing here knows what the pictures show, but for the names of [`expressions`].
 
 pub mod align;
 pub mod annotated;

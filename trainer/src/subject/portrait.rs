@@ -65,6 +65,7 @@ impl PortraitSubject {
 }
 
 impl KeypointDetector for PortraitSubject {
+    #[expect(clippy::misnamed_getters, reason = "the other size is a generator's")]
     fn image_size(&self) -> i64 {
         self.checkpoint.state.config.architecture.portrait_size
     }

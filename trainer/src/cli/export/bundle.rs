@@ -97,8 +97,7 @@ impl BundleJob {
 
     fn describe_portrait(&self, subject: &mut PortraitSubject, run: &Run) -> Result<Found> {
         let KeypointArguments { pictures, people, landmarks, .. } = &self.keypoints;
-        let people_folder = people.as_slice();
-        let real = if pictures.is_empty() { people_folder } else { pictures };
+        let real = if pictures.is_empty() { people.as_slice() } else { pictures };
         if real.is_empty() {
             return Err(Error::Usage(
                 "portrait networks generate no pictures to find names, pairs and lines of keypoints in: name some with \
@@ -106,11 +105,11 @@ impl BundleJob {
                     .into(),
             ));
         }
+        let people = people.as_deref().map(people::read).transpose()?.unwrap_or_default();
         let observed = Observed::real(subject, real)?;
         let aligned = Aligned::of(&observed.points);
         let semantics = Semantics::find(subject, &observed, &aligned, landmarks.as_deref())?;
         let names = self.names(&semantics);
-        let people = people.as_deref().map(people::read).transpose()?.unwrap_or_default();
         let mut expressions = Expressions::default();
         if !people.is_empty() {
             let seen = people::observe(subject, &people)?;

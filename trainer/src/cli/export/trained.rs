@@ -13,6 +13,7 @@ use crate::train::run::checkpoint::{Checkpoint, State};
 use crate::train::stages::{detector, gan, portrait};
 
 /// What a run trained.
+#[expect(clippy::large_enum_variant, reason = "a program has one")]
 pub enum Networks {
     /// A generator and its detector; portrait networks, too, where the run has them, by the same detector.
     Generator { subject: RunSubject, detector: Checkpoint, portrait: Option<PortraitSubject> },

@@ -54,7 +54,8 @@ pub fn read(folder: &Path) -> Result<Vec<Person>> {
         return Err(Error::Data { path: folder.to_owned(), reason });
     }
     folders.sort();
-    let step = folders.len().div_ceil(PEOPLE);
+    let count = folders.len().min(PEOPLE);
+    let spread = (0..count).map(|i| folders[i * folders.len() / count].clone());
     let person = |folder: PathBuf| {
         let path = folder.join(AMOUNTS);
         let content = fs::read(&path).map_err(Error::io(&path))?;
@@ -62,7 +63,7 @@ pub fn read(folder: &Path) -> Result<Vec<Person>> {
             .map_err(|e| Error::Data { path, reason: format!("not a list of moves: {e}") })?;
         Ok(Person { folder, amounts })
     };
-    folders.into_iter().step_by(step).map(person).collect()
+    spread.map(person).collect()
 }
 
 /// The part of a picture that networks are shown: its middle, as closely as training cut pictures on average.

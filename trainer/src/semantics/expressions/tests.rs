@@ -38,7 +38,7 @@ fn pictures(people: usize, noise: f64) -> Vec<Picture> {
             let mut states = own.clone();
             for eye in [0, 1] {
                 states[eye * S] += 0.6 * (1.0 + eyes / 6.0) + 0.1 * yaw;
-                states[eye * S + 1] += 0.1 * yaw - 0.05 * pitch;
+                states[eye * S + 1] += 0.1 * yaw - 0.01 * pitch;
             }
             states[2 * S] += 0.5 * mouth / 6.5;
             states[2 * S + 1] += 0.4 * smile / 4.0 - 0.1 * mouth / 6.5;
