@@ -121,7 +121,8 @@ fn portrait_networks_are_measured_on_people_in_folders() {
         let amounts: Vec<_> = (0..3).map(|v| serde_json::json!({ "yaw": v + i % 4 })).collect();
         fs::write(person.join("amounts.json"), serde_json::to_string(&amounts).unwrap()).unwrap();
     }
-    let sections = "[portrait]\nbatch = 2\nimages = 4\nperceptual_weight = 0\n[portrait.adversarial]\nweight = 0\n";
+    let sections =
+        "[portrait]\nbatch = 2\nimages = 4\nperceptual_weight = 0\n[portrait.adversarial]\nweight = 0\n";
     let text = fs::read_to_string(tiny.path("tiny.toml")).unwrap();
     let text = text.replace("[architecture]\n", "[architecture]\nstates = 2\nportrait_size = 64\n");
     fs::write(tiny.path("portrait.toml"), text + sections).unwrap();
