@@ -146,6 +146,7 @@ fn portrait_networks_are_measured_on_people_in_folders() {
     let table = trainer(&[&args[..], &more].concat());
     assert!(table.succeeded().contains("| photo, no motion |"), "{table:?}");
     assert!(fs::read_to_string(&metrics).unwrap().contains("portrait PSNR"));
-    trainer(&["eval", "portrait", &tiny.path("pictures"), "--run", &run]).refused("no pairs of pictures");
+    let alone = tiny.path("people/0/0.png");
+    trainer(&["eval", "portrait", &alone, "--run", &run]).refused("no pairs of pictures");
     trainer(&["eval", "portrait", &people, "--run", &tiny.path("none")]).refused("no run here");
 }

@@ -144,6 +144,6 @@ mod tests {
         let still = Following::of(&wanted, &wanted.zeros_like());
         assert_eq!((still.slope, still.correlation), (0.0, 0.0));
         // What is added to all is not following.
-        assert!(Following::of(&wanted, &(&wanted + 5.0)).correlation < 0.5);
+        assert!(Following::of(&wanted, &(&wanted + 5.0)).correlation < 0.7);
     }
 }

@@ -57,7 +57,7 @@ fn people(n: usize) -> Vec<Person> {
         let moves: Vec<[f64; 2]> = (0..3)
             .map(|v| {
                 let (a, b): (f64, f64) = (rng.random_range(-40.0..40.0), rng.random_range(-4.0..4.0));
-                if (i + v) % 2 == 0 { [a, b] } else { [b, a] }
+                if (i + v).is_multiple_of(2) { [a, b] } else { [b, a] }
             })
             .collect();
         let picture = |[a, b]: &[f64; 2]| {
