@@ -22,7 +22,7 @@ use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// Side of a photo's square over that in which training pictures frame a face: room for the head to move, within what the
 /// networks learned.
-const SQUARE: f32 = 1.15;
+const SQUARE: f32 = 1.35;
 /// Tilt of a head, in radians, below which its square stays upright.
 const UPRIGHT: f32 = 0.12;
 /// Mean confidence that the face of a photo must have: paintings and statues are faces of less confidence.
