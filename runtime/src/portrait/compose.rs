@@ -65,14 +65,14 @@ impl Region {
 
 /// Puts a driven face into its photo, frame after frame, without an allocation after the first.
 #[derive(Clone, Debug)]
-pub struct Composer {
+pub struct PhotoCompositor {
     photo: RgbImage,
     crop: Crop,
     region: Region,
     layers: Layers,
 }
 
-impl Composer {
+impl PhotoCompositor {
     /// For the square `crop` of `photo`, which the networks see as `small`, `[3, P, P]` in [-1, 1].
     pub fn new(photo: RgbImage, crop: Crop, side: usize, small: &[f32]) -> Self {
         let region = Region::new(&photo, &crop);

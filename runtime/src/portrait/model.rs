@@ -7,7 +7,7 @@ use image::RgbImage;
 use lkg_bundle::{Bundle, Manifest};
 use ndarray::Array4;
 
-use super::compose::Composer;
+use super::compose::PhotoCompositor;
 use super::photo::{PortraitPhoto, fitted};
 use crate::engine::{Detector, EngineOptions, EngineSummary, Portrait, PortraitSource};
 use crate::error::Result;
@@ -142,7 +142,7 @@ impl PortraitModel {
         let image = sampled(&picture, &crop, size);
         let features = self.source.run(image, &keypoints)?;
         let small = features.image().as_slice().unwrap_or_default();
-        let composer = Composer::new(picture, crop, size, small);
+        let composer = PhotoCompositor::new(picture, crop, size, small);
         Ok(PortraitPhoto { composer, features, keypoints, states: face.states, notes })
     }
 
