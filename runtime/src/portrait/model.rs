@@ -62,7 +62,7 @@ impl PortraitModel {
     /// The model of `bundle`.
     ///
     /// # Errors
-    /// [`Error::NoPortrait`] if the bundle has no portrait networks, and those of loading a network.
+    /// [`Error::NoPortrait`](crate::Error::NoPortrait) if the bundle has no portrait networks, and those of loading a network.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         let source = PortraitSource::load(bundle, options)?;
         let portrait = Portrait::load(bundle, options)?;
@@ -101,7 +101,7 @@ impl PortraitModel {
     /// Opens the photo `name`.
     ///
     /// # Errors
-    /// [`Error::Picture`] if it cannot be read or has no face to be confident of.
+    /// [`Error::Picture`](crate::Error::Picture) if it cannot be read or has no face to be confident of.
     pub fn open(&mut self, name: &str) -> Result<PortraitPhoto> {
         self.open_image(picture::read_picture(Path::new(name))?, name)
     }
@@ -109,7 +109,7 @@ impl PortraitModel {
     /// Opens a photo, which messages call `name`: its largest face is the one that can be driven.
     ///
     /// # Errors
-    /// [`Error::Picture`] if there is no face in it to be confident of, [`Error::Engine`] if a network fails.
+    /// [`Error::Picture`](crate::Error::Picture) if there is no face in it to be confident of, [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<PortraitPhoto> {
         check_size(&picture, name)?;
         let (found, notes) = face_of_photo(&mut self.tracker, &picture, name, self.anyway)?;
@@ -126,7 +126,7 @@ impl PortraitModel {
     /// The same photo in a picture of `size` pixels, with black around it where it has another shape.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn within(&mut self, photo: &PortraitPhoto, size: (u32, u32)) -> Result<PortraitPhoto> {
         if photo.picture().dimensions() == size {
             return Ok(photo.clone());
@@ -181,7 +181,7 @@ impl PortraitModel {
     /// further than the networks know.
     ///
     /// # Errors
-    /// [`Error::Engine`] if the network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn carry(
         &mut self,
         photo: &mut PortraitPhoto,
