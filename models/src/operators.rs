@@ -79,13 +79,22 @@ const fn on(name: &'static str, cuda_1_16: i64, cuda_1_23: i64) -> Operator {
 /// What the networks are made of, and what the small ones of tests are.
 const OPERATORS: &[Operator] = &[
     on("Add", 19, 23),
+    on("AveragePool", 18, 18),
+    on("Cast", 19, 23),
     on("Concat", 19, 23),
     on("Conv", 19, 21),
+    on("DepthToSpace", 19, 23),
     on("Div", 19, 23),
     on("Exp", 19, 23),
     on("Flatten", 19, 20),
+    on("Floor", 19, 23),
+    on("GatherElements", 19, 23),
+    on("GatherND", 19, 23),
     on("Gemm", 19, 23),
     on("GlobalAveragePool", 19, 21),
+    // CUDA has no kernel of the standard operator until 1.24, only of one of ONNX Runtime's own domain and one for maps of
+    // channels last; the nodes would go to the processor and back. Gathers sample faster there, too.
+    Operator { name: "GridSample", cuda_1_16: None, cuda_1_23: None, tensorrt_8_5: true },
     // A function of other operators: CUDA has no kernel of it, and TensorRT 8.5 does not know it. Named for those who look.
     Operator { name: "HardSwish", cuda_1_16: None, cuda_1_23: None, tensorrt_8_5: false },
     on("LeakyRelu", 19, 23),
@@ -102,12 +111,16 @@ const OPERATORS: &[Operator] = &[
     on("Resize", 17, 18),
     on("Sigmoid", 19, 23),
     on("Softmax", 19, 23),
+    on("SpaceToDepth", 19, 23),
     on("Split", 19, 23),
     on("Sqrt", 19, 23),
     on("Sub", 19, 23),
     on("Tanh", 19, 23),
     on("Transpose", 19, 20),
 ];
+
+/// Types that values are converted to, of `TensorProto.DataType`: float32, and the whole numbers that gathering takes.
+const CASTS: [i64; 2] = [FLOAT as i64, INT64 as i64];
 
 /// Inputs that say how, not what: if one were computed, CUDA would leave that to the processor, and TensorRT refuse it.
 const SETTINGS: &[(&str, &[usize])] =
@@ -164,7 +177,18 @@ fn check_node(node: &NodeProto, opset: i64, constants: &BTreeSet<&str>) -> Resul
             ));
         }
     }
-    if node.op_type == "Resize" { check_resize(node) } else { Ok(()) }
+    match node.op_type.as_str() {
+        "Resize" => check_resize(node),
+        "Cast" => check_cast(node),
+        _ => Ok(()),
+    }
+}
+
+fn check_cast(node: &NodeProto) -> Result<(), String> {
+    match node.attribute.iter().find(|a| a.name == "to" && !CASTS.contains(&a.i)) {
+        Some(to) => Err(format!("converts to type {}, neither float32 nor int64", to.i)),
+        None => Ok(()),
+    }
 }
 
 fn check_resize(node: &NodeProto) -> Result<(), String> {
@@ -210,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_every_provider_runs_passes() {
-        for operator in OPERATORS.iter().filter(|o| o.tensorrt_8_5) {
+        for operator in OPERATORS.iter().filter(|o| o.tensorrt_8_5 && o.cuda_1_16.is_some()) {
             for opset in [OLDEST_OPSET, 17] {
                 check(&graph(operator.name, &["x", "c"], &[]), opset).unwrap();
             }
@@ -234,6 +258,26 @@ mod tests {
         let mut nameless = graph("Loop", &["x"], &[]);
         nameless.node[0].name.clear();
         refused(&nameless, 17, &["node y,"]);
+    }
+
+    /// CUDA would hand it to the processor.
+    #[test]
+    fn grid_sample_is_refused_for_cuda_alone() {
+        let reason = check(&graph("GridSample", &["x", "y"], &[]), 17).unwrap_err();
+        assert!(reason.contains("CUDA (ONNX Runtime 1.17") && reason.contains("1.23"), "{reason}");
+        assert!(!reason.contains("TensorRT") && !reason.contains("the CPU"), "{reason}");
+    }
+
+    #[test]
+    fn values_become_floats_or_whole_numbers_and_nothing_else() {
+        let cast = |to: i64| {
+            let mut graph = graph("Cast", &["x"], &[("to", "")]);
+            graph.node[0].attribute[0].i = to;
+            graph
+        };
+        check(&cast(INT64.into()), 17).unwrap();
+        check(&cast(FLOAT.into()), 17).unwrap();
+        refused(&cast(10), 17, &["Cast_7", "converts to type 10"]);
     }
 
     #[test]

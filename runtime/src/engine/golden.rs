@@ -177,6 +177,15 @@ mod tests {
     }
 
     #[test]
+    fn so_does_one_that_carries_photos() {
+        let dir = tempfile::tempdir().unwrap();
+        lkg_bundle::testing::write_tiny_portrait_bundle(dir.path()).unwrap();
+        let deviations = check(&Bundle::open(dir.path()).unwrap(), &EngineOptions::default()).unwrap();
+        assert_eq!(deviations.len(), 9, "three outputs each of detector, portrait_source and portrait");
+        assert!(deviations.iter().all(Deviation::passes), "{deviations:?}");
+    }
+
+    #[test]
     fn golden_outputs_that_are_not_computed_are_deviations() {
         let dir = tempfile::tempdir().unwrap();
         let mut manifest = write_tiny_bundle(dir.path()).unwrap();

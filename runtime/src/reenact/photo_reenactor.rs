@@ -284,3 +284,6 @@ fn share(options: &ReenactOptions, manifest: &Manifest) -> Result<Share> {
     let states = of(&super::Gains { axes: [1.0; 2], ..options.gains.clone() })?;
     Ok(Share { pose, parts: of(&options.gains)?, states: states.into_iter().map(|[gain, _]| gain).collect() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -205,7 +205,7 @@ impl Architecture {
             image_size: self.image_size as usize,
             detector_size: self.detector_size as usize,
             tables: None,
-            states: None,
+            states: (self.states > 0).then_some(self.states as usize),
             portrait_size: None,
         }
     }

@@ -246,7 +246,7 @@ mod tests {
         eyes: bool,
     }
 
-    impl Subject for Painter {
+    impl KeypointDetector for Painter {
         fn describe(&self) -> String {
             "painter".into()
         }
@@ -298,6 +298,8 @@ mod tests {
             Ok(None)
         }
     }
+
+    impl Subject for Painter {}
 
     #[test]
     fn parts_that_follow_their_own_keypoint_alone_are_perfect() {

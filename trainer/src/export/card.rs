@@ -20,16 +20,28 @@ pub struct CardFacts<'a> {
     pub provenance: &'a Provenance,
     /// Licence of the weights.
     pub licence: &'a str,
-    /// The generator's training.
-    pub gan: &'a State,
-    /// The detector's training.
-    pub detector: &'a State,
+    /// What was trained.
+    pub trained: Trained<'a>,
     /// What the keypoints mean, in lines.
     pub keypoints: &'a [String],
     /// Pictures in the bundle.
     pub pictures: &'a [CardPicture],
     /// Hand-written Markdown: pictures, what was seen, limits, intended use.
     pub notes: Option<&'a str>,
+}
+
+/// The training of what a bundle holds.
+#[derive(Clone, Copy)]
+pub enum Trained<'a> {
+    /// A generator and its detector.
+    Generator {
+        /// The generator's.
+        gan: &'a State,
+        /// The detector's.
+        detector: &'a State,
+    },
+    /// A detector and portrait networks, together.
+    Portrait(&'a State),
 }
 
 /// The card as Markdown: what the model is and is for, its limits, what was measured, then where it is from.
@@ -43,10 +55,15 @@ pub fn write(f: &CardFacts) -> String {
     };
     section("Model", &model(f, &notes.opening));
     if !notes.first.iter().any(|s| names_one_of(&s.title, USE)) {
+        let what = match f.trained {
+            Trained::Generator { .. } => "generating, editing and re-enacting such pictures with them",
+            Trained::Portrait(_) => "editing and re-enacting such pictures with them",
+        };
         section(
             "Intended use",
-            "Finding the keypoints above in pictures like those of the data, and generating, editing and re-enacting such \
-             pictures with them. No other use was stated.",
+            &format!(
+                "Finding the keypoints above in pictures like those of the data, and {what}. No other use was stated."
+            ),
         );
     }
     notes.first.iter().for_each(|s| section(&s.title, &s.text));
@@ -68,16 +85,10 @@ pub fn write(f: &CardFacts) -> String {
 
 /// What the networks are, and their keypoints.
 fn model(f: &CardFacts, opening: &str) -> String {
-    let a = &f.gan.config.architecture;
-    let mut text = format!(
-        "LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
-         of {}, images of {} px, detector input of {} px. Keypoints and what they stand for were found without labels. {}.\n",
-        a.keypoints,
-        a.embedding,
-        a.image_size,
-        a.detector_size,
-        families(a),
-    );
+    let mut text = match f.trained {
+        Trained::Generator { gan, .. } => generator(&gan.config.architecture),
+        Trained::Portrait(state) => portrait(&state.config.architecture),
+    };
     if !opening.is_empty() {
         text.push_str(&format!("\n{opening}\n"));
     }
@@ -90,9 +101,40 @@ fn model(f: &CardFacts, opening: &str) -> String {
     text
 }
 
+/// What a generator is.
+fn generator(a: &Architecture) -> String {
+    format!(
+        "LatentKeypointGAN (He, Wandt, Rhodin, 2021), trained from scratch by this project: {} keypoints, embeddings \
+         of {}, images of {} px, detector input of {} px. Keypoints and what they stand for were found without labels. {}.\n",
+        a.keypoints,
+        a.embedding,
+        a.image_size,
+        a.detector_size,
+        families(a),
+    )
+}
+
+/// What portrait networks are.
+fn portrait(a: &Architecture) -> String {
+    format!(
+        "Portrait networks of this project's own (first-order motion, Siarohin et al., 2019, in a small form), trained from \
+         scratch: a detector of {} keypoints with {} numbers each for the state of its part, input of {} px, and networks that \
+         carry a photo's own pixels and features to other keypoints and states, at {} px. There is no generator: nothing is \
+         drawn but what a photo does not show.\n\n\
+         Keypoints and states were learned without labels, from pairs of pictures of one person each. Where these were drawn \
+         by `trainer data faces --variants`, the directions that pose and expression are moved along were found with a \
+         teacher's landmarks; the networks saw none.\n",
+        a.keypoints, a.states, a.detector_size, a.portrait_size,
+    )
+}
+
 /// How the networks were trained.
 fn training(f: &CardFacts) -> String {
-    let first = match f.gan.config.keypoints.images {
+    let (gan, detector) = match f.trained {
+        Trained::Generator { gan, detector } => (gan, detector),
+        Trained::Portrait(state) => return portrait_training(f, state),
+    };
+    let first = match gan.config.keypoints.images {
         0 => String::new(),
         n => format!("| masked pictures that keypoints were learned from, before the generator | {n} |\n"),
     };
@@ -104,8 +146,23 @@ fn training(f: &CardFacts) -> String {
         f.provenance.dataset_size,
         f.provenance.images_seen,
         f.provenance.detector_images_seen,
-        hours(f.gan.seconds),
-        hours(f.detector.seconds),
+        hours(gan.seconds),
+        hours(detector.seconds),
+        f.provenance.machine,
+        f.provenance.commit,
+        f.provenance.date,
+    )
+}
+
+/// How portrait networks were trained.
+fn portrait_training(f: &CardFacts, state: &State) -> String {
+    format!(
+        "| | |\n|---|---|\n\
+         | pictures | {} |\n| pairs of pictures seen | {} |\n| time | {} |\n| machine | {} |\n\
+         | trainer revision | `{}` |\n| exported | {} |\n\nThe whole configuration is in `manifest.json`.\n",
+        f.provenance.dataset_size,
+        state.images_seen,
+        hours(state.seconds),
         f.provenance.machine,
         f.provenance.commit,
         f.provenance.date,
@@ -181,8 +238,7 @@ mod tests {
             metrics: &[metric, small, none],
             provenance: &Provenance::default(),
             licence: "L",
-            gan: &state,
-            detector: &state,
+            trained: Trained::Generator { gan: &state, detector: &state },
             keypoints: &["skeleton: a - b".into()],
             pictures: &[CardPicture {
                 file: "samples.png".into(),

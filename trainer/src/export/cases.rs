@@ -24,7 +24,7 @@ pub fn random(network: Network, dims: &BundleDims, batch: usize, seed: u64) -> T
 }
 
 /// Inputs of `network` as they come up in use: those of [`random`], but the image generator gets what the keypoint
-/// generator makes of noise.
+/// generator makes of noise, and the portrait network what its other half makes of the photo.
 ///
 /// # Errors
 /// Those of [`reference::outputs`].
@@ -35,8 +35,15 @@ pub fn natural(
     batch: usize,
     seed: u64,
 ) -> Result<Tensors> {
-    let dims = arch.bundle_dims();
+    let dims = nets.dims(arch);
     let mut inputs = random(network, &dims, batch, seed);
+    if network == Network::Portrait {
+        let mut photo = random(Network::PortraitSource, &dims, batch, seed);
+        inputs.extend(reference::outputs(nets, arch, Network::PortraitSource, &photo)?);
+        for (from, to) in [("image", "image"), ("keypoints", "source_keypoints")] {
+            inputs.extend(photo.remove(from).map(|tensor| (to.to_owned(), tensor)));
+        }
+    }
     if network == Network::ImageGenerator {
         let noise = random(Network::KeypointGenerator, &dims, batch, seed);
         inputs.extend(reference::outputs(nets, arch, Network::KeypointGenerator, &noise)?);
@@ -49,7 +56,7 @@ fn draw(spec: &TensorSpec, batch: usize, seed: u64, rng: &mut ChaCha8Rng) -> Ten
     let count = shape.iter().product();
     let mut uniform = |low: f32, high: f32| (0..count).map(|_| rng.random_range(low..=high)).collect();
     let data = match spec.name {
-        "keypoints" => uniform(-1.0, 1.0),
+        "keypoints" | "source_keypoints" | "change" => uniform(-1.0, 1.0),
         "scales" => uniform(0.5, 2.0),
         "visible" => uniform(0.0, 1.0),
         "image" => {

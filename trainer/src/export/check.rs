@@ -34,7 +34,7 @@ pub fn check_bundle(dir: &Path, nets: Option<(&TrainedNets, &Architecture)>) -> 
     let manifest = bundle.manifest();
     // Whether the image generator lies in two files is no matter of the networks.
     let dims = BundleDims { tables: None, ..manifest.dims };
-    if nets.is_some_and(|(_, arch)| arch.bundle_dims() != dims) {
+    if nets.is_some_and(|(nets, arch)| nets.dims(arch) != dims) {
         return Err(Error::OtherSizes { path: dir.to_owned() });
     }
     let cases = bundle.read_golden()?;

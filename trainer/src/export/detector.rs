@@ -5,6 +5,7 @@ use lkg_bundle::conventions::pixel_centre;
 
 use super::fold::{Affine, Kernel};
 use super::graph::{ExportedGraph, Graph, Value};
+use super::part_states;
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::Detector;
@@ -28,7 +29,9 @@ pub fn build(net: &Detector, arch: &Architecture) -> Result<ExportedGraph> {
     }
     // The lowest level's map is where the way up starts, not a skip.
     skips.pop();
+    let mut below = x.clone();
     for (up, skip) in net.ups.iter().zip(skips.iter().rev()) {
+        below = x.clone();
         x = conv_norm(&mut g, &up.lateral, &x)?;
         x = g.upsample(&x);
         x = g.zip("Add", &x, skip);
@@ -51,10 +54,19 @@ pub fn build(net: &Detector, arch: &Architecture) -> Result<ExportedGraph> {
     let weighted = g.zip("Mul", &heat, &confidence_map);
     let logits = g.sum_last(&weighted);
     let confidence = g.map("Sigmoid", &logits);
-    g.finish(&[("keypoints", keypoints), ("confidence", confidence)])
+    let mut outputs = vec![("keypoints", keypoints), ("confidence", confidence)];
+    if let Some(states) = &net.states {
+        let heat = g.reshape(&heat, &[k, side, side]);
+        outputs.push(("states", part_states::build(&mut g, states, &heat, &[&x, &below])?));
+    }
+    g.finish(&outputs)
 }
 
-fn conv_norm(g: &mut Graph, layer: &ConvNorm, x: &Value) -> Result<Value> {
+/// A convolution with its norm folded in.
+///
+/// # Errors
+/// [`crate::Error::Torch`] if weights can't be read.
+pub fn conv_norm(g: &mut Graph, layer: &ConvNorm, x: &Value) -> Result<Value> {
     let x = g.conv(x, &Kernel::folded(&layer.conv, &Affine::from(&layer.norm)))?;
     Ok(if layer.relu { g.map("Relu", &x) } else { x })
 }

@@ -80,6 +80,30 @@ impl Kernel {
         }
     }
 
+    /// The convolution of inputs whose channels come in another `order`; those left out are 0.
+    pub fn inputs(&self, order: &[i64]) -> Self {
+        Self {
+            weight: self.weight.index_select(1, &Tensor::from_slice(order)),
+            bias: self.bias.shallow_clone(),
+            ..*self
+        }
+    }
+
+    /// The convolution of a picture, of whose pixel unshuffle by `factor` this is one: the same numbers in larger squares.
+    pub fn of_pixels(&self, factor: i64) -> Self {
+        let size = self.weight.size();
+        let (outputs, channels, side) = (size[0], size[1] / (factor * factor), size[2]);
+        let squares = self.weight.view([outputs, channels, factor, factor, side, side]);
+        let side = side * factor;
+        Self {
+            weight: squares.permute([0, 1, 4, 2, 5, 3]).reshape([outputs, channels, side, side]),
+            bias: self.bias.shallow_clone(),
+            stride: self.stride * factor,
+            padding: self.padding * factor,
+            ..*self
+        }
+    }
+
     /// The part that makes `length` output channels from `start` on, of a convolution without groups.
     pub fn outputs(&self, start: i64, length: i64) -> Self {
         Self {

@@ -6,6 +6,7 @@ mod cases;
 mod check;
 pub mod detector;
 pub mod encoder;
+mod flow;
 pub mod fold;
 pub mod graph;
 pub mod heat;
@@ -15,11 +16,15 @@ mod metric_tables;
 mod modulation;
 mod notes;
 pub mod parity;
+mod part_states;
 pub mod pictures;
+mod portrait;
 pub mod reference;
+mod sampling;
 mod spade;
 pub mod split;
 mod target;
+mod trained;
 mod warp;
 
 use std::collections::BTreeMap;
@@ -29,20 +34,20 @@ use lkg_bundle::bundle::{MANIFEST, describe_files};
 use lkg_bundle::files::write_atomically;
 use lkg_bundle::golden::{self, Case, Cases};
 use lkg_bundle::manifest::{
-    KEYPOINT_COLOURS, Keypoint, Manifest, Metric, NetworkInfo, Provenance, SCHEMA_VERSION,
+    Expression, KEYPOINT_COLOURS, Keypoint, Manifest, Metric, NetworkInfo, Provenance, SCHEMA_VERSION,
 };
 use lkg_bundle::{BundleDims, Network, onnx};
 use prost::Message;
 
 use crate::config::Architecture;
 use crate::error::{Error, Result};
-use crate::nets::{Detector, Encoder, ImageGenerator, KeypointGenerator};
 use crate::onnx_runtime::OnnxSession;
 use crate::support::staged::StagedFolder;
 
 pub use check::{NetworkReport, check_bundle};
+pub use trained::{GeneratorNets, PortraitNets, TrainedNets};
 
-/// The networks that every bundle holds.
+/// The networks that every bundle with a generator holds.
 pub const NETWORKS: [Network; 3] = [Network::KeypointGenerator, Network::ImageGenerator, Network::Detector];
 
 /// The model card's name in a bundle.
@@ -50,6 +55,9 @@ pub const CARD: &str = "MODEL_CARD.md";
 
 /// Images in each golden case.
 const GOLDEN_BATCH: usize = 5;
+
+/// The same of the portrait networks, whose features are large.
+const GOLDEN_PHOTOS: usize = 1;
 
 /// Seed of the golden inputs.
 const GOLDEN_SEED: u64 = 7;
@@ -59,49 +67,6 @@ const MEAN_SAMPLES: usize = 2_000;
 
 /// Seed of those samples.
 const MEAN_SEED: u64 = 11;
-
-/// The networks to export, on the CPU.
-#[derive(Clone, Copy, Debug)]
-pub struct TrainedNets<'a> {
-    /// Noise to keypoints and embeddings.
-    pub keypoint_generator: &'a KeypointGenerator,
-    /// Keypoints and embeddings to an image.
-    pub image_generator: &'a ImageGenerator,
-    /// Image to keypoints.
-    pub detector: &'a Detector,
-    /// Image to embeddings, where a loss has trained one.
-    pub encoder: Option<&'a Encoder>,
-}
-
-impl TrainedNets<'_> {
-    /// The networks that there are.
-    pub fn networks(&self) -> Vec<Network> {
-        NETWORKS.into_iter().chain(self.encoder.map(|_| Network::Encoder)).collect()
-    }
-
-    /// Builds the ONNX graph of `network`.
-    ///
-    /// # Errors
-    /// [`Error::Export`] if there is no such network or its graph does not fit the contract.
-    pub fn graph(&self, network: Network, arch: &Architecture) -> Result<graph::ExportedGraph> {
-        let _no_grad = tch::no_grad_guard();
-        match network {
-            Network::KeypointGenerator => keypoint_generator::build(self.keypoint_generator, arch),
-            Network::ImageGenerator => image_generator::build(self.image_generator, arch),
-            Network::Detector => detector::build(self.detector, arch),
-            Network::Style | Network::Render => {
-                Err(Error::Export(format!("{network} is cut from the image generator")))
-            }
-            Network::PortraitSource | Network::Portrait => {
-                Err(Error::Export(format!("{network} is not exported yet")))
-            }
-            Network::Encoder => match self.encoder {
-                Some(net) => encoder::build(net, arch),
-                None => Err(Error::Export("no encoder is trained".to_owned())),
-            },
-        }
-    }
-}
 
 /// What a bundle says about itself beyond its networks.
 #[derive(Clone, Debug)]
@@ -116,6 +81,10 @@ pub struct ExportRequest {
     pub symmetric_pairs: Vec<[usize; 2]>,
     /// Pairs of keypoints that overlays join by lines.
     pub skeleton: Vec<[usize; 2]>,
+    /// Mean position of each keypoint, normalised coordinates; if none are given, that over generated samples.
+    pub means: Option<Vec<[f32; 2]>>,
+    /// Expressions that states tell.
+    pub expressions: Vec<Expression>,
     /// What was measured on pictures that training never saw.
     pub metrics: Vec<Metric>,
     /// How the model came about.
@@ -145,7 +114,7 @@ pub fn export_bundle(
     force: bool,
 ) -> Result<Manifest> {
     arch.check()?;
-    let mut dims = arch.bundle_dims();
+    let mut dims = nets.dims(arch);
     let names = keypoint_names(request, dims.keypoints)?;
     target::check(out_dir, force)?;
     let staged = StagedFolder::create(out_dir)?;
@@ -163,7 +132,11 @@ pub fn export_bundle(
             files.push(part.file_name());
             networks.insert(part, info);
         }
-        let inputs = cases::natural(nets, arch, network, GOLDEN_BATCH, GOLDEN_SEED)?;
+        let batch = match network {
+            Network::PortraitSource | Network::Portrait => GOLDEN_PHOTOS,
+            _ => GOLDEN_BATCH,
+        };
+        let inputs = cases::natural(nets, arch, network, batch, GOLDEN_SEED)?;
         let outputs = reference::outputs(nets, arch, network, &inputs)?;
         cases.insert(network, Case { inputs, outputs });
     }
@@ -174,9 +147,13 @@ pub fn export_bundle(
         files.push(picture.file.clone());
     }
 
+    let means = match &request.means {
+        Some(means) => means.clone(),
+        None => mean_positions(nets, arch)?,
+    };
     let keypoints = names
         .into_iter()
-        .zip(mean_positions(nets, arch)?)
+        .zip(means)
         .zip(KEYPOINT_COLOURS.into_iter().cycle())
         .map(|((name, mean), colour)| Keypoint { name, colour, mean })
         .collect();
@@ -189,7 +166,7 @@ pub fn export_bundle(
         keypoints,
         symmetric_pairs: request.symmetric_pairs.clone(),
         skeleton: request.skeleton.clone(),
-        expressions: vec![],
+        expressions: request.expressions.clone(),
         files: describe_files(dir, &files)?,
         networks,
         tolerance: parity::TOLERANCE,
@@ -218,7 +195,7 @@ struct Built {
 /// Builds `network`, an image generator in two files where it can be cut, and compares it with libtorch.
 fn build(nets: &TrainedNets, arch: &Architecture, network: Network) -> Result<Built> {
     let exported = nets.graph(network, arch)?;
-    let dims = arch.bundle_dims();
+    let dims = nets.dims(arch);
     let content = exported.model.encode_to_vec();
     let summary = onnx::check_model(&content, network, &dims)?;
     let whole = |parity| NetworkInfo {
@@ -283,7 +260,7 @@ pub fn check_names(names: &[String], count: usize) -> Result<()> {
 
 /// Mean position of each keypoint over generated samples, normalised coordinates.
 fn mean_positions(nets: &TrainedNets, arch: &Architecture) -> Result<Vec<[f32; 2]>> {
-    let noise = cases::random(Network::KeypointGenerator, &arch.bundle_dims(), MEAN_SAMPLES, MEAN_SEED);
+    let noise = cases::random(Network::KeypointGenerator, &nets.dims(arch), MEAN_SAMPLES, MEAN_SEED);
     let latents = reference::outputs(nets, arch, Network::KeypointGenerator, &noise)?;
     let mut sums = vec![[0.0f64; 2]; arch.keypoints as usize];
     let (points, _) = latents["keypoints"].data.as_chunks::<2>();

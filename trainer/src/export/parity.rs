@@ -48,9 +48,12 @@ pub fn check_session(
     let mut worst = Differences::new();
     for batch in BATCHES {
         for seed in SEEDS {
-            let random = cases::random(network, &arch.bundle_dims(), batch, seed);
-            let natural = cases::natural(nets, arch, network, batch, seed)?;
-            for inputs in [random, natural] {
+            let mut all = vec![cases::natural(nets, arch, network, batch, seed)?];
+            // The portrait's features hold its keypoints, so at random they contradict each other.
+            if network != Network::Portrait {
+                all.push(cases::random(network, &nets.dims(arch), batch, seed));
+            }
+            for inputs in all {
                 let want = reference::outputs(nets, arch, network, &inputs)?;
                 for (name, difference) in differences(&want, &session.run(&inputs)?) {
                     let entry = worst.entry(name).or_insert(0.0);

@@ -7,7 +7,9 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 /// Side of the square, in pixels of the heat maps, that each heat map is spread over: a part is larger than its keypoint.
-const SPREAD: i64 = 7;
+pub const SPREAD: i64 = 7;
+/// Added to the sum of weights that features are divided by.
+pub const TOTAL: f64 = 1e-8;
 
 /// Features pooled under each part's heat map, then a linear layer of each part's own.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl StateHead {
             let weights = spread.flatten(2, 3);
             let total = weights.sum_dim_intlist([-1i64].as_slice(), true, Kind::Float);
             let map = map.to_kind(Kind::Float).contiguous().flatten(2, 3).transpose(1, 2);
-            pooled.push((weights / (total + 1e-8)).matmul(&map));
+            pooled.push((weights / (total + TOTAL)).matmul(&map));
         }
         // [K, N, C] by [K, C, S].
         let pooled = Tensor::cat(&pooled, 2).transpose(0, 1);

@@ -10,7 +10,7 @@ use crate::dataset::annotations::ANNOTATIONS;
 use crate::dataset::batches::in_batches;
 use crate::dataset::tensors::{load, tensor};
 use crate::error::{Error, Result};
-use crate::subject::Subject;
+use crate::subject::KeypointDetector;
 
 /// Most pictures, spread over the set.
 const PICTURES: usize = 300;
@@ -37,7 +37,7 @@ impl LandmarkDistances {
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Data`] naming what is missing or does not parse; those of the detector.
-    pub fn measure(subject: &mut dyn Subject, set: &Path, layout: &[[f64; 2]]) -> Result<Self> {
+    pub fn measure(subject: &mut dyn KeypointDetector, set: &Path, layout: &[[f64; 2]]) -> Result<Self> {
         let folder = set.join("train");
         let path = folder.join(ANNOTATIONS);
         let (names, rows) = parse(&std::fs::read_to_string(&path).map_err(Error::io(&path))?, &path)?;

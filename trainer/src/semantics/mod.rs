@@ -3,6 +3,7 @@
 
 pub mod align;
 pub mod annotated;
+pub mod expressions;
 pub mod mirror;
 pub mod names;
 pub mod observed;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::subject::Subject;
+use crate::subject::KeypointDetector;
 use align::Aligned;
 use annotated::LandmarkDistances;
 use mirror::Mirror;
@@ -46,7 +47,7 @@ impl Semantics {
     /// # Errors
     /// Those of reading the set and of the detector.
     pub fn find(
-        subject: &mut dyn Subject,
+        subject: &mut dyn KeypointDetector,
         observed: &Observed,
         aligned: &Aligned,
         set: Option<&Path>,
@@ -62,6 +63,11 @@ impl Semantics {
             layout,
             landmarks,
         })
+    }
+
+    /// The mean shape as a manifest has it.
+    pub fn means(&self) -> Vec<[f32; 2]> {
+        self.layout.iter().map(|point| point.map(|v| v as f32)).collect()
     }
 
     /// The findings in lines; `names` are those that the keypoints bear.

@@ -9,7 +9,7 @@ use crate::dataset::batches::{crops, in_batches};
 use crate::dataset::pack::Pack;
 use crate::dataset::{STORE_FACTOR, Store};
 use crate::error::Result;
-use crate::subject::{Subject, detect, narrow};
+use crate::subject::{KeypointDetector, Subject, detect, narrow};
 
 /// Most pictures.
 const PICTURES: usize = 400;
@@ -40,14 +40,29 @@ impl Observed {
     /// # Errors
     /// Those of reading pictures and of the subject, also that it has no detector; [`crate::Error::Interrupted`].
     pub fn observe(subject: &mut dyn Subject, real: &[PathBuf]) -> Result<Self> {
-        let (images, source) =
-            if real.is_empty() { (generated(subject)?, "generated pictures") } else { cut(subject, real)? };
+        if !real.is_empty() {
+            return Self::real(subject, real);
+        }
+        let images = generated(subject)?;
+        Self::of(subject, images, false, "generated pictures")
+    }
+
+    /// The same in real pictures.
+    ///
+    /// # Errors
+    /// Those of [`Self::observe`].
+    pub fn real(detector: &mut dyn KeypointDetector, pictures: &[PathBuf]) -> Result<Self> {
+        let (images, source) = cut(detector, pictures)?;
+        Self::of(detector, images, true, source)
+    }
+
+    fn of(detector: &mut dyn KeypointDetector, images: Tensor, real: bool, source: &str) -> Result<Self> {
         let n = images.size()[0] as usize;
         let mut mirrored = vec![];
         let points = in_batches("keypoints and their mirror images", n, |range| {
             let batch = images.narrow(0, range.start as i64, range.len() as i64);
-            mirrored.push(detect(subject, &batch.flip([3]))?);
-            detect(subject, &batch)
+            mirrored.push(detect(detector, &batch.flip([3]))?);
+            detect(detector, &batch)
         })?;
         // x counts from the middle.
         let back = Tensor::from_slice(&[-1f32, 1.0]);
@@ -55,7 +70,7 @@ impl Observed {
             points: super::shapes(&points)?,
             mirrored: super::shapes(&(Tensor::f_cat(&mirrored, 0)? * back))?,
             images,
-            real: !real.is_empty(),
+            real,
             source: format!("{n} {source}"),
         })
     }
@@ -74,7 +89,7 @@ fn generated(subject: &mut dyn Subject) -> Result<Tensor> {
     })
 }
 
-fn cut(subject: &dyn Subject, paths: &[PathBuf]) -> Result<(Tensor, &'static str)> {
+fn cut(subject: &dyn KeypointDetector, paths: &[PathBuf]) -> Result<(Tensor, &'static str)> {
     let side = (subject.image_size() * STORE_FACTOR) as usize;
     let holds_back = paths.iter().all(|p| {
         Pack::is_at(p) && Pack::open(p).is_ok_and(|pack| pack.pictures().iter().any(|p| p.held_out))

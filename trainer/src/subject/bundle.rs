@@ -4,7 +4,7 @@ use lkg_bundle::manifest::Provenance;
 use lkg_bundle::{Bundle, Network};
 use tch::{Device, Kind, Tensor};
 
-use super::Subject;
+use super::{KeypointDetector, Subject};
 use crate::config::{Config, CropConfig, GanConfig};
 use crate::error::Result;
 use crate::nets::encoder::Appearance;
@@ -38,6 +38,24 @@ impl BundleSubject {
     }
 }
 
+impl KeypointDetector for BundleSubject {
+    fn image_size(&self) -> i64 {
+        self.bundle.manifest().dims.image_size as i64
+    }
+
+    fn detector_size(&self) -> Option<i64> {
+        Some(self.bundle.manifest().dims.detector_size as i64)
+    }
+
+    fn crop(&self) -> CropConfig {
+        self.config.crop.clone()
+    }
+
+    fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
+        take(&mut self.detector.run_on(&[("image", images)])?, "keypoints")
+    }
+}
+
 impl Subject for BundleSubject {
     fn describe(&self) -> String {
         let m = self.bundle.manifest();
@@ -48,20 +66,8 @@ impl Subject for BundleSubject {
         self.bundle.manifest().keypoints.iter().map(|k| k.name.clone()).collect()
     }
 
-    fn image_size(&self) -> i64 {
-        self.bundle.manifest().dims.image_size as i64
-    }
-
-    fn detector_size(&self) -> Option<i64> {
-        Some(self.bundle.manifest().dims.detector_size as i64)
-    }
-
     fn tau(&self) -> f64 {
         f64::from(self.bundle.manifest().tau)
-    }
-
-    fn crop(&self) -> CropConfig {
-        self.config.crop.clone()
     }
 
     fn gan(&self) -> GanConfig {
@@ -95,10 +101,6 @@ impl Subject for BundleSubject {
             ("background", &latents.background),
         ];
         take(&mut self.image_generator.run_on(&inputs)?, "image")
-    }
-
-    fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
-        take(&mut self.detector.run_on(&[("image", images)])?, "keypoints")
     }
 
     fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>> {

@@ -1,11 +1,13 @@
 //! What is measured: generator and detector, run by libtorch or by ONNX Runtime.
 
 mod bundle;
+mod portrait;
 mod run;
 
 use tch::Tensor;
 
 pub use bundle::BundleSubject;
+pub use portrait::PortraitSubject;
 pub use run::RunSubject;
 
 use crate::config::{CropConfig, GanConfig};
@@ -14,20 +16,29 @@ use crate::nets::encoder::Appearance;
 use crate::nets::keypoint_generator::Latents;
 use crate::train::stages::gan::ImageDiscriminator;
 
-/// A generator with its detector. Tensors are float32 on the CPU.
-pub trait Subject {
+/// What finds keypoints in pictures. Tensors are float32 on the CPU.
+pub trait KeypointDetector {
+    /// Side of the pictures that it was trained on.
+    fn image_size(&self) -> i64;
+    /// Side of the detector's input; none if there is no detector.
+    fn detector_size(&self) -> Option<i64>;
+    /// How training cut its pictures.
+    fn crop(&self) -> CropConfig;
+    /// Images `[N, 3, D, D]` of the detector's size to keypoints `[N, K, 2]`.
+    ///
+    /// # Errors
+    /// [`Error::NoDetector`]; those of libtorch or ONNX Runtime.
+    fn detect(&mut self, images: &Tensor) -> Result<Tensor>;
+}
+
+/// A generator with its detector; its image size is that of what it generates.
+pub trait Subject: KeypointDetector {
     /// What the subject is, in a few words.
     fn describe(&self) -> String;
     /// Names of the keypoints.
     fn names(&self) -> Vec<String>;
-    /// Side of the generated images.
-    fn image_size(&self) -> i64;
-    /// Side of the detector's input; none if there is no detector.
-    fn detector_size(&self) -> Option<i64>;
     /// Width of the heat maps.
     fn tau(&self) -> f64;
-    /// How training cut its pictures.
-    fn crop(&self) -> CropConfig;
     /// How the generator was trained.
     fn gan(&self) -> GanConfig;
     /// Keypoints and embeddings of `n` samples of libtorch's noise: a function of the seed.
@@ -40,11 +51,6 @@ pub trait Subject {
     /// # Errors
     /// Those of libtorch or ONNX Runtime.
     fn generate(&mut self, latents: &Latents) -> Result<Tensor>;
-    /// Images `[N, 3, D, D]` of the detector's size to keypoints `[N, K, 2]`.
-    ///
-    /// # Errors
-    /// [`Error::NoDetector`]; those of libtorch or ONNX Runtime.
-    fn detect(&mut self, images: &Tensor) -> Result<Tensor>;
     /// Images `[N, 3, S, S]` to the embeddings `[N, K, E]` and background `[N, E]` that would reconstruct them; none if
     /// there is no encoder.
     ///
@@ -63,8 +69,8 @@ pub trait Subject {
 /// Keypoints `[N, K, 2]` in images of any side.
 ///
 /// # Errors
-/// Those of [`Subject::detect`].
-pub fn detect(subject: &mut dyn Subject, images: &Tensor) -> Result<Tensor> {
+/// Those of [`KeypointDetector::detect`].
+pub fn detect(subject: &mut dyn KeypointDetector, images: &Tensor) -> Result<Tensor> {
     let side = subject.detector_size().ok_or(Error::NoDetector)?;
     let fits = images.size()[2] == side && images.size()[3] == side;
     let images = if fits {

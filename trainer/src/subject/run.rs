@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
-use super::Subject;
+use super::{KeypointDetector, Subject};
 use crate::config::{CropConfig, GanConfig};
 use crate::error::{Error, Result};
 use crate::nets::encoder::Appearance;
@@ -50,6 +50,25 @@ impl RunSubject {
     }
 }
 
+impl KeypointDetector for RunSubject {
+    fn image_size(&self) -> i64 {
+        self.checkpoint.state.config.architecture.image_size
+    }
+
+    fn detector_size(&self) -> Option<i64> {
+        self.detector.as_ref().map(|_| self.checkpoint.state.config.architecture.detector_size)
+    }
+
+    fn crop(&self) -> CropConfig {
+        self.checkpoint.state.config.crop.clone()
+    }
+
+    fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
+        let detector = self.detector.as_ref().ok_or(Error::NoDetector)?;
+        Ok(tch::no_grad(|| detector.net.forward(images, Norm::Running).keypoints))
+    }
+}
+
 impl Subject for RunSubject {
     fn describe(&self) -> String {
         let state = &self.checkpoint.state;
@@ -60,20 +79,8 @@ impl Subject for RunSubject {
         (0..self.checkpoint.state.config.architecture.keypoints).map(|k| format!("k{k}")).collect()
     }
 
-    fn image_size(&self) -> i64 {
-        self.checkpoint.state.config.architecture.image_size
-    }
-
-    fn detector_size(&self) -> Option<i64> {
-        self.detector.as_ref().map(|_| self.checkpoint.state.config.architecture.detector_size)
-    }
-
     fn tau(&self) -> f64 {
         self.checkpoint.state.config.architecture.tau
-    }
-
-    fn crop(&self) -> CropConfig {
-        self.checkpoint.state.config.crop.clone()
     }
 
     fn gan(&self) -> GanConfig {
@@ -87,11 +94,6 @@ impl Subject for RunSubject {
 
     fn generate(&mut self, latents: &Latents) -> Result<Tensor> {
         Ok(tch::no_grad(|| self.generator.render(latents, self.image_size(), 1.0, Kind::Float)))
-    }
-
-    fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
-        let detector = self.detector.as_ref().ok_or(Error::NoDetector)?;
-        Ok(tch::no_grad(|| detector.net.forward(images, Norm::Running).keypoints))
     }
 
     fn encode(&mut self, images: &Tensor) -> Result<Option<Appearance>> {

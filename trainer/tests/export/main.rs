@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed helper is a failed test")]
 
 mod nets;
+mod portrait;
 mod split;
 
 use std::fs;
@@ -10,7 +11,9 @@ use std::fs;
 use lkg_bundle::onnx::ModelProto;
 use lkg_bundle::{Bundle, Network};
 use lkg_trainer::config::{Architecture, ImageFamily, ModulationForm, StyleMap};
-use lkg_trainer::export::{self, ExportRequest, NETWORKS, TrainedNets, check_bundle, export_bundle, parity};
+use lkg_trainer::export::{
+    self, ExportRequest, GeneratorNets, NETWORKS, TrainedNets, check_bundle, export_bundle, parity,
+};
 use prost::Message;
 
 use nets::{Nets, content, entries, kinds, request, small};
@@ -177,7 +180,8 @@ fn a_bundle_is_written_checked_and_not_overwritten() {
     let other = Architecture { latent: 6, ..small() };
     assert!(check_bundle(&out, Some((&nets.view(), &other))).is_err());
     let without = dir.path().join("without");
-    export_bundle(&TrainedNets { encoder: None, ..nets.view() }, &arch, &request(), &without, false).unwrap();
+    let generator = nets.view().generator.map(|g| GeneratorNets { encoder: None, ..g });
+    export_bundle(&TrainedNets { generator, ..nets.view() }, &arch, &request(), &without, false).unwrap();
     assert!(!entries(&without).contains(&Network::Encoder.file_name()));
     let reports = check_bundle(&without, None).unwrap();
     assert_eq!(reports.iter().map(|r| r.network).collect::<Vec<_>>(), NETWORKS);

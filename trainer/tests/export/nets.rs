@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use lkg_bundle::Network;
 use lkg_bundle::manifest::Provenance;
 use lkg_trainer::config::{Architecture, ImageFamily, KeypointFamily, ModulationForm, StyleMap};
-use lkg_trainer::export::{ExportRequest, TrainedNets};
+use lkg_trainer::export::{ExportRequest, GeneratorNets, TrainedNets};
 use lkg_trainer::nets::heatmap::Pose;
 use lkg_trainer::nets::image_generator::Mode;
 use lkg_trainer::nets::keypoint_generator::Noise;
@@ -27,7 +27,7 @@ pub struct Nets {
 }
 
 /// libtorch has one random generator for all threads.
-static SEEDING: Mutex<()> = Mutex::new(());
+pub static SEEDING: Mutex<()> = Mutex::new(());
 
 impl Nets {
     /// Networks with nothing left at a value that would hide a mistake: no bias is 0, no norm the identity.
@@ -43,17 +43,7 @@ impl Nets {
             encoder: Encoder::new(&root / "encoder", arch),
             store,
         };
-        let _no_grad = tch::no_grad_guard();
-        // In an order of their own, they would get other noise in every run.
-        let sorted: BTreeMap<_, _> = nets.store.variables().into_iter().collect();
-        for (name, mut tensor) in sorted {
-            let noise = Tensor::randn_like(&tensor) * 0.3;
-            if name.ends_with("running_var") {
-                tensor.copy_(&(noise.exp() * 1.5));
-            } else if name.ends_with("running_mean") || name.ends_with("bias") || name.contains("norm") {
-                tensor.copy_(&(&tensor + noise));
-            }
-        }
+        disturb(&nets.store);
         nets
     }
 
@@ -77,10 +67,13 @@ impl Nets {
 
     pub fn view(&self) -> TrainedNets<'_> {
         TrainedNets {
-            keypoint_generator: &self.keypoint_generator,
-            image_generator: &self.image_generator,
             detector: &self.detector,
-            encoder: Some(&self.encoder),
+            generator: Some(GeneratorNets {
+                keypoints: &self.keypoint_generator,
+                images: &self.image_generator,
+                encoder: Some(&self.encoder),
+            }),
+            portrait: None,
         }
     }
 
@@ -90,6 +83,21 @@ impl Nets {
         let mut found = variables.into_iter().filter(|(name, _)| name.ends_with(ending)).peekable();
         assert!(found.peek().is_some(), "no variable ends in {ending}");
         found.for_each(|(_, mut tensor)| tensor.copy_(&Tensor::full_like(&tensor, value)));
+    }
+}
+
+/// Leaves nothing at a value that would hide a mistake: no bias at 0, no norm the identity.
+pub fn disturb(store: &VarStore) {
+    let _no_grad = tch::no_grad_guard();
+    // In an order of their own, they would get other noise in every run.
+    let sorted: BTreeMap<_, _> = store.variables().into_iter().collect();
+    for (name, mut tensor) in sorted {
+        let noise = Tensor::randn_like(&tensor) * 0.3;
+        if name.ends_with("running_var") {
+            tensor.copy_(&(noise.exp() * 1.5));
+        } else if name.ends_with("running_mean") || name.ends_with("bias") || name.contains("norm") {
+            tensor.copy_(&(&tensor + noise));
+        }
     }
 }
 
@@ -119,6 +127,8 @@ pub fn request() -> ExportRequest {
         keypoint_names: None,
         symmetric_pairs: vec![],
         skeleton: vec![],
+        means: None,
+        expressions: vec![],
         metrics: vec![],
         provenance: Provenance::default(),
         licence: "Apache-2.0".to_owned(),

@@ -4,19 +4,22 @@ use std::path::PathBuf;
 
 use lkg_bundle::manifest::Provenance;
 
-use super::{CardArguments, KeypointArguments, TrainedRun};
+use super::trained::{Networks, TrainedRun};
+use super::{CardArguments, KeypointArguments};
 use crate::cli::checkpoint::RunChoice;
 use crate::cli::eval::metrics::read_metrics;
 use crate::cli::output::print_line;
-use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::export::card::{self, CardFacts};
-use crate::export::pictures::{CardPicture, Scene, progress};
+use crate::export::pictures::{CardPicture, People, Scene, portrait_curves, progress};
 use crate::export::{self, ExportRequest, export_bundle};
 use crate::semantics::Semantics;
 use crate::semantics::align::Aligned;
+use crate::semantics::expressions::{Expressions, people};
 use crate::semantics::observed::Observed;
+use crate::subject::{PortraitSubject, RunSubject};
 use crate::support::machine;
+use crate::train::run::Run;
 
 /// What is written, of what, and what is said about it.
 #[derive(Debug)]
@@ -28,9 +31,15 @@ pub struct BundleJob {
     pub card: CardArguments,
 }
 
+/// What bundles are said to be where nothing else is.
+const GENERATOR: &str =
+    "Keypoints, a generator steered by them and a detector, learned from unlabelled pictures.";
+const PORTRAIT: &str = "Keypoints, what their parts look like, and networks that carry a photo along with them, learned from unlabelled pictures.";
+
 /// What the trained networks say of themselves.
 struct Found {
     semantics: Semantics,
+    expressions: Expressions,
     names: Vec<String>,
     lines: Vec<String>,
     pictures: Vec<CardPicture>,
@@ -61,64 +70,128 @@ impl BundleJob {
 
     /// Finds what the keypoints stand for, prints it, and draws the card's pictures.
     fn describe(&self, trained: &mut TrainedRun) -> Result<Found> {
-        let subject = &mut trained.subject;
+        let found = match &mut trained.networks {
+            Networks::Generator { subject, .. } => self.describe_generator(subject, &trained.run),
+            Networks::Portrait(subject) => self.describe_portrait(subject, &trained.run),
+        }?;
+        found.lines.iter().for_each(|line| print_line!("{line}"));
+        Ok(found)
+    }
+
+    fn describe_generator(&self, subject: &mut RunSubject, run: &Run) -> Result<Found> {
+        if self.keypoints.people.is_some() {
+            return Err(Error::Usage(
+                "--people is for portrait networks, and this run has a generator: leave it out".into(),
+            ));
+        }
         let observed = Observed::observe(subject, &self.keypoints.pictures)?;
         let aligned = Aligned::of(&observed.points);
         let semantics = Semantics::find(subject, &observed, &aligned, self.keypoints.landmarks.as_deref())?;
-        let names = self.keypoints.keypoint_names.clone().unwrap_or_else(|| semantics.names.clone());
+        let names = self.names(&semantics);
         let mut scene =
             Scene { subject, observed: &observed, aligned: &aligned, semantics: &semantics, names: &names };
         let mut pictures = scene.draw()?;
-        pictures.extend(progress(&trained.run)?);
-        let mut lines = vec![format!("keypoints: {}", names.join(", "))];
-        lines.extend(semantics.lines(&names));
-        lines.iter().for_each(|line| print_line!("{line}"));
-        Ok(Found { semantics, names, lines, pictures })
+        pictures.extend(progress(run)?);
+        Ok(Found::new(semantics, Expressions::default(), names, pictures))
+    }
+
+    fn describe_portrait(&self, subject: &mut PortraitSubject, run: &Run) -> Result<Found> {
+        let KeypointArguments { pictures, people, landmarks, .. } = &self.keypoints;
+        let people_folder = people.as_slice();
+        let real = if pictures.is_empty() { people_folder } else { pictures };
+        if real.is_empty() {
+            return Err(Error::Usage(
+                "portrait networks generate no pictures to find names, pairs and lines of keypoints in: name some with \
+                 --pictures, or people with --people"
+                    .into(),
+            ));
+        }
+        let observed = Observed::real(subject, real)?;
+        let aligned = Aligned::of(&observed.points);
+        let semantics = Semantics::find(subject, &observed, &aligned, landmarks.as_deref())?;
+        let names = self.names(&semantics);
+        let people = people.as_deref().map(people::read).transpose()?.unwrap_or_default();
+        let mut expressions = Expressions::default();
+        if !people.is_empty() {
+            let seen = people::observe(subject, &people)?;
+            expressions = Expressions::find(&seen, &aligned.mean, &semantics.mirror)?;
+        }
+        let listed = expressions.listed();
+        let shown = (!people.is_empty()).then_some(People { people: &people, expressions: &listed });
+        let mut scene =
+            Scene { subject, observed: &observed, aligned: &aligned, semantics: &semantics, names: &names };
+        let mut pictures = scene.draw_portrait(shown)?;
+        pictures.extend(portrait_curves(run)?);
+        Ok(Found::new(semantics, expressions, names, pictures))
+    }
+
+    /// Those asked for, or those found.
+    fn names(&self, semantics: &Semantics) -> Vec<String> {
+        self.keypoints.keypoint_names.clone().unwrap_or_else(|| semantics.names.clone())
     }
 
     fn request(&self, trained: &TrainedRun, found: Found) -> Result<ExportRequest> {
-        let (gan, detector) = (&trained.subject.checkpoint.state, &trained.detector_checkpoint.state);
         let arguments = &self.card;
         let read = |path: &PathBuf| std::fs::read_to_string(path).map_err(Error::io(path));
         let notes = arguments.card_notes.as_ref().map(read).transpose()?;
-        let metrics = arguments.metrics.as_deref().map(read_metrics).transpose()?.unwrap_or_default();
+        let mut metrics = arguments.metrics.as_deref().map(read_metrics).transpose()?.unwrap_or_default();
+        metrics.extend(found.expressions.metrics());
         let folder = || self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = arguments.name.clone().unwrap_or_else(folder);
-        // Each stage's own settings: the detector may have been trained with others than the generator's run.
-        let config = Config { detector: detector.config.detector.clone(), ..gan.config.clone() };
+        let (default, means) = match trained.networks {
+            Networks::Generator { .. } => (GENERATOR, None),
+            Networks::Portrait(_) => (PORTRAIT, Some(found.semantics.means())),
+        };
+        let description = arguments.description.clone().unwrap_or_else(|| default.to_owned());
+        let [images_seen, detector_images_seen] = trained.images_seen();
         let provenance = Provenance {
             data: arguments.data.clone(),
-            dataset_size: gan.dataset_size,
-            images_seen: gan.images_seen,
-            detector_images_seen: detector.images_seen,
+            dataset_size: trained.dataset_size(),
+            images_seen,
+            detector_images_seen,
             commit: machine::REVISION.into(),
-            config: serde_json::to_value(config).map_err(|e| Error::Config(e.to_string()))?,
+            config: serde_json::to_value(trained.config()).map_err(|e| Error::Config(e.to_string()))?,
             machine: trained.run.sessions()?.machines().join("; "),
             date: time::OffsetDateTime::now_utc().date().to_string(),
         };
         let card = card::write(&CardFacts {
             name: &name,
-            description: &arguments.description,
+            description: &description,
             metrics: &metrics,
             provenance: &provenance,
             licence: &arguments.licence,
-            gan,
-            detector,
+            trained: trained.trained(),
             keypoints: &found.lines,
             pictures: &found.pictures,
             notes: notes.as_deref(),
         });
         Ok(ExportRequest {
             name,
-            description: arguments.description.clone(),
+            description,
             keypoint_names: Some(found.names),
             symmetric_pairs: found.semantics.mirror.pairs,
             skeleton: found.semantics.skeleton,
+            means,
+            expressions: found.expressions.listed(),
             metrics,
             provenance,
             licence: arguments.licence.clone(),
             card,
             pictures: found.pictures,
         })
+    }
+}
+
+impl Found {
+    fn new(
+        semantics: Semantics,
+        expressions: Expressions,
+        names: Vec<String>,
+        pictures: Vec<CardPicture>,
+    ) -> Self {
+        let mut lines = vec![format!("keypoints: {}", names.join(", "))];
+        lines.extend(semantics.lines(&names));
+        lines.extend(expressions.lines());
+        Self { semantics, expressions, names, lines, pictures }
     }
 }

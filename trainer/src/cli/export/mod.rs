@@ -1,4 +1,5 @@
 mod bundle;
+mod trained;
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +7,14 @@ use clap::Args;
 use lkg_bundle::Network;
 
 use self::bundle::BundleJob;
+use self::trained::TrainedRun;
 use super::checkpoint::{CheckpointChoice, RunChoice};
 use crate::cli::output::print_line;
-use crate::config::Architecture;
 use crate::error::{Error, Result};
 use crate::export::parity::{self, Differences};
 use crate::export::split::split_bundle;
-use crate::export::{self, NetworkReport, TrainedNets, check_bundle};
-use crate::subject::RunSubject;
-use crate::train::run::Run;
+use crate::export::{self, NetworkReport, check_bundle};
 use crate::train::run::checkpoint::Checkpoint;
-use crate::train::stages::detector;
 
 #[derive(Debug, Args)]
 #[command(
@@ -34,10 +32,10 @@ pub struct Export {
     /// --from` on another machine.
     #[arg(long, value_name = "FILE", requires = "run", conflicts_with_all = ["onnx", "check", "split"])]
     weights: Option<PathBuf>,
-    /// Folder of the run: its generator and detector are exported.
+    /// Folder of the run: its generator and detector are exported, or, where it has no generator, its portrait networks.
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Generator to export: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    /// Generator (or portrait networks) to export: latest, best (see `trainer train --keep-best`) or a checkpoint file.
     #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
     checkpoint: CheckpointChoice,
     /// Check the bundle in DIR instead of writing it: hashes, contract, golden outputs and, with --run, libtorch.
@@ -59,9 +57,14 @@ struct KeypointArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     keypoint_names: Option<Vec<String>>,
     /// Real pictures (packs, folders, zips or files) in which names, mirror pairs and skeleton of the keypoints are found,
-    /// and which the card shows; of packs, those that they hold back from training (default: generated pictures).
+    /// and which the card shows; of packs, those that they hold back from training (default: generated pictures; of portrait
+    /// networks those of --people).
     #[arg(long, value_name = "PICTURES", num_args = 1..)]
     pictures: Vec<PathBuf>,
+    /// For portrait networks: people as `trainer data faces N OUT --variants V` draws them, best others than trained on.
+    /// Expressions are found from what each picture was drawn with, and the card shows some of them driven.
+    #[arg(long, value_name = "DIR")]
+    people: Option<PathBuf>,
     /// Folder with train/, in it pictures and a landmarks.csv: keypoints that keep to a landmark bear its name
     /// (default: names say where a keypoint lies).
     #[arg(long, value_name = "SET", conflicts_with = "keypoint_names")]
@@ -74,12 +77,9 @@ struct CardArguments {
     /// The bundle's name (default: the folder's).
     #[arg(long)]
     name: Option<String>,
-    /// One line on what the model shows.
-    #[arg(
-        long,
-        default_value = "Keypoints, a generator steered by them and a detector, learned from unlabelled pictures."
-    )]
-    description: String,
+    /// One line on what the model shows (default: what the networks are).
+    #[arg(long)]
+    description: Option<String>,
     /// JSON list of measured numbers, as `trainer eval` writes it.
     #[arg(long, value_name = "FILE")]
     metrics: Option<PathBuf>,
@@ -112,8 +112,8 @@ impl Export {
     pub fn run(self) -> Result<()> {
         match self.resolve()? {
             Job::Weights { run, file } => {
-                let (_, generator) = run.open()?;
-                Checkpoint::open(&generator)?.save_weights(&file)?;
+                let (_, checkpoint, _) = trained::checkpoint(&run)?;
+                Checkpoint::open(&checkpoint)?.save_weights(&file)?;
                 print_line!("{}", file.display());
                 Ok(())
             }
@@ -154,37 +154,6 @@ impl Export {
             Some(path) if path.exists() && !force => Err(Error::exists(path, "replace it with --force")),
             _ => Ok(job),
         }
-    }
-}
-
-/// A run's networks.
-struct TrainedRun {
-    subject: RunSubject,
-    detector_checkpoint: Checkpoint,
-    /// Where they were trained.
-    run: Run,
-}
-
-impl TrainedRun {
-    fn load(choice: &RunChoice) -> Result<Self> {
-        let (run, generator) = choice.open()?;
-        let detector_checkpoint = Checkpoint::open(&run.checkpoint(detector::STAGE))?;
-        let subject = RunSubject::open(&run, &generator)?;
-        Ok(Self { subject, detector_checkpoint, run })
-    }
-
-    fn architecture(&self) -> &Architecture {
-        &self.subject.checkpoint.state.config.architecture
-    }
-
-    fn nets(&self) -> Result<TrainedNets<'_>> {
-        let detector = self.subject.detector.as_ref();
-        Ok(TrainedNets {
-            keypoint_generator: &self.subject.generator.keypoints,
-            image_generator: &self.subject.generator.images,
-            detector: &detector.ok_or(Error::NoDetector)?.net,
-            encoder: self.subject.encoder.as_ref().map(|e| &e.net),
-        })
     }
 }
 

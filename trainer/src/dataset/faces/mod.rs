@@ -40,7 +40,7 @@ const NOTICE: &str = "Drawn by MobileStyleGAN (PyPI random-face 2021.7.21.1, Apa
 trained on FFHQ (CC BY-NC-SA 4.0): for research and demonstration. The people do not exist. Each file or folder is named by its \
 seed.\n";
 /// In a person's folder: the moves of each picture. Written last, so that a folder with it is complete.
-const AMOUNTS: &str = "amounts.json";
+pub const AMOUNTS: &str = "amounts.json";
 
 /// What to render.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! building and a graph whose outputs do not fit the contract is refused before anything runs it.
 
 mod ops;
+mod places;
 
 use lkg_bundle::onnx::{
     AttributeProto, Dimension, DimensionValue, FLOAT, GraphProto, INT64, ModelProto, NodeProto,

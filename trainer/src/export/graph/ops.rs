@@ -79,15 +79,31 @@ impl Graph {
 
     /// Bilinear upsampling of `[N, C, H, W]` by two, as [`crate::nets::layers::upsample`] does it.
     pub fn upsample(&mut self, x: &Value) -> Value {
-        let scales = self.floats(&[4], &[1.0, 1.0, 2.0, 2.0]);
+        self.enlarge(x, 2)
+    }
+
+    /// Bilinear upsampling of `[N, C, H, W]` by a whole factor, without aligned corners.
+    pub fn enlarge(&mut self, x: &Value, factor: usize) -> Value {
+        let attributes = vec![text("mode", "linear"), text("coordinate_transformation_mode", "half_pixel")];
+        self.resize(x, factor, attributes)
+    }
+
+    /// Each pixel of `[N, C, H, W]` four times.
+    pub fn upsample_nearest(&mut self, x: &Value) -> Value {
+        let attributes = vec![
+            text("mode", "nearest"),
+            text("coordinate_transformation_mode", "asymmetric"),
+            text("nearest_mode", "floor"),
+        ];
+        self.resize(x, 2, attributes)
+    }
+
+    fn resize(&mut self, x: &Value, factor: usize, attributes: Vec<AttributeProto>) -> Value {
+        let scales = self.floats(&[4], &[1.0, 1.0, factor as f32, factor as f32]);
         // The optional region of interest is left out by an empty name.
         let none = Value { name: String::new(), shape: vec![] };
-        let double = |d: &Dim| match d {
-            Dim::Fixed(n) => Dim::Fixed(2 * n),
-            Dim::Batch => Dim::Batch,
-        };
-        let shape = x.shape[..2].iter().copied().chain(x.shape[2..].iter().map(double)).collect();
-        let attributes = vec![text("mode", "linear"), text("coordinate_transformation_mode", "half_pixel")];
+        let shape =
+            x.shape[..2].iter().copied().chain(x.shape[2..].iter().map(|d| times(d, factor))).collect();
         self.node("Resize", &[x, &none, &scales], attributes, shape)
     }
 
@@ -169,6 +185,14 @@ impl Graph {
     }
 }
 
+/// An axis `factor` times as long.
+pub(super) fn times(axis: &Dim, factor: usize) -> Dim {
+    match axis {
+        Dim::Fixed(n) => Dim::Fixed(factor * n),
+        Dim::Batch => Dim::Batch,
+    }
+}
+
 /// Shape of an element-wise result, axes aligned at the end.
 fn broadcast(a: &[Dim], b: &[Dim]) -> Vec<Dim> {
     let rank = a.len().max(b.len());
@@ -183,11 +207,11 @@ fn attribute(name: &str, kind: i32) -> AttributeProto {
     AttributeProto { name: name.to_owned(), r#type: kind, ..Default::default() }
 }
 
-fn int(name: &str, i: i64) -> AttributeProto {
+pub(super) fn int(name: &str, i: i64) -> AttributeProto {
     AttributeProto { i, ..attribute(name, attribute_type::INT) }
 }
 
-fn ints(name: &str, values: &[i64]) -> AttributeProto {
+pub(super) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto { ints: values.to_vec(), ..attribute(name, attribute_type::INTS) }
 }
 
@@ -195,6 +219,6 @@ fn float(name: &str, f: f32) -> AttributeProto {
     AttributeProto { f, ..attribute(name, attribute_type::FLOAT) }
 }
 
-fn text(name: &str, value: &str) -> AttributeProto {
+pub(super) fn text(name: &str, value: &str) -> AttributeProto {
     AttributeProto { s: value.as_bytes().to_vec(), ..attribute(name, attribute_type::STRING) }
 }

@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::eval::interventions::{with_background, with_move, with_part};
 use crate::nets::keypoint_generator::Latents;
 use crate::plot;
-use crate::subject::Subject;
+use crate::subject::{RunSubject, Subject};
 
 /// Pictures edited.
 const FACES: i64 = 3;
@@ -29,7 +29,7 @@ const COLUMNS: [&str; 9] = [
     "part removed",
 ];
 
-impl Scene<'_> {
+impl Scene<'_, RunSubject> {
     /// A row for each picture, a column for each edit.
     pub(super) fn edits(&mut self) -> Result<CardPicture> {
         let (own, other) = (self.subject.sample(FACES, SEEDS[0])?, self.subject.sample(FACES, SEEDS[1])?);

@@ -9,12 +9,12 @@ use crate::nets::keypoint_generator::Latents;
 use crate::nets::resize::resize;
 use crate::semantics::Shape;
 use crate::semantics::mirror::Mirror;
-use crate::subject::{Subject, narrow};
+use crate::subject::{KeypointDetector, RunSubject, Subject, narrow};
 
 /// Pictures of each kind.
 const COLUMNS: usize = 8;
 
-impl Scene<'_> {
+impl Scene<'_, RunSubject> {
     /// Of the real pictures those that come out worst.
     pub(super) fn failures(&mut self) -> Result<CardPicture> {
         let doubts =

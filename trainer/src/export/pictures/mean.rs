@@ -16,7 +16,7 @@ const SIDE: u32 = 720;
 /// Pictures warped together.
 const BATCH: usize = 50;
 
-impl Scene<'_> {
+impl<S> Scene<'_, S> {
     /// Names, spread, lines and pairs on the mean picture.
     pub(super) fn mean(&self) -> Result<CardPicture> {
         let mean = mean_image(&self.observed.images, &self.aligned.moves)?;

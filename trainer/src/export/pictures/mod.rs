@@ -1,8 +1,10 @@
 //! Pictures for the model card: what the networks generate and find, unselected, and where they fail, sought out.
 
 mod edits;
+mod expressions;
 mod failures;
 mod mean;
+mod portrait;
 mod progress;
 mod real;
 mod reenactment;
@@ -13,7 +15,8 @@ use lkg_bundle::conventions::to_pixels;
 use lkg_bundle::manifest::KEYPOINT_COLOURS;
 use tch::{Device, Kind, Tensor};
 
-pub use progress::progress;
+pub use portrait::People;
+pub use progress::{portrait_curves, progress};
 
 use crate::error::{Error, Result};
 use crate::nets::heatmap::Pose;
@@ -87,9 +90,9 @@ fn unwritable(reason: image::ImageError) -> Error {
 }
 
 /// What the pictures are made from.
-pub struct Scene<'a> {
-    /// Generator and detector, and the encoder where one is trained.
-    pub subject: &'a mut RunSubject,
+pub struct Scene<'a, S> {
+    /// The networks: generator and detector, and the encoder where one is trained, or portrait networks.
+    pub subject: &'a mut S,
     /// Pictures with their keypoints.
     pub observed: &'a Observed,
     /// Their keypoints laid over each other.
@@ -100,7 +103,7 @@ pub struct Scene<'a> {
     pub names: &'a [String],
 }
 
-impl Scene<'_> {
+impl Scene<'_, RunSubject> {
     /// Makes all pictures.
     ///
     /// # Errors
@@ -130,16 +133,6 @@ impl Scene<'_> {
         CardPicture::lossless("samples", caption, sheet)
     }
 
-    /// Draws lines and dots for keypoints `[K, 2]`.
-    fn mark(&self, picture: &mut RgbImage, keypoints: &Tensor) -> Result<()> {
-        let side = picture.width() as f32;
-        let flat = Vec::<f32>::try_from(&keypoints.to_kind(Kind::Float).contiguous().flatten(0, 1))?;
-        let points: Vec<(f32, f32)> =
-            flat.as_chunks::<2>().0.iter().map(|p| (to_pixels(p[0], side), to_pixels(p[1], side))).collect();
-        plot::figure(picture, &points, &KEYPOINT_COLOURS, &self.semantics.skeleton, (side / 48.0).max(2.0));
-        Ok(())
-    }
-
     /// The part whose appearance, taken from `others`, changes the pictures most.
     fn most_changed(
         &self,
@@ -155,6 +148,18 @@ impl Scene<'_> {
         };
         let changes: Vec<f64> = (0..keypoints.size()[1]).map(change).collect();
         (0..changes.len()).max_by(|a, b| changes[*a].total_cmp(&changes[*b])).unwrap_or(0) as i64
+    }
+}
+
+impl<S> Scene<'_, S> {
+    /// Draws lines and dots for keypoints `[K, 2]`.
+    fn mark(&self, picture: &mut RgbImage, keypoints: &Tensor) -> Result<()> {
+        let side = picture.width() as f32;
+        let flat = Vec::<f32>::try_from(&keypoints.to_kind(Kind::Float).contiguous().flatten(0, 1))?;
+        let points: Vec<(f32, f32)> =
+            flat.as_chunks::<2>().0.iter().map(|p| (to_pixels(p[0], side), to_pixels(p[1], side))).collect();
+        plot::figure(picture, &points, &KEYPOINT_COLOURS, &self.semantics.skeleton, (side / 48.0).max(2.0));
+        Ok(())
     }
 }
 

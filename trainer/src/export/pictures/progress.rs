@@ -7,6 +7,7 @@ use super::{CardPicture, Table};
 use crate::error::{Error, Result};
 use crate::train::run::Run;
 use crate::train::stages::gan::{SHEET, STAGE};
+use crate::train::stages::portrait;
 
 /// Sheets that are shown.
 const TIMES: usize = 7;
@@ -47,6 +48,16 @@ pub fn progress(run: &Run) -> Result<Vec<CardPicture>> {
         pictures.push(CardPicture::lossless("curves", caption.to_owned(), curves)?);
     }
     Ok(pictures)
+}
+
+/// What `run` recorded of its portrait networks' training: curves; none that it has no records of.
+///
+/// # Errors
+/// [`Error::Plot`].
+pub fn portrait_curves(run: &Run) -> Result<Option<CardPicture>> {
+    let caption = "What the training measured, by pairs of pictures seen: losses before their weights.";
+    let curves = run.recorder(portrait::STAGE).picture()?;
+    curves.map(|curves| CardPicture::lossless("curves", caption.to_owned(), curves)).transpose()
 }
 
 /// Which of `n` sheets are shown: the first, the last, and some between them.

@@ -7,14 +7,14 @@ use crate::error::Result;
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
 use crate::plot;
-use crate::subject::{Subject, detect};
+use crate::subject::{KeypointDetector, RunSubject, Subject, detect};
 
 /// Pictures with their keypoints, and how many a row.
 const DETECTIONS: (i64, u32) = (24, 8);
 /// Pictures reconstructed.
 const RECONSTRUCTED: i64 = 6;
 
-impl Scene<'_> {
+impl<S: KeypointDetector> Scene<'_, S> {
     /// Keypoints found in real pictures.
     pub(super) fn detections(&mut self) -> Result<CardPicture> {
         let (most, columns) = DETECTIONS;
@@ -32,7 +32,9 @@ impl Scene<'_> {
         let caption = format!("Keypoints found in {n} of {}, unselected.", self.observed.source);
         CardPicture::photo("detections", caption, sheet)
     }
+}
 
+impl Scene<'_, RunSubject> {
     /// Real pictures through detector and encoder and back, as they are and mixed; none without an encoder.
     pub(super) fn reconstructions(&mut self) -> Result<Option<CardPicture>> {
         let photos = spread(&self.observed.images, RECONSTRUCTED);

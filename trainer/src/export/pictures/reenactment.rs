@@ -7,14 +7,14 @@ use super::{CardPicture, REAL_SIDE, Scene, Table, tile};
 use crate::error::Result;
 use crate::nets::heatmap::Pose;
 use crate::nets::resize::resize;
-use crate::subject::{Subject, detect};
+use crate::subject::{KeypointDetector, RunSubject, Subject, detect};
 
 /// Pictures whose poses are taken.
 const DRIVERS: i64 = 7;
 /// Pictures that get them.
 const SOURCES: i64 = 3;
 
-impl Scene<'_> {
+impl Scene<'_, RunSubject> {
     /// Each of a few real pictures with the poses of others; none without an encoder.
     pub(super) fn reenactment(&mut self) -> Result<Option<CardPicture>> {
         let all = spread(&self.observed.images, DRIVERS + SOURCES);

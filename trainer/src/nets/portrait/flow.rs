@@ -14,7 +14,7 @@ const WIDTHS: [i64; 4] = [48, 64, 96, 128];
 /// Channels that the change of states is read into.
 const STATES: i64 = 32;
 /// Most that a pixel's source is moved besides its parts' motion, normalised coordinates.
-const FREE: f64 = 0.2;
+pub const FREE: f64 = 0.2;
 
 /// Motion from photo to driven picture.
 #[derive(Debug)]

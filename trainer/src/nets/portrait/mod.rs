@@ -25,9 +25,9 @@ pub const COARSE: i64 = 32;
 /// Side of the fine feature maps.
 pub const FINE: i64 = 64;
 /// Variance of the Gaussians that tell the networks where keypoints are, in squared normalised coordinates.
-const PLACE: f64 = 0.01;
+pub const PLACE: f64 = 0.01;
 /// The same for where states are written: a part is larger than its keypoint.
-const REACH: f64 = 0.02;
+pub const REACH: f64 = 0.02;
 /// Exponents below end as 0: denormal numbers cost a factor of thirty.
 const FLOOR: f64 = -60.0;
 
@@ -97,7 +97,7 @@ fn state_maps(source: &Parts, driven: &Parts, side: i64) -> Tensor {
 }
 
 /// Where each pixel of `[N, C, side, side]` lies: `[1, side, side, 2]`, normalised coordinates.
-fn grid(side: i64, like: &Tensor) -> Tensor {
+pub fn grid(side: i64, like: &Tensor) -> Tensor {
     let centres = pixel_centres(side, like.device());
     let x = centres.view([1, 1, side]).expand([1, side, side], false);
     let y = centres.view([1, side, 1]).expand([1, side, side], false);

@@ -19,7 +19,7 @@ const LAST: (i64, i64) = (64, 32);
 /// Blocks at 32 px, in the encoder and after the flow.
 const BLOCKS: usize = 2;
 /// Logit of the mask at first: the photo's own pixels.
-const KEEP: f64 = 2.0;
+pub const KEEP: f64 = 2.0;
 
 /// What is made of a photo once.
 #[derive(Debug)]

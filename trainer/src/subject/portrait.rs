@@ -1,0 +1,83 @@
+//! The portrait networks of a run, by libtorch.
+
+use tch::{Device, Kind, Tensor};
+
+use super::KeypointDetector;
+use crate::config::CropConfig;
+use crate::error::{Error, Result};
+use crate::nets::layers::Norm;
+use crate::nets::portrait::{COARSE, Flow, Parts, Portrait, Rendered};
+use crate::nets::resize::resize;
+use crate::train::run::Run;
+use crate::train::run::checkpoint::Checkpoint;
+use crate::train::run::stored::Stored;
+use crate::train::stages::portrait::STAGE;
+
+/// The portrait networks of a run, by libtorch, on the CPU.
+pub struct PortraitSubject {
+    /// The averaged networks.
+    pub nets: Stored<Portrait>,
+    /// Their checkpoint.
+    pub checkpoint: Checkpoint,
+}
+
+impl PortraitSubject {
+    /// Opens the averaged networks of a run; none if it has no such stage.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`].
+    pub fn of_run(run: &Run) -> Result<Option<Self>> {
+        let path = run.checkpoint(STAGE);
+        path.exists().then(|| Self::open(&path)).transpose()
+    }
+
+    /// Opens the averaged networks of a checkpoint of the stage.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`].
+    pub fn open(path: &std::path::Path) -> Result<Self> {
+        let checkpoint = Checkpoint::open(path)?;
+        Ok(Self { nets: Stored::averaged(&checkpoint, Device::Cpu)?, checkpoint })
+    }
+
+    /// Keypoints and states in images of any side.
+    ///
+    /// # Errors
+    /// [`Error::NoDetector`] if the detector reads no states.
+    pub fn parts(&self, images: &Tensor) -> Result<Parts> {
+        let images = resize(images, self.checkpoint.state.config.architecture.detector_size);
+        let detection = tch::no_grad(|| self.nets.net.detector.forward(&images, Norm::Running));
+        Parts::of(&detection).ok_or(Error::NoDetector)
+    }
+
+    /// Photos `[N, 3, S, S]` of any side with the parts `source`, driven to `driven`.
+    pub fn drive(&self, photos: &Tensor, source: &Parts, driven: &Parts) -> (Flow, Rendered) {
+        let photos = resize(photos, self.image_size());
+        let net = &self.nets.net;
+        tch::no_grad(|| {
+            let features = net.renderer.features(&photos, Kind::Float, Norm::Running);
+            let flow = net.flow.forward(&resize(&photos, COARSE), source, driven, Kind::Float, Norm::Running);
+            let rendered =
+                net.renderer.forward(&photos, &features, source, driven, &flow, Kind::Float, Norm::Running);
+            (flow, rendered)
+        })
+    }
+}
+
+impl KeypointDetector for PortraitSubject {
+    fn image_size(&self) -> i64 {
+        self.checkpoint.state.config.architecture.portrait_size
+    }
+
+    fn detector_size(&self) -> Option<i64> {
+        Some(self.checkpoint.state.config.architecture.detector_size)
+    }
+
+    fn crop(&self) -> CropConfig {
+        self.checkpoint.state.config.crop.clone()
+    }
+
+    fn detect(&mut self, images: &Tensor) -> Result<Tensor> {
+        Ok(tch::no_grad(|| self.nets.net.detector.forward(images, Norm::Running).keypoints))
+    }
+}
