@@ -96,7 +96,8 @@ fn face(right: f32, opened: f32) -> DetectedFace {
         let [x, y] = crop.to_picture(m);
         DetectedKeypoint { x, y, confidence: 1.0 }
     };
-    DetectedFace { keypoints: MEANS.map(at).to_vec(), states: vec![opened, 0.0, 0.0, 0.0] }
+    let keypoints = MEANS.map(at).to_vec();
+    DetectedFace { keypoints, states: vec![opened, 0.0, 0.0, 0.0], ..DetectedFace::default() }
 }
 
 fn options() -> ReenactOptions {
@@ -133,7 +134,7 @@ fn the_photo_follows_from_the_first_frame_on_and_eases_back_when_the_driver_is_l
     let drawn = play(&mut reenactor, &[Some(face(4.0, 1.5))], 2);
     assert!(drawn.get_pixel(64, 64).0[1] > 240, "{:?}", drawn.get_pixel(64, 64));
     assert_eq!(drawn.get_pixel(1, 1), still.get_pixel(1, 1));
-    let leaving = play(&mut reenactor, &[None; 3], 3);
+    let leaving = play(&mut reenactor, &[const { None }; 3], 3);
     assert!(middle(&leaving) > middle(&moved) && leaving.get_pixel(64, 64).0[1] < 255);
     assert!(largest_difference(&play(&mut reenactor, &[const { None }; 40], 6), &still) <= 1);
 }
