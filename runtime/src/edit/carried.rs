@@ -155,16 +155,20 @@ impl Weights {
         Self { parts: parts.iter().map(one).collect() }
     }
 
-    /// 0 to 1. Parts beside each other have no seam between them, and what leaves the square fades.
-    fn at(&self, [x, y]: [f32; 2]) -> f32 {
-        let (mut rest, mut most) = (1.0f32, 0.0f32);
-        for ([kx, ky], reach, weight) in &self.parts {
+    /// How much of the donor shows, 0 to 1.
+    fn at(&self, at: [f32; 2]) -> f32 {
+        self.shape(at) * self.parts.iter().map(|(.., weight)| *weight).fold(0.0, f32::max)
+    }
+
+    /// Where the parts are, 0 to 1. Parts beside each other have no seam between them, and what leaves the square fades.
+    fn shape(&self, [x, y]: [f32; 2]) -> f32 {
+        let mut rest = 1.0f32;
+        for ([kx, ky], reach, _) in &self.parts {
             rest *= 1.0 - (-((x - kx).powi(2) + (y - ky).powi(2)) / reach).exp();
-            most = most.max(*weight);
         }
         let edge = super::blend::fading(x.powi(4) + y.powi(4));
         let share = (WHOLE * (1.0 - rest)).min(1.0);
-        share * share * (3.0 - 2.0 * share) * most * edge
+        share * share * (3.0 - 2.0 * share) * edge
     }
 }
 
@@ -217,7 +221,7 @@ fn rim(image: ArrayView3<'_, f32>, weights: &Weights) -> [[f32; 2]; 3] {
     let (mut total, mut sums) = (1e-6, [[0.0f32; 2]; 3]);
     for y in 0..COLOURS {
         for x in 0..COLOURS {
-            let w = weights.at([centre(x), centre(y)]);
+            let w = weights.shape([centre(x), centre(y)]);
             let w = w * (1.0 - w);
             total += w;
             for (c, sum) in sums.iter_mut().enumerate() {

@@ -38,9 +38,12 @@ pub(crate) fn named_manifest(names: &[&str]) -> Manifest {
     m
 }
 
-/// A photo whose mean colour is dull and whose pixels all differ.
+/// A dull photo with a pattern that shows what moves.
 pub(crate) fn photo() -> RgbImage {
-    RgbImage::from_fn(160, 120, |x, y| Rgb([(40 + x) as u8, (60 + y) as u8, 100]))
+    RgbImage::from_fn(160, 120, |x, y| {
+        let lit = 60 * ((x / 2 + y / 2) % 2) as u8;
+        Rgb([40 + x as u8 / 2 + lit, 60 + y as u8 / 2 + lit, 100])
+    })
 }
 
 /// A model of the tiny bundle that carries photos, in a folder of its own.
