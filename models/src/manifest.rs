@@ -84,8 +84,13 @@ pub struct Expression {
 impl Expression {
     /// The value of a face with `states`, `K S` of them, the parts' one after the other.
     pub fn read(&self, states: &[f32]) -> f32 {
+        self.measure(states).clamp(self.range[0], self.range[1])
+    }
+
+    /// The same before it is held to the range.
+    pub fn measure(&self, states: &[f32]) -> f32 {
         let sum: f32 = self.weights.iter().flatten().zip(states).map(|(w, s)| w * s).sum();
-        (self.bias + sum).clamp(self.range[0], self.range[1])
+        self.bias + sum
     }
 }
 

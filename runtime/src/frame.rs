@@ -31,12 +31,14 @@ pub struct DetectedFace {
     pub keypoints: Vec<DetectedKeypoint>,
     /// `K S` numbers in [-1, 1], each part's `S` one after the other; none where the bundle reads no states.
     pub states: Vec<f32>,
+    /// Values of the manifest's expressions, in their order; none unless something read them off the states.
+    pub expressions: Vec<f32>,
 }
 
 impl DetectedFace {
     /// A face of which no states are known.
     pub fn new(keypoints: Vec<DetectedKeypoint>) -> Self {
-        Self { keypoints, states: Vec::new() }
+        Self { keypoints, ..Self::default() }
     }
 
     /// Mean confidence of the keypoints, 0 to 1.

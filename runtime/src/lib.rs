@@ -53,7 +53,7 @@ mod vision;
 pub use bench::Error as BenchError;
 pub use edit::{
     Blend, Change, Donors, EditError, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError, Parts,
-    Photo, PhotoEditor, Session, SessionFile, Transaction,
+    Photo, PhotoEditor, Session, SessionFile, Taken, Transaction,
 };
 pub use engine::{EngineOptions, EngineSummary, Gpu, Precision, Provider};
 pub use error::{Error, Result};

@@ -34,7 +34,6 @@ fn its_networks_are_verified_and_drawing_faces_says_what_to_do() {
         &["generate", "--out", "a.png"][..],
         &["reenact", "--source", "seed:1", "in%03d.png", "--out", "null", "--headless"],
         &["edit", "seed:1", "--out", "a.png"],
-        &["edit", "in000.png", "--out", "a.png", "--anyway"],
     ] {
         let refused = place.runtime(args).output().unwrap();
         let said = text(&refused.stderr);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use image::RgbImage;
+use lkg_bundle::manifest::Expression;
 use lkg_bundle::{Bundle, Manifest};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -18,7 +19,9 @@ use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
 use crate::interrupt;
+use crate::media::keypoints::NamedValues;
 use crate::media::picture;
+use crate::vision::expressions::read_expressions;
 use crate::vision::overlay::draw_face;
 use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, TrackOptions};
 
@@ -55,17 +58,19 @@ struct PictureReport<'a> {
     file: &'a str,
     width: u32,
     height: u32,
-    faces: Vec<FaceReport>,
+    faces: Vec<FaceReport<'a>>,
 }
 
 /// A face: x and y in pixels of the picture, then the confidence.
 #[derive(Serialize)]
-struct FaceReport {
+struct FaceReport<'a> {
     /// Mean of the keypoints'.
     confidence: f64,
     /// Whether that is enough for a live picture's face.
     live: bool,
     keypoints: Vec<[f64; 3]>,
+    #[serde(skip_serializing_if = "NamedValues::is_empty")]
+    expressions: NamedValues<'a>,
 }
 
 /// Runs the command; returns the exit code.
@@ -106,8 +111,11 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
                 }
             };
             let least = args.min_confidence.unwrap_or(0.0);
-            let face =
-                tracker.track(&picture, Duration::ZERO)?.face.filter(|face| face.confidence() >= least);
+            let found = tracker.track(&picture, Duration::ZERO)?.face;
+            let face = found.filter(|face| face.confidence() >= least).map(|mut face| {
+                face.expressions.extend(read_expressions(bundle.manifest(), &face.states));
+                face
+            });
             progress.clear();
             write_result(&mut output, args.json, &job.source, &picture, face.as_ref(), bundle.manifest())?;
             if let Some(target) = &job.target {
@@ -254,7 +262,7 @@ fn write_result(
     let (width, height) = picture.dimensions();
     let file = source.to_string_lossy();
     if json {
-        let faces = face.map(face_report).into_iter().collect();
+        let faces = face.map(|face| face_report(face, manifest)).into_iter().collect();
         return output.json(&PictureReport { file: &file, width, height, faces });
     }
     let Some(face) = face else {
@@ -269,10 +277,16 @@ fn write_result(
             point.x, point.y, point.confidence
         ))?;
     }
+    let longest = manifest.expressions.iter().map(|e| e.name.chars().count()).max().unwrap_or(0);
+    for (value, Expression { name, range: [least, most], .. }) in
+        face.expressions.iter().zip(&manifest.expressions)
+    {
+        output.line(&format!("  {name:longest$}  {value:5.2} of {least} to {most}"))?;
+    }
     Ok(())
 }
 
-fn face_report(face: &DetectedFace) -> FaceReport {
+fn face_report<'a>(face: &'a DetectedFace, manifest: &'a Manifest) -> FaceReport<'a> {
     // A hundredth of a pixel is finer than anything a detector sees.
     let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
     let keypoints = face
@@ -284,5 +298,6 @@ fn face_report(face: &DetectedFace) -> FaceReport {
         confidence: round(face.confidence(), 1e4),
         live: face.confidence() >= LIVE_CONFIDENCE,
         keypoints,
+        expressions: NamedValues { expressions: &manifest.expressions, values: &face.expressions },
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use lkg_bundle::Manifest;
+
 use super::args::{Common, DetectArgs};
 use super::output::Output;
 use super::progress::Progress;
@@ -10,7 +12,7 @@ use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::interrupt;
-use crate::live::Change;
+use crate::live::{Change, ExpressionFinder, Finder};
 use crate::media::keypoints;
 use crate::media::source::{self, Next, Source, SourceOptions};
 use crate::vision::track::{FaceTracker, TrackOptions};
@@ -50,12 +52,18 @@ pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8>
     let progress = source.frames().map(|n| Progress::new(n as usize));
     let mut options = TrackOptions::live(bundle.manifest());
     options.min_confidence = args.min_confidence.unwrap_or(options.min_confidence);
-    follow(source.as_mut(), FaceTracker::new(detector, options), progress)?;
+    let tracker = FaceTracker::new(detector, options);
+    follow(source.as_mut(), ExpressionFinder::new(tracker, bundle.manifest()), bundle.manifest(), progress)?;
     Ok(0)
 }
 
 /// Follows the face from frame to frame, in their order.
-fn follow(source: &mut dyn Source, mut tracker: FaceTracker, mut progress: Option<Progress>) -> Result<()> {
+fn follow(
+    source: &mut dyn Source,
+    mut finder: ExpressionFinder,
+    manifest: &Manifest,
+    mut progress: Option<Progress>,
+) -> Result<()> {
     let mut change = Change::default();
     let mut output = Output::new();
     loop {
@@ -65,10 +73,11 @@ fn follow(source: &mut dyn Source, mut tracker: FaceTracker, mut progress: Optio
             Next::Waiting => continue,
             Next::End => break,
         };
-        let tracked = tracker.track(&picture, time)?;
+        let tracked = finder.find(&picture, time)?;
         let changed = change.of(&picture, &tracked.crop);
-        output.json(&keypoints::line(index, time, changed, tracked.face.as_ref()))?;
-        tracker.reuse(tracked);
+        let line = keypoints::line(index, time, changed, tracked.face.as_ref());
+        output.json(&line.with_expressions(&manifest.expressions))?;
+        finder.reuse(tracked);
         source.reuse(picture);
         if let Some(progress) = &mut progress {
             progress.step();

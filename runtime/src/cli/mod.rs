@@ -89,6 +89,13 @@ fn remark(text: &str) {
     eprintln!("runtime: {text}");
 }
 
+/// What clap says, but for a suggestion of a flag's old name that no help lists.
+fn without_hidden(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let hint = "\n\n  tip: a similar argument exists: '--ep'";
+    text.replace(hint, "")
+}
+
 /// Shows help and version as asked, and anything else that clap says as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -99,7 +106,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         error.print().ok();
         return ExitCode::from(2);
     }
-    let text = error.to_string();
+    let text = without_hidden(error);
     let message = text.split("\n\nUsage:").next().unwrap_or_default();
     let message = message.split("\n\nFor more information").next().unwrap_or_default();
     let message = message.strip_prefix("error: ").unwrap_or(message);

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use lkg_bundle::Network;
+use lkg_bundle::{Manifest, Network};
 
 use super::args::{Common, WebcamArgs};
 use super::live::{self, Files, LiveConfig};
 use super::{open_bundle, remark, service};
 use crate::engine::Detector;
 use crate::error::Result;
-use crate::live::{LiveLoop, LoopOptions, Overlay};
+use crate::live::{ExpressionFinder, LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
 use crate::media::keypoints::KeypointsSink;
 use crate::media::sink::Sink;
@@ -33,10 +33,11 @@ impl Config {
     }
 
     /// What this command writes beside the sinks of every live command.
-    fn sinks(&self) -> Result<Vec<Box<dyn Sink>>> {
+    fn sinks(&self, manifest: &Manifest) -> Result<Vec<Box<dyn Sink>>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(keypoints) = &self.keypoints {
-            sinks.push(Box::new(KeypointsSink::create(keypoints, self.live.force)?));
+            let sink = KeypointsSink::create(keypoints, self.live.force)?;
+            sinks.push(Box::new(sink.with_expressions(manifest)));
         }
         Ok(sinks)
     }
@@ -47,7 +48,8 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
     let opener = live::opener(config.source.clone(), config.live.source_options.clone());
-    let wiring = live::open(&config.live, "webcam", bundle.manifest(), config.sinks()?, opener)?;
+    let wiring =
+        live::open(&config.live, "webcam", bundle.manifest(), config.sinks(bundle.manifest())?, opener)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary();
     if common.verbose {
@@ -57,10 +59,11 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let is_live = wiring.supply.is_live();
     let mut tracker = FaceTracker::new(detector, config.live.track_options(bundle.manifest()));
     tracker.warm_up()?;
+    let mut finder = ExpressionFinder::new(tracker, bundle.manifest());
     let title = format!("{} - keypoints", wiring.supply.describe());
     let report = LiveLoop {
         supply: wiring.supply,
-        finder: &mut tracker,
+        finder: &mut finder,
         painter: &mut Overlay::new(bundle.manifest()),
         sinks: wiring.sinks,
         viewers: wiring.viewers,

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::FaceLatents;
+use super::latents::Taken;
 
 /// A field of a face that changed, with what it was and what it is: so it can be done and undone to the bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,24 @@ pub enum Change {
         /// After.
         to: Vec<f32>,
     },
+    /// The states of a part.
+    States {
+        /// Index of the part.
+        part: usize,
+        /// Before.
+        from: Vec<f32>,
+        /// After.
+        to: Vec<f32>,
+    },
+    /// Whose part is shown; the photo's own where that is nobody's.
+    Taken {
+        /// Index of the part.
+        part: usize,
+        /// Before.
+        from: Option<Taken>,
+        /// After.
+        to: Option<Taken>,
+    },
     /// Whether a part is locked.
     Lock {
         /// Index of the part.
@@ -80,6 +99,8 @@ impl Change {
             Change::Visible { part, from, to } => Change::Visible { part, from: to, to: from },
             Change::Appearance { part, from, to } => Change::Appearance { part, from: to, to: from },
             Change::Background { from, to } => Change::Background { from: to, to: from },
+            Change::States { part, from, to } => Change::States { part, from: to, to: from },
+            Change::Taken { part, from, to } => Change::Taken { part, from: to, to: from },
             Change::Lock { part, from, to } => Change::Lock { part, from: to, to: from },
         }
     }
@@ -102,6 +123,25 @@ impl Change {
             Change::Visible { part, from, to } => put(face.visible.get_mut(*part), from, to),
             Change::Appearance { part, from, to } => put(face.embeddings.get_mut(*part), from, to),
             Change::Background { from, to } => put(Some(&mut face.background), from, to),
+            Change::States { part, from, to } => {
+                let (at, old) = (part.saturating_mul(to.len()), from.as_slice());
+                match face.states.get_mut(at..at.saturating_add(to.len())) {
+                    Some(place) if *place == *old => {
+                        place.copy_from_slice(to);
+                        true
+                    }
+                    _ => false,
+                }
+            }
+            Change::Taken { part, from, to } => {
+                let fits = face.taken.get(part) == from.as_ref();
+                match to.clone().filter(|_| fits) {
+                    Some(to) => drop(face.taken.insert(*part, to)),
+                    None if fits => drop(face.taken.remove(part)),
+                    None => {}
+                }
+                fits
+            }
             Change::Lock { part, from, to } => put(locked.get_mut(*part), from, to),
         }
     }
@@ -125,6 +165,14 @@ impl Transaction {
             if a.embeddings[part] != b.embeddings[part] {
                 let (from, to) = (a.embeddings[part].clone(), b.embeddings[part].clone());
                 changes.push(Change::Appearance { part, from, to });
+            }
+            let (from, to) = (a.states_of(part), b.states_of(part));
+            if from != to {
+                changes.push(Change::States { part, from: from.to_vec(), to: to.to_vec() });
+            }
+            let (from, to) = (a.taken.get(&part).cloned(), b.taken.get(&part).cloned());
+            if from != to {
+                changes.push(Change::Taken { part, from, to });
             }
             if locked[part] != lock[part] {
                 changes.push(Change::Lock { part, from: locked[part], to: lock[part] });
@@ -168,6 +216,24 @@ mod tests {
         assert!(t.inverse().apply(&mut f, &mut locked));
         assert_eq!((&f, locked.as_slice()), (&before, &[false, true][..]));
         assert_eq!(t.inverse().inverse(), Transaction { changes: t.changes.clone(), ..t.clone() });
+    }
+
+    #[test]
+    fn states_and_others_parts_are_done_and_undone() {
+        let before = FaceLatents::carried(vec![[0.0; 2]; 2], vec![0.1, 0.2, 0.3, 0.4], 0.0);
+        let mut after = before.clone();
+        after.states[3] = 0.9;
+        after.taken.insert(0, Taken { from: "b.jpg".to_owned(), weight: 0.5 });
+        let t = Transaction::between("t".to_owned(), (&before, &[false; 2]), (&after, &[false; 2]));
+        assert_eq!(t.changes.len(), 2);
+        let text = serde_json::to_string(&t).unwrap();
+        let t: Transaction = serde_json::from_str(&text).unwrap();
+        let (mut face, mut locked) = (before.clone(), vec![false; 2]);
+        assert!(t.apply(&mut face, &mut locked) && face == after);
+        assert!(!t.clone().apply(&mut face, &mut locked), "it is done already");
+        assert!(t.inverse().apply(&mut face, &mut locked) && face == before);
+        let far = Change::States { part: 9, from: vec![0.0; 2], to: vec![0.0; 2] };
+        assert!(!far.apply(&mut face, &mut locked));
     }
 
     #[test]

@@ -2,9 +2,10 @@ use image::RgbImage;
 use ndarray::{Array2, Array3, Zip};
 
 use super::blend::{Colours, PhotoBlender, sample};
+use super::carried::Carried;
 use super::model::{changed_region, locked_region};
 use super::warp::warp;
-use super::{FaceLatents, FaceModel, Photo, Session};
+use super::{EditError, FaceLatents, FaceModel, Photo, Session};
 use crate::error::Result;
 use crate::media::mark::Origin;
 use crate::media::picture;
@@ -44,6 +45,9 @@ struct Place {
 
 /// Generates faces and puts them where the first of them came from.
 pub struct Compositor {
+    /// A photo that portrait networks carry; nothing is generated of it then.
+    carried: Option<Carried>,
+    locked: Vec<bool>,
     place: Option<Place>,
     paste: Blend,
     original: FaceLatents,
@@ -64,6 +68,16 @@ impl Compositor {
         photo: Option<&Photo>,
         paste: Blend,
     ) -> Result<Self> {
+        let (original, locked) = (session.original().clone(), session.locked().to_vec());
+        if original.is_carried() {
+            let missing = || EditError::Face {
+                field: "photo".to_owned(),
+                reason: "a face of a photo cannot be shown without it".to_owned(),
+            };
+            let carried = Some(Carried::new(model, &original, photo.ok_or_else(missing)?)?);
+            let before = Array3::zeros((3, 0, 0));
+            return Ok(Self { carried, locked, place: None, paste, original, before, kept: None });
+        }
         let before = model.generate(session.original())?;
         let size = model.size();
         let place = photo.map(|photo| Place {
@@ -71,21 +85,30 @@ impl Compositor {
             colours: Colours::matching(before.view(), sample(&photo.picture, &photo.crop, size).view()),
             photo: photo.clone(),
         });
-        let original = session.original().clone();
-        let mut compositor = Self { place, paste, original, before, kept: None };
+        let mut compositor =
+            Self { carried: None, locked: locked.clone(), place, paste, original, before, kept: None };
         compositor.lock(model, session.locked());
         Ok(compositor)
     }
 
     /// Keeps the regions of `locked` parts as they were from now on, and no others.
     pub fn lock(&mut self, model: &FaceModel, locked: &[bool]) {
+        self.locked = locked.to_vec();
+        if self.carried.is_some() {
+            return;
+        }
         let region = || locked_region(&self.original, locked, model.manifest().tau, model.size());
         self.kept = locked.contains(&true).then(region);
     }
 
     /// How its pictures come about.
     pub fn origin(&self) -> Origin {
-        if self.place.is_some() { Origin::Edited } else { Origin::Generated }
+        if self.place.is_some() || self.is_carried() { Origin::Edited } else { Origin::Generated }
+    }
+
+    /// Whether this is a photo that portrait networks carry.
+    pub fn is_carried(&self) -> bool {
+        self.carried.is_some()
     }
 
     /// The generated square before any edit.
@@ -112,6 +135,9 @@ impl Compositor {
     /// # Errors
     /// A network failed.
     pub fn compose(&mut self, model: &mut FaceModel, face: &FaceLatents) -> Result<RgbImage> {
+        if let Some(carried) = &mut self.carried {
+            return carried.compose(model, face, &self.locked);
+        }
         if self.place.is_none() {
             return Ok(picture::from_network(self.square(model, face)?.view()));
         }

@@ -101,8 +101,26 @@ impl OperationContext<'_> {
         }
     }
 
+    /// Takes places and states of the parts `which` from `face`.
+    pub(super) fn take_parts(&mut self, which: &[usize], face: &FaceLatents) {
+        for &i in which {
+            self.face.keypoints[i] = face.keypoints[i];
+            self.face.states_of_mut(i).copy_from_slice(face.states_of(i));
+        }
+    }
+
     pub(super) fn donor(&mut self, from: &str) -> Outcome<FaceLatents> {
-        (self.donors)(from).map_err(|e| OperationError::Donor("from", e))
+        let donor = (self.donors)(from).map_err(|e| OperationError::Donor("from", e))?;
+        if donor.is_carried() == self.face.is_carried() {
+            return Ok(donor);
+        }
+        let what = match self.face.is_carried() {
+            true => "was not opened as a photo that is carried: name the photo itself",
+            false => {
+                "is a photo's face that portrait networks carry, and this one is drawn: name the photo itself"
+            }
+        };
+        Err(OperationError::Field("from", format!("{from}: {what}")))
     }
 
     /// Points `which` scaled by `scale` and turned by `degrees` about their centre, then moved.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use lkg_bundle::BundleDims;
 use ndarray::{Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use crate::error::{Error, Result};
 pub const REACH: f32 = 1.2;
 /// Least and most width of a part, relative to that of training.
 pub const SCALES: [f32; 2] = [0.25, 4.0];
+/// Furthest that a state lies from 0: detectors read them within 1, and expressions move them.
+pub const STATES: f32 = 3.0;
 
 /// A face as the image generator takes it: what is edited.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,13 +30,58 @@ pub struct FaceLatents {
     pub embeddings: Vec<Vec<f32>>,
     /// Embedding of the background, E.
     pub background: Vec<f32>,
+    /// Of a photo that portrait networks carry, which has no embeddings: states of the parts, K S numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub states: Vec<f32>,
+    /// How far the square is turned in its photo, in radians from right towards down.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tilt: f32,
+    /// Parts of a carried photo that show another person's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken: BTreeMap<usize, Taken>,
+}
+
+/// Another person's part in a carried photo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Taken {
+    /// Whose: a photo or `seed:N`.
+    pub from: String,
+    /// How much of it, 0 to 1.
+    pub weight: f32,
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 impl FaceLatents {
     /// A face of natural parts.
     pub fn new(keypoints: Vec<[f32; 2]>, embeddings: Vec<Vec<f32>>, background: Vec<f32>) -> Self {
         let n = keypoints.len();
-        Self { keypoints, scales: vec![1.0; n], visible: vec![1.0; n], embeddings, background }
+        Self {
+            keypoints,
+            scales: vec![1.0; n],
+            visible: vec![1.0; n],
+            embeddings,
+            background,
+            states: Vec::new(),
+            tilt: 0.0,
+            taken: BTreeMap::new(),
+        }
+    }
+
+    /// The face of a photo that portrait networks carry: `states` are K S numbers, and `tilt` radians its square's turn.
+    pub fn carried(keypoints: Vec<[f32; 2]>, states: Vec<f32>, tilt: f32) -> Self {
+        let keypoints: Vec<_> =
+            keypoints.into_iter().map(|k| k.map(|v: f32| v.clamp(-REACH, REACH))).collect();
+        let embeddings = vec![Vec::new(); keypoints.len()];
+        Self { states, tilt, ..Self::new(keypoints, embeddings, Vec::new()) }
+    }
+
+    /// Whether this is a photo's face that portrait networks carry along; else a generator draws it.
+    pub fn is_carried(&self) -> bool {
+        !self.states.is_empty()
     }
 
     /// The face in `row` of the keypoint generator's output.
@@ -46,6 +95,28 @@ impl FaceLatents {
         )
     }
 
+    /// The states of one part; none of a generated face.
+    pub fn states_of(&self, part: usize) -> &[f32] {
+        let each = self.states.len() / self.parts().max(1);
+        self.states.get(part * each..(part + 1) * each).unwrap_or_default()
+    }
+
+    /// The same, to be changed.
+    pub(super) fn states_of_mut(&mut self, part: usize) -> &mut [f32] {
+        let each = self.states.len() / self.parts().max(1);
+        self.states.get_mut(part * each..(part + 1) * each).unwrap_or_default()
+    }
+
+    /// Whether a part is as it is in `other`: its place, width, presence and appearance.
+    pub(crate) fn same_part(&self, other: &FaceLatents, part: usize) -> bool {
+        self.keypoints[part] == other.keypoints[part]
+            && self.scales[part] == other.scales[part]
+            && self.visible[part] == other.visible[part]
+            && self.embeddings[part] == other.embeddings[part]
+            && self.states_of(part) == other.states_of(part)
+            && self.taken.get(&part) == other.taken.get(&part)
+    }
+
     /// How many parts it has.
     pub fn parts(&self) -> usize {
         self.keypoints.len()
@@ -56,7 +127,8 @@ impl FaceLatents {
     /// # Errors
     /// [`EditError::Face`].
     pub fn check(&self, dims: &BundleDims) -> std::result::Result<(), EditError> {
-        let (k, e) = (dims.keypoints, dims.embedding);
+        let (k, carried) = (dims.keypoints, self.is_carried());
+        let e = if carried { 0 } else { dims.embedding };
         let refuse = |field: &str, reason: String| Err(EditError::Face { field: field.to_owned(), reason });
         for (field, have, want) in [
             ("keypoints", self.keypoints.len(), k),
@@ -64,6 +136,7 @@ impl FaceLatents {
             ("visible", self.visible.len(), k),
             ("embeddings", self.embeddings.len(), k),
             ("background", self.background.len(), e),
+            ("states", self.states.len(), if carried { k * dims.states.unwrap_or_default() } else { 0 }),
         ] {
             if have != want {
                 return refuse(field, format!("{have} entries, the bundle has {want}"));
@@ -89,6 +162,20 @@ impl FaceLatents {
             }
             if !within(self.visible[i], 0.0, 1.0) {
                 return refuse(&format!("visible[{i}]"), "not from 0 to 1".to_owned());
+            }
+        }
+        if !self.states.iter().all(|v| within(*v, -STATES, STATES)) {
+            return refuse("states", format!("not from -{STATES} to {STATES}"));
+        }
+        if !within(self.tilt, -1.0, 1.0) {
+            return refuse("tilt", "not from -1 to 1".to_owned());
+        }
+        for (part, taken) in &self.taken {
+            if !(carried && *part < k && within(taken.weight, 0.0, 1.0)) {
+                return refuse(
+                    &format!("taken.{part}"),
+                    "no part of a photo, or a weight not from 0 to 1".to_owned(),
+                );
             }
         }
         if !self.embeddings.iter().flatten().chain(&self.background).all(|v| v.is_finite()) {
@@ -143,6 +230,27 @@ mod tests {
         refused(&|f| f.embeddings[1] = vec![0.0; 4], "embeddings[1]: 4 numbers");
         refused(&|f| f.background[2] = f32::INFINITY, "embeddings");
         refused(&|f| f.visible.truncate(1), "visible: 1 entries");
+        refused(&|f| f.tilt = 2.0, "tilt");
+        refused(&|f| drop(f.taken.insert(0, Taken { from: "a.jpg".to_owned(), weight: 1.0 })), "taken.0");
+    }
+
+    #[test]
+    fn a_carried_photo_has_states_and_no_embeddings() {
+        let dims = BundleDims { states: Some(2), portrait_size: Some(64), ..DIMS };
+        let face = FaceLatents::carried(vec![[0.1, 0.2], [9.0, 0.0]], vec![0.5; 4], 0.2);
+        face.check(&dims).unwrap();
+        assert!(face.is_carried() && face.keypoints[1][0] == REACH);
+        for wrong in [
+            FaceLatents { states: vec![0.5; 3], ..face.clone() },
+            FaceLatents { states: vec![9.0; 4], ..face.clone() },
+            FaceLatents { background: vec![1.0; 3], ..face.clone() },
+        ] {
+            wrong.check(&dims).unwrap_err();
+        }
+        assert!(face.check(&DIMS).unwrap_err().to_string().starts_with("states: 4 entries"));
+        // A face of an earlier version's file has none of it.
+        let text = serde_json::to_string(&crate::edit::testing::face(0.0)).unwrap();
+        assert!(!text.contains("states") && !text.contains("tilt") && !text.contains("taken"));
     }
 
     #[test]

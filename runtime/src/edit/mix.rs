@@ -21,6 +21,9 @@ impl FaceLatents {
             visible: mix_all(&self.visible, &other.visible, weight),
             embeddings: embeddings.map(|(a, b)| mix_all(a, b, weight)).collect(),
             background: mix_all(&self.background, &other.background, weight),
+            states: mix_all(&self.states, &other.states, weight),
+            tilt: mix(self.tilt, other.tilt, weight),
+            taken: if weight < 0.5 { &self.taken } else { &other.taken }.clone(),
         }
     }
 }

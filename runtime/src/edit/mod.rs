@@ -2,9 +2,11 @@
 //! how a photo takes the change. Knows of no window and no command line.
 
 pub mod blend;
+mod carried;
 mod change;
 mod compositor;
 mod context;
+mod expressions;
 mod file;
 mod latents;
 mod mix;
@@ -12,11 +14,14 @@ mod model;
 pub mod operation;
 mod parts;
 mod photo_editor;
+mod pose;
 mod session;
 mod sheet;
+mod sliders;
 #[cfg(test)]
 pub(crate) mod testing;
 mod warp;
+mod window_command;
 pub mod window_editor;
 mod workspace;
 
@@ -25,8 +30,9 @@ pub use crate::vision::photo::Photo;
 pub use change::{Change, Transaction};
 pub use compositor::{Blend, Compositor};
 pub use context::OperationError;
+pub use expressions::expression_values;
 pub use file::{BundleId, SessionFile};
-pub use latents::FaceLatents;
+pub use latents::{FaceLatents, Taken};
 pub use model::{FaceModel, OpenedPhoto};
 pub use operation::Operation;
 pub use parts::{Parts, group, group_names};

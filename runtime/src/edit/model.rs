@@ -15,6 +15,7 @@ use crate::engine::{
 };
 use crate::error::Result;
 use crate::media::picture;
+use crate::portrait::{PortraitModel, PortraitPhoto};
 use crate::vision::crop::Crop;
 use crate::vision::detect::{check_size, face_of_photo};
 use crate::vision::photo::Photo;
@@ -44,8 +45,12 @@ pub struct FaceModel {
     image_generator: Option<ImageGenerator>,
     tracker: Option<FaceTracker>,
     encoder: Option<Encoder>,
+    portrait: Option<PortraitModel>,
     /// Take the best guess of a face where none is confident.
     pub anyway: bool,
+    /// Carry photos with their own pixels by the bundle's portrait networks, where it has them; else its generator draws them
+    /// again.
+    pub carry: bool,
 }
 
 /// The network in `place`, loaded if it is not there.
@@ -67,7 +72,9 @@ impl FaceModel {
             image_generator: None,
             tracker: None,
             encoder: None,
+            portrait: None,
             anyway: false,
+            carry: true,
         }
     }
 
@@ -99,13 +106,76 @@ impl FaceModel {
         self.open_image(picture::read_picture(path)?, name)
     }
 
-    /// Opens a photo: finds the largest face in it and encodes it. `name` is what messages and saved sessions call it.
+    /// Opens a photo: finds the largest face in it, for its own pixels to be carried or for being encoded. `name` is what messages and saved sessions call it.
     ///
     /// # Errors
     /// [`Error::NoEncoder`], or [`Error::Picture`] if there is no face in it to be confident of.
     pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
+        if self.carry && self.bundle.has_portrait() {
+            return self.open_carried(picture, name);
+        }
         let (photo, face, notes) = self.find(picture, name)?;
         Ok(OpenedPhoto { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
+    }
+
+    fn open_carried(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
+        let anyway = self.anyway;
+        let model = self.portrait()?;
+        model.anyway = anyway;
+        let (photo, notes) = model.locate(picture, name)?;
+        let (keypoints, states) = model.measure(&photo)?;
+        let session = Session::new(FaceLatents::carried(keypoints, states, photo.crop.angle));
+        Ok(OpenedPhoto { source: name.to_owned(), session, photo: Some(photo), notes })
+    }
+
+    /// Opens `name` to be taken from by a face that is `carried` or drawn, and is so itself: a generated face is a picture
+    /// for a photo that is carried.
+    ///
+    /// # Errors
+    /// Those of [`FaceModel::open`].
+    pub fn open_donor(&mut self, name: &str, carried: bool) -> Result<OpenedPhoto> {
+        let carry = std::mem::replace(&mut self.carry, carried);
+        let opened = self.open(name);
+        self.carry = carry;
+        let opened = opened?;
+        if !carried || opened.session.original().is_carried() {
+            return Ok(opened);
+        }
+        let picture = self.image(opened.session.face())?;
+        self.open_carried(picture, name)
+    }
+
+    /// The photo of the donor `name`, with no side longer than `most` pixels.
+    ///
+    /// # Errors
+    /// Those of [`FaceModel::open`].
+    pub(super) fn donor_photo(&mut self, name: &str, most: u32) -> Result<PortraitPhoto> {
+        let opened = self.open_donor(name, true)?;
+        let Some(photo) = &opened.photo else { return Err(EditError::NotOnStrip(name.to_owned()).into()) };
+        let photo = photo.shrunk(most);
+        self.hold(&photo, opened.session.original())
+    }
+
+    /// A photo ready to be carried, whose face is `face`.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub(super) fn hold(&mut self, photo: &Photo, face: &FaceLatents) -> Result<PortraitPhoto> {
+        let (keypoints, states) = (face.keypoints.clone(), face.states.clone());
+        self.portrait()?.hold(photo.clone(), keypoints, states, Vec::new())
+    }
+
+    /// What carries photos.
+    ///
+    /// # Errors
+    /// The bundle has no portrait networks, or they cannot be loaded.
+    pub(super) fn portrait(&mut self) -> Result<&mut PortraitModel> {
+        loaded(&mut self.portrait, || PortraitModel::load(&self.bundle, &self.options))
+    }
+
+    /// Whether the bundle draws faces, so that there are seeds.
+    pub fn draws(&self) -> bool {
+        self.bundle.has_generator()
     }
 
     /// The image of `face`, as large as the bundle's generator makes it.
@@ -132,9 +202,17 @@ impl FaceModel {
         let beside = Path::new(&file.source).file_name().map(|name| path.with_file_name(name));
         let places = [Some(Path::new(&file.source).to_owned()), beside];
         let found = places.into_iter().flatten().find_map(|p| picture::read_picture(&p).ok());
+        let (carried, angle) = (opened.session.original().is_carried(), opened.session.original().tilt);
         match found.filter(|picture| sha256_hex(picture.as_raw()) == sha256) {
             Some(picture) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
-                opened.photo = Some(Photo { picture, crop: Crop { cx, cy, side, angle: 0.0 } });
+                opened.photo = Some(Photo { picture, crop: Crop { cx, cy, side, angle } });
+            }
+            _ if carried => {
+                let what = format!(
+                    "its photo {} is not there or was changed; put it back beside this file",
+                    file.source
+                );
+                return Err(EditError::SavedFace { path: path.to_owned(), reason: what }.into());
             }
             _ => opened.notes.push(format!(
                 "the photo {} is not there or was changed: the generated square is all there is",
@@ -217,7 +295,8 @@ impl FaceModel {
 
     /// What computes, on one line; empty before anything was drawn.
     pub fn summary(&self) -> EngineSummary {
-        self.image_generator.as_ref().map(ImageGenerator::summary).unwrap_or_default()
+        let carries = self.portrait.as_ref().map(PortraitModel::summary);
+        self.image_generator.as_ref().map(ImageGenerator::summary).or(carries).unwrap_or_default()
     }
 }
 

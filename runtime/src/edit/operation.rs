@@ -1,12 +1,16 @@
 //! What can be done to a face, as files and flags say it.
 
+use std::collections::BTreeMap;
+
 use lkg_bundle::Manifest;
 use serde::{Deserialize, Serialize};
 
 use super::Parts;
 use super::context::{OperationContext, OperationError, Outcome};
-use super::latents::{REACH, SCALES};
+use super::expressions::{asked, express, express_as};
+use super::latents::{REACH, SCALES, Taken};
 use super::mix::{mix, mix_all};
+use super::pose::posed_as;
 
 /// One edit. Distances are in normalised coordinates: the picture is 2 wide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +59,7 @@ pub enum Operation {
         /// Factor, 0.25 to 4.
         by: f32,
     },
-    /// Takes another face's appearance of the parts.
+    /// Takes another face's appearance of the parts; in a photo that is carried, the other photo's own pixels.
     Swap {
         /// Which.
         part: Parts,
@@ -73,8 +77,24 @@ pub enum Operation {
         #[serde(default = "one")]
         weight: f32,
     },
-    /// Takes another face's keypoints.
+    /// Takes another face's keypoints; a photo that is carried keeps its own face's shape and turns as the other does.
     TakePose {
+        /// The other face.
+        from: String,
+        /// How much of it, 0 to 1.
+        #[serde(default = "one")]
+        weight: f32,
+        /// Which parts.
+        #[serde(default = "every")]
+        part: Parts,
+    },
+    /// Sets expressions of a photo that is carried: parts and their states move along the manifest's directions.
+    Expression {
+        /// Values by the names in the manifest, within their ranges.
+        set: BTreeMap<String, f32>,
+    },
+    /// Takes another face's expression.
+    TakeExpression {
         /// The other face.
         from: String,
         /// How much of it, 0 to 1.
@@ -150,6 +170,7 @@ impl Operation {
     /// An [`OperationError`] that names the field.
     pub(crate) fn apply(&self, context: &mut OperationContext<'_>) -> Outcome<()> {
         let far = [-2.0 * REACH, 2.0 * REACH];
+        self.check_kind(context.original.is_carried())?;
         match self {
             Operation::Move { part, dx, dy, to } => {
                 let which = context.parts(part)?;
@@ -200,6 +221,13 @@ impl Operation {
                 within("weight", *weight, [0.0, 1.0])?;
                 let which = context.parts(part)?;
                 let donor = context.donor(from)?;
+                if donor.is_carried() {
+                    for i in which {
+                        let taken = Taken { from: from.clone(), weight: *weight };
+                        context.face.taken.insert(i, taken);
+                    }
+                    return Ok(());
+                }
                 for i in which {
                     context.face.embeddings[i] =
                         mix_all(&context.face.embeddings[i], &donor.embeddings[i], *weight);
@@ -214,10 +242,31 @@ impl Operation {
                 within("weight", *weight, [0.0, 1.0])?;
                 let which = context.parts(part)?;
                 let donor = context.donor(from)?;
+                if donor.is_carried() {
+                    let posed = posed_as(context.manifest, &context.face, &donor, *weight);
+                    for i in which {
+                        context.face.keypoints[i] = posed[i].map(|v| v.clamp(-REACH, REACH));
+                    }
+                    return Ok(());
+                }
                 for i in which {
                     let (a, b) = (context.face.keypoints[i], donor.keypoints[i]);
                     context.face.keypoints[i] = [mix(a[0], b[0], *weight), mix(a[1], b[1], *weight)];
                 }
+            }
+            Operation::Expression { set } => {
+                let asked =
+                    asked(context.manifest, set).map_err(|what| OperationError::Field("set", what))?;
+                let face = express(context.manifest, context.original, &context.face, &asked);
+                let free: Vec<usize> = (0..context.face.parts()).filter(|i| !context.locked[*i]).collect();
+                context.take_parts(&free, &face);
+            }
+            Operation::TakeExpression { from, weight, part } => {
+                within("weight", *weight, [0.0, 1.0])?;
+                let which = context.parts(part)?;
+                let donor = context.donor(from)?;
+                let face = express_as(context.manifest, context.original, &context.face, &donor, *weight);
+                context.take_parts(&which, &face);
             }
             Operation::Remove { part } => {
                 for i in context.parts(part)? {
@@ -253,16 +302,17 @@ impl Operation {
                     context.face.scales[i] = context.original.scales[i];
                     context.face.visible[i] = context.original.visible[i];
                     context.face.embeddings[i].clone_from(&context.original.embeddings[i]);
+                    let states = context.original.states_of(i);
+                    context.face.states_of_mut(i).copy_from_slice(states);
+                    match context.original.taken.get(&i) {
+                        Some(taken) => drop(context.face.taken.insert(i, taken.clone())),
+                        None => drop(context.face.taken.remove(&i)),
+                    }
                 }
             }
             Operation::Lock { part } => {
                 for i in part.resolve(context.manifest).map_err(|what| OperationError::Field("part", what))? {
-                    let (a, b) = (&context.face, context.original);
-                    let same = a.keypoints[i] == b.keypoints[i]
-                        && a.scales[i] == b.scales[i]
-                        && a.visible[i] == b.visible[i]
-                        && a.embeddings[i] == b.embeddings[i];
-                    if !same {
+                    if !context.face.same_part(context.original, i) {
                         // Its region is to stay as it was in the beginning, so it must still be that.
                         let what =
                             format!("{} was changed already; reset it before locking", context.name(i));
@@ -282,6 +332,30 @@ impl Operation {
         Ok(())
     }
 
+    /// Refuses what only the other kind of face can be given: one that is drawn, or a photo that is `carried`.
+    fn check_kind(&self, carried: bool) -> Outcome<()> {
+        let name = match self {
+            Operation::Background { .. } => "background",
+            Operation::Remove { .. } => "remove",
+            Operation::Add { .. } => "add",
+            Operation::Duplicate { .. } => "duplicate",
+            Operation::Expression { .. } | Operation::TakeExpression { .. } if !carried => {
+                let what = "expressions are of photos that portrait networks carry: name a bundle that has such networks, \
+                            as --bundle models/portrait128, and leave out --blend";
+                return Err(OperationError::Field("op", what.to_owned()));
+            }
+            _ => return Ok(()),
+        };
+        if !carried {
+            return Ok(());
+        }
+        let what = format!(
+            "{name} takes a generator, and this photo is carried with its own pixels: name a bundle with a generator, as \
+             --bundle models/faces128, and add --blend warp"
+        );
+        Err(OperationError::Field("op", what))
+    }
+
     /// What it does, for people.
     pub fn label(&self, manifest: &Manifest) -> String {
         let name = |parts: &Parts| parts.describe(manifest);
@@ -298,6 +372,10 @@ impl Operation {
             Operation::Swap { part, from, weight } => format!("swap {}: {weight:.2} of {from}", name(part)),
             Operation::Background { from, weight } => format!("background: {weight:.2} of {from}"),
             Operation::TakePose { from, weight, .. } => format!("pose: {weight:.2} of {from}"),
+            Operation::Expression { set } => {
+                set.iter().map(|(name, v)| format!("{name} {v:.2}")).collect::<Vec<_>>().join(", ")
+            }
+            Operation::TakeExpression { from, weight, .. } => format!("expression: {weight:.2} of {from}"),
             Operation::Remove { part } => format!("remove {}", name(part)),
             Operation::Add { part, .. } => format!("add {}", name(part)),
             Operation::Duplicate { part, to: [x, y], .. } => {

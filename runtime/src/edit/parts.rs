@@ -14,7 +14,8 @@ pub fn group_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Indices of the parts in `group` (`all`, `eyes`, `brows`, `mouth` or `nose`); `None` for another word. Where no part is named
-/// after the mouth, the one found nearest to a nose stands in: it moves with the upper lip.
+/// after it, those are meant whose states tell its expressions; else, of the mouth, the one found nearest to a nose stands in:
+/// it moves with the upper lip.
 pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
     let count = manifest.keypoints.len();
     if name == "all" {
@@ -25,8 +26,31 @@ pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
         (0..count).filter(has).collect()
     };
     let (_, words) = GROUPS.iter().find(|(group, _)| *group == name)?;
-    let parts = having(words);
+    let mut parts = having(words);
+    if parts.is_empty() {
+        parts = read_by(words, manifest);
+    }
     Some(if parts.is_empty() && name == "mouth" { having(&["nose"]) } else { parts })
+}
+
+/// Share of the most that a part tells an expression by, from which on it counts as one of those that show it.
+const TELLS: f32 = 0.4;
+
+/// The parts whose states tell the expressions whose names contain one of `words`.
+fn read_by(words: &[&str], manifest: &Manifest) -> Vec<usize> {
+    let named = |name: &str| words.iter().any(|w| name.contains(w));
+    let told = manifest.expressions.iter().filter(|e| named(&e.name));
+    let mut parts: Vec<usize> = told
+        .flat_map(|e| {
+            let tells: Vec<f32> =
+                e.weights.iter().map(|w| w.iter().map(|w| w * w).sum::<f32>().sqrt()).collect();
+            let most = tells.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+            (0..tells.len()).filter(move |i| tells[*i] >= TELLS * most)
+        })
+        .collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts
 }
 
 /// Which parts an operation is about: an index, a name, a group, or a list of those.
@@ -128,6 +152,11 @@ mod tests {
         assert_eq!(resolve("\"mouth\"").unwrap(), [2]);
         assert!(resolve("9").unwrap_err().contains("0 to 3"));
         assert!(resolve("\"ear\"").unwrap_err().contains("left, eye-left, nose, eye-right"));
+        let mut by_states = named_manifest(&["a", "b", "c"]);
+        by_states.expressions = crate::vision::testing::expressions(&["mouth-open"]);
+        by_states.expressions[0].weights = vec![vec![0.1, 0.0], vec![0.0, -1.0], vec![0.6, 0.0]];
+        assert_eq!(group("mouth", &by_states), Some(vec![1, 2]));
+        assert_eq!(group("eyes", &by_states), Some(vec![]));
         let bare = named_manifest(&["a"]);
         assert!(Parts::Name("eyes".to_owned()).resolve(&bare).unwrap_err().contains("group eyes"));
     }

@@ -48,7 +48,8 @@ impl<'a> PhotoEditor<'a> {
     /// [`Error::Edit`](crate::Error::Edit) that names the operation's field, or those of opening the other face; nothing is
     /// changed then.
     pub fn apply(&mut self, operation: &Operation) -> Result<bool> {
-        let mut donors = Donors::new(|name| self.model.face(name));
+        let carried = self.opened.session.original().is_carried();
+        let mut donors = Donors::new(|name| Ok(self.model.open_donor(name, carried)?.session.face().clone()));
         let done = self.opened.session.apply(operation, &self.manifest, &mut donors);
         done.map_err(|refused| refused.at(""))
     }

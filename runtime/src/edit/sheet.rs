@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage, imageops};
 use ndarray::ArrayView3;
 
 use super::blend::{PhotoBlender, sample};
-use super::{Compositor, FaceModel, OpenedPhoto};
+use super::{Compositor, FaceModel, OpenedPhoto, Photo};
 use crate::error::Result;
 use crate::media::picture::from_network;
 use crate::vision::text;
@@ -12,7 +12,7 @@ use crate::vision::text;
 /// Side of a picture on the sheet, in pixels.
 const TILE: u32 = 256;
 
-/// The steps of an edit side by side: of a photo six pictures, else two.
+/// The steps of an edit side by side: of a photo six pictures, four where it is carried, else two.
 ///
 /// # Errors
 /// A network failed.
@@ -21,6 +21,9 @@ pub fn draw_sheet(
     opened: &OpenedPhoto,
     compositor: &mut Compositor,
 ) -> Result<RgbImage> {
+    if compositor.is_carried() {
+        return draw_carried(model, opened, compositor);
+    }
     let after = compositor.square(model, opened.session.face())?;
     let size = model.size();
     let square = |image: ArrayView3<'_, f32>| {
@@ -45,6 +48,30 @@ pub fn draw_sheet(
         tiles.push(("result, crop", from_network(fine.view())));
         tiles.push(("result", fitted(&result)));
     }
+    Ok(side_by_side(&tiles))
+}
+
+/// The steps of an edit of a photo that is carried.
+fn draw_carried(
+    model: &mut FaceModel,
+    opened: &OpenedPhoto,
+    compositor: &mut Compositor,
+) -> Result<RgbImage> {
+    let result = compositor.compose(model, opened.session.face())?;
+    let mut tiles = Vec::new();
+    if let Some(Photo { picture, crop }) = &opened.photo {
+        let square = |picture: &RgbImage| from_network(sample(picture, crop, TILE as usize).view());
+        tiles.extend([
+            ("photo", fitted(picture)),
+            ("crop", square(picture)),
+            ("result, crop", square(&result)),
+        ]);
+    }
+    tiles.push(("result", fitted(&result)));
+    Ok(side_by_side(&tiles))
+}
+
+fn side_by_side(tiles: &[(&str, RgbImage)]) -> RgbImage {
     let line = 2 * text::LINE;
     let mut sheet = RgbImage::from_pixel(4 + tiles.len() as u32 * (TILE + 4), TILE + line + 8, Rgb([24; 3]));
     for (i, (label, tile)) in tiles.iter().enumerate() {
@@ -52,7 +79,7 @@ pub fn draw_sheet(
         text::draw(&mut sheet, label, (x as i32, 4), 2, [235, 240, 245]);
         imageops::replace(&mut sheet, tile, i64::from(x), i64::from(line + 4));
     }
-    Ok(sheet)
+    sheet
 }
 
 /// The picture as large as a tile holds it.

@@ -63,7 +63,7 @@ pub fn warp(photo: &RgbImage, crop: &Crop, from: &FaceLatents, to: &FaceLatents)
 }
 
 /// The picture between its pixels; beyond its edge the edge goes on.
-fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> image::Rgb<u8> {
+pub(super) fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> image::Rgb<u8> {
     let place = |v: f32, size: u32| {
         let v = (v - 0.5).clamp(0.0, size as f32 - 1.0);
         let low = v as u32;

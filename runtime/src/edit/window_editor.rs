@@ -6,6 +6,9 @@ use image::{RgbImage, imageops};
 use super::blend::sample;
 use super::latents::REACH;
 use super::operation::Operation;
+use super::sliders::Sliders;
+pub use super::window_command::Command;
+use super::window_command::HELP;
 use super::{FaceLatents, Parts, Workspace};
 use crate::error::Result;
 use crate::frame::{DetectedFace as Marks, DetectedKeypoint};
@@ -32,69 +35,8 @@ const NEAREST: f32 = 8.0;
 /// How much of another face is taken, as the key goes through it.
 const WEIGHTS: [f32; 4] = [1.0, 0.25, 0.5, 0.75];
 
-/// Size of the editor's picture, in pixels.
+/// Size of the editor's picture without sliders, in pixels.
 pub const SIZE: (u32, u32) = (VIEW, VIEW + DONOR + 8 + LINE);
-
-/// What the keys do, for help texts.
-const HELP: [&str; 18] = [
-    "drag      move a point",
-    "1 to 9    choose a face",
-    "e         its appearance, the part",
-    "a         its appearance, all parts",
-    "g         its background",
-    "p         its pose",
-    "w         how much of it",
-    "n         other faces",
-    "+ -       part wider, narrower",
-    "x         remove the part, add it",
-    "d         duplicate it",
-    "t         reset the part",
-    "l         lock, unlock the part",
-    "u r       undo, redo",
-    "b         before and after",
-    "i o       nearer, farther",
-    "s         save picture and face",
-    "h q       this help, quit",
-];
-
-/// What a key asks for.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Command {
-    /// Chooses a face of the strip, from 0.
-    Choose(usize),
-    /// Takes the chosen face's appearance of the selected part.
-    TakeAppearance,
-    /// Takes its appearance of all parts.
-    TakeAllAppearances,
-    /// Takes its background.
-    TakeBackground,
-    /// Takes its pose.
-    TakePose,
-    /// Shows other faces on the strip.
-    OtherFaces,
-    /// Makes the selected part wider by this factor.
-    Scale(f32),
-    /// Goes on to the next share of a face that is taken.
-    Weight,
-    /// Removes the selected part, or puts it back.
-    Remove,
-    /// Duplicates the selected part beside itself.
-    Duplicate,
-    /// Shows the surroundings of the selected part this much larger.
-    Zoom(f32),
-    /// Resets the selected part.
-    Reset,
-    /// Locks or unlocks the selected part.
-    Lock,
-    /// Takes the last edit back.
-    Undo,
-    /// Does it again.
-    Redo,
-    /// Shows the picture before the edits, or after.
-    Before,
-    /// Shows or hides the help.
-    Help,
-}
 
 /// An editor of one face.
 pub struct Editor {
@@ -111,6 +53,7 @@ pub struct Editor {
     chosen: usize,
     weight: usize,
     status: String,
+    sliders: Sliders,
     /// The view of a face that was drawn last.
     view: Option<(FaceLatents, Vec<bool>, Crop, RgbImage)>,
 }
@@ -118,8 +61,11 @@ pub struct Editor {
 impl Editor {
     /// An editor of a workspace whose tiles are [`DONOR`] pixels a side.
     pub fn new(workspace: Workspace) -> Self {
+        let carried = workspace.opened().session.original().is_carried();
+        let expressions = workspace.model().manifest().expressions.iter();
         Self {
             shown: whole(&workspace),
+            sliders: Sliders::new(if carried { expressions.cloned().collect() } else { Vec::new() }),
             workspace,
             zoom: 1.0,
             selected: 0,
@@ -137,6 +83,11 @@ impl Editor {
     /// What is being edited.
     pub fn workspace(&mut self) -> &mut Workspace {
         &mut self.workspace
+    }
+
+    /// Size of the editor's picture, in pixels.
+    pub fn size(&self) -> (u32, u32) {
+        (SIZE.0 + self.sliders.width(), SIZE.1)
     }
 
     /// Says something on the line below.
@@ -178,6 +129,22 @@ impl Editor {
             Command::TakeAllAppearances => self.apply(&Operation::Swap { part: every(), from, weight }),
             Command::TakeBackground => self.apply(&Operation::Background { from, weight }),
             Command::TakePose => self.apply(&Operation::TakePose { from, weight, part: every() }),
+            Command::TakeExpression => {
+                self.apply(&Operation::TakeExpression { from, weight, part: every() });
+            }
+            Command::NextExpression => {
+                self.sliders.next();
+                let name = self.sliders.name(self.sliders.chosen).unwrap_or("no expressions here");
+                self.status = format!("{name}: [ less, ] more");
+            }
+            Command::Express(by) => {
+                let (i, values) = (self.sliders.chosen, self.workspace.expressions());
+                let now = values.get(i).copied().unwrap_or_default();
+                if let Some(operation) = self.sliders.stepped(i, now, by).and_then(|v| self.expression(i, v))
+                {
+                    self.apply(&operation);
+                }
+            }
             Command::OtherFaces => self.workspace.other_faces()?,
             Command::Scale(by) => self.apply(&Operation::Scale { part, by }),
             Command::Remove if visible == 0.0 => self.apply(&Operation::Add { part, to: None }),
@@ -203,7 +170,16 @@ impl Editor {
     fn choose(&mut self, i: usize) {
         self.chosen = i.min(self.workspace.strip().len().saturating_sub(1));
         let name = self.workspace.strip().get(self.chosen).map_or("", |d| d.name.as_str());
-        self.status = format!("{name}: e part, a all parts, g background, p pose");
+        self.status = match self.workspace.opened().session.original().is_carried() {
+            true => format!("{name}: e part, p pose, f expression"),
+            false => format!("{name}: e part, a all parts, g background, p pose"),
+        };
+    }
+
+    /// The operation that sets an expression.
+    fn expression(&self, i: usize, value: f32) -> Option<Operation> {
+        let set = [(self.sliders.name(i)?.to_owned(), value)].into();
+        Some(Operation::Expression { set })
     }
 
     /// Shows the surroundings of the selected point `by` times as large, never beyond what is shown in the beginning.
@@ -239,6 +215,12 @@ impl Editor {
         self.was_held = held;
         if pressed {
             self.press(x, y);
+        } else if released && let Some((i, value)) = self.sliders.held.take() {
+            if let Some(operation) = self.expression(i, value) {
+                self.apply(&operation);
+            }
+        } else if held && let Some((i, _)) = self.sliders.held {
+            self.sliders.held = self.sliders.value(i, x - VIEW as f32).map(|value| (i, value));
         } else if released {
             if let Some(to) = self.dragged.take() {
                 let part = Parts::Index(self.selected);
@@ -250,6 +232,11 @@ impl Editor {
     }
 
     fn press(&mut self, x: f32, y: f32) {
+        if let Some(i) = self.sliders.at(x - VIEW as f32, y) {
+            self.sliders.chosen = i;
+            self.sliders.held = self.sliders.value(i, x - VIEW as f32).map(|value| (i, value));
+            return;
+        }
         if y >= VIEW as f32 + 4.0 && y < (VIEW + 4 + DONOR) as f32 && x >= 0.0 {
             let i = (x / (DONOR + 1) as f32) as usize;
             if i < self.workspace.strip().len() {
@@ -279,6 +266,10 @@ impl Editor {
         if self.before {
             return self.workspace.opened().session.original().clone();
         }
+        let held = self.sliders.held.and_then(|(i, value)| self.expression(i, value));
+        if let Some(Ok((face, _))) = held.map(|operation| self.workspace.preview(&operation)) {
+            return face;
+        }
         let mut face = self.workspace.opened().session.face().clone();
         if let Some(to) = self.dragged {
             face.keypoints[self.selected] = to;
@@ -286,7 +277,7 @@ impl Editor {
         face
     }
 
-    /// The editor's picture, [`SIZE`] large.
+    /// The editor's picture, [`Editor::size`] large.
     ///
     /// # Errors
     /// A network failed.
@@ -300,7 +291,8 @@ impl Editor {
             let view = from_network(sample(&picture, &shown, VIEW as usize).view());
             self.view = Some((face.clone(), locked.clone(), shown, view));
         }
-        let mut canvas = RgbImage::from_pixel(SIZE.0, SIZE.1, image::Rgb([24; 3]));
+        let (width, height) = self.size();
+        let mut canvas = RgbImage::from_pixel(width, height, image::Rgb([24; 3]));
         if let Some((.., view)) = &self.view {
             imageops::replace(&mut canvas, view, 0, 0);
         }
@@ -314,6 +306,7 @@ impl Editor {
             overlay::draw_face(&mut view, &marks, self.workspace.model().manifest());
             imageops::replace(&mut canvas, &view, 0, 0);
         }
+        self.sliders.draw(&mut canvas, VIEW, &self.workspace.expressions());
         for (i, donor) in self.workspace.strip().iter().enumerate() {
             let (x, y) = (i as u32 * (DONOR + 1), VIEW + 4);
             imageops::replace(&mut canvas, &donor.tile, i64::from(x), i64::from(y));
@@ -335,7 +328,7 @@ impl Editor {
 fn whole(workspace: &Workspace) -> Crop {
     let crop = *workspace.crop();
     let margin = if workspace.opened().photo.is_some() { MARGIN } else { 1.0 };
-    Crop { side: crop.side * margin, ..crop }
+    Crop { side: crop.side * margin, angle: 0.0, ..crop }
 }
 
 #[cfg(test)]
@@ -355,6 +348,36 @@ mod tests {
             editor.mouse(from[0] + by[0] * t, from[1] + by[1] * t, true);
         }
         editor.mouse(from[0] + by[0], from[1] + by[1], false);
+    }
+
+    #[test]
+    fn a_slider_is_seen_while_it_is_dragged_and_set_when_it_is_let_go() {
+        let (_dir, workspace) = crate::edit::testing::carried_workspace(&[]);
+        let mut editor = Editor::new(workspace);
+        let size = editor.size();
+        assert!(size.0 > SIZE.0);
+        let before = editor.draw().unwrap();
+        assert_eq!(before.dimensions(), size);
+        // The first slider's right end; the picture is drawn anew where the mouse is held.
+        let (x, y) = ((size.0 - 5) as f32, 30.0);
+        editor.mouse(x, y, true);
+        let held = editor.draw().unwrap();
+        let view = |picture: &RgbImage| imageops::crop_imm(picture, 0, 0, VIEW, VIEW).to_image();
+        assert!(view(&held) != view(&before));
+        assert_eq!(editor.workspace().opened().session.history().1, 0);
+        editor.mouse(x, y, false);
+        assert_eq!(editor.workspace().opened().session.history().1, 1);
+        assert!((editor.workspace().expressions()[0] - 1.0).abs() < 1e-3);
+        assert!(view(&editor.draw().unwrap()) == view(&held));
+        for command in [Command::Express(-0.1), Command::NextExpression, Command::Express(0.1)] {
+            editor.obey(command).unwrap();
+        }
+        let values = editor.workspace().expressions();
+        assert!((values[0] - 0.9).abs() < 1e-3 && values[1] > -0.3, "{values:?}");
+        for _ in 0..3 {
+            editor.obey(Command::Undo).unwrap();
+        }
+        assert!(view(&editor.draw().unwrap()) == view(&before));
     }
 
     #[test]

@@ -5,7 +5,10 @@ use image::RgbImage;
 
 use super::EditError;
 use super::blend::{PhotoBlender, sample};
-use super::{Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError};
+use super::{
+    Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError,
+    expression_values,
+};
 use crate::error::Result;
 use crate::media::mark::Origin;
 use crate::media::picture::from_network;
@@ -102,6 +105,12 @@ impl Workspace {
         &self.strip
     }
 
+    /// The values of the manifest's expressions; none of a face that is generated.
+    pub fn expressions(&self) -> Vec<f32> {
+        let session = &self.opened.session;
+        expression_values(self.model.manifest(), session.original(), session.face())
+    }
+
     /// Size of the view, in pixels.
     pub fn size(&self) -> (u32, u32) {
         self.size
@@ -114,7 +123,8 @@ impl Workspace {
 
     /// Left, top, width and height of what of the view edits can change, in pixels.
     pub fn place(&self) -> [u32; 4] {
-        let Crop { cx, cy, side, .. } = self.crop;
+        let Crop { cx, cy, side, angle } = self.crop;
+        let side = side * (angle.cos().abs() + angle.sin().abs());
         let range = |centre: f32, most: u32| {
             // A float cast to an unsigned integer saturates.
             let low = ((centre - side / 2.0).floor() as u32).min(most);
@@ -129,18 +139,22 @@ impl Workspace {
     /// # Errors
     /// A network failed.
     pub fn other_faces(&mut self) -> Result<()> {
-        self.first += DONORS;
+        if self.model.draws() || self.first + DONORS < self.given.len() {
+            self.first += DONORS;
+        }
         self.fill_strip()
     }
 
     fn fill_strip(&mut self) -> Result<()> {
         self.strip.clear();
+        let carried = self.opened.session.original().is_carried();
         for i in self.first..self.first + DONORS {
             let name = match self.given.get(i) {
                 Some(name) => name.clone(),
+                None if !self.model.draws() => break,
                 None => format!("seed:{}", i - self.given.len() + 1),
             };
-            let donor = self.model.open(&name)?;
+            let donor = self.model.open_donor(&name, carried)?;
             let face = donor.session.face().clone();
             let tile = match &donor.photo {
                 Some(photo) => from_network(sample(&photo.picture, &photo.crop, self.tile as usize).view()),

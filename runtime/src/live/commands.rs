@@ -37,7 +37,8 @@ impl LiveLoop<'_> {
                     continue;
                 }
                 Command::Calibrate | Command::NextFace | Command::NextDrive => {
-                    if let Some(answer) = self.painter.handle(command) {
+                    let neutral = if command == Command::Calibrate { self.finder.calibrate() } else { None };
+                    if let Some(answer) = neutral.or(self.painter.handle(command)) {
                         (self.notice)(answer);
                     }
                     continue;

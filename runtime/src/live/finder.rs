@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use image::RgbImage;
+use lkg_bundle::Manifest;
 
 use crate::error::Result;
+use crate::vision::expressions::ExpressionReader;
 use crate::vision::track::{FaceTracker, Tracked};
 
 /// What finds keypoints in a frame.
@@ -24,6 +26,54 @@ pub trait Finder {
     /// Whether keypoints are filtered over time.
     fn is_smoothing(&self) -> bool {
         false
+    }
+
+    /// Takes the face as it is as neutral, where expressions are measured against one; gives back what to say about it.
+    fn calibrate(&mut self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// Finds faces and reads their expressions.
+pub struct ExpressionFinder {
+    tracker: FaceTracker,
+    reader: ExpressionReader,
+}
+
+impl ExpressionFinder {
+    /// With the faces of `tracker`, whose bundle has `manifest`.
+    pub fn new(tracker: FaceTracker, manifest: &Manifest) -> Self {
+        Self { tracker, reader: ExpressionReader::new(manifest) }
+    }
+}
+
+impl Finder for ExpressionFinder {
+    fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
+        let mut tracked = self.tracker.track(picture, time)?;
+        if let Some(face) = &mut tracked.face {
+            self.reader.read(face, time);
+        }
+        Ok(tracked)
+    }
+
+    fn reuse(&mut self, tracked: Tracked) {
+        self.tracker.reuse(tracked);
+    }
+
+    fn smooth(&mut self, on: bool) -> bool {
+        Finder::smooth(&mut self.tracker, on)
+    }
+
+    fn is_smoothing(&self) -> bool {
+        self.tracker.is_smoothing()
+    }
+
+    fn calibrate(&mut self) -> Option<&'static str> {
+        match (self.reader.is_empty(), self.reader.calibrate()) {
+            (true, _) => None,
+            (false, true) => Some("neutral face taken"),
+            (false, false) => Some("no face to take as neutral"),
+        }
     }
 }
 

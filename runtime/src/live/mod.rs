@@ -25,7 +25,7 @@ pub use clock::{Clock, Step, StepRow};
 #[cfg(test)]
 pub(crate) use control::Switches;
 pub use control::{Command, Status, Switch};
-pub use finder::Finder;
+pub use finder::{ExpressionFinder, Finder};
 pub use frame_supply::{Choice, Chooser, FrameSupply, Opener};
 #[cfg(test)]
 pub(crate) use paint::Layers;

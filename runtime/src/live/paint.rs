@@ -7,6 +7,7 @@ use super::control::Command;
 use super::view::{Marks, View};
 use crate::error::Result;
 use crate::frame::DetectedFace;
+use crate::vision::meters::draw_meters;
 use crate::vision::track::Tracked;
 
 /// A frame that is to be drawn.
@@ -32,11 +33,13 @@ pub struct Layers {
     pub heat_maps: bool,
     /// The crop that the detector saw.
     pub crop: bool,
+    /// The values of expressions.
+    pub meters: bool,
 }
 
 impl Default for Layers {
     fn default() -> Self {
-        Self { keypoints: true, heat_maps: false, crop: false }
+        Self { keypoints: true, heat_maps: false, crop: false, meters: false }
     }
 }
 
@@ -88,6 +91,8 @@ impl<'a> Overlay<'a> {
         if let Some(face) = face {
             self.held.keypoints.clear();
             self.held.keypoints.extend_from_slice(&face.keypoints);
+            self.held.expressions.clear();
+            self.held.expressions.extend_from_slice(&face.expressions);
             self.seen = Some(time);
             return Some((&self.held, 1.0));
         }
@@ -106,15 +111,26 @@ impl Painter for Overlay<'_> {
         let Scene { picture, tracked, time, mirror, layers } = scene;
         let mut view = std::mem::take(&mut self.view);
         let manifest = self.manifest;
-        let face = self.hold(tracked.face.as_ref(), time).filter(|_| layers.keypoints);
+        let face = self.hold(tracked.face.as_ref(), time);
         let marks = Marks {
-            face,
+            face: face.filter(|_| layers.keypoints),
             heat: layers.heat_maps.then_some(&tracked.crop),
             crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
+        if let Some((face, strength)) = face.filter(|_| layers.meters) {
+            draw_meters(canvas, &manifest.expressions, &face.expressions, strength);
+        }
         self.view = view;
         Ok(None)
+    }
+
+    fn offers(&self) -> &'static [(&'static str, &'static str)] {
+        if self.manifest.expressions.is_empty() { &[] } else { &[("calibrate", "Neutral face")] }
+    }
+
+    fn keys(&self) -> &'static [&'static str] {
+        if self.manifest.expressions.is_empty() { &[] } else { &["c       neutral face"] }
     }
 }
 

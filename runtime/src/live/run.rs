@@ -192,8 +192,8 @@ impl LiveLoop<'_> {
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let scene =
-            Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
+        let layers = Layers { meters: p.numbers, ..p.layers };
+        let scene = Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
         self.supply.reuse(picture);
         if p.numbers {

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use lkg_bundle::Manifest;
+use lkg_bundle::manifest::Expression;
 use serde::{Serialize, Serializer};
 
 use super::output::PendingFile;
@@ -12,11 +14,14 @@ use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame
 /// numbers and seconds as the source counts them, [`Shown::change`], pixels of the source's picture. No face is an empty
-/// list. Where the bundle reads states a face has those, too: `"states": [s, …]`, each part's one after the other.
+/// list. Where the bundle reads states a face has those, too: `"states": [s, …]`, each part's one after the other, and
+/// where somebody read them its `"expressions": {"mouth-open": 0.1, …}`.
 pub struct KeypointsSink {
     file: PendingFile,
     /// The latest line.
     text: Vec<u8>,
+    /// Expressions that faces have values of.
+    expressions: Vec<Expression>,
 }
 
 impl KeypointsSink {
@@ -25,7 +30,12 @@ impl KeypointsSink {
     /// # Errors
     /// [`Error::Exists`](super::Error::Exists) (unless `force`) or [`Error::Io`](super::Error::Io).
     pub fn create(path: &Path, force: bool) -> Result<Self> {
-        Ok(Self { file: PendingFile::create(path, force)?, text: Vec::new() })
+        Ok(Self { file: PendingFile::create(path, force)?, text: Vec::new(), expressions: Vec::new() })
+    }
+
+    /// The same, with the values of the manifest's expressions by their names where faces have them.
+    pub fn with_expressions(self, manifest: &Manifest) -> Self {
+        Self { expressions: manifest.expressions.clone(), ..self }
     }
 
     /// Starts the file with a line of its own, `head`.
@@ -48,8 +58,16 @@ pub struct Line<'a> {
     time: f64,
 }
 
-/// A list of one face or none.
-struct Faces<'a>(Option<&'a DetectedFace>);
+impl<'a> Line<'a> {
+    /// The same with the values that the face has of `expressions`, by their names.
+    pub fn with_expressions(mut self, expressions: &'a [Expression]) -> Self {
+        self.faces.1 = expressions;
+        self
+    }
+}
+
+/// A list of one face or none, and the expressions that it may have values of.
+struct Faces<'a>(Option<&'a DetectedFace>, &'a [Expression]);
 
 /// `[x, y, confidence]` of every keypoint.
 struct Triples<'a>(&'a [DetectedKeypoint]);
@@ -59,6 +77,30 @@ struct OneFace<'a> {
     keypoints: Triples<'a>,
     #[serde(skip_serializing_if = "States::is_empty")]
     states: States<'a>,
+    #[serde(skip_serializing_if = "NamedValues::is_empty")]
+    expressions: NamedValues<'a>,
+}
+
+/// Values of expressions, as an object with their names.
+pub struct NamedValues<'a> {
+    /// The expressions.
+    pub expressions: &'a [Expression],
+    /// Their values; none where nobody read them.
+    pub values: &'a [f32],
+}
+
+impl NamedValues<'_> {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.expressions.is_empty() || self.values.is_empty()
+    }
+}
+
+impl Serialize for NamedValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let named = self.expressions.iter().zip(self.values);
+        serializer.collect_map(named.map(|(e, value)| (&e.name, rounded(f64::from(*value), 3))))
+    }
 }
 
 /// Numbers that tell the states of parts.
@@ -78,7 +120,11 @@ impl Serialize for States<'_> {
 
 impl Serialize for Faces<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let one = self.0.map(|f| OneFace { keypoints: Triples(&f.keypoints), states: States(&f.states) });
+        let one = self.0.map(|f| OneFace {
+            keypoints: Triples(&f.keypoints),
+            states: States(&f.states),
+            expressions: NamedValues { expressions: self.1, values: &f.expressions },
+        });
         serializer.collect_seq(one)
     }
 }
@@ -94,7 +140,7 @@ impl Serialize for Triples<'_> {
 pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&DetectedFace>) -> Line<'_> {
     Line {
         change: change.map(|c| rounded(f64::from(c), 3)),
-        faces: Faces(face),
+        faces: Faces(face, &[]),
         frame: index,
         time: rounded(time.as_secs_f64(), 6),
     }
@@ -112,7 +158,8 @@ impl Sink for KeypointsSink {
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
-        let line = line(shown.index, shown.time, shown.change, shown.face);
+        let line =
+            line(shown.index, shown.time, shown.change, shown.face).with_expressions(&self.expressions);
         self.text.clear();
         serde_json::to_writer(&mut self.text, &line).map_err(|e| Error::io(self.file.target())(e.into()))?;
         self.text.push(b'\n');
@@ -155,5 +202,18 @@ mod tests {
         face.states = vec![0.25, -0.5];
         let text = serde_json::to_value(line(0, Duration::ZERO, None, Some(&face))).unwrap();
         assert_eq!(text["faces"], json!([{ "keypoints": [[1.5, 2.25, 0.5]], "states": [0.25, -0.5] }]));
+    }
+
+    #[test]
+    fn expressions_have_names_where_somebody_read_them() {
+        let named = crate::vision::testing::expressions(&["mouth-open", "brows"]);
+        let mut face = DetectedFace::new(Vec::new());
+        let text = |face: &DetectedFace| {
+            let line = line(0, Duration::ZERO, None, Some(face)).with_expressions(&named);
+            serde_json::to_value(line).unwrap()["faces"].clone()
+        };
+        assert_eq!(text(&face), json!([{ "keypoints": [] }]));
+        face.expressions = vec![0.25, -0.12345];
+        assert_eq!(text(&face)[0]["expressions"], json!({ "mouth-open": 0.25, "brows": -0.123 }));
     }
 }

@@ -111,16 +111,52 @@ impl PortraitModel {
     /// # Errors
     /// [`Error::Picture`](crate::Error::Picture) if there is no face in it to be confident of, [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<PortraitPhoto> {
-        check_size(&picture, name)?;
-        let (found, notes) = face_of_photo(&mut self.tracker, &picture, name, self.anyway)?;
-        let framed = self.framed(&found.face.keypoints);
-        let photo = Photo { picture, crop: Crop { side: framed.side * SQUARE, ..framed } };
+        let (photo, notes) = self.locate(picture, name)?;
         let opened = self.prepare(fitted(&photo, self.source.size() as f32), notes)?;
         // The first frame should not wait for what a first run sets up.
         for _ in 0..WARM_UP {
             self.portrait.run(&opened.features, &opened.keypoints, &vec![0.0; opened.states.len()])?;
         }
         Ok(opened)
+    }
+
+    /// A photo, which messages call `name`, with the square around its largest face, and what its user should know.
+    ///
+    /// # Errors
+    /// Those of [`PortraitModel::open_image`].
+    pub(crate) fn locate(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, Vec<String>)> {
+        check_size(&picture, name)?;
+        let (found, notes) = face_of_photo(&mut self.tracker, &picture, name, self.anyway)?;
+        let framed = self.framed(&found.face.keypoints);
+        Ok((Photo { picture, crop: Crop { side: framed.side * SQUARE, ..framed } }, notes))
+    }
+
+    /// Keypoints, in normalised coordinates of the photo's square, and states of the face in it.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a network fails.
+    pub(crate) fn measure(&mut self, Photo { picture, crop }: &Photo) -> Result<(Vec<[f32; 2]>, Vec<f32>)> {
+        let face = self.look(picture, &Crop { side: crop.side / SQUARE, ..*crop })?;
+        Ok((face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect(), face.states))
+    }
+
+    /// A photo at its own size, whose face was measured.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if a network fails.
+    pub(crate) fn hold(
+        &mut self,
+        Photo { picture, crop }: Photo,
+        keypoints: Vec<[f32; 2]>,
+        states: Vec<f32>,
+        notes: Vec<String>,
+    ) -> Result<PortraitPhoto> {
+        let size = self.source.size();
+        let image = sampled(&picture, &crop, size);
+        let features = self.source.run(image, &keypoints)?;
+        let small = features.image().as_slice().unwrap_or_default();
+        let composer = PhotoCompositor::new(picture, crop, size, small);
+        Ok(PortraitPhoto { composer, features, keypoints, states, notes })
     }
 
     /// The same photo in a picture of `size` pixels, with black around it where it has another shape.
@@ -135,15 +171,9 @@ impl PortraitModel {
         self.prepare(whole.within(size), photo.notes.clone())
     }
 
-    fn prepare(&mut self, Photo { picture, crop }: Photo, notes: Vec<String>) -> Result<PortraitPhoto> {
-        let face = self.look(&picture, &Crop { side: crop.side / SQUARE, ..crop })?;
-        let keypoints: Vec<[f32; 2]> = face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect();
-        let size = self.source.size();
-        let image = sampled(&picture, &crop, size);
-        let features = self.source.run(image, &keypoints)?;
-        let small = features.image().as_slice().unwrap_or_default();
-        let composer = PhotoCompositor::new(picture, crop, size, small);
-        Ok(PortraitPhoto { composer, features, keypoints, states: face.states, notes })
+    fn prepare(&mut self, photo: Photo, notes: Vec<String>) -> Result<PortraitPhoto> {
+        let (keypoints, states) = self.measure(&photo)?;
+        self.hold(photo, keypoints, states, notes)
     }
 
     /// The square that frames `keypoints`, turned with a head that tilts.

@@ -298,7 +298,8 @@ mod tests {
     /// Two keypoints and one state each, of which the first is how far a mouth is open.
     fn face(open: f32, shift: f32) -> DetectedFace {
         let at = |x: f32| DetectedKeypoint { x: x + shift, y: 100.0, confidence: 1.0 };
-        DetectedFace { keypoints: vec![at(75.0), at(125.0)], states: vec![open, 0.0] }
+        let keypoints = vec![at(75.0), at(125.0)];
+        DetectedFace { keypoints, states: vec![open, 0.0], ..DetectedFace::default() }
     }
 
     fn with_mouth() -> Manifest {

@@ -204,7 +204,8 @@ fn checked(
         return Err(format!("states are not {} numbers within -1 and 1", want * each));
     }
     let point = |[x, y, c]: [f32; 3]| DetectedKeypoint { x, y, confidence: c.clamp(0.0, 1.0) };
-    Ok(DetectedFace { keypoints: keypoints.into_iter().map(point).collect(), states })
+    let keypoints = keypoints.into_iter().map(point).collect();
+    Ok(DetectedFace { keypoints, states, ..DetectedFace::default() })
 }
 
 /// Blank pictures at recorded times.

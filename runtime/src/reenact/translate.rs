@@ -56,7 +56,8 @@ impl Translation {
             Some(i) => theirs.states.get(i * self.states..(i + 1) * self.states).unwrap_or_default().to_vec(),
             None => vec![0.0; if theirs.states.is_empty() { 0 } else { self.states }],
         };
-        DetectedFace { keypoints, states: self.from.iter().flat_map(each).collect() }
+        let states = self.from.iter().flat_map(each).collect();
+        DetectedFace { keypoints, states, ..DetectedFace::default() }
     }
 }
 

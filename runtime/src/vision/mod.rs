@@ -3,8 +3,10 @@
 pub mod crop;
 pub mod detect;
 pub mod enlarge;
+pub mod expressions;
 pub mod face_layout;
 pub mod layers;
+pub mod meters;
 mod names;
 pub mod overlay;
 pub mod photo;

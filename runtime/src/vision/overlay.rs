@@ -143,11 +143,11 @@ fn unit(picture: &RgbImage) -> f32 {
     (picture.width().min(picture.height()) as f32 / 320.0).max(0.5)
 }
 
-fn text_scale(picture: &RgbImage) -> u32 {
+pub(super) fn text_scale(picture: &RgbImage) -> u32 {
     (picture.width().min(picture.height()) / 200).clamp(1, 6)
 }
 
-fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) {
+pub(super) fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) {
     for y in top..bottom.min(picture.height()) {
         for c in span(picture, y, left..right) {
             *c = (u16::from(*c) * 2 / 5) as u8;

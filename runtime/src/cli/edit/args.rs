@@ -42,7 +42,8 @@ pub struct EditArgs {
     #[arg(value_name = "PHOTO|seed:N|FACE.json")]
     pub face: String,
     /// Edits to do, a JSON list such as [{"op": "move", "part": "eye-left", "dx": 0.1}]; the operations are move, pose,
-    /// spread, scale, swap, background, take_pose, remove, add, duplicate, reset, lock, unlock, undo and redo
+    /// spread, scale, swap, background, take_pose, expression, take_expression, remove, add, duplicate, reset, lock, unlock,
+    /// undo and redo
     #[arg(long = "do", value_name = "EDITS.json")]
     pub edits: Option<PathBuf>,
     /// Then move a part, in normalised coordinates (the picture is 2 wide), e.g. eye-left=0.1,0
@@ -54,6 +55,13 @@ pub struct EditArgs {
     /// Then take another face's pose
     #[arg(long, value_name = "FACE[@W]", value_parser = parse_pose)]
     pub pose: Option<Operation>,
+    /// Then take another face's expression, of a photo that is carried
+    #[arg(long, value_name = "FACE[@W]", value_parser = parse_take_expression)]
+    pub take_expression: Option<Operation>,
+    /// Then set an expression of a photo that is carried, e.g. smile=0.8, mouth-open=1, eye-left=0 or brows=0.5; several are
+    /// set together
+    #[arg(long = "expression", value_name = "NAME=VALUE", value_parser = parse_expression)]
+    pub expressions: Vec<(String, f32)>,
     /// Then take another face's background
     #[arg(long, value_name = "FACE[@W]", value_parser = parse_background)]
     pub background: Option<Operation>,
@@ -77,8 +85,9 @@ pub struct EditArgs {
     pub fps: f32,
     /// How the edit gets into a photo: warp (the photo follows moved keypoints, and what a new appearance changes is added),
     /// change (all that the edit changes in the generated square is added) or square (that is laid over the photo)
-    #[arg(long, alias = "paste", value_name = "BLEND", default_value = "warp")]
-    pub blend: Blend,
+    /// [default: warp; a bundle with portrait networks carries the photo's own pixels unless this is given]
+    #[arg(long, alias = "paste", value_name = "BLEND")]
+    pub blend: Option<Blend>,
     /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
     #[arg(long = "donor", value_name = "FACE", conflicts_with_all = ["out", "sheet", "save"])]
     pub donors: Vec<String>,
@@ -129,6 +138,18 @@ fn parse_pose(text: &str) -> Result<Operation, String> {
     Ok(Operation::TakePose { from, weight, part: Parts::Name("all".to_owned()) })
 }
 
+fn parse_take_expression(text: &str) -> Result<Operation, String> {
+    let (from, weight) = parse_donor(text)?;
+    Ok(Operation::TakeExpression { from, weight, part: Parts::Name("all".to_owned()) })
+}
+
+fn parse_expression(text: &str) -> Result<(String, f32), String> {
+    let wrong = || "give an expression and its value, as smile=0.8".to_owned();
+    let (name, value) = text.split_once('=').ok_or_else(wrong)?;
+    let value = value.trim().parse::<f32>().ok().filter(|v| v.is_finite()).ok_or_else(wrong)?;
+    Ok((name.trim().to_owned(), value))
+}
+
 fn parse_background(text: &str) -> Result<Operation, String> {
     let (from, weight) = parse_donor(text)?;
     Ok(Operation::Background { from, weight })
@@ -146,6 +167,10 @@ mod tests {
         let want = serde_json::json!({"op":"swap","part":3,"from":"seed:4:2","weight":0.5});
         assert_eq!(json(parse_swap("3=seed:4:2@0.5").unwrap()), want);
         assert_eq!(parse_donor("a.png").unwrap(), ("a.png".to_owned(), 1.0));
+        assert_eq!(parse_expression("brows=-0.5").unwrap(), ("brows".to_owned(), -0.5));
+        let want = serde_json::json!({"op":"take_expression","from":"b.jpg","weight":0.5,"part":"all"});
+        assert_eq!(json(parse_take_expression("b.jpg@0.5").unwrap()), want);
+        assert!(parse_expression("smile").is_err() && parse_expression("smile=nan").is_err());
         for bad in ["eye", "eye=1", "eye=x,1", "eye=nan,0"] {
             assert!(parse_move(bad).is_err(), "{bad}");
         }

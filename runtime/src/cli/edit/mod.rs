@@ -36,6 +36,8 @@ struct Config {
     /// What is done to it, each with the place that an error names it by.
     edits: Vec<(String, Operation)>,
     blend: Blend,
+    /// Whether a photo's own pixels are carried where the bundle can.
+    carry: bool,
     /// Whether a face that is not certain will do.
     anyway: bool,
     mark: MarkArgs,
@@ -75,7 +77,8 @@ impl Config {
         Ok(Self {
             face: args.face.clone(),
             edits: edits(args)?,
-            blend: args.blend,
+            blend: args.blend.unwrap_or_default(),
+            carry: args.blend.is_none(),
             anyway: args.anyway,
             mark: args.mark,
             task,
@@ -153,13 +156,20 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
             all.push((format!("{}: edits[{i}].", path.display()), edit));
         }
     }
+    let mut last = Vec::new();
     let flags = [("--move", &args.moves), ("--swap", &args.swap)];
     for (flag, operations) in flags {
         all.extend(operations.iter().map(|o| (format!("{flag}: "), o.clone())));
     }
-    for (flag, operation) in [("--pose", &args.pose), ("--background", &args.background)] {
+    if !args.expressions.is_empty() {
+        let set = args.expressions.iter().cloned().collect();
+        last.push(("--expression: ".to_owned(), Operation::Expression { set }));
+    }
+    for (flag, operation) in [("--pose", &args.pose), ("--take-expression", &args.take_expression)] {
         all.extend(operation.iter().map(|o| (format!("{flag}: "), o.clone())));
     }
+    all.extend(last);
+    all.extend(args.background.iter().map(|o| ("--background: ".to_owned(), o.clone())));
     Ok(all)
 }
 
@@ -168,6 +178,13 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let mut model = FaceModel::new(open_bundle(common)?, common.engine());
     model.anyway = config.anyway;
+    model.carry = config.carry;
+    if !config.carry && !model.draws() {
+        return Err(Error::Usage(format!(
+            "--blend is of generators, and bundle {} has none: leave it out",
+            model.manifest().name
+        )));
+    }
     let mut opened = model.open(&config.face)?;
     opened.notes.drain(..).for_each(|note| remark(&note));
     let done = apply(&mut model, &mut opened, &config.edits)?;
@@ -183,7 +200,8 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
         Task::Picture { .. } => {
             write(&config, &mut model, &opened, done)?;
             if common.verbose {
-                remark(&format!("generator: {}", model.summary()));
+                let what = if opened.session.original().is_carried() { "portrait" } else { "generator" };
+                remark(&format!("{what}: {}", model.summary()));
             }
         }
         Task::Clip { .. } => interpolate(&config, &mut model, &opened)?,
@@ -217,8 +235,9 @@ fn write(config: &Config, model: &mut FaceModel, opened: &OpenedPhoto, done: usi
 /// Does the edits; gives back how many changed something.
 fn apply(model: &mut FaceModel, opened: &mut OpenedPhoto, edits: &[(String, Operation)]) -> Result<usize> {
     let manifest = model.manifest().clone();
+    let carried = opened.session.original().is_carried();
     let mut donors = Donors::new(|name| {
-        let donor = model.open(name)?;
+        let donor = model.open_donor(name, carried)?;
         donor.notes.iter().for_each(|note| remark(note));
         Ok(donor.session.face().clone())
     });
@@ -234,8 +253,15 @@ fn apply(model: &mut FaceModel, opened: &mut OpenedPhoto, edits: &[(String, Oper
 /// Writes the way from the edited face to another as a clip.
 fn interpolate(config: &Config, model: &mut FaceModel, opened: &OpenedPhoto) -> Result<()> {
     let Task::Clip { to, out, options, frames, fps, save } = &config.task else { return Ok(()) };
+    if opened.session.original().is_carried() {
+        return Err(Error::Usage(format!(
+            "--to draws faces between two, which takes a generator; bundle {} carries the photo's own pixels: leave --to \
+             out, name a bundle with a generator, or move the photo with runtime reenact",
+            model.manifest().name
+        )));
+    }
     let sink = open_output(out, *options)?;
-    let other = model.open(to)?;
+    let other = model.open_donor(to, false)?;
     other.notes.iter().for_each(|note| remark(note));
     let (from, to) = (opened.session.face(), other.session.face());
     let mut compositor = Compositor::new(model, &opened.session, opened.photo.as_ref(), config.blend)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use super::MarkArgs;
 use crate::cli::remark;
 use crate::edit::Workspace;
-use crate::edit::window_editor::{Command, Editor, SIZE, ZOOM};
+use crate::edit::window_editor::{Command, Editor, ZOOM};
 use crate::error::Result;
 use crate::interrupt;
 use crate::media::output::stamp;
@@ -16,13 +16,17 @@ use crate::media::window::{Display, Key};
 /// Pause between two readings of mouse and keys.
 const IDLE: Duration = Duration::from_millis(15);
 
+/// By how much of its range a key moves an expression.
+const STEP: f32 = 0.1;
+
 /// Edits the face of a workspace in a window until the user closes it.
 ///
 /// # Errors
 /// The screen went away, a network failed, or a file cannot be written.
 pub fn run(workspace: Workspace, mark: MarkArgs) -> Result<()> {
-    let mut display = Display::open(&format!("{} - edit", workspace.opened().source), SIZE)?;
+    let title = format!("{} - edit", workspace.opened().source);
     let mut editor = Editor::new(workspace);
+    let mut display = Display::open(&title, editor.size())?;
     loop {
         let picture = editor.draw()?;
         display.show(&picture)?;
@@ -59,6 +63,10 @@ fn command(key: Key) -> Option<Command> {
         Key::A => Command::TakeAllAppearances,
         Key::G => Command::TakeBackground,
         Key::P => Command::TakePose,
+        Key::F => Command::TakeExpression,
+        Key::V => Command::NextExpression,
+        Key::LeftBracket => Command::Express(-STEP),
+        Key::RightBracket => Command::Express(STEP),
         Key::N => Command::OtherFaces,
         Key::Equal | Key::NumPadPlus => Command::Scale(1.1),
         Key::Minus | Key::NumPadMinus => Command::Scale(1.0 / 1.1),

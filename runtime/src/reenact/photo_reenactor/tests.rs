@@ -96,7 +96,8 @@ fn face(right: f32, opened: f32) -> DetectedFace {
         let [x, y] = crop.to_picture(m);
         DetectedKeypoint { x, y, confidence: 1.0 }
     };
-    DetectedFace { keypoints: MEANS.map(at).to_vec(), states: vec![opened, 0.0, 0.0, 0.0] }
+    let keypoints = MEANS.map(at).to_vec();
+    DetectedFace { keypoints, states: vec![opened, 0.0, 0.0, 0.0], ..DetectedFace::default() }
 }
 
 fn options() -> ReenactOptions {

@@ -8,10 +8,7 @@ pub(super) fn state(workspace: &Workspace) -> Value {
     let manifest = workspace.model().manifest();
     let (face, original) = (opened.session.face(), opened.session.original());
     let part = |(i, keypoint): (usize, &lkg_bundle::manifest::Keypoint)| {
-        let changed = face.keypoints[i] != original.keypoints[i]
-            || face.scales[i] != original.scales[i]
-            || face.visible[i] != original.visible[i]
-            || face.embeddings[i] != original.embeddings[i];
+        let changed = !face.same_part(original, i);
         json!({
             "name": keypoint.name,
             "colour": keypoint.colour,
@@ -27,6 +24,12 @@ pub(super) fn state(workspace: &Workspace) -> Value {
         let parts = group(name, manifest).filter(|parts| !parts.is_empty())?;
         Some((name.to_owned(), json!(parts)))
     });
+    let values = workspace.expressions();
+    let expressions = manifest
+        .expressions
+        .iter()
+        .zip(values)
+        .map(|(e, value)| json!({ "name": e.name, "range": e.range, "rest": e.rest, "value": value }));
     let (history, done) = opened.session.history();
     let (width, height) = workspace.size();
     let crop = workspace.crop();
@@ -38,8 +41,10 @@ pub(super) fn state(workspace: &Workspace) -> Value {
         "view": {
             "size": [width, height],
             "patch": workspace.place(),
-            "face": [crop.cx, crop.cy, crop.side],
+            "face": [crop.cx, crop.cy, crop.side, crop.angle],
         },
+        "carried": original.is_carried(),
+        "expressions": expressions.collect::<Vec<_>>(),
         "parts": parts,
         "groups": groups.collect::<serde_json::Map<_, _>>(),
         "history": history.iter().map(|t| t.label.as_str()).collect::<Vec<_>>(),

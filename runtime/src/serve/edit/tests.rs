@@ -46,6 +46,14 @@ impl Page {
         Self(Server::start(&access, vec![Arc::new(pages)]).unwrap())
     }
 
+    /// One of a photo that is carried.
+    fn carried() -> (tempfile::TempDir, Self) {
+        let (dir, workspace) = crate::edit::testing::carried_workspace(&["other.png"]);
+        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None };
+        let pages = EditPages::new(workspace, Box::new(Test));
+        (dir, Self(Server::start(&access, vec![Arc::new(pages)]).unwrap()))
+    }
+
     /// Status, head and body of the answer.
     fn ask(&self, line: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
         let address = self.0.address();
@@ -178,6 +186,51 @@ fn every_edit_of_the_page_is_taken_and_saved() {
     assert!(page.get("/donor.jpg?i=0") != strip && others["revision"] != state["revision"]);
     let (status, why) = page.post("/save", &Value::Null);
     assert_eq!((status, String::from_utf8(why).unwrap().as_str()), (400, "the disk is full\n"));
+}
+
+#[test]
+fn expressions_of_a_photo_are_sliders() {
+    let (_dir, page) = Page::carried();
+    let state = page.state();
+    assert_eq!((&state["carried"], &state["expressions"][0]["name"]), (&json!(true), &json!("mouth-open")));
+    assert_eq!(state["expressions"][1]["range"], json!([-1.0, 1.0]));
+    let untouched = page.get("/patch.jpg");
+    let open = json!({"op": "expression", "set": {"mouth-open": 0.75}});
+    let (status, seen) = page.post("/preview", &open);
+    assert!(status == 200 && seen != untouched);
+    assert_eq!(page.state()["done"], 0);
+    let done = page.act(open);
+    assert!((done["expressions"][0]["value"].as_f64().unwrap() - 0.75).abs() < 1e-3);
+    assert_eq!((&done["history"][0], page.get("/patch.jpg")), (&json!("mouth-open 0.75"), seen));
+    let other = state["donors"][0].as_str().unwrap().to_owned();
+    assert_eq!(state["donors"].as_array().unwrap().len(), 1, "no seeds without a generator");
+    for (i, operation) in [
+        json!({"op": "swap", "part": 0, "from": other}),
+        json!({"op": "take_expression", "from": other, "weight": 0.5}),
+        json!({"op": "move", "part": "all", "dx": 0.1}),
+        json!({"op": "scale", "part": 1, "by": 1.5}),
+        json!({"op": "reset", "part": 1}),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(page.act(operation.clone())["done"], i + 2, "{operation}");
+        page.picture("/patch.jpg");
+    }
+    for (refused, what) in [
+        (json!({"op": "background", "from": other}), "op: background takes a generator"),
+        (json!({"op": "remove", "part": 0}), "--blend warp"),
+        (json!({"op": "expression", "set": {"grin": 1.0}}), "they are mouth-open, brows"),
+        (json!({"op": "expression", "set": {"brows": -1.5}}), "set: brows: -1.5 is not from -1 to 1"),
+    ] {
+        let (status, why) = page.post("/do", &refused);
+        let why = String::from_utf8(why).unwrap();
+        assert!(status == 400 && why.contains(what), "{refused}: {why}");
+    }
+    let drawn = Page::new(None);
+    assert_eq!((&drawn.state()["carried"], &drawn.state()["expressions"]), (&json!(false), &json!([])));
+    let (status, why) = drawn.post("/do", &json!({"op": "expression", "set": {"smile": 1.0}}));
+    assert!(status == 400 && String::from_utf8(why).unwrap().contains("--bundle models/portrait128"));
 }
 
 #[test]

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use lkg_bundle::Manifest;
+use lkg_bundle::manifest::Expression;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
@@ -9,6 +10,7 @@ use super::page::LivePages;
 use crate::frame::DetectedFace;
 use crate::live::{Command, Status, Viewer};
 use crate::media;
+use crate::media::keypoints::NamedValues;
 use crate::media::sink::Shown;
 use crate::serve::{Access, Error, Pages, Server};
 
@@ -19,6 +21,7 @@ pub struct LivePage {
     status: Value,
     /// The face of the latest frame, for pictures that are none.
     face: Value,
+    expressions: Vec<Expression>,
 }
 
 impl LivePage {
@@ -36,12 +39,24 @@ impl LivePage {
         let hub = Hub::default();
         let keypoints: Vec<Value> =
             manifest.keypoints.iter().map(|k| json!({ "name": k.name, "colour": k.colour })).collect();
-        hub.set_info(json!({ "bundle": manifest.name, "keypoints": keypoints }).to_string());
+        let expressions: Vec<Value> = manifest
+            .expressions
+            .iter()
+            .map(|e| json!({ "name": e.name, "range": e.range, "rest": e.rest }))
+            .collect();
+        let info = json!({ "bundle": manifest.name, "keypoints": keypoints, "expressions": expressions });
+        hub.set_info(info.to_string());
         let mut pages: Vec<Arc<dyn Pages>> = vec![Arc::new(LivePages::new(hub.clone(), viewers))];
         pages.extend(more);
         let server = Server::start(access, pages)?;
         hub.start_encoder();
-        Ok(Self { server, hub, status: Value::Null, face: Value::Null })
+        Ok(Self {
+            server,
+            hub,
+            status: Value::Null,
+            face: Value::Null,
+            expressions: manifest.expressions.clone(),
+        })
     }
 
     /// The server.
@@ -72,7 +87,7 @@ impl Viewer for LivePage {
     }
 
     fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
-        self.face = shown.face.map_or(Value::Null, describe);
+        self.face = shown.face.map_or(Value::Null, |face| describe(face, &self.expressions));
         self.put(shown.picture, Some((shown.index, shown.time.as_secs_f64())));
         Ok(())
     }
@@ -109,14 +124,19 @@ impl Viewer for LivePage {
 }
 
 /// A face in as many digits as it is worth: pixels of the source's picture, confidence.
-fn describe(face: &DetectedFace) -> Value {
+fn describe(face: &DetectedFace, expressions: &[Expression]) -> Value {
     let rounded = |v: f32, scale: f64| (f64::from(v) * scale).round() / scale;
     let keypoints: Vec<[f64; 3]> = face
         .keypoints
         .iter()
         .map(|k| [rounded(k.x, 10.0), rounded(k.y, 10.0), rounded(k.confidence, 1e3)])
         .collect();
-    json!({ "confidence": rounded(face.confidence(), 1e3), "keypoints": keypoints })
+    let mut described = json!({ "confidence": rounded(face.confidence(), 1e3), "keypoints": keypoints });
+    let named = NamedValues { expressions, values: &face.expressions };
+    if !named.is_empty() {
+        described["expressions"] = json!(named);
+    }
+    described
 }
 
 /// JSON without letters beyond ASCII, as the head of a part must be.

@@ -1,0 +1,88 @@
+//! Meters of expressions in a picture's lower left corner.
+
+use image::RgbImage;
+use lkg_bundle::manifest::Expression;
+
+use super::overlay::{blend, darken, span, text_scale};
+use super::text;
+
+/// Length of a meter, in characters.
+const LENGTH: u32 = 12;
+/// Colour of a bar.
+const BAR: [u8; 3] = [90, 176, 255];
+/// Colour of the mark at rest, and of names.
+const LIGHT: [u8; 3] = [235, 240, 245];
+
+/// Draws a meter for each of `expressions` with its value; all of it fades with `strength`, 1 to 0. The bar goes from the
+/// value at rest to the one that is.
+pub fn draw_meters(picture: &mut RgbImage, expressions: &[Expression], values: &[f32], strength: f32) {
+    let rows = expressions.len().min(values.len()) as u32;
+    if rows == 0 {
+        return;
+    }
+    let scale = text_scale(picture);
+    let longest = expressions.iter().map(|e| text::width(&e.name, scale)).max().unwrap_or(0);
+    let (margin, line, length) = (3 * scale, text::LINE * scale, LENGTH * text::ADVANCE * scale);
+    let top = picture.height().saturating_sub(rows * line + 2 * margin);
+    let (left, bottom) = (longest + 2 * margin, picture.height());
+    darken(picture, 0, left + length + margin, top, bottom);
+    for (i, (expression, value)) in expressions.iter().zip(values).enumerate() {
+        let y = top + margin + i as u32 * line;
+        text::draw_plain(picture, &expression.name, (margin as i32, y as i32), scale, LIGHT);
+        let [least, most] = expression.range;
+        let at = |v: f32| {
+            let share = ((v - least) / (most - least)).clamp(0.0, 1.0);
+            left + (share * length as f32).round() as u32
+        };
+        let (rest, now) = (at(expression.rest), at(*value));
+        let rows = y + scale..y + 6 * scale;
+        fill(picture, (left..left + length, rows.clone()), [255; 3], 0.15);
+        fill(picture, (rest.min(now)..rest.max(now), rows), BAR, strength);
+        let mark = rest.min(left + length - scale)..rest.min(left + length - scale) + scale;
+        fill(picture, (mark, y..y + 7 * scale), LIGHT, 0.8);
+    }
+}
+
+fn fill(
+    picture: &mut RgbImage,
+    (columns, rows): (std::ops::Range<u32>, std::ops::Range<u32>),
+    colour: [u8; 3],
+    amount: f32,
+) {
+    for y in rows.start..rows.end.min(picture.height()) {
+        span(picture, y, columns.clone()).chunks_exact_mut(3).for_each(|p| blend(p, colour, amount));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::testing::expressions;
+
+    /// How many pixels are in the bars' colour.
+    fn bars(values: &[f32]) -> usize {
+        let mut named = expressions(&["mouth-open", "brows"]);
+        (named[1].range, named[1].rest) = ([-1.0, 1.0], 0.0);
+        let mut picture = RgbImage::new(320, 240);
+        draw_meters(&mut picture, &named, values, 1.0);
+        assert!((0..100).all(|y| picture.get_pixel(10, y).0 == [0; 3]), "beside the corner");
+        picture.pixels().filter(|p| p.0 == BAR).count()
+    }
+
+    #[test]
+    fn a_bar_goes_from_rest_to_what_is() {
+        assert_eq!(bars(&[0.0, 0.0]), 0);
+        let (half, whole) = (bars(&[0.5, 0.0]), bars(&[1.0, 0.0]));
+        assert!(half > 100 && whole.abs_diff(2 * half) <= 10, "{half} {whole}");
+        assert!(bars(&[0.0, -0.5]).abs_diff(bars(&[0.0, 0.5])) <= 10 && bars(&[0.0, -0.5]) > 50);
+    }
+
+    #[test]
+    fn no_values_are_no_meters_and_small_pictures_do_no_harm() {
+        let mut picture = RgbImage::from_pixel(32, 32, image::Rgb([9; 3]));
+        draw_meters(&mut picture, &expressions(&["smile"]), &[], 1.0);
+        assert!(picture.pixels().all(|p| p.0 == [9; 3]));
+        draw_meters(&mut picture, &expressions(&["smile"; 20]), &[0.5; 20], 1.0);
+        draw_meters(&mut RgbImage::new(2, 3), &expressions(&["smile"]), &[f32::NAN], 1.0);
+    }
+}
