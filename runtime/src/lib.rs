@@ -7,7 +7,8 @@
 //! | a face from frame to frame | [`FaceTracker`] |
 //! | faces that do not exist | [`FaceModel::sample_face`], [`FaceModel::image`] |
 //! | a face changed part by part, in its photo | [`PhotoEditor`] |
-//! | a face that moves as another one does | [`Reenactor`] |
+//! | a photo whose face moves as another one does | [`PhotoReenactor`] |
+//! | a drawn face that does | [`Reenactor`] |
 //!
 //! Pictures are [`image::RgbImage`]s. Coordinates of pictures are pixels, 0 and the width (or height) being its outer edges;
 //! coordinates of a network's square are normalised: -1 and 1 are its outer edges, x goes right, y goes down (see

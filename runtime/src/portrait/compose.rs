@@ -65,14 +65,14 @@ impl Region {
 
 /// Puts a driven face into its photo, frame after frame, without an allocation after the first.
 #[derive(Clone, Debug)]
-pub struct Composer {
+pub struct PhotoCompositor {
     photo: RgbImage,
     crop: Crop,
     region: Region,
     layers: Layers,
 }
 
-impl Composer {
+impl PhotoCompositor {
     /// For the square `crop` of `photo`, which the networks see as `small`, `[3, P, P]` in [-1, 1].
     pub fn new(photo: RgbImage, crop: Crop, side: usize, small: &[f32]) -> Self {
         let region = Region::new(&photo, &crop);
@@ -164,8 +164,7 @@ fn mix(above: &[Place], below: &[Place], fx: f32, fy: f32) -> Place {
 /// The pixels of a row of `width` that lie within 0.5 to `n + 0.5` on both axes: the first, and the one after the last.
 fn span(begin: [f32; 2], step: [f32; 2], n: f32, width: usize) -> Option<(usize, usize)> {
     let (mut low, mut high) = (0.0f32, width as f32 - 1.0);
-    for axis in 0..2 {
-        let (begin, step) = (begin[axis], step[axis]);
+    for (begin, step) in begin.into_iter().zip(step) {
         if step.abs() < 1e-9 {
             if !(0.5..=n + 0.5).contains(&begin) {
                 return None;

@@ -190,9 +190,9 @@ impl Layers {
         let (left, right) = (x.saturating_sub(1), (x + 1).min(n - 1));
         let (up, down) = (y.saturating_sub(1), (y + 1).min(n - 1));
         let near = [(left, y), (right, y), (x, up), (x, down)].map(|(x, y)| &self.flat[y * n + x]);
-        for c in 3..6 {
+        for (c, value) in place.iter_mut().enumerate().skip(3).take(3) {
             let mean = near.iter().map(|p| p[c]).sum::<f32>() / 4.0;
-            place[c] = (place[c] + self.sharpen * (place[c] - mean)).clamp(0.0, 255.0);
+            *value = (*value + self.sharpen * (*value - mean)).clamp(0.0, 255.0);
         }
         place
     }

@@ -9,6 +9,6 @@ mod swirl;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use compose::Composer;
+pub(crate) use compose::PhotoCompositor;
 pub use model::{PortraitModel, Took};
 pub use photo::PortraitPhoto;

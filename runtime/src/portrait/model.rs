@@ -7,7 +7,7 @@ use image::RgbImage;
 use lkg_bundle::{Bundle, Manifest};
 use ndarray::Array4;
 
-use super::compose::Composer;
+use super::compose::PhotoCompositor;
 use super::photo::{PortraitPhoto, fitted};
 use crate::engine::{Detector, EngineOptions, EngineSummary, Portrait, PortraitSource};
 use crate::error::Result;
@@ -22,7 +22,7 @@ use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// Side of a photo's square over that in which training pictures frame a face: room for the head to move, within what the
 /// networks learned.
-const SQUARE: f32 = 1.15;
+const SQUARE: f32 = 1.35;
 /// Tilt of a head, in radians, below which its square stays upright.
 const UPRIGHT: f32 = 0.12;
 /// Mean confidence that the face of a photo must have: paintings and statues are faces of less confidence.
@@ -62,7 +62,7 @@ impl PortraitModel {
     /// The model of `bundle`.
     ///
     /// # Errors
-    /// [`Error::NoPortrait`] if the bundle has no portrait networks, and those of loading a network.
+    /// [`Error::NoPortrait`](crate::Error::NoPortrait) if the bundle has no portrait networks, and those of loading a network.
     pub fn load(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         let source = PortraitSource::load(bundle, options)?;
         let portrait = Portrait::load(bundle, options)?;
@@ -101,7 +101,7 @@ impl PortraitModel {
     /// Opens the photo `name`.
     ///
     /// # Errors
-    /// [`Error::Picture`] if it cannot be read or has no face to be confident of.
+    /// [`Error::Picture`](crate::Error::Picture) if it cannot be read or has no face to be confident of.
     pub fn open(&mut self, name: &str) -> Result<PortraitPhoto> {
         self.open_image(picture::read_picture(Path::new(name))?, name)
     }
@@ -109,7 +109,7 @@ impl PortraitModel {
     /// Opens a photo, which messages call `name`: its largest face is the one that can be driven.
     ///
     /// # Errors
-    /// [`Error::Picture`] if there is no face in it to be confident of, [`Error::Engine`] if a network fails.
+    /// [`Error::Picture`](crate::Error::Picture) if there is no face in it to be confident of, [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<PortraitPhoto> {
         let (photo, notes) = self.locate(picture, name)?;
         let opened = self.prepare(fitted(&photo, self.source.size() as f32), notes)?;
@@ -134,7 +134,7 @@ impl PortraitModel {
     /// Keypoints, in normalised coordinates of the photo's square, and states of the face in it.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub(crate) fn measure(&mut self, Photo { picture, crop }: &Photo) -> Result<(Vec<[f32; 2]>, Vec<f32>)> {
         let face = self.look(picture, &Crop { side: crop.side / SQUARE, ..*crop })?;
         Ok((face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect(), face.states))
@@ -143,7 +143,7 @@ impl PortraitModel {
     /// A photo at its own size, whose face was measured.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub(crate) fn hold(
         &mut self,
         Photo { picture, crop }: Photo,
@@ -155,14 +155,14 @@ impl PortraitModel {
         let image = sampled(&picture, &crop, size);
         let features = self.source.run(image, &keypoints)?;
         let small = features.image().as_slice().unwrap_or_default();
-        let composer = Composer::new(picture, crop, size, small);
+        let composer = PhotoCompositor::new(picture, crop, size, small);
         Ok(PortraitPhoto { composer, features, keypoints, states, notes })
     }
 
     /// The same photo in a picture of `size` pixels, with black around it where it has another shape.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn within(&mut self, photo: &PortraitPhoto, size: (u32, u32)) -> Result<PortraitPhoto> {
         if photo.picture().dimensions() == size {
             return Ok(photo.clone());
@@ -211,7 +211,7 @@ impl PortraitModel {
     /// further than the networks know.
     ///
     /// # Errors
-    /// [`Error::Engine`] if the network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn carry(
         &mut self,
         photo: &mut PortraitPhoto,

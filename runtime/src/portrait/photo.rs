@@ -1,6 +1,6 @@
 //! A photo whose face can be driven.
 
-use super::compose::Composer;
+use super::compose::PhotoCompositor;
 use crate::engine::PhotoFeatures;
 use crate::vision::photo::Photo;
 
@@ -24,7 +24,7 @@ pub(super) fn fitted(photo: &Photo, least: f32) -> Photo {
 /// A photo opened for being driven: its face's parts and features, and where it lies.
 #[derive(Clone, Debug)]
 pub struct PortraitPhoto {
-    pub(super) composer: Composer,
+    pub(super) composer: PhotoCompositor,
     pub(super) features: PhotoFeatures,
     pub(super) keypoints: Vec<[f32; 2]>,
     pub(super) states: Vec<f32>,

@@ -2,7 +2,7 @@ use image::{Rgb, RgbImage};
 use lkg_bundle::contract::PORTRAIT_COARSE;
 use lkg_bundle::conventions::pixel_centre;
 
-use super::Composer;
+use super::PhotoCompositor;
 use crate::engine::Carried;
 use crate::media::testing::largest_difference;
 use crate::vision::crop::Crop;
@@ -39,11 +39,11 @@ fn photo() -> RgbImage {
 }
 
 /// A composer whose photo at the networks' resolution is as unlike any colour as can be.
-fn composer(photo: &RgbImage, crop: Crop) -> Composer {
-    Composer::new(photo.clone(), crop, SIDE, &vec![5.0; 3 * SIDE * SIDE])
+fn composer(photo: &RgbImage, crop: Crop) -> PhotoCompositor {
+    PhotoCompositor::new(photo.clone(), crop, SIDE, &vec![5.0; 3 * SIDE * SIDE])
 }
 
-fn composed(composer: &mut Composer, said: &Said) -> RgbImage {
+fn composed(composer: &mut PhotoCompositor, said: &Said) -> RgbImage {
     let mut canvas = RgbImage::default();
     composer.compose(&said.carried(), 0.0, [0.0; 2], &mut canvas);
     canvas
@@ -105,7 +105,7 @@ fn the_photo_s_own_pixels_are_kept_where_the_network_would_draw_the_same() {
     let flat = RgbImage::from_fn(200, 180, |x, y| Rgb([if (x + y) % 2 == 0 { 90 } else { 110 }; 3]));
     // At the networks' resolution the chequerboard is grey, and grey is what they draw.
     let grey = vec![100.0 / 127.5 - 1.0; 3 * SIDE * SIDE];
-    let mut alike = Composer::new(flat.clone(), CROP, SIDE, &grey);
+    let mut alike = PhotoCompositor::new(flat.clone(), CROP, SIDE, &grey);
     assert_eq!(composed(&mut alike, &Said::new([0.0; 2], 0.0, grey[0])), flat);
     let other = composed(&mut alike, &Said::new([0.0; 2], 0.0, 0.8));
     assert!(other.get_pixel(100, 90).0[0] > 220);

@@ -19,6 +19,9 @@ const MOST_GROWTH: f32 = 0.35;
 const MOST_PART: f32 = 1.1;
 /// Most change of a state, which lies in [-1, 1].
 const MOST_CHANGE: f32 = 1.6;
+/// Confidence of a keypoint up to which it moves nothing, and from which on it moves all that it should.
+const DOUBTED: f32 = 0.25;
+const TRUSTED: f32 = 0.55;
 /// Spread of keypoints, and scale, below which they lie together.
 const LEAST: f32 = 1e-3;
 
@@ -75,7 +78,9 @@ impl Driven {
         // Seen from a square that follows the head its shift is gone, from the neutral one it is all there.
         let (own, view) = (now.crop(), now.crop().towards(&neutral.crop(), follows));
         let seen = |k: &[f32; 2]| view.to_network(own.to_picture(*k));
-        let pairs = neutral.keypoints.iter().zip(&now.keypoints).map(|(a, b)| (*a, seen(b), 1.0));
+        let trusts = neutral.confidence.iter().zip(&now.confidence).map(|(a, b)| a.min(*b));
+        let pairs = neutral.keypoints.iter().zip(&now.keypoints).zip(trusts.clone());
+        let pairs = pairs.map(|((a, b), trust)| (*a, seen(b), trusted(trust).max(LEAST)));
         let fitted = fit(pairs, LEAST * LEAST).filter(|s| s.scale > LEAST);
         let none = Similarity { from: [0.0; 2], to: [0.0; 2], turn: 0.0, scale: 1.0 };
         let Similarity { from, to, turn, scale } = fitted.unwrap_or(none);
@@ -92,14 +97,19 @@ impl Driven {
         let (driver, back) = (Turn::by(turn), Turn::by(learned - turn));
         self.turn = turned - learned;
         self.keypoints.clear();
-        let points = still.iter().zip(&neutral.keypoints).zip(&now.keypoints).zip(&share.parts);
-        self.keypoints.extend(points.map(|(((own, a), b), gain)| {
+        let points = still.iter().zip(&neutral.keypoints).zip(&now.keypoints).zip(&share.parts).zip(trusts);
+        self.keypoints.extend(points.map(|((((own, a), b), gain), trust)| {
             let posed = head.of([own[0] - middle[0], own[1] - middle[1]]);
             let ([dx, dy], at) = (driver.of([a[0] - from[0], a[1] - from[1]]), seen(b));
             let rest = [at[0] - to[0] - scale * dx, at[1] - to[1] - scale * dy];
             let rest = back.of(rest.map(|v| v / scale * growth * ratio));
             let rest = soft_vector([rest[0] * gain[0], rest[1] * gain[1]], MOST_PART * size);
-            [0, 1].map(|axis| middle[axis] + shift[axis] + posed[axis] * growth + rest[axis])
+            // Where a part is not seen, as one of the background, it stays.
+            let trusted = trusted(trust);
+            [0, 1].map(|axis| {
+                let to = middle[axis] + shift[axis] + posed[axis] * growth + rest[axis];
+                own[axis] + (to - own[axis]) * trusted
+            })
         }));
         let each = self.change.len() / share.states.len().max(1);
         for (i, change) in self.change.iter_mut().enumerate() {
@@ -124,6 +134,11 @@ impl Driven {
         }
         self.turn = 0.0;
     }
+}
+
+/// How much a keypoint of such a confidence counts, 0 to 1.
+fn trusted(confidence: f32) -> f32 {
+    ((confidence - DOUBTED) / (TRUSTED - DOUBTED)).clamp(0.0, 1.0)
 }
 
 /// A turn about the origin.
@@ -159,7 +174,12 @@ mod tests {
     const CROP: [f32; 3] = [100.0, 100.0, 80.0];
 
     fn pose(keypoints: [[f32; 2]; 4], states: [f32; 4]) -> Pose {
-        Pose { keypoints: keypoints.to_vec(), states: states.to_vec(), square: CROP }
+        Pose {
+            keypoints: keypoints.to_vec(),
+            confidence: vec![0.9; 4],
+            states: states.to_vec(),
+            square: CROP,
+        }
     }
 
     fn share() -> Share {
@@ -236,6 +256,15 @@ mod tests {
         let driven = followed(&FACE, &wild, &Gains::default(), &share());
         assert!(driven.keypoints.as_flattened().iter().all(|v| v.abs() < 2.0), "{:?}", driven.keypoints);
         assert!(driven.change.iter().all(|c| c.abs() <= MOST_CHANGE) && driven.turn.abs() < MOST_TURN);
+    }
+
+    #[test]
+    fn a_part_that_is_not_seen_stays_and_moves_nothing() {
+        let mut now = pose(FACE, [0.1; 4]);
+        (now.keypoints[0], now.confidence[0]) = ([3.0, 2.0], 0.1);
+        let driven = followed(&FACE, &now, &Gains::default(), &share());
+        assert!(driven.keypoints.iter().zip(FACE).all(|(a, b)| (a[0] - b[0]).hypot(a[1] - b[1]) < 0.1));
+        assert_eq!(driven.keypoints[0], FACE[0]);
     }
 
     #[test]

@@ -15,7 +15,9 @@ pub const SOUGHT: Duration = Duration::from_millis(3500);
 const MOST: usize = 120;
 /// Every so many faces the calmest ones are chosen anew.
 const EVERY: usize = 8;
-/// Share of the faces that count as calm.
+/// Squared distance from the median layout, over the median of those distances, beyond which a face was rather seen wrongly.
+const MISTAKEN: f32 = 6.0;
+/// Share of the other faces that count as calm.
 const CALM: f32 = 0.25;
 /// How long the neutral face takes towards a calmer one, in seconds.
 const EASES: f32 = 0.4;
@@ -30,6 +32,8 @@ const TURNED: f32 = 0.06;
 pub(super) struct Pose {
     /// Keypoints in normalised coordinates of `crop`.
     pub keypoints: Vec<[f32; 2]>,
+    /// How far each keypoint can be trusted, 0 to 1.
+    pub confidence: Vec<f32>,
     /// `K S` numbers, none where the bundle reads no states.
     pub states: Vec<f32>,
     /// Middle and side of the square, in pixels of the driver's picture.
@@ -45,6 +49,8 @@ impl Pose {
         self.square = [crop.cx, crop.cy, crop.side];
         self.keypoints.clear();
         self.keypoints.extend(face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])));
+        self.confidence.clear();
+        self.confidence.extend(face.keypoints.iter().map(|k| k.confidence));
         self.states.clear();
         self.states.extend_from_slice(&face.states);
     }
@@ -56,11 +62,12 @@ impl Pose {
     }
 
     fn values(&self) -> impl Iterator<Item = f32> {
-        self.keypoints.as_flattened().iter().chain(&self.states).copied()
+        self.keypoints.as_flattened().iter().chain(&self.confidence).chain(&self.states).copied()
     }
 
     fn values_mut(&mut self) -> impl Iterator<Item = &mut f32> {
-        self.keypoints.as_flattened_mut().iter_mut().chain(&mut self.states).chain(&mut self.square)
+        let numbers = self.keypoints.as_flattened_mut().iter_mut().chain(&mut self.confidence);
+        numbers.chain(&mut self.states).chain(&mut self.square)
     }
 
     /// The mean of `poses`, of which there must be one.
@@ -200,6 +207,7 @@ impl NeutralFinder {
         }
         let mut kept = std::mem::take(&mut self.spare);
         kept.keypoints.clone_from(&pose.keypoints);
+        kept.confidence.clone_from(&pose.confidence);
         kept.states.clone_from(&pose.states);
         kept.square = pose.square;
         self.recent.push_back((time, kept));
@@ -208,11 +216,22 @@ impl NeutralFinder {
     /// The mean of the calmest candidates.
     fn calm(&self) -> Option<Pose> {
         let median = self.median()?;
-        let mut costs: Vec<(f32, usize)> =
-            self.candidates.iter().enumerate().map(|(i, pose)| (self.cost(pose, &median), i)).collect();
-        costs.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let count = ((costs.len() as f32 * CALM).ceil() as usize).max(1);
-        Pose::mean(costs.iter().take(count).map(|(_, i)| &self.candidates[*i]))
+        let layout = |pose: &Pose| {
+            let points = pose.keypoints.as_flattened().iter().zip(&median);
+            points.map(|(v, m)| (v - m).powi(2)).sum::<f32>()
+        };
+        let mut distances: Vec<f32> = self.candidates.iter().map(layout).collect();
+        distances.sort_by(f32::total_cmp);
+        let most = MISTAKEN * distances[distances.len() / 2];
+        let mut usual: Vec<(f32, &Pose)> = self
+            .candidates
+            .iter()
+            .filter(|pose| layout(pose) <= most)
+            .map(|pose| (self.cost(pose, &median), pose))
+            .collect();
+        usual.sort_by(|a, b| a.0.total_cmp(&b.0));
+        usual.truncate(((usual.len() as f32 * CALM).ceil() as usize).max(1));
+        Pose::mean(usual.into_iter().map(|(_, pose)| pose))
     }
 
     /// The median of every number of the candidates.

@@ -40,8 +40,9 @@ pub(crate) fn face_of_photo(
 ) -> Result<(LocatedFace, Vec<String>)> {
     let refuse = |reason: String| Error::Picture { path: name.into(), reason };
     let mut faces = tracker.all_faces(picture)?;
-    let others = faces.len().saturating_sub(1);
-    let certain = faces.iter().position(|f| f.confident && f.face.confidence() >= LIVE_CONFIDENCE);
+    let is_certain = |f: &LocatedFace| f.confident && f.face.confidence() >= LIVE_CONFIDENCE;
+    let others = faces.iter().filter(|f| is_certain(f)).count().saturating_sub(1);
+    let certain = faces.iter().position(is_certain);
     let by_confidence = |(_, a): &(usize, &LocatedFace), (_, b): &(usize, &LocatedFace)| {
         a.face.confidence().total_cmp(&b.face.confidence())
     };
