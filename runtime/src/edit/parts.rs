@@ -14,7 +14,7 @@ pub fn group_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Indices of the parts in `group` (`all`, `eyes`, `brows`, `mouth` or `nose`); `None` for another word. Where no part is named
-/// after it, those are meant whose states tell its expressions; else, of the mouth, the one found nearest to a nose stands in:
+/// after it, those are meant whose states change with its expressions; else, of the mouth, the one found nearest to a nose stands in:
 /// it moves with the upper lip.
 pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
     let count = manifest.keypoints.len();
@@ -28,29 +28,29 @@ pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
     let (_, words) = GROUPS.iter().find(|(group, _)| *group == name)?;
     let mut parts = having(words);
     if parts.is_empty() {
-        parts = read_by(words, manifest);
+        parts = shown_by(words, manifest);
     }
     Some(if parts.is_empty() && name == "mouth" { having(&["nose"]) } else { parts })
 }
 
-/// Share of the most that a part tells an expression by, from which on it counts as one of those that show it.
-const TELLS: f32 = 0.4;
+/// Share of the most that an expression changes a part's states by, from which on the part counts as one that shows it.
+const SHOWS: f32 = 0.2;
 
-/// The parts whose states tell the expressions whose names contain one of `words`.
-fn read_by(words: &[&str], manifest: &Manifest) -> Vec<usize> {
-    let named = |name: &str| words.iter().any(|w| name.contains(w));
-    let told = manifest.expressions.iter().filter(|e| named(&e.name));
-    let mut parts: Vec<usize> = told
-        .flat_map(|e| {
-            let tells: Vec<f32> =
-                e.weights.iter().map(|w| w.iter().map(|w| w * w).sum::<f32>().sqrt()).collect();
-            let most = tells.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-            (0..tells.len()).filter(move |i| tells[*i] >= TELLS * most)
-        })
-        .collect();
-    parts.sort_unstable();
-    parts.dedup();
-    parts
+/// The parts whose states change with the expressions whose names contain one of `words`, and their mirror images.
+fn shown_by(words: &[&str], manifest: &Manifest) -> Vec<usize> {
+    let mut shown = vec![false; manifest.keypoints.len()];
+    for expression in manifest.expressions.iter().filter(|e| words.iter().any(|w| e.name.contains(w))) {
+        let change = |states: &Vec<f32>| states.iter().map(|s| s * s).sum::<f32>().sqrt();
+        let most = expression.states.iter().map(change).fold(f32::MIN_POSITIVE, f32::max);
+        for (shown, states) in shown.iter_mut().zip(&expression.states) {
+            *shown |= change(states) >= SHOWS * most;
+        }
+    }
+    for [a, b] in &manifest.symmetric_pairs {
+        let either = shown[*a] || shown[*b];
+        (shown[*a], shown[*b]) = (either, either);
+    }
+    (0..shown.len()).filter(|i| shown[*i]).collect()
 }
 
 /// Which parts an operation is about: an index, a name, a group, or a list of those.
@@ -154,9 +154,11 @@ mod tests {
         assert!(resolve("\"ear\"").unwrap_err().contains("left, eye-left, nose, eye-right"));
         let mut by_states = named_manifest(&["a", "b", "c"]);
         by_states.expressions = crate::vision::testing::expressions(&["mouth-open"]);
-        by_states.expressions[0].weights = vec![vec![0.1, 0.0], vec![0.0, -1.0], vec![0.6, 0.0]];
+        by_states.expressions[0].states = vec![vec![0.1, 0.0], vec![0.0, -1.0], vec![0.3, 0.0]];
         assert_eq!(group("mouth", &by_states), Some(vec![1, 2]));
         assert_eq!(group("eyes", &by_states), Some(vec![]));
+        by_states.symmetric_pairs = vec![[0, 2]];
+        assert_eq!(group("mouth", &by_states), Some(vec![0, 1, 2]));
         let bare = named_manifest(&["a"]);
         assert!(Parts::Name("eyes".to_owned()).resolve(&bare).unwrap_err().contains("group eyes"));
     }

@@ -134,7 +134,7 @@ impl PortraitModel {
     /// Keypoints, in normalised coordinates of the photo's square, and states of the face in it.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub(crate) fn measure(&mut self, Photo { picture, crop }: &Photo) -> Result<(Vec<[f32; 2]>, Vec<f32>)> {
         let face = self.look(picture, &Crop { side: crop.side / SQUARE, ..*crop })?;
         Ok((face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect(), face.states))
@@ -143,7 +143,7 @@ impl PortraitModel {
     /// A photo at its own size, whose face was measured.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub(crate) fn hold(
         &mut self,
         Photo { picture, crop }: Photo,
