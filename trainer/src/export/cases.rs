@@ -12,6 +12,11 @@ use crate::config::Architecture;
 use crate::error::Result;
 use crate::onnx_runtime::Tensors;
 
+/// Added to the seed of what is driven.
+const DRIVEN_SEED: u64 = 100;
+/// Most that a keypoint is driven along either axis, normalised coordinates.
+const FARTHEST: f32 = 0.3;
+
 /// Random inputs of `network`: keypoints in [-1, 1], scales 0.5 to 2, visibility 0 to 1, pictures noisy and smooth
 /// by turns, everything else standard normal.
 pub fn random(network: Network, dims: &BundleDims, batch: usize, seed: u64) -> Tensors {
@@ -38,17 +43,36 @@ pub fn natural(
     let dims = nets.dims(arch);
     let mut inputs = random(network, &dims, batch, seed);
     if network == Network::Portrait {
-        let mut photo = random(Network::PortraitSource, &dims, batch, seed);
+        inputs.extend(driven(&dims, batch, seed));
+        let photo = [("image", "image"), ("source_keypoints", "keypoints")]
+            .into_iter()
+            .filter_map(|(own, half)| Some((half.to_owned(), inputs.get(own)?.clone())))
+            .collect();
         inputs.extend(reference::outputs(nets, arch, Network::PortraitSource, &photo)?);
-        for (from, to) in [("image", "image"), ("keypoints", "source_keypoints")] {
-            inputs.extend(photo.remove(from).map(|tensor| (to.to_owned(), tensor)));
-        }
     }
     if network == Network::ImageGenerator {
         let noise = random(Network::KeypointGenerator, &dims, batch, seed);
         inputs.extend(reference::outputs(nets, arch, Network::KeypointGenerator, &noise)?);
     }
     Ok(inputs)
+}
+
+/// Smooth photos, their keypoints, and those that they are driven to, not far off. In noise a place read a hundred-thousandth
+/// of a pixel beside another is another value: rounding would be all that is compared.
+fn driven(dims: &BundleDims, batch: usize, seed: u64) -> Tensors {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed.wrapping_add(DRIVEN_SEED));
+    let side = dims.portrait_size.unwrap_or_default();
+    let image: Vec<f32> = (0..batch).flat_map(|_| picture(side, true, &mut rng)).collect();
+    let count = batch * dims.keypoints * 2;
+    let source: Vec<f32> = (0..count).map(|_| rng.random_range(-0.8..=0.8)).collect();
+    let keypoints = source.iter().map(|at| at + rng.random_range(-FARTHEST..=FARTHEST)).collect();
+    let points = |data| Tensor { shape: vec![batch, dims.keypoints, 2], data };
+    let named = [
+        ("image", Tensor { shape: vec![batch, 3, side, side], data: image }),
+        ("source_keypoints", points(source)),
+        ("keypoints", points(keypoints)),
+    ];
+    named.map(|(name, tensor)| (name.to_owned(), tensor)).into()
 }
 
 fn draw(spec: &TensorSpec, batch: usize, seed: u64, rng: &mut ChaCha8Rng) -> Tensor {

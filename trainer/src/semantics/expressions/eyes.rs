@@ -1,4 +1,5 @@
-//! Which parts lie around each eye. No label says where eyes are: it is where states change as eyes close.
+//! Which parts lie around each eye. No label says where eyes are: one is where states tell most of their closing, the other
+//! is its mirror image.
 
 use super::fit::{self, Columns};
 use super::{DEFINITIONS, Half, Picture};
@@ -6,8 +7,8 @@ use crate::error::Result;
 use crate::semantics::align::{centre, distance, radius};
 use crate::semantics::mirror::Mirror;
 
-/// Parts this far from the one that tells most of its eye belong to that eye, in sizes of the whole layout.
-const REACH: f64 = 0.5;
+/// Parts this far from an eye belong to it, in sizes of the whole layout.
+const REACH: f64 = 0.9;
 
 /// Parts around the eye on the left of the picture, and those around the other.
 ///
@@ -24,16 +25,18 @@ pub fn around(
     }
     let axis = axis(layout, mirror);
     let reach = REACH * radius(layout);
+    let most = (0..layout.len()).max_by(|a, b| told[*a].total_cmp(&told[*b])).unwrap_or_default();
+    let [x, y] = layout.get(most).copied().unwrap_or_default();
+    let beside = (x - axis).abs();
     let side = |half: Half| -> Vec<usize> {
-        let within = |part: &usize| match half {
-            Half::Left => layout[*part][0] < axis,
-            Half::Right => layout[*part][0] > axis,
+        let sign = if half == Half::Left { -1.0 } else { 1.0 };
+        let eye = [axis + sign * beside, y];
+        let around = |part: &usize| {
+            let at = layout[*part];
+            // What lies on the axis is of both eyes, so of neither.
+            (at[0] - axis) * sign > 0.0 && !mirror.axis.contains(part) && distance(at, eye) <= reach
         };
-        let parts: Vec<usize> = (0..layout.len()).filter(within).collect();
-        let Some(most) = parts.iter().copied().max_by(|a, b| told[*a].total_cmp(&told[*b])) else {
-            return vec![];
-        };
-        parts.into_iter().filter(|part| distance(layout[*part], layout[most]) <= reach).collect()
+        (0..layout.len()).filter(around).collect()
     };
     Ok((side(Half::Left), side(Half::Right)))
 }
