@@ -92,7 +92,7 @@ impl FaceModel {
     /// (`.json`), or a photo.
     ///
     /// # Errors
-    /// [`Error::Edit`] or [`Error::Picture`]: there is no such thing, it has no face, or belongs to another bundle.
+    /// [`Error::Edit`](crate::Error::Edit) or [`Error::Picture`](crate::Error::Picture): there is no such thing, it has no face, or belongs to another bundle.
     pub fn open(&mut self, name: &str) -> Result<OpenedPhoto> {
         if let Some(seed) = name.strip_prefix("seed:") {
             let (seed, index) = parse_seed(seed).ok_or_else(|| EditError::Seed(name.to_owned()))?;
@@ -109,7 +109,7 @@ impl FaceModel {
     /// Opens a photo: finds the largest face in it, for its own pixels to be carried or for being encoded. `name` is what messages and saved sessions call it.
     ///
     /// # Errors
-    /// [`Error::NoEncoder`], or [`Error::Picture`] if there is no face in it to be confident of.
+    /// [`Error::NoEncoder`](crate::Error::NoEncoder), or [`Error::Picture`](crate::Error::Picture) if there is no face in it to be confident of.
     pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
         if self.carry && self.bundle.has_portrait() {
             return self.open_carried(picture, name);
@@ -181,7 +181,7 @@ impl FaceModel {
     /// The image of `face`, as large as the bundle's generator makes it.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a network fails.
+    /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn image(&mut self, face: &FaceLatents) -> Result<RgbImage> {
         Ok(picture::from_network(self.generate(face)?.view()))
     }

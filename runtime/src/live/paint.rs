@@ -57,7 +57,7 @@ pub trait Painter {
         None
     }
 
-    /// What pages offer of that, as [`Status::offers`](crate::live::Status::offers).
+    /// What pages offer of that, as the status of a page lists it.
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
