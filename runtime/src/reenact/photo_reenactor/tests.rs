@@ -133,9 +133,9 @@ fn the_photo_follows_from_the_first_frame_on_and_eases_back_when_the_driver_is_l
     // What changes in a part's look is drawn.
     let drawn = play(&mut reenactor, &[Some(face(4.0, 1.5))], 2);
     assert!(drawn.get_pixel(64, 64).0[1] > 240, "{:?}", drawn.get_pixel(64, 64));
-    let leaving = play(&mut reenactor, &[const { None }; 3], 3);
+    let leaving = play(&mut reenactor, &[const { None }; 12], 3);
     assert!(middle(&leaving) > middle(&moved) && leaving.get_pixel(64, 64).0[1] < 255);
-    assert!(largest_difference(&play(&mut reenactor, &[const { None }; 40], 6), &still) <= 1);
+    assert!(largest_difference(&play(&mut reenactor, &[const { None }; 40], 15), &still) <= 1);
 }
 
 #[test]
