@@ -68,7 +68,7 @@ fn a_photo_is_driven_at_its_own_size_and_motion_is_saved_with_states() {
     };
     let ((n, driven), (again, replayed)) = (first("frames"), first("again"));
     assert_eq!((n, again), (6, 6));
-    assert_eq!(driven.width() * 90, driven.height() * 150, "{:?}", driven.dimensions());
+    assert!((driven.width() * 90).abs_diff(driven.height() * 150) <= 150, "{:?}", driven.dimensions());
     let apart = driven.iter().zip(replayed.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
     assert!(apart <= 6, "saved motion drives as the clip did, but for rounding and JPEG: {apart}");
 }

@@ -107,7 +107,8 @@ pub(super) struct NeutralFinder {
     current: Option<Pose>,
     /// Whether it stays what it is: it was taken, or the seconds are over.
     settled: bool,
-    spare: Pose,
+    /// Room of poses that are too old.
+    spare: Vec<Pose>,
 }
 
 impl NeutralFinder {
@@ -124,7 +125,7 @@ impl NeutralFinder {
             wanted: None,
             current: None,
             settled: false,
-            spare: Pose::default(),
+            spare: Vec::new(),
         }
     }
 
@@ -200,12 +201,12 @@ impl NeutralFinder {
     /// Keeps a pose in the room of one that is too old.
     fn remember(&mut self, pose: &Pose, time: Duration) {
         if self.recent.back().is_some_and(|(last, _)| *last > time) {
-            self.recent.clear();
+            self.spare.extend(self.recent.drain(..).map(|(_, pose)| pose));
         }
         while self.recent.front().is_some_and(|(at, _)| time.saturating_sub(*at) > RECENT) {
-            self.spare = self.recent.pop_front().map(|(_, pose)| pose).unwrap_or_default();
+            self.spare.extend(self.recent.pop_front().map(|(_, pose)| pose));
         }
-        let mut kept = std::mem::take(&mut self.spare);
+        let mut kept = self.spare.pop().unwrap_or_default();
         kept.keypoints.clone_from(&pose.keypoints);
         kept.confidence.clone_from(&pose.confidence);
         kept.states.clone_from(&pose.states);
