@@ -22,7 +22,7 @@ pub struct Nearness {
     pub psnr: f64,
     /// 95 % interval of it over pictures: [`bootstrap::interval`].
     pub psnr_interval: [f64; 2],
-    /// Structural similarity, up to 1: see [`similarity`]. Nothing is trained on it.
+    /// Structural similarity, up to 1 (Wang et al., 2004). Nothing is trained on it.
     pub ssim: f64,
     /// Perceptual distance, 0 to 4, in features of open-nsfw, where they are there.
     pub perceptual: Option<f64>,

@@ -35,7 +35,7 @@ impl Person {
     }
 }
 
-/// People in `folder` as `trainer data faces --variants` draws them, in the order of their names, at most [`PEOPLE`].
+/// People in `folder` as `trainer data faces --variants` draws them, in the order of their names, at most 300.
 ///
 /// # Errors
 /// [`Error::Io`]; [`Error::Data`] naming what does not parse, or the folder if there is nobody in it.
