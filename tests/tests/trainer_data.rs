@@ -65,7 +65,7 @@ fn training_on_a_pack_is_training_on_its_pictures() {
 fn a_pack_says_how_many_people_it_shows() {
     let tiny = Tiny::new();
     for (i, name) in names(&tiny.dir().join("pictures")).iter().enumerate() {
-        let person = tiny.dir().join("people").join(format!("{:05}", i % 3));
+        let person = tiny.dir().join("people").join(format!("person{}", i % 3));
         fs::create_dir_all(&person).unwrap();
         fs::copy(tiny.dir().join("pictures").join(name), person.join(name)).unwrap();
     }

@@ -44,6 +44,7 @@ impl PortraitCommand {
         let from = self.from.as_deref().map(start).transpose()?;
         let begun = from.as_ref().map(|from| portrait::begun(&from.state));
         let config = self.config(stored.or(begun))?;
+        from.as_ref().map(|from| portrait::check_fit(from, &config)).transpose()?;
         let arch = &config.architecture;
         let side = arch.portrait_size.max(arch.detector_size) * STORE_FACTOR;
         let store = Arc::new(Store::load(&self.data, side as usize)?);

@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 use self::discriminator::Discriminator;
 pub use self::measures::Measures;
 use self::start::Known;
-pub use self::start::{begun, check_start};
+pub use self::start::{begun, check_fit, check_start};
 use super::learner::Learner;
 use super::stage::{Pictures, Stage, StepReport};
 use crate::augment::elastic::Elastic;

@@ -49,6 +49,29 @@ pub fn begun(state: &State) -> Config {
     config
 }
 
+/// Refuses a checkpoint that a run of `config` can't begin with.
+///
+/// # Errors
+/// [`Error::Checkpoint`], [`Error::Config`] naming what differs.
+pub fn check_fit(checkpoint: &Checkpoint, config: &Config) -> Result<()> {
+    let have = &checkpoint.state.config.architecture;
+    if checkpoint.state.stage == keypoints::STAGE {
+        return more_keypoints::check(have, &config.architecture);
+    }
+    let grows = config.architecture.portrait_size % have.portrait_size == 0;
+    let shrunk = if grows { have.portrait_size } else { config.architecture.portrait_size };
+    // The generator's networks are not among them.
+    let like = Architecture {
+        keypoints: config.architecture.keypoints,
+        states: config.architecture.states,
+        detector_size: config.architecture.detector_size,
+        detector_channels: config.architecture.detector_channels.clone(),
+        portrait_size: shrunk,
+        ..have.clone()
+    };
+    checkpoint.check_architecture(&Config { architecture: like, ..config.clone() })
+}
+
 impl PortraitTraining {
     /// Begins with the averaged networks of `checkpoint`: of the first keypoints' stage with its detector. Of this stage, and with its discriminator if there is one. Networks
     /// for pictures of a multiple of its side begin as its networks see and draw such pictures at their own side.
@@ -56,25 +79,12 @@ impl PortraitTraining {
     /// # Errors
     /// [`Error::Checkpoint`] naming what differs.
     pub fn begin_with(&mut self, checkpoint: &Checkpoint) -> Result<()> {
-        let config = &self.config;
-        let have = &checkpoint.state.config.architecture;
+        check_fit(checkpoint, &self.config)?;
         if checkpoint.state.stage == keypoints::STAGE {
             let detector = keypoints::detector(checkpoint, self.device)?;
-            self.known = Some(Known { detector, arch: have.clone() });
-            return more_keypoints::check(have, &config.architecture);
+            self.known = Some(Known { detector, arch: checkpoint.state.config.architecture.clone() });
+            return Ok(());
         }
-        let grows = config.architecture.portrait_size % have.portrait_size == 0;
-        let shrunk = if grows { have.portrait_size } else { config.architecture.portrait_size };
-        // The generator's networks are not among them.
-        let like = Architecture {
-            keypoints: config.architecture.keypoints,
-            states: config.architecture.states,
-            detector_size: config.architecture.detector_size,
-            detector_channels: config.architecture.detector_channels.clone(),
-            portrait_size: shrunk,
-            ..have.clone()
-        };
-        checkpoint.check_architecture(&Config { architecture: like, ..config.clone() })?;
         let (live, averaged) = (&self.learner.live.store, &self.learner.average.store);
         checkpoint.restore(&mut parameters::prefixed("average", parameters::all(averaged)))?;
         average::copy(live, averaged);
