@@ -23,7 +23,7 @@ pub struct FacesArguments {
     /// Allow seeds under 1300, which are kept for testing.
     #[arg(long)]
     test_seeds: bool,
-    /// With --variants: draw again, with smaller moves, what the detector of this bundle is not certain of.
+    /// With --variants: replace by one of smaller moves what the detector of this bundle is not certain of.
     #[arg(long, value_name = "BUNDLE", requires = "variants")]
     detector: Option<PathBuf>,
     /// Pictures rendered at once (default: a processor thread each).
@@ -34,7 +34,7 @@ pub struct FacesArguments {
 impl FacesArguments {
     pub fn run(self) -> Result<()> {
         let jobs = self.jobs.map_or_else(rayon::current_num_threads, usize::from);
-        let Rendered { now, held, redrawn } = faces::render(&Faces {
+        let Rendered { now, held, replaced } = faces::render(&Faces {
             out: self.out.clone(),
             count: self.count,
             variants: self.variants.map_or(0, usize::from),
@@ -48,7 +48,7 @@ impl FacesArguments {
             if self.variants.is_some() { "people" } else { "faces" }
         );
         if self.detector.is_some() {
-            eprintln!("{redrawn} broken pictures drawn again");
+            eprintln!("{replaced} broken pictures replaced");
         }
         print_line!("{}", self.out.display());
         Ok(())

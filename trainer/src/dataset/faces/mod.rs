@@ -38,7 +38,7 @@ const MEAN_SEED: u32 = 12_345;
 /// About what a picture takes, in bytes.
 const BYTES_EACH: u64 = 20_000;
 
-/// How often a broken picture is drawn again, and what its moves are multiplied by each time: they end near the plain face.
+/// How often a broken picture is replaced, and what its moves are multiplied by each time: they end near the plain face.
 const TRIES: usize = 4;
 const SMALLER: f32 = 0.6;
 
@@ -64,7 +64,7 @@ pub struct Faces {
     pub test_seeds: bool,
     /// Pictures rendered at once, each by one thread.
     pub jobs: usize,
-    /// A bundle whose detector must be certain of each variant, or it is drawn again with smaller moves.
+    /// A bundle whose detector must be certain of each variant, or it is replaced by one of smaller moves.
     pub detector: Option<PathBuf>,
 }
 
@@ -76,7 +76,7 @@ pub struct Rendered {
     /// In all.
     pub held: usize,
     /// Pictures of people that were broken at first.
-    pub redrawn: usize,
+    pub replaced: usize,
 }
 
 /// Renders what is missing.
@@ -129,7 +129,7 @@ pub fn render(request: &Faces) -> Result<Rendered> {
         }
         drop(sender);
         for result in results {
-            rendered.redrawn += result.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
+            rendered.replaced += result.inspect_err(|_| stop.store(true, Ordering::Relaxed))?;
             rendered.now += 1;
             rendered.held += 1;
             progress.advance(1, "");
@@ -225,7 +225,7 @@ fn person(
     fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     let style = style(painter, mean, seed)?;
     let mut all = directions.draw(seed, count);
-    let mut redrawn = 0;
+    let mut replaced = 0;
     for (i, amounts) in all.iter_mut().enumerate() {
         interrupt::check()?;
         directions.limit(amounts, &style, mean);
@@ -234,7 +234,7 @@ fn person(
             if judge.map_or(Ok(true), |judge| judge.accepts(&picture))? {
                 break;
             }
-            redrawn += usize::from(tried == 0);
+            replaced += usize::from(tried == 0);
             amounts.values_mut().for_each(|amount| *amount *= SMALLER);
             picture = painter.paint(&directions.styles(&style, mean, amounts))?;
         }
@@ -244,7 +244,7 @@ fn person(
     let text =
         serde_json::to_vec(&all).map_err(|e| Error::Data { path: path.clone(), reason: e.to_string() })?;
     lkg_bundle::files::write_atomically(&path, &text)?;
-    Ok(redrawn)
+    Ok(replaced)
 }
 
 fn save(picture: &RgbImage, path: &Path) -> Result<()> {
