@@ -6,7 +6,7 @@ use super::KeypointDetector;
 use crate::config::CropConfig;
 use crate::error::{Error, Result};
 use crate::nets::layers::Norm;
-use crate::nets::portrait::{COARSE, Flow, Parts, Portrait, Rendered};
+use crate::nets::portrait::{Flow, Parts, Portrait, Rendered};
 use crate::nets::resize::resize;
 use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
@@ -43,24 +43,18 @@ impl PortraitSubject {
     /// Keypoints and states in images of any side.
     ///
     /// # Errors
-    /// [`Error::NoDetector`] if the detector reads no states.
+    /// [`Error::Usage`] if the detector reads no states.
     pub fn parts(&self, images: &Tensor) -> Result<Parts> {
         let images = resize(images, self.checkpoint.state.config.architecture.detector_size);
         let detection = tch::no_grad(|| self.nets.net.detector.forward(&images, Norm::Running));
-        Parts::of(&detection).ok_or(Error::NoDetector)
+        let reason = "the detector reads no states: train with architecture.states above 0";
+        Parts::of(&detection).ok_or_else(|| Error::Usage(reason.into()))
     }
 
     /// Photos `[N, 3, S, S]` of any side with the parts `source`, driven to `driven`.
     pub fn drive(&self, photos: &Tensor, source: &Parts, driven: &Parts) -> (Flow, Rendered) {
         let photos = resize(photos, self.image_size());
-        let net = &self.nets.net;
-        tch::no_grad(|| {
-            let features = net.renderer.features(&photos, Kind::Float, Norm::Running);
-            let flow = net.flow.forward(&resize(&photos, COARSE), source, driven, Kind::Float, Norm::Running);
-            let rendered =
-                net.renderer.forward(&photos, &features, source, driven, &flow, Kind::Float, Norm::Running);
-            (flow, rendered)
-        })
+        tch::no_grad(|| self.nets.net.drive(&photos, source, driven, Kind::Float, Norm::Running))
     }
 }
 

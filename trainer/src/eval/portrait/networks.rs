@@ -3,15 +3,12 @@
 use std::path::Path;
 
 use lkg_bundle::{Bundle, Network};
-use tch::{Device, Kind, Tensor};
+use tch::Tensor;
 
 use crate::error::{Error, Result};
-use crate::nets::layers::Norm;
-use crate::nets::portrait::{COARSE, Parts, Portrait, grid, warp};
-use crate::nets::resize::resize;
+use crate::nets::portrait::{COARSE, Parts, grid, warp};
 use crate::onnx_runtime::{OnnxSession, take};
-use crate::train::run::checkpoint::Checkpoint;
-use crate::train::run::stored::Stored;
+use crate::subject::PortraitSubject;
 
 /// Photos that were driven, `[N, 3, P, P]` in [-1, 1] but for the mask.
 #[derive(Debug)]
@@ -50,11 +47,7 @@ pub trait PortraitNetworks {
 }
 
 /// The averaged networks of a run.
-pub struct RunNetworks {
-    nets: Stored<Portrait>,
-    sizes: (i64, i64),
-    described: String,
-}
+pub struct RunNetworks(PortraitSubject);
 
 impl RunNetworks {
     /// Opens a checkpoint of `trainer portrait`.
@@ -67,37 +60,27 @@ impl RunNetworks {
                 format!("{}: no portrait networks here: train them with `trainer portrait`", path.display());
             return Err(Error::Usage(text));
         }
-        let checkpoint = Checkpoint::open(path)?;
-        let state = &checkpoint.state;
-        let arch = &state.config.architecture;
-        Ok(Self {
-            nets: Stored::averaged(&checkpoint, Device::Cpu)?,
-            sizes: (arch.detector_size, arch.portrait_size),
-            described: format!("run at {} pairs seen, {} steps, by libtorch", state.images_seen, state.step),
-        })
+        PortraitSubject::open(path).map(Self)
     }
 }
 
 impl PortraitNetworks for RunNetworks {
     fn describe(&self) -> String {
-        self.described.clone()
+        let state = &self.0.checkpoint.state;
+        format!("run at {} pairs seen, {} steps, by libtorch", state.images_seen, state.step)
     }
 
     fn sizes(&self) -> (i64, i64) {
-        self.sizes
+        let arch = &self.0.checkpoint.state.config.architecture;
+        (arch.detector_size, arch.portrait_size)
     }
 
     fn detect(&mut self, images: &Tensor) -> Result<Parts> {
-        let detection = tch::no_grad(|| self.nets.net.detector.forward(images, Norm::Running));
-        Parts::of(&detection).ok_or_else(no_states)
+        self.0.parts(images)
     }
 
     fn drive(&mut self, photos: &Tensor, source: &Parts, driven: &Parts) -> Result<Driven> {
-        let _no_grad = tch::no_grad_guard();
-        let (net, kind, norm) = (&self.nets.net, Kind::Float, Norm::Running);
-        let features = net.renderer.features(photos, kind, norm);
-        let flow = net.flow.forward(&resize(photos, COARSE), source, driven, kind, norm);
-        let done = net.renderer.forward(photos, &features, source, driven, &flow, kind, norm);
+        let (_, done) = self.0.drive(photos, source, driven);
         Ok(Driven { image: done.image, warped: done.warped, mask: done.mask })
     }
 }
@@ -172,8 +155,4 @@ impl PortraitNetworks for BundleNetworks {
         let colour = take(&mut outputs, "colour")?;
         Ok(Driven::composed(warped, take(&mut outputs, "mask")?, &colour))
     }
-}
-
-fn no_states() -> Error {
-    Error::Usage("the detector reads no states: train with architecture.states above 0".into())
 }

@@ -16,6 +16,8 @@ use tch::{Kind, Tensor};
 use super::Detector;
 use super::detector::Detection;
 use super::heatmap::pixel_centres;
+use super::layers::Norm;
+use super::resize::resize;
 use crate::config::Architecture;
 pub use flow::{Flow, FlowNet};
 pub use renderer::{Features, Rendered, Renderer};
@@ -77,6 +79,21 @@ impl Portrait {
             renderer: Renderer::new(p / "renderer", arch),
         }
     }
+
+    /// Photos `[N, 3, S, S]` in [-1, 1] with the parts `source`, driven to `driven`.
+    pub fn drive(
+        &self,
+        photo: &Tensor,
+        source: &Parts,
+        driven: &Parts,
+        kind: Kind,
+        norm: Norm,
+    ) -> (Flow, Rendered) {
+        let features = self.renderer.features(photo, kind, norm);
+        let flow = self.flow.forward(&resize(photo, COARSE), source, driven, kind, norm);
+        let rendered = self.renderer.forward(photo, &features, source, driven, &flow, kind, norm);
+        (flow, rendered)
+    }
 }
 
 /// Gaussians of keypoints `[N, K, 2]`: `[N, K, side, side]`, peak 1.
@@ -124,7 +141,6 @@ mod tests {
     use tch::nn::VarStore;
 
     use super::*;
-    use crate::nets::layers::Norm;
 
     fn arch(side: i64) -> Architecture {
         Architecture {
@@ -141,15 +157,6 @@ mod tests {
         Parts { keypoints: Tensor::rand([n, 5, 2], kind) - 0.5, states: Tensor::rand([n, 5, 3], kind) - 0.5 }
     }
 
-    fn render(net: &Portrait, photo: &Tensor, source: &Parts, driven: &Parts) -> (Flow, Rendered) {
-        let small = crate::nets::resize::resize(photo, COARSE);
-        let flow = net.flow.forward(&small, source, driven, Kind::Float, Norm::Running);
-        let features = net.renderer.features(photo, Kind::Float, Norm::Running);
-        let rendered =
-            net.renderer.forward(photo, &features, source, driven, &flow, Kind::Float, Norm::Running);
-        (flow, rendered)
-    }
-
     #[test]
     fn a_photo_driven_by_its_own_parts_stays_where_it_is_at_first() {
         tch::manual_seed(2);
@@ -158,7 +165,7 @@ mod tests {
             let net = Portrait::new(store.root() / side, &arch(side));
             let photo = Tensor::rand([2, 3, side, side], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
             let own = parts(2);
-            let (flow, rendered) = render(&net, &photo, &own, &own);
+            let (flow, rendered) = net.drive(&photo, &own, &own, Kind::Float, Norm::Running);
             let still = (&flow.field - grid(COARSE, &photo)).abs().max().double_value(&[]);
             assert!(still < 1e-5, "{still}");
             assert!((&rendered.warped - &photo).abs().max().double_value(&[]) < 1e-4);
@@ -177,14 +184,15 @@ mod tests {
         // All parts a quarter to the right: what is shown at a place was a quarter further left.
         let right = Tensor::from_slice(&[0.5f32, 0.0]);
         let driven = Parts { keypoints: &source.keypoints + right, states: source.states.shallow_clone() };
-        let (flow, _) = render(&net, &photo, &source, &driven);
+        let (flow, _) = net.drive(&photo, &source, &driven, Kind::Float, Norm::Running);
         let shift =
             (&flow.field - grid(COARSE, &photo)).mean_dim([0i64, 1, 2].as_slice(), false, Kind::Float);
         // One of six masks is that of no motion.
         assert!((-0.5..-0.25).contains(&shift.double_value(&[0])), "{shift:?}");
         assert!(shift.double_value(&[1]).abs() < 0.05);
         let other = Parts { keypoints: source.keypoints.shallow_clone(), states: &source.states + 0.5 };
-        let [a, b] = [&source, &other].map(|driven| render(&net, &photo, &source, driven).1.colour);
+        let [a, b] = [&source, &other]
+            .map(|driven| net.drive(&photo, &source, driven, Kind::Float, Norm::Running).1.colour);
         assert!((a - b).abs().max().double_value(&[]) > 1e-4);
     }
 
@@ -197,11 +205,7 @@ mod tests {
         let all = Parts::of(&net.detector.forward(&images, Norm::TRAINING)).unwrap();
         let (source, driven) = (all.narrow(0, 2), all.narrow(2, 2));
         let photo = images.narrow(0, 0, 2);
-        let small = crate::nets::resize::resize(&photo, COARSE);
-        let flow = net.flow.forward(&small, &source, &driven, Kind::Float, Norm::TRAINING);
-        let features = net.renderer.features(&photo, Kind::Float, Norm::TRAINING);
-        let rendered =
-            net.renderer.forward(&photo, &features, &source, &driven, &flow, Kind::Float, Norm::TRAINING);
+        let (_, rendered) = net.drive(&photo, &source, &driven, Kind::Float, Norm::TRAINING);
         (&rendered.image * &rendered.image).sum(Kind::Float).backward();
         for (name, weight) in store.variables().into_iter().filter(|(_, w)| w.requires_grad()) {
             // Confidence has losses of its own, in the detector's stage.

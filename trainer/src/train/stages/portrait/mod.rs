@@ -24,7 +24,7 @@ use crate::losses::named::portrait as named;
 use crate::losses::{self, Loss, Terms};
 use crate::nets::detector::Detection;
 use crate::nets::layers::Norm;
-use crate::nets::portrait::{COARSE, Parts, Portrait, Rendered};
+use crate::nets::portrait::{Parts, Portrait, Rendered};
 use crate::nets::resize::resize;
 use crate::nets::{FeatureDiscriminator, FeatureNet};
 use crate::sample;
@@ -113,10 +113,7 @@ impl PortraitTraining {
 
     /// Photos `[N, 3, S, S]` with the parts `source`, driven to `driven`.
     fn render(&self, net: &Portrait, photo: &Tensor, source: &Parts, driven: &Parts, norm: Norm) -> Rendered {
-        let kind = self.config.precision.kind(self.device);
-        let features = net.renderer.features(photo, kind, norm);
-        let flow = net.flow.forward(&resize(photo, COARSE), source, driven, kind, norm);
-        net.renderer.forward(photo, &features, source, driven, &flow, kind, norm)
+        net.drive(photo, source, driven, self.config.precision.kind(self.device), norm).1
     }
 
     /// Photos, the first half of `pairs`, driven by the second half, of which the detector sees `shown`.
