@@ -7,14 +7,15 @@ use lkg_bundle::manifest::Metric;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
+use super::metric::metric;
+use super::nearness::{Nearness, Sums};
 use super::quality::{HELD_OUT_SEED, blur};
-use super::{bootstrap, disentangle, interventions};
+use super::{disentangle, interventions};
 use crate::augment::local_warp::LocalWarp;
 use crate::augment::part_move::kept_inside;
 use crate::dataset::Store;
 use crate::dataset::batches::{BATCH, crops};
 use crate::error::Result;
-use crate::losses::features::perceptual;
 use crate::nets::encoder::Appearance;
 use crate::nets::features::FeatureNet;
 use crate::nets::keypoint_generator::Latents;
@@ -29,15 +30,6 @@ const INTERVENTIONS: i64 = 60;
 /// the way between the eyes of a large face.
 const WARP: f64 = 0.25;
 
-/// Nearness of pictures to others, averaged over pictures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Nearness {
-    /// Peak signal-to-noise ratio, dB.
-    pub psnr: f64,
-    /// Perceptual distance, 0 to 4: [`perceptual`] in features of open-nsfw.
-    pub perceptual: Option<f64>,
-}
-
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReconstructionReport {
@@ -46,7 +38,7 @@ pub struct ReconstructionReport {
     /// Their reconstructions.
     #[serde(rename = "drawn_again")]
     pub reconstructed: Nearness,
-    /// 95 % interval of the PSNR of reconstructions over pictures: [`bootstrap::interval`].
+    /// 95 % interval of the PSNR of reconstructions over pictures: [`super::bootstrap::interval`].
     pub interval: [f64; 2],
     /// The pictures themselves, blurred by a box of an eighth of their side.
     pub blurred: Nearness,
@@ -129,7 +121,7 @@ pub fn measure(
     let warped = warped(&photos, &own.keypoints, |images| detect(subject, images))?;
     Ok(Some(ReconstructionReport {
         n,
-        interval: bootstrap::interval(&reconstructed.psnr),
+        interval: reconstructed.interval(),
         reconstructed: reconstructed.nearness(),
         blurred: blurred.nearness(),
         mean: means.nearness(),
@@ -161,37 +153,6 @@ fn warped(
     Ok(seen / k as f64)
 }
 
-#[derive(Default)]
-struct Sums {
-    psnr: Vec<f64>,
-    perceptual: Vec<f64>,
-}
-
-impl Sums {
-    /// Adds pictures `[N, 3, S, S]` in [-1, 1] against what they should be.
-    fn add(&mut self, net: Option<&FeatureNet>, have: &Tensor, want: &Tensor) -> Result<()> {
-        let error = (have - want).square().mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double);
-        self.psnr.extend(Vec::<f64>::try_from(psnr(&error))?);
-        if let Some(net) = net {
-            let n = have.size()[0];
-            let distance = perceptual(&net.layers(have), &net.layers(want)).double_value(&[]);
-            self.perceptual.extend(std::iter::repeat_n(distance, n as usize));
-        }
-        Ok(())
-    }
-
-    fn nearness(&self) -> Nearness {
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
-        let perceptual = (!self.perceptual.is_empty()).then(|| mean(&self.perceptual));
-        Nearness { psnr: mean(&self.psnr), perceptual }
-    }
-}
-
-/// dB from mean squared errors of colours in [-1, 1], whose peak is 2.
-fn psnr(error: &Tensor) -> Tensor {
-    (error.clamp_min(1e-10) / 4.0).log10() * -10.0
-}
-
 impl ReconstructionReport {
     /// The numbers as a bundle's manifest keeps them.
     pub fn metrics(&self) -> Vec<Metric> {
@@ -200,13 +161,6 @@ impl ReconstructionReport {
              same pictures blurred by an eighth of their side: {:.1} dB, the mean picture: {:.1} dB",
             self.blurred.psnr, self.mean.psnr
         );
-        let metric = |name: &str, value: f64, unit: &str, n: usize, protocol: &str| Metric {
-            name: name.into(),
-            value,
-            unit: unit.into(),
-            n: n as u64,
-            protocol: protocol.into(),
-        };
         let mut metrics =
             vec![metric("reconstruction PSNR", self.reconstructed.psnr, "dB", self.n, &protocol)];
         metrics.extend(self.reconstructed.perceptual.map(|value| {
@@ -299,12 +253,5 @@ mod tests {
         let photos = heatmap::parts(&Pose::natural(at.shallow_clone()), 0.003, 96);
         let seen = warped(&photos, &at, |images| Ok(half_seen(images, &at))).unwrap();
         assert!((seen - 0.5).abs() < 0.03, "{seen}");
-    }
-
-    #[test]
-    fn psnr_is_of_colours_from_black_to_white() {
-        // Off by 1 everywhere is half of the way from black to white: 20 log10(2) dB.
-        let found = psnr(&Tensor::from_slice(&[1.0f64, 4.0])).iter::<f64>().unwrap().collect::<Vec<_>>();
-        assert!((found[0] - 6.0206).abs() < 1e-3 && found[1].abs() < 1e-9, "{found:?}");
     }
 }

@@ -4,8 +4,7 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 
 use crate::error::Result;
-use crate::eval::bootstrap;
-use crate::losses::features::perceptual;
+use crate::eval::nearness::{self, IMAGE, each, mean};
 use crate::nets::features::FeatureNet;
 
 /// Standard deviation of the window of [`similarity`], pixels, and its side (Wang et al., 2004).
@@ -20,7 +19,7 @@ pub struct Nearness {
     pub l1: f64,
     /// Peak signal-to-noise ratio, dB.
     pub psnr: f64,
-    /// 95 % interval of it over pictures: [`bootstrap::interval`].
+    /// 95 % interval of it over pictures: [`crate::eval::bootstrap::interval`].
     pub psnr_interval: [f64; 2],
     /// Structural similarity, up to 1 (Wang et al., 2004). Nothing is trained on it.
     pub ssim: f64,
@@ -31,11 +30,9 @@ pub struct Nearness {
 /// What is measured of each picture.
 #[derive(Debug, Default)]
 pub struct Sums {
+    common: nearness::Sums,
     l1: Vec<f64>,
-    psnr: Vec<f64>,
     ssim: Vec<f64>,
-    /// Sum over pictures.
-    perceptual: Option<f64>,
 }
 
 impl Sums {
@@ -44,31 +41,17 @@ impl Sums {
     /// # Errors
     /// Those of libtorch.
     pub fn add(&mut self, net: Option<&FeatureNet>, have: &Tensor, want: &Tensor) -> Result<()> {
-        let off = have - want;
-        let each = |t: Tensor| -> Result<Vec<f64>> {
-            Ok(Vec::try_from(&t.mean_dim([1i64, 2, 3].as_slice(), false, Kind::Double))?)
-        };
-        self.l1.extend(each(off.abs())?);
-        // Colours in [-1, 1] have a peak of 2.
-        self.psnr.extend(each(off.square())?.iter().map(|e| -10.0 * (e.max(1e-10) / 4.0).log10()));
-        self.ssim.extend(each(similarity(have, want))?);
-        if let Some(net) = net {
-            let distance = perceptual(&net.layers(have), &net.layers(want)).double_value(&[]);
-            *self.perceptual.get_or_insert(0.0) += distance * have.size()[0] as f64;
-        }
+        self.common.add(net, have, want)?;
+        self.l1.extend(each(&(have - want).abs().mean_dim(IMAGE, false, Kind::Double))?);
+        self.ssim.extend(each(&similarity(have, want).mean_dim(IMAGE, false, Kind::Double))?);
         Ok(())
     }
 
-    /// The averages; NaN of nothing.
+    /// The averages.
     pub fn nearness(&self) -> Nearness {
-        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-        Nearness {
-            l1: mean(&self.l1),
-            psnr: mean(&self.psnr),
-            psnr_interval: bootstrap::interval(&self.psnr),
-            ssim: mean(&self.ssim),
-            perceptual: self.perceptual.map(|sum| sum / self.psnr.len() as f64),
-        }
+        let nearness::Nearness { psnr, perceptual } = self.common.nearness();
+        let psnr_interval = self.common.interval();
+        Nearness { l1: mean(&self.l1), psnr, psnr_interval, ssim: mean(&self.ssim), perceptual }
     }
 }
 

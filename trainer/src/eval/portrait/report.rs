@@ -6,6 +6,7 @@ use lkg_bundle::manifest::Metric;
 
 use super::nearness::{Following, Nearness};
 use super::{PartsFollow, PortraitReport};
+use crate::eval::metric::metric;
 use crate::nets::features::FeatureNet;
 
 impl PortraitReport {
@@ -71,13 +72,6 @@ impl PortraitReport {
              picture",
             self.people
         );
-        let metric = |name: &str, value: f64, unit: &str, n: usize, protocol: &str| Metric {
-            name: name.into(),
-            value,
-            unit: unit.into(),
-            n: n as u64,
-            protocol: protocol.into(),
-        };
         let psnr = format!(
             "{protocol}; warped alone: {:.1} dB, no motion: {:.1} dB",
             self.warped.psnr, self.still.psnr
