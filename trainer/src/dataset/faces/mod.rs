@@ -4,6 +4,7 @@
 //! style = mean + psi (map(z) - mean)`, the mean being that of 2,000 styles. Where several pictures of each person are
 //! wanted, pose and expression are moved (`variants`) and each person has a folder, named by the seed.
 
+pub mod amounts;
 mod judge;
 mod layered;
 mod network;
@@ -19,6 +20,7 @@ use std::sync::mpsc::channel;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 
+use self::amounts::AMOUNTS;
 use super::disk;
 use crate::error::{Error, Result};
 use crate::support::interrupt;
@@ -46,8 +48,6 @@ const SMALLER: f32 = 0.6;
 const NOTICE: &str = "Drawn by MobileStyleGAN (PyPI random-face 2021.7.21.1, Apache-2.0), which was distilled from StyleGAN2 \
 trained on FFHQ (CC BY-NC-SA 4.0): for research and demonstration. The people do not exist. Each file or folder is named by its \
 seed.\n";
-/// In a person's folder: the moves of each picture. Written last, so that a folder with it is complete.
-pub const AMOUNTS: &str = "amounts.json";
 
 /// What to render.
 #[derive(Clone, Debug)]

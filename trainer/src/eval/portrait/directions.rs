@@ -10,7 +10,8 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
 use super::nearness::Following;
-use super::people::{Amounts, Person};
+use super::people::Person;
+use crate::dataset::faces::amounts::Amounts;
 use crate::error::Result;
 
 /// Ridge of the reader, over what its standardised inputs sum to.

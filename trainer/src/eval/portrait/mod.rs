@@ -14,6 +14,7 @@ use self::directions::{DirectionReport, Moves};
 use self::nearness::{Following, Nearness, Sums};
 use self::networks::PortraitNetworks;
 use self::people::Person;
+use crate::dataset::faces::amounts::moved;
 use crate::dataset::tensors::tensor;
 use crate::error::Result;
 use crate::nets::features::FeatureNet;
@@ -204,10 +205,7 @@ pub fn measure(
 
 /// The picture of a person that was moved least, else the first.
 fn at_rest(person: &Person) -> usize {
-    let length = |i: &usize| {
-        let moved = person.amounts[*i].as_ref();
-        moved.map_or(f64::INFINITY, |a| a.values().map(|v| v * v).sum())
-    };
+    let length = |i: &usize| person.amounts[*i].as_ref().map_or(f64::INFINITY, moved);
     (0..person.pictures.len()).min_by(|a, b| length(a).total_cmp(&length(b))).unwrap_or(0)
 }
 

@@ -1,22 +1,16 @@
 //! Pictures of people, a folder each, with what is known of how each picture was drawn.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
 use crate::dataset::decode::{self, Cut};
+use crate::dataset::faces::amounts::{self, AMOUNTS, Amounts};
 use crate::dataset::source::{self, Entry, Reader};
 use crate::error::{Error, Result};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
-
-/// What `trainer data faces --variants` notes beside a person's pictures.
-const AMOUNTS: &str = "amounts.json";
-
-/// How far a picture was moved along each direction, in unit vectors; 0 along those that are not there.
-pub type Amounts = BTreeMap<String, f64>;
 
 /// A person.
 #[derive(Debug)]
@@ -78,16 +72,16 @@ fn picture(reader: &mut Reader, entry: &Entry, side: u32) -> Result<RgbImage> {
 /// The amounts beside the pictures, by their numbers.
 fn noted(entries: &[Entry]) -> Result<Vec<Option<Amounts>>> {
     let Some(Entry::File(first)) = entries.first() else { return Ok(vec![]) };
-    let path = first.with_file_name(AMOUNTS);
-    if !path.exists() {
-        return Ok(vec![]);
+    match first.parent().filter(|folder| folder.join(AMOUNTS).exists()) {
+        Some(folder) => amounts::read(folder),
+        None => Ok(vec![]),
     }
-    let text = fs::read(&path).map_err(Error::io(&path))?;
-    serde_json::from_slice(&text).map_err(|e| Error::Data { path, reason: e.to_string() })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use image::Rgb;
 
     use super::*;

@@ -4,9 +4,9 @@ use rand_chacha::ChaCha8Rng;
 use tch::nn::VarStore;
 
 use super::networks::{Driven, RunNetworks};
-use super::people::Amounts;
 use super::*;
 use crate::config::Config;
+use crate::dataset::faces::amounts::Amounts;
 use crate::train::optim::parameters;
 use crate::train::run::checkpoint::{self, State};
 use crate::train::run::stored::Stored;

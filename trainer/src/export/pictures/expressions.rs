@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::portrait::People;
 use super::{CardPicture, REAL_SIDE, Scene, Table, tile};
+use crate::dataset::faces::amounts::moved;
 use crate::error::Result;
 use crate::nets::portrait::Parts;
 use crate::plot;
@@ -58,7 +59,7 @@ impl Scene<'_, PortraitSubject> {
 
 /// The picture with the least moves.
 fn calmest(person: &Person) -> usize {
-    let moved = |n: &usize| person.amounts[*n].values().map(|v| v * v).sum::<f64>();
+    let moved = |n: &usize| moved(&person.amounts[*n]);
     (0..person.amounts.len()).min_by(|a, b| moved(a).total_cmp(&moved(b))).unwrap_or_default()
 }
 

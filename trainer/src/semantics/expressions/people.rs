@@ -1,6 +1,5 @@
 //! Pictures of people with the moves that they were drawn with.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,7 @@ use tch::{Kind, Tensor};
 use super::Picture;
 use crate::dataset::batches::in_batches;
 use crate::dataset::crop::Crop;
-use crate::dataset::faces::AMOUNTS;
+use crate::dataset::faces::amounts::{self, AMOUNTS, Amounts};
 use crate::dataset::tensors::load;
 use crate::error::{Error, Result};
 use crate::semantics::shapes;
@@ -25,7 +24,7 @@ pub struct Person {
     /// The person's folder.
     pub folder: PathBuf,
     /// The moves of each picture; the n-th is `n.jpg`.
-    pub amounts: Vec<BTreeMap<String, f64>>,
+    pub amounts: Vec<Amounts>,
 }
 
 impl Person {
@@ -57,10 +56,7 @@ pub fn read(folder: &Path) -> Result<Vec<Person>> {
     let count = folders.len().min(PEOPLE);
     let spread = (0..count).map(|i| folders[i * folders.len() / count].clone());
     let person = |folder: PathBuf| {
-        let path = folder.join(AMOUNTS);
-        let content = fs::read(&path).map_err(Error::io(&path))?;
-        let amounts = serde_json::from_slice(&content)
-            .map_err(|e| Error::Data { path, reason: format!("not a list of moves: {e}") })?;
+        let amounts = amounts::read(&folder)?;
         Ok(Person { folder, amounts })
     };
     spread.map(person).collect()
