@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::source::has_extension;
+use super::source::{has_extension, is_archive, is_picture, sorted};
 use crate::error::{Error, Result};
 use crate::support::interrupt;
 use crate::support::progress::Progress;
@@ -66,18 +66,14 @@ fn find(
     clips: &mut Vec<(PathBuf, PathBuf)>,
     has_others: &mut bool,
 ) -> Result<()> {
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .and_then(|dir| dir.map(|e| e.map(|e| e.path())).collect())
-        .map_err(Error::io(folder))?;
-    paths.sort();
-    for path in paths {
+    for path in sorted(folder)? {
         if path.is_dir() && !path.is_symlink() {
             find(&path, root, clips, has_others)?;
         } else if is_clip(&path) {
             let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
             clips.push((path, name));
         } else {
-            *has_others |= has_extension(&path, &["jpg", "jpeg", "png", "zip"]);
+            *has_others |= is_picture(&path) || is_archive(&path);
         }
     }
     Ok(())

@@ -71,7 +71,7 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<Entry>> {
             list_folder(path, &mut entries)?;
         } else if !path.exists() {
             return Err(fail("no such file or folder"));
-        } else if has_extension(path, &["zip"]) {
+        } else if is_archive(path) {
             list_archive(path, &mut entries)?;
         } else if is_picture(path) {
             entries.push(Entry::File(path.clone()));
@@ -122,16 +122,21 @@ fn read_limited(reader: impl Read) -> std::result::Result<Vec<u8>, String> {
     Ok(content)
 }
 
-fn list_folder(folder: &Path, entries: &mut Vec<Entry>) -> Result<()> {
+/// What is in `folder`, in the order of its names.
+pub(super) fn sorted(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .and_then(|dir| dir.map(|e| e.map(|e| e.path())).collect())
         .map_err(Error::io(folder))?;
     paths.sort();
-    for path in paths {
+    Ok(paths)
+}
+
+fn list_folder(folder: &Path, entries: &mut Vec<Entry>) -> Result<()> {
+    for path in sorted(folder)? {
         // A link to a parent would never end.
         if path.is_dir() && !path.is_symlink() {
             list_folder(&path, entries)?;
-        } else if has_extension(&path, &["zip"]) {
+        } else if is_archive(&path) {
             list_archive(&path, entries)?;
         } else if is_picture(&path) {
             entries.push(Entry::File(path));
@@ -161,7 +166,11 @@ fn open_archive(path: &Path) -> Result<zip::ZipArchive<File>> {
         .map_err(|e| Error::Data { path: path.to_owned(), reason: format!("not a sound zip archive ({e})") })
 }
 
-fn is_picture(path: &Path) -> bool {
+pub(super) fn is_archive(path: &Path) -> bool {
+    has_extension(path, &["zip"])
+}
+
+pub(super) fn is_picture(path: &Path) -> bool {
     has_extension(path, &["jpg", "jpeg", "png"])
 }
 
