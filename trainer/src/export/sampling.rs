@@ -131,7 +131,7 @@ pub fn shifted(g: &mut Graph, picture: &Value, shifts: &Value) -> Value {
 }
 
 /// `max(0, 1 - |x|)`: how much a pixel counts that lies `x` pixels away.
-fn hat(g: &mut Graph, x: &Value) -> Value {
+pub fn hat(g: &mut Graph, x: &Value) -> Value {
     let one = g.scalar(1.0);
     let (left, right) = (g.zip("Add", &one, x), g.zip("Sub", &one, x));
     let hat = g.zip("Min", &left, &right);

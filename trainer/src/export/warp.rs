@@ -6,6 +6,7 @@ use tch::{Device, Tensor};
 use super::fold::Kernel;
 use super::graph::{Graph, Value};
 use super::heat;
+use super::sampling::hat;
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::LEAKY_SLOPE;
@@ -81,7 +82,6 @@ fn place(g: &mut Graph, net: &Warp, k: i64, sizes: &[i64]) -> Result<Vec<Placed>
     let inside = g.zip("Mul", &per_scale, &factor);
     let (fade, inside) = (g.split(&fade, 3, sizes), g.split(&inside, 3, sizes));
 
-    let one = g.scalar(1.0);
     let mut placed = Vec::new();
     for ((fade, inside), &size) in fade.iter().zip(&inside).zip(sizes) {
         let frame = frame_size(size);
@@ -92,9 +92,7 @@ fn place(g: &mut Graph, net: &Warp, k: i64, sizes: &[i64]) -> Result<Vec<Placed>
         let places: Vec<f32> = (0..frame).map(|i| i as f32 - (half - 0.5)).collect();
         let places = g.floats(&[frame], &places);
         let off = g.zip("Sub", &position, &places);
-        let (left, right) = (g.zip("Add", &one, &off), g.zip("Sub", &one, &off));
-        let hat = g.zip("Min", &left, &right);
-        let hat = g.map("Relu", &hat);
+        let hat = hat(g, &off);
         let fade = g.reshape(fade, &[k, 2, size, 1]);
         let weights = g.zip("Mul", &hat, &fade);
         let axes = g.split(&weights, 2, &[1, 1]);

@@ -49,16 +49,7 @@ pub fn begin_with(
     tch::no_grad(|| {
         let further = (to.keypoints - from.keypoints) as usize;
         let mixtures = if further > 0 { choose(known, from, images, further)? } else { Vec::new() };
-        let own = parameters::all(&known.store);
-        for (name, mut tensor) in parameters::all(target) {
-            let Some(name) = name.strip_prefix(prefix) else { continue };
-            let Some((_, value)) = own.iter().find(|(own, _)| own == name) else { continue };
-            if name.starts_with("head.") {
-                tensor.copy_(&grown(value, from.keypoints, &mixtures));
-            } else {
-                tensor.copy_(value);
-            }
-        }
+        copy(target, prefix, known, from.keypoints, &mixtures);
         Ok(())
     })
 }
@@ -107,13 +98,7 @@ fn choose(
     // A detector of all candidates.
     let wide = Architecture { keypoints: k + all.len() as i64, states: 0, ..arch.clone() };
     let candidates = Stored::<Detector>::new(&wide, images.device());
-    begin_trunk(&candidates, known);
-    let own = parameters::all(&known.store);
-    for (name, mut tensor) in parameters::all(&candidates.store) {
-        if let Some((_, value)) = own.iter().find(|(own, _)| *own == name && name.starts_with("head.")) {
-            tensor.copy_(&grown(value, k, &all));
-        }
-    }
+    copy(&candidates.store, "", known, k, &all);
     let images = resize::resize(images, arch.detector_size);
     let (n, side) = (images.size()[0], images.size()[2]);
     let elastic = Elastic::random(n, side, DEFORMATION, Share::WHOLE, images.device());
@@ -154,12 +139,16 @@ fn choose(
     Ok(chosen)
 }
 
-/// Copies all but the head.
-fn begin_trunk(target: &Stored<Detector>, known: &Stored<Detector>) {
+/// Makes the tensors of `target` whose names begin with `prefix` those of `known`, which has `keypoints`, with `mixtures` of them in
+/// the head. What `known` lacks, such as states, stays.
+fn copy(target: &VarStore, prefix: &str, known: &Stored<Detector>, keypoints: i64, mixtures: &[Mixture]) {
     let own = parameters::all(&known.store);
-    for (name, mut tensor) in parameters::all(&target.store) {
-        if let Some((_, value)) = own.iter().find(|(own, _)| *own == name && !name.starts_with("head.")) {
-            tensor.copy_(value);
+    for (name, mut tensor) in parameters::all(target) {
+        let Some(name) = name.strip_prefix(prefix) else { continue };
+        let Some((_, value)) = own.iter().find(|(own, _)| own == name) else { continue };
+        match name.starts_with("head.") {
+            true => tensor.copy_(&grown(value, keypoints, mixtures)),
+            false => tensor.copy_(value),
         }
     }
 }
