@@ -4,6 +4,7 @@ use image::RgbImage;
 use ndarray::{Array3, ArrayView3, s};
 
 use crate::vision::crop::Crop;
+use crate::vision::hermite::eased;
 use crate::vision::preprocess::Preprocessor;
 
 /// Distance from the square's middle, 1 at its edges, where a pasted square begins to fade out.
@@ -183,8 +184,7 @@ impl PhotoBlender {
 
 /// Weight where `u^4 + v^4` is `reach`: 1 in the middle, 0 at the edge and in the corners, smooth between.
 pub(super) fn fading(reach: f32) -> f32 {
-    let t = ((1.0 - reach.sqrt().sqrt()) / (1.0 - FADE)).clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
+    eased((1.0 - reach.sqrt().sqrt()) / (1.0 - FADE))
 }
 
 /// A change of colours, channel by channel: `value * contrast + shift`, on [-1, 1].

@@ -11,14 +11,13 @@ use super::mix::mix;
 use super::warp::{linear, warp};
 use super::{FaceLatents, FaceModel, Photo};
 use crate::error::Result;
-use crate::portrait::PortraitPhoto;
+use crate::portrait::{MOST_CHANGE, PortraitPhoto};
 use crate::vision::crop::Crop;
-use crate::vision::similarity::fit;
+use crate::vision::hermite::eased;
+use crate::vision::similarity::{centre, fit, turned};
 
 /// Most tilt of the head, in radians, that is left to the networks; the rest turns the picture.
 const LEARNED_TURN: f32 = 0.35;
-/// Most change of a state that the networks are given.
-const MOST_CHANGE: f32 = 1.6;
 /// Mean square distance of keypoints from their centre below which they show no tilt.
 const LEAST_SPREAD: f32 = 1e-4;
 /// Squared distance from a keypoint, in normalised coordinates, at which its part has faded to a third.
@@ -133,12 +132,10 @@ fn untilted(original: &[[f32; 2]], keypoints: &[[f32; 2]]) -> (Vec<[f32; 2]>, f3
     if rest == 0.0 {
         return (keypoints.to_vec(), 0.0);
     }
-    let n = keypoints.len().max(1) as f32;
-    let [cx, cy] = keypoints.iter().fold([0.0; 2], |c, k| [c[0] + k[0] / n, c[1] + k[1] / n]);
-    let (sin, cos) = (-rest).sin_cos();
+    let [cx, cy] = centre(keypoints);
     let back = |[x, y]: &[f32; 2]| {
-        let (u, v) = (x - cx, y - cy);
-        [cx + u * cos - v * sin, cy + u * sin + v * cos]
+        let [u, v] = turned([x - cx, y - cy], -rest);
+        [cx + u, cy + v]
     };
     (keypoints.iter().map(back).collect(), rest)
 }
@@ -167,8 +164,7 @@ impl Weights {
             rest *= 1.0 - (-((x - kx).powi(2) + (y - ky).powi(2)) / reach).exp();
         }
         let edge = super::blend::fading(x.powi(4) + y.powi(4));
-        let share = (WHOLE * (1.0 - rest)).min(1.0);
-        share * share * (3.0 - 2.0 * share) * edge
+        eased(WHOLE * (1.0 - rest)) * edge
     }
 }
 

@@ -3,7 +3,7 @@
 use lkg_bundle::Manifest;
 
 use super::FaceLatents;
-use crate::vision::similarity::{Similarity, fit};
+use crate::vision::similarity::{Similarity, centre, fit, turned};
 
 /// Mean square distance of keypoints from their centre below which they show no pose.
 const LEAST_SPREAD: f32 = 1e-4;
@@ -14,20 +14,10 @@ struct Laid {
     from_mean: Similarity,
 }
 
-fn turned([x, y]: [f32; 2], angle: f32) -> [f32; 2] {
-    let (sin, cos) = angle.sin_cos();
-    [x * cos - y * sin, x * sin + y * cos]
-}
-
 fn laid(means: &[[f32; 2]], face: &FaceLatents) -> Option<Laid> {
     let pairs = means.iter().zip(&face.keypoints).map(|(mean, own)| (*mean, *own, 1.0));
     let from_mean = fit(pairs, LEAST_SPREAD).filter(|s| s.scale > LEAST_SPREAD)?;
-    let Similarity { from, to, turn, scale } = from_mean;
-    let back = |[x, y]: &[f32; 2]| {
-        let [u, v] = turned([x - to[0], y - to[1]], -turn);
-        [from[0] + u / scale, from[1] + v / scale]
-    };
-    Some(Laid { points: face.keypoints.iter().map(back).collect(), from_mean })
+    Some(Laid { points: face.keypoints.iter().map(|k| from_mean.back(*k)).collect(), from_mean })
 }
 
 /// The keypoints of `own` with `weight` (0 to 1) of the turn of `donor`'s head.
@@ -69,7 +59,7 @@ pub(super) fn posed_as(
 /// height, which are somebody's own.
 fn nod(means: &[[f32; 2]], differs: &[[f32; 2]], other: &[usize]) -> Vec<f32> {
     let n = means.len().max(1) as f32;
-    let centre = means.iter().fold([0.0; 2], |c, m| [c[0] + m[0] / n, c[1] + m[1] / n]);
+    let centre = centre(means);
     let square = |m: &[f32; 2]| (m[0] - centre[0]).powi(2) + (m[1] - centre[1]).powi(2);
     let most = means.iter().map(square).fold(1e-6, f32::max);
     let centred = |mut v: Vec<f32>| {

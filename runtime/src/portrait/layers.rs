@@ -7,6 +7,7 @@ use lkg_bundle::conventions::pixel_centre;
 use super::swirl::Swirl;
 use crate::engine::Carried;
 use crate::vision::crop::Crop;
+use crate::vision::hermite::eased;
 
 /// Values of a place: how far right and down of it lies what shows there, how much of the photo shows, red, green and blue of
 /// what shows elsewhere, and two that fill up the lanes.
@@ -223,10 +224,4 @@ impl Layers {
         self.places.copy_within(stride..2 * stride, 0);
         self.places.copy_within(n * stride..(n + 1) * stride, (n + 1) * stride);
     }
-}
-
-/// 0 below 0, 1 above 1, smooth between (Hermite).
-pub(super) fn eased(t: f32) -> f32 {
-    let t = t.clamp(0.0, 1.0);
-    t * t * (3.0 - 2.0 * t)
 }

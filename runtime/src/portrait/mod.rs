@@ -8,6 +8,9 @@ mod swirl;
 #[cfg(test)]
 mod tests;
 
+/// Most change of a state, which lies in [-1, 1], that the networks are given.
+pub(crate) const MOST_CHANGE: f32 = 1.6;
+
 #[cfg(test)]
 pub(crate) use compose::PhotoCompositor;
 pub use model::{PortraitModel, Took};

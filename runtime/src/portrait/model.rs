@@ -18,6 +18,7 @@ use crate::vision::detect::{check_size, face_of_photo};
 use crate::vision::face_layout::FaceLayout;
 use crate::vision::photo::Photo;
 use crate::vision::preprocess::Preprocessor;
+use crate::vision::similarity::centre;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// Side of a photo's square over that in which training pictures frame a face: room for the head to move, within what the
@@ -223,9 +224,7 @@ impl PortraitModel {
         let start = Instant::now();
         let carried = self.portrait.run(&photo.features, keypoints, change)?;
         let network = start.elapsed();
-        let share = 1.0 / keypoints.len().max(1) as f32;
-        let centre = keypoints.iter().fold([0.0; 2], |c, k| [c[0] + k[0] * share, c[1] + k[1] * share]);
-        photo.composer.compose(&carried, turn, centre, canvas);
+        photo.composer.compose(&carried, turn, centre(keypoints), canvas);
         Ok(Took { network, compose: start.elapsed().saturating_sub(network) })
     }
 

@@ -1,7 +1,8 @@
 //! A turn of the head beyond what the network has learned: its square is turned about the face, and less and less towards the
 //! square's border, which stays.
 
-use super::layers::eased;
+use crate::vision::hermite::eased;
+use crate::vision::similarity::turned;
 
 /// Turn below which there is none, in radians.
 const LEAST: f32 = 1e-3;
@@ -30,8 +31,8 @@ impl Swirl {
             eased((1.0 - off.abs() / border) / (1.0 - WHOLE))
         };
         let turn = -self.turn * fades(0) * fades(1);
-        let (sin, cos) = turn.sin_cos();
-        let [x, y] = [at[0] - self.centre[0], at[1] - self.centre[1]];
-        [x * cos - y * sin - x, x * sin + y * cos - y]
+        let off = [at[0] - self.centre[0], at[1] - self.centre[1]];
+        let [x, y] = turned(off, turn);
+        [x - off[0], y - off[1]]
     }
 }

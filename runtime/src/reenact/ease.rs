@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::vision::hermite::eased;
+
 /// How long it takes back to the still face when the driver is lost.
 const OUT: f32 = 0.8;
 /// How long it takes into motion when the driver is there again.
@@ -24,7 +26,7 @@ impl Ease {
         let passed = time.saturating_sub(self.time).as_secs_f32();
         self.time = time;
         self.share = (self.share + if driven { passed / IN } else { -passed / OUT }).clamp(0.0, 1.0);
-        self.share * self.share * (3.0 - 2.0 * self.share)
+        eased(self.share)
     }
 }
 

@@ -4,8 +4,10 @@ use super::motion::Gains;
 use super::neutral::Pose;
 use super::soft::{soft, soft_vector};
 use crate::frame::DetectedKeypoint;
+use crate::portrait::MOST_CHANGE;
+use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
-use crate::vision::similarity::{Similarity, fit};
+use crate::vision::similarity::{Similarity, centre_and_square, fit, turned};
 
 /// Most turn of the head, in radians.
 const MOST_TURN: f32 = 0.8;
@@ -17,8 +19,6 @@ const MOST_SHIFT: f32 = 0.3;
 const MOST_GROWTH: f32 = 0.35;
 /// Furthest that a part goes besides, over the spread of the face's keypoints.
 const MOST_PART: f32 = 1.1;
-/// Most change of a state, which lies in [-1, 1].
-const MOST_CHANGE: f32 = 1.6;
 /// Confidence of a keypoint up to which it moves nothing, and from which on it moves all that it should.
 const DOUBTED: f32 = 0.25;
 const TRUSTED: f32 = 0.55;
@@ -87,22 +87,20 @@ impl Driven {
         let (middle, size) = centre_and_spread(still);
         let ratio = size / centre_and_spread(&neutral.keypoints).1.max(LEAST);
         let gain = if share.pose { gains.pose } else { 0.0 };
-        let turned = soft(turn * gain, MOST_TURN);
-        let learned = soft(turned, LEARNED_TURN);
+        let whole = soft(turn * gain, MOST_TURN);
+        let learned = soft(whole, LEARNED_TURN);
         let growth = soft(scale.ln() * gain, MOST_GROWTH).exp();
         let shift = [0, 1].map(|axis| (to[axis] - from[axis]) * gain * gains.axes[axis] * ratio);
         let shift = soft_vector(shift, MOST_SHIFT);
-        let head = Turn::by(learned);
-        // What parts do is measured on the driver's turned head, and belongs to the photo's.
-        let (driver, back) = (Turn::by(turn), Turn::by(learned - turn));
-        self.turn = turned - learned;
+        self.turn = whole - learned;
         self.keypoints.clear();
         let points = still.iter().zip(&neutral.keypoints).zip(&now.keypoints).zip(&share.parts).zip(trusts);
         self.keypoints.extend(points.map(|((((own, a), b), gain), trust)| {
-            let posed = head.of([own[0] - middle[0], own[1] - middle[1]]);
-            let ([dx, dy], at) = (driver.of([a[0] - from[0], a[1] - from[1]]), seen(b));
+            let posed = turned([own[0] - middle[0], own[1] - middle[1]], learned);
+            // What parts do is measured on the driver's turned head, and belongs to the photo's.
+            let ([dx, dy], at) = (turned([a[0] - from[0], a[1] - from[1]], turn), seen(b));
             let rest = [at[0] - to[0] - scale * dx, at[1] - to[1] - scale * dy];
-            let rest = back.of(rest.map(|v| v / scale * growth * ratio));
+            let rest = turned(rest.map(|v| v / scale * growth * ratio), learned - turn);
             let rest = soft_vector([rest[0] * gain[0], rest[1] * gain[1]], MOST_PART * size);
             // Where a part is not seen, as one of the background, it stays.
             let trusted = trusted(trust);
@@ -125,7 +123,7 @@ impl Driven {
     pub fn copy(&mut self, still: &[[f32; 2]], own: &[f32], now: &Pose, layout: &FaceLayout) {
         let points: Vec<DetectedKeypoint> =
             still.iter().map(|[x, y]| DetectedKeypoint { x: *x, y: *y, confidence: 1.0 }).collect();
-        let frame = crate::vision::crop::Crop { angle: 0.0, ..layout.frame(&points) };
+        let frame = Crop { angle: 0.0, ..layout.frame(&points) };
         self.keypoints.clear();
         self.keypoints.extend(now.keypoints.iter().map(|k| frame.to_picture(*k)));
         for (i, change) in self.change.iter_mut().enumerate() {
@@ -141,29 +139,10 @@ fn trusted(confidence: f32) -> f32 {
     ((confidence - DOUBTED) / (TRUSTED - DOUBTED)).clamp(0.0, 1.0)
 }
 
-/// A turn about the origin.
-struct Turn {
-    sin: f32,
-    cos: f32,
-}
-
-impl Turn {
-    fn by(angle: f32) -> Self {
-        let (sin, cos) = angle.sin_cos();
-        Self { sin, cos }
-    }
-
-    fn of(&self, [x, y]: [f32; 2]) -> [f32; 2] {
-        [x * self.cos - y * self.sin, x * self.sin + y * self.cos]
-    }
-}
-
 /// The points' middle, and the root mean square distance from it.
 fn centre_and_spread(points: &[[f32; 2]]) -> ([f32; 2], f32) {
-    let n = points.len().max(1) as f32;
-    let centre = points.iter().fold([0.0; 2], |c, p| [c[0] + p[0] / n, c[1] + p[1] / n]);
-    let square = points.iter().map(|p| (p[0] - centre[0]).powi(2) + (p[1] - centre[1]).powi(2)).sum::<f32>();
-    (centre, (square / n).sqrt())
+    let (centre, square) = centre_and_square(points.iter().map(|p| (*p, 1.0)));
+    (centre, square.sqrt())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use lkg_bundle::Manifest;
 
 use crate::edit::{Parts, group};
-use crate::vision::similarity::fit;
+use crate::vision::similarity::{centre, fit, turned};
 
 /// Mean square distance of points from their centre, and scale, below which they lie together.
 const LEAST: f32 = 1e-6;
@@ -132,16 +132,6 @@ pub struct Motion {
 /// Across and down alike.
 const BOTH: [f32; 2] = [1.0; 2];
 
-fn centre(points: &Points) -> [f32; 2] {
-    let n = points.len().max(1) as f32;
-    [0, 1].map(|axis| points.iter().map(|p| p[axis]).sum::<f32>() / n)
-}
-
-fn turned([x, y]: [f32; 2], turn: f32, scale: f32) -> [f32; 2] {
-    let (sin, cos) = turn.sin_cos();
-    [scale * (x * cos - y * sin), scale * (x * sin + y * cos)]
-}
-
 impl Motion {
     /// The motion from `from` to `to`, as many points each.
     pub fn between(from: &Points, to: &Points) -> Self {
@@ -160,7 +150,7 @@ impl Motion {
     pub fn pose(&self, points: &Points, gain: f32, axes: [f32; 2]) -> Vec<[f32; 2]> {
         let (turn, scale) = (self.turn * gain, (self.log_scale * gain).exp());
         let place = |p: &[f32; 2]| {
-            let [x, y] = turned([p[0] - self.centre[0], p[1] - self.centre[1]], turn, scale);
+            let [x, y] = turned([p[0] - self.centre[0], p[1] - self.centre[1]], turn).map(|v| scale * v);
             let shift = |axis: usize| self.centre[axis] + self.shift[axis] * gain * axes[axis];
             [x + shift(0), y + shift(1)]
         };
@@ -222,7 +212,7 @@ mod tests {
         let c = centre(&FROM);
         let to: Vec<[f32; 2]> = FROM
             .iter()
-            .map(|p| turned([p[0] - c[0], p[1] - c[1]], 0.3, 1.2))
+            .map(|p| turned([p[0] - c[0], p[1] - c[1]], 0.3).map(|v| 1.2 * v))
             .map(|p| [p[0] + c[0] + 0.1, p[1] + c[1] - 0.2])
             .collect();
         let motion = Motion::between(&FROM, &to);

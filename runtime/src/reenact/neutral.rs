@@ -8,6 +8,7 @@ use lkg_bundle::Manifest;
 use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
+use crate::vision::similarity::centre;
 
 /// For how long after the first face calmer ones are sought.
 pub const SOUGHT: Duration = Duration::from_millis(3500);
@@ -221,15 +222,12 @@ impl NeutralFinder {
             let points = pose.keypoints.as_flattened().iter().zip(&median);
             points.map(|(v, m)| (v - m).powi(2)).sum::<f32>()
         };
-        let mut distances: Vec<f32> = self.candidates.iter().map(layout).collect();
-        distances.sort_by(f32::total_cmp);
-        let most = MISTAKEN * distances[distances.len() / 2];
-        let mut usual: Vec<(f32, &Pose)> = self
-            .candidates
-            .iter()
-            .filter(|pose| layout(pose) <= most)
-            .map(|pose| (self.cost(pose, &median), pose))
-            .collect();
+        let distances: Vec<f32> = self.candidates.iter().map(layout).collect();
+        let mut sorted = distances.clone();
+        sorted.sort_by(f32::total_cmp);
+        let most = MISTAKEN * sorted[sorted.len() / 2];
+        let kept = self.candidates.iter().zip(distances).filter(|(_, distance)| *distance <= most);
+        let mut usual: Vec<(f32, &Pose)> = kept.map(|(pose, _)| (self.cost(pose, &median), pose)).collect();
         usual.sort_by(|a, b| a.0.total_cmp(&b.0));
         usual.truncate(((usual.len() as f32 * CALM).ceil() as usize).max(1));
         Pose::mean(usual.into_iter().map(|(_, pose)| pose))
@@ -275,7 +273,7 @@ impl NeutralFinder {
         let line: Vec<[f32; 2]> =
             if pairs.is_empty() { Vec::new() } else { middles.chain(between).collect() };
         let n = line.len().max(1) as f32;
-        let mean = line.iter().fold([0.0; 2], |m, p| [m[0] + p[0] / n, m[1] + p[1] / n]);
+        let mean = centre(&line);
         // What a straight line through them leaves: a tilted head is not turned.
         let (mut xy, mut yy) = (0.0, 1e-6);
         for p in &line {

@@ -5,9 +5,12 @@ const KNEE: f32 = 0.5;
 
 /// `value` kept within `-most` to `most`, with a slope of 1 up to half of that and falling from there on.
 pub(super) fn soft(value: f32, most: f32) -> f32 {
+    if most <= 0.0 {
+        return 0.0;
+    }
     let (knee, size) = (KNEE * most, value.abs());
-    if size <= knee || most <= 0.0 {
-        return if most <= 0.0 { 0.0 } else { value };
+    if size <= knee {
+        return value;
     }
     let rest = most - knee;
     (knee + rest * ((size - knee) / rest).tanh()).copysign(value)

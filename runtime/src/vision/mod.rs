@@ -5,6 +5,7 @@ pub mod detect;
 pub mod enlarge;
 pub mod expressions;
 pub mod face_layout;
+pub(crate) mod hermite;
 pub mod layers;
 pub mod meters;
 mod names;

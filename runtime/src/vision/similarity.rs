@@ -13,8 +13,27 @@ pub(crate) struct Similarity {
     pub scale: f32,
 }
 
+impl Similarity {
+    /// Where `point` comes from.
+    pub fn back(&self, [x, y]: [f32; 2]) -> [f32; 2] {
+        let [u, v] = turned([x - self.to[0], y - self.to[1]], -self.turn);
+        [self.from[0] + u / self.scale, self.from[1] + v / self.scale]
+    }
+}
+
+/// A point turned about the origin by `angle` radians, from right towards down.
+pub(crate) fn turned([x, y]: [f32; 2], angle: f32) -> [f32; 2] {
+    let (sin, cos) = angle.sin_cos();
+    [x * cos - y * sin, x * sin + y * cos]
+}
+
+/// The middle of points.
+pub(crate) fn centre(points: &[[f32; 2]]) -> [f32; 2] {
+    centre_and_square(points.iter().map(|p| (*p, 1.0))).0
+}
+
 /// Weighted centre of points, and their mean square distance from it.
-pub(super) fn centre_and_square(points: impl Iterator<Item = ([f32; 2], f32)> + Clone) -> ([f32; 2], f32) {
+pub(crate) fn centre_and_square(points: impl Iterator<Item = ([f32; 2], f32)> + Clone) -> ([f32; 2], f32) {
     let total: f32 = points.clone().map(|(_, w)| w).sum::<f32>().max(f32::MIN_POSITIVE);
     let sum = points.clone().fold([0.0; 2], |s, (p, w)| [s[0] + p[0] * w, s[1] + p[1] * w]);
     let centre = [sum[0] / total, sum[1] / total];
