@@ -2,6 +2,8 @@
 //! knows, with the source's appearance.
 
 mod calibrate;
+#[cfg(feature = "live")]
+mod driver_view;
 mod ease;
 mod follow;
 mod limit;

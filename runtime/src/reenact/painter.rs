@@ -4,34 +4,30 @@ use std::time::Duration;
 
 use image::{RgbImage, imageops};
 
+use super::driver_view::DriverView;
 use super::reenactor::{Reenactor, View};
 use crate::error::Result;
-use crate::live::{Command, Marks, Painter, Scene, View as FrameView};
+use crate::live::{Command, Painter, Scene};
 use crate::vision::text;
 
 /// Shows a re-enactment of what is before the camera.
 pub struct ReenactPainter<'a> {
     reenactor: Reenactor<'a>,
-    /// Whether the driver has pictures, not keypoints alone.
-    pictures: bool,
     /// Whether to write into the picture that it is AI-made.
     visible_mark: bool,
-    frame_view: FrameView,
-    /// The driver's picture as it is shown beside the square.
-    driver: RgbImage,
+    driver: DriverView,
 }
 
 impl<'a> ReenactPainter<'a> {
     /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
     /// to write into them that they are AI-made.
     pub fn new(reenactor: Reenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
-        let (frame_view, driver) = (FrameView::default(), RgbImage::default());
-        Self { reenactor, pictures, visible_mark, frame_view, driver }
+        Self { reenactor, visible_mark, driver: DriverView::new(pictures) }
     }
 }
 
 impl Painter for ReenactPainter<'_> {
-    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
+    fn paint(&mut self, mut scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         let face = scene.tracked.face.as_ref();
         let driven = self.reenactor.drive(face, scene.time);
         let took = match self.reenactor.view() {
@@ -44,11 +40,7 @@ impl Painter for ReenactPainter<'_> {
                 Some(self.reenactor.over(&driven, face.is_some(), canvas)?)
             }
             View::Beside => {
-                if self.pictures {
-                    let (marks, manifest) = (Marks::face(face), self.reenactor.manifest());
-                    self.frame_view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
-                }
-                let driver = self.pictures.then_some(&self.driver);
+                let driver = self.driver.show(&mut scene, face, self.reenactor.manifest());
                 Some(self.reenactor.beside(&driven, driver, scene.mirror, canvas)?)
             }
         };

@@ -4,34 +4,30 @@ use std::time::Duration;
 
 use image::{RgbImage, imageops};
 
+use super::driver_view::DriverView;
 use super::photo_reenactor::PhotoReenactor;
 use super::reenactor::View;
 use crate::error::Result;
-use crate::live::{Command, Marks, Painter, Scene, View as FrameView};
+use crate::live::{Command, Painter, Scene};
 
 /// Shows a photo driven by what is before the camera.
 pub struct PhotoPainter<'a> {
     reenactor: PhotoReenactor<'a>,
-    /// Whether the driver has pictures, not keypoints alone.
-    pictures: bool,
     /// Whether to write into the picture that it is AI-made.
     visible_mark: bool,
-    frame_view: FrameView,
-    /// The driver's picture as it is shown beside the photo.
-    driver: RgbImage,
+    driver: DriverView,
 }
 
 impl<'a> PhotoPainter<'a> {
     /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
     /// to write into them that they are AI-made.
     pub fn new(reenactor: PhotoReenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
-        let (frame_view, driver) = (FrameView::default(), RgbImage::default());
-        Self { reenactor, pictures, visible_mark, frame_view, driver }
+        Self { reenactor, visible_mark, driver: DriverView::new(pictures) }
     }
 }
 
 impl Painter for PhotoPainter<'_> {
-    fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
+    fn paint(&mut self, mut scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         let (face, time) = (scene.tracked.face.as_ref(), scene.time);
         let view = self.reenactor.view();
         let took = match view {
@@ -41,12 +37,8 @@ impl Painter for PhotoPainter<'_> {
                 self.reenactor.over(face, time, canvas)?
             }
             View::Beside => {
-                if self.pictures {
-                    let marks = Marks::face(face.filter(|_| scene.layers.keypoints));
-                    let manifest = self.reenactor.manifest();
-                    self.frame_view.compose(scene.picture, &mut self.driver, &marks, scene.mirror, manifest);
-                }
-                let driver = self.pictures.then_some(&self.driver);
+                let marked = face.filter(|_| scene.layers.keypoints);
+                let driver = self.driver.show(&mut scene, marked, self.reenactor.manifest());
                 self.reenactor.beside(driver, face, time, scene.mirror, canvas)?
             }
         };

@@ -9,8 +9,8 @@ use super::ease::Ease;
 use super::follow::{Driven, Share};
 use super::motion::Drive;
 use super::neutral::{NeutralFinder, Pose};
-use super::reenactor::{ReenactOptions, View};
-use crate::edit::blend::{Colours, PhotoBlender, sample};
+use super::reenactor::{ReenactOptions, View, blend_in};
+use crate::edit::blend::{Colours, sample};
 use crate::error::Result;
 use crate::frame::DetectedFace;
 use crate::media::mark::Origin;
@@ -20,8 +20,6 @@ use crate::vision::face_layout::FaceLayout;
 
 /// Side of the square that is put over the driver's face, in samples.
 const OVER: usize = 256;
-/// How far the colours of that square move towards what each frame asks for.
-const COLOUR_SPEED: f32 = 0.1;
 
 /// Moves the face of a photo as the driver moves, at the photo's own resolution: its own pixels are carried along, and only what
 /// they do not show is drawn by a network. For bundles with portrait networks.
@@ -77,12 +75,11 @@ impl<'a> PhotoReenactor<'a> {
         options: ReenactOptions,
     ) -> Result<Self> {
         let share = share(&options, model.manifest())?;
-        let Some(first) = photos.first() else { return Err(ReenactError::NoSource.into()) };
+        let mut photos = photos.into_iter();
+        let Some(photo) = photos.next() else { return Err(ReenactError::NoSource.into()) };
         // A run's pictures have one size.
-        let size = first.picture().dimensions();
-        let mut others =
-            photos.iter().map(|photo| model.within(photo, size)).collect::<Result<VecDeque<_>>>()?;
-        let Some(photo) = others.pop_front() else { return Err(ReenactError::NoSource.into()) };
+        let size = photo.picture().dimensions();
+        let others = photos.map(|photo| model.within(&photo, size)).collect::<Result<_>>()?;
         let still = Driven::still(photo.keypoints(), photo.states().len());
         Ok(Self {
             layout: FaceLayout::new(model.manifest()),
@@ -242,11 +239,7 @@ impl<'a> PhotoReenactor<'a> {
             let driver = self.pose.crop();
             let crop = Crop { side: driver.side * own.side / framed.side.max(1.0), ..driver };
             let image = sample(&square, own, OVER);
-            let wanted = Colours::matching(image.view(), sample(canvas, &crop, OVER).view());
-            let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
-            self.colours = Some(colours);
-            PhotoBlender::new(OVER, &crop, canvas.dimensions())
-                .replace(canvas, colours.apply(image.view()).view());
+            blend_in(canvas, image.view(), &crop, &mut self.colours);
         }
         self.square = square;
         Ok(took)
@@ -263,12 +256,9 @@ impl<'a> PhotoReenactor<'a> {
 
     /// Drives by the next kind of motion that this bundle has parts for, and says which that is.
     pub fn next_drive(&mut self) -> Drive {
-        for _ in 0..4 {
-            self.options.drive = self.options.drive.next();
-            if let Ok(next) = share(&self.options, self.model.manifest()) {
-                self.share = next;
-                break;
-            }
+        let manifest = self.model.manifest();
+        if let Some(share) = self.options.next_drive(|options| share(options, manifest)) {
+            self.share = share;
         }
         self.options.drive
     }
@@ -276,10 +266,7 @@ impl<'a> PhotoReenactor<'a> {
 
 /// What is driven, and by how much.
 fn share(options: &ReenactOptions, manifest: &Manifest) -> Result<Share> {
-    let (pose, parts) = options.drive.resolve(manifest);
-    if !pose && !parts.contains(&true) {
-        return Err(ReenactError::NothingDriven.into());
-    }
+    let (pose, parts) = options.driven(manifest)?;
     let of = |gains: &super::Gains| gains.of_parts(&parts, manifest).map_err(ReenactError::Gain);
     let states = of(&super::Gains { axes: [1.0; 2], ..options.gains.clone() })?;
     Ok(Share { pose, parts: of(&options.gains)?, states: states.into_iter().map(|[gain, _]| gain).collect() })

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use image::{RgbImage, imageops};
 use lkg_bundle::Manifest;
-use ndarray::{Array3, s};
+use ndarray::{Array3, ArrayView3, s};
 
 use super::ReenactError;
 use super::calibrate::{Calibration, Neutral};
@@ -66,6 +66,43 @@ pub struct ReenactOptions {
     pub absolute: bool,
     /// Where the driven face is shown.
     pub view: View,
+}
+
+impl ReenactOptions {
+    /// Whether the head is driven, and which parts are.
+    ///
+    /// # Errors
+    /// [`ReenactError::NothingDriven`].
+    pub(super) fn driven(&self, manifest: &Manifest) -> Result<(bool, Vec<bool>)> {
+        let (pose, parts) = self.drive.resolve(manifest);
+        if !pose && !parts.contains(&true) {
+            return Err(ReenactError::NothingDriven.into());
+        }
+        Ok((pose, parts))
+    }
+
+    /// Goes on to the next kind of motion that there is something for, and gives what `resolve` makes of it.
+    pub(super) fn next_drive<T>(&mut self, resolve: impl Fn(&Self) -> Result<T>) -> Option<T> {
+        (0..4).find_map(|_| {
+            self.drive = self.drive.next();
+            resolve(self).ok()
+        })
+    }
+}
+
+/// Puts `image` `[3, S, S]` into the square `crop` of the canvas, fading out at its border, in colours that move towards those
+/// of what was there.
+pub(super) fn blend_in(
+    canvas: &mut RgbImage,
+    image: ArrayView3<'_, f32>,
+    crop: &Crop,
+    colours: &mut Option<Colours>,
+) {
+    let size = image.dim().1;
+    let wanted = Colours::matching(image, sample(canvas, crop, size).view());
+    let now = colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
+    *colours = Some(now);
+    PhotoBlender::new(size, crop, canvas.dimensions()).replace(canvas, now.apply(image).view());
 }
 
 /// Moves a source face as the driver moves: the driver's motion against a neutral face, kept within the keypoint layouts that
@@ -327,12 +364,7 @@ impl<'a> Reenactor<'a> {
     ) -> Result<Duration> {
         let (image, took) = self.generate(face)?;
         if is_face && self.is_calibrated() {
-            let (size, crop) = (self.model.size(), self.crop);
-            let wanted = Colours::matching(image.view(), sample(canvas, &crop, size).view());
-            let colours = self.colours.map_or(wanted, |now| now.towards(&wanted, COLOUR_SPEED));
-            self.colours = Some(colours);
-            let mut blender = PhotoBlender::new(size, &crop, canvas.dimensions());
-            blender.replace(canvas, colours.apply(image.view()).view());
+            blend_in(canvas, image.view(), &self.crop, &mut self.colours);
         }
         Ok(took)
     }
@@ -355,12 +387,9 @@ impl<'a> Reenactor<'a> {
 
     /// Drives by the next kind of motion that this bundle has parts for, and says which that is.
     pub fn next_drive(&mut self) -> Drive {
-        for _ in 0..4 {
-            self.options.drive = self.options.drive.next();
-            if let Ok((pose, gains)) = driven(&self.options, self.model.manifest()) {
-                (self.drives_pose, self.part_gains) = (pose, gains);
-                break;
-            }
+        let manifest = self.model.manifest();
+        if let Some(driven) = self.options.next_drive(|options| driven(options, manifest)) {
+            (self.drives_pose, self.part_gains) = driven;
         }
         self.options.drive
     }
@@ -368,10 +397,7 @@ impl<'a> Reenactor<'a> {
 
 /// Whether the head is driven, and by how much each part is, across and down.
 fn driven(options: &ReenactOptions, manifest: &Manifest) -> Result<(bool, Vec<[f32; 2]>)> {
-    let (pose, parts) = options.drive.resolve(manifest);
-    if !pose && !parts.contains(&true) {
-        return Err(ReenactError::NothingDriven.into());
-    }
+    let (pose, parts) = options.driven(manifest)?;
     let gains = options.gains.of_parts(&parts, manifest);
     Ok((pose, gains.map_err(ReenactError::Gain)?))
 }
