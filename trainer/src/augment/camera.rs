@@ -84,7 +84,7 @@ fn occlude(x: &Tensor, occlusion: f64) -> Tensor {
 /// Half of the images, in [0, 1], as JPEG leaves them: the cosine transform of each block, rounded to steps that grow
 /// with the frequency (about the table of ITU T.81, Annex K, at qualities of 15 to 90). The side of images that is not a
 /// multiple of 8 is left as it is.
-fn compress(x: &Tensor) -> Tensor {
+pub fn compress(x: &Tensor) -> Tensor {
     let (n, s, device) = (x.size()[0], x.size()[2], x.device());
     if s % DCT != 0 {
         return x.shallow_clone();

@@ -30,6 +30,8 @@ pub struct PortraitConfig {
     pub equivariance: PortraitEquivarianceConfig,
     /// Weight of states staying what they are when a picture is deformed, relative to how much they differ between pictures.
     pub state_weight: f64,
+    /// Weight of states keeping away from -1 and 1, where they cannot say more.
+    pub state_range_weight: f64,
     /// Keypoints apart from each other: without it half of them come to lie in one spot.
     pub separation: SeparationConfig,
     /// Weight of the detector's confidence.
@@ -40,7 +42,7 @@ pub struct PortraitConfig {
     pub mask_weight: f64,
     /// The discriminator that sees pictures through open-nsfw.
     pub adversarial: AdversarialConfig,
-    /// How much light, cast, grey and noise change what the detector sees, 0 to 1.
+    /// How much light, tones, cast, grey, sharpness and noise change what the detector sees, 0 to 1.
     pub jitter: f64,
     /// Pairs after which half of the averaged networks is replaced.
     pub ema_half_life: f64,
@@ -92,6 +94,7 @@ impl Default for PortraitConfig {
             perceptual_weight: 1.0,
             equivariance: PortraitEquivarianceConfig::default(),
             state_weight: 0.2,
+            state_range_weight: 0.03,
             separation: SeparationConfig { weight: 0.5, width: 0.08 },
             confidence_weight: 0.1,
             focus: 1.0,
@@ -143,6 +146,7 @@ impl PortraitConfig {
             ("portrait.equivariance.weight", self.equivariance.weight),
             ("portrait.equivariance.deformation", self.equivariance.deformation),
             ("portrait.state_weight", self.state_weight),
+            ("portrait.state_range_weight", self.state_range_weight),
             ("portrait.separation.weight", self.separation.weight),
             ("portrait.confidence_weight", self.confidence_weight),
             ("portrait.focus", self.focus),

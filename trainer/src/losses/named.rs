@@ -50,6 +50,8 @@ pub mod portrait {
         EQUIVARIANCE = "equivariance", "portrait.equivariance.weight";
         /// States of deformed pictures.
         STATE = "state", "portrait.state_weight";
+        /// States far from their ends.
+        STATE_RANGE = "state range", "portrait.state_range_weight";
         /// Keypoints apart from each other.
         SEPARATION = "separation", "portrait.separation.weight";
         /// What is generated anew.

@@ -7,6 +7,9 @@ use super::{cycle, mean};
 /// Standard deviation over a batch that each state has at least, of [-1, 1].
 const LEAST_DEVIATION: f64 = 0.15;
 
+/// States beyond hardly have a gradient in float32.
+const MOST_STATE: f64 = 0.9999;
+
 /// `mean |a - b|` at the full, a quarter and an eighth of the side, summed.
 pub fn at_scales(a: &Tensor, b: &Tensor) -> Tensor {
     let pooled = |x: &Tensor, k: i64| x.avg_pool2d([k, k], [k, k], [0, 0], false, true, None);
@@ -43,6 +46,12 @@ pub fn state_change(deformed: &Tensor, states: &Tensor) -> Tensor {
     cycle::image(deformed, states) / (spread + 1e-3) + short
 }
 
+/// `mean atanh(states)^2` of states in [-1, 1]: one that is at its end cannot say more, so that another person's face, of which
+/// it says as much, does not move.
+pub fn state_range(states: &Tensor) -> Tensor {
+    states.clamp(-MOST_STATE, MOST_STATE).atanh().square().mean(Kind::Float)
+}
+
 #[cfg(test)]
 mod tests {
     use tch::Device;
@@ -61,6 +70,15 @@ mod tests {
         let cost = |driven: &Tensor, focus| image(driven, &driver, &spot(4), focus).double_value(&[]);
         assert!((cost(&spot(4), 0.0) - cost(&spot(24), 0.0)).abs() < 1e-6);
         assert!(cost(&spot(4), 1.0) > 2.0 * cost(&spot(24), 1.0));
+    }
+
+    #[test]
+    fn states_at_their_end_are_drawn_back_as_much_as_they_are_beyond() {
+        let before = Tensor::from_slice(&[0.5f32, 3.0]).set_requires_grad(true);
+        state_range(&before.tanh()).backward();
+        let pull = before.grad();
+        let (near, far) = (pull.double_value(&[0]), pull.double_value(&[1]));
+        assert!((near - 0.5).abs() < 1e-3 && (far - 3.0).abs() < 0.05, "{near} {far}");
     }
 
     #[test]

@@ -219,6 +219,8 @@ impl Stage for PortraitTraining {
         let states = deformed.states.unwrap_or_else(|| driven.states.shallow_clone());
         let state =
             add(&named::STATE, config.state_weight, losses::portrait::state_change(&states, &driven.states));
+        let all_states = Tensor::cat(&[&source.states, &driven.states], 0);
+        add(&named::STATE_RANGE, config.state_range_weight, losses::portrait::state_range(&all_states));
         let near = losses::separation::separation(&driven.keypoints, config.separation.width);
         let separation = add(&named::SEPARATION, config.separation.weight, near);
         let generated = add(&named::MASK, config.mask_weight, 1.0 - rendered.mask.mean(Kind::Float));
