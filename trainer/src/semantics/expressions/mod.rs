@@ -99,6 +99,8 @@ impl Definition {
 pub struct Picture {
     /// Number of the person.
     pub person: usize,
+    /// Whether it was seen as it is, and not with other light and noise: correlations are of those that were.
+    pub is_plain: bool,
     /// How far it was moved along each direction.
     pub amounts: BTreeMap<String, f64>,
     /// Keypoints, normalised coordinates.
@@ -143,10 +145,12 @@ impl Expressions {
         }
         let (test, fitted): (Vec<&Picture>, Vec<&Picture>) =
             pictures.iter().partition(|p| p.person % TEST_EVERY == TEST_EVERY - 1);
+        let test: Vec<&Picture> = test.into_iter().filter(|p| p.is_plain).collect();
+        let count = fitted.iter().filter(|p| p.is_plain).count();
         let shared = directions(&fitted, layout)?;
         let (left, right) = eyes::around(&fitted, layout, mirror)?;
         let mut all = Self {
-            fitted: [people - people / TEST_EVERY, fitted.len()],
+            fitted: [people - people / TEST_EVERY, count],
             tested: [people / TEST_EVERY, test.len()],
             ..Self::default()
         };

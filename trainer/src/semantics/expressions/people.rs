@@ -7,6 +7,7 @@ use image::RgbImage;
 use tch::{Kind, Tensor};
 
 use super::Picture;
+use crate::augment::jitter::jitter;
 use crate::dataset::batches::in_batches;
 use crate::dataset::crop::Crop;
 use crate::dataset::faces::amounts::{self, AMOUNTS, Amounts};
@@ -17,6 +18,10 @@ use crate::subject::{KeypointDetector, PortraitSubject};
 
 /// Most people, spread over the folder.
 const PEOPLE: usize = 300;
+/// Looks at each picture: as it is, then in other light, tones, sharpness and noise, as cameras have them.
+const LOOKS: usize = 3;
+/// Seed of those changes.
+const SEED: i64 = 24;
 
 /// Pictures of one person.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +96,7 @@ impl Frame {
     }
 }
 
-/// What `subject` finds in all pictures of `people`.
+/// What `subject` finds in all pictures of `people`, each seen [`LOOKS`] times.
 ///
 /// # Errors
 /// Those of reading the pictures and of the detector; [`Error::Interrupted`].
@@ -101,22 +106,31 @@ pub fn observe(subject: &PortraitSubject, people: &[Person]) -> Result<Vec<Pictu
         .enumerate()
         .flat_map(|(person, p)| (0..p.amounts.len()).map(move |n| (person, n)))
         .collect();
+    tch::manual_seed(SEED);
     let arch = &subject.checkpoint.state.config.architecture;
     let frame = Frame::of(subject, arch.detector_size);
     let found = in_batches("expressions of people", all.len(), |range| {
         let files: Vec<PathBuf> = all[range].iter().map(|(person, n)| people[*person].picture(*n)).collect();
-        let parts = subject.parts(&frame.images(&files)?)?;
-        Ok(Tensor::f_cat(&[parts.keypoints, parts.states], 2)?)
-    })?;
+        let images = frame.images(&files)?;
+        let mut looks = vec![];
+        for look in 0..LOOKS {
+            let parts = subject.parts(&jitter(&images, if look == 0 { 0.0 } else { 1.0 }))?;
+            looks.push(Tensor::f_cat(&[parts.keypoints, parts.states], 2)?);
+        }
+        Ok(Tensor::f_stack(&looks, 1)?)
+    })?
+    .flatten(0, 1);
     let keypoints = shapes(&found.narrow(2, 0, 2))?;
     let states = found.narrow(2, 2, arch.states).to_kind(Kind::Double).contiguous();
-    let picture = |(i, ((person, n), keypoints)): (usize, ((usize, usize), _))| {
+    let looks = all.into_iter().flat_map(|at| (0..LOOKS).map(move |look| (at, look)));
+    let picture = |(i, (((person, n), look), keypoints)): (usize, (((usize, usize), usize), _))| {
         Ok(Picture {
             person,
+            is_plain: look == 0,
             amounts: people[person].amounts[n].clone(),
             keypoints,
             states: Vec::try_from(states.get(i as i64).flatten(0, 1))?,
         })
     };
-    all.into_iter().zip(keypoints).enumerate().map(picture).collect()
+    looks.zip(keypoints).enumerate().map(picture).collect()
 }

@@ -51,7 +51,7 @@ fn pictures(people: usize, noise: f64) -> Vec<Picture> {
                 keypoints[brow][1] -= 0.05 * brows / 3.5;
             }
             keypoints.iter_mut().for_each(|p| *p = [size * (p[0] + 0.02 * yaw) + 0.1, size * p[1]]);
-            all.push(Picture { person, amounts, keypoints, states });
+            all.push(Picture { person, is_plain: true, amounts, keypoints, states });
         }
     }
     all
