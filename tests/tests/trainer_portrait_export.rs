@@ -73,6 +73,20 @@ fn portrait_networks_become_a_bundle_with_what_people_tell() {
     trainer(&["export", "--onnx", "--check", "--run", &run]).succeeded();
     trainer(&["export", "--weights", &tiny.path("w.safetensors"), "--run", &run]).succeeded();
     trainer(&[&export[..], &["--people", &people]].concat()).refused("--force");
+
+    // A detector that a stage of its own made robust takes the place of the one that was trained along.
+    let detector =
+        ["detector", &people, "--threads", "1", "--run", &run, "--images", "8", "--log-every", "1"];
+    trainer(&detector).succeeded();
+    let log = fs::read_to_string(tiny.dir().join("run/detector.jsonl")).unwrap();
+    assert!(log.contains("\"states\":0.") && log.contains("\"equivariance\":null"), "{log}");
+    trainer(&detector).refused("--resume");
+    let before = fs::read(tiny.dir().join("bundle/detector.onnx")).unwrap();
+    trainer(&[&export[..], &["--people", &people, "--force"]].concat()).succeeded();
+    assert_ne!(before, fs::read(tiny.dir().join("bundle/detector.onnx")).unwrap());
+    trainer(&["export", "--onnx", &bundle, "--check", "--run", &run]).succeeded();
+    let card = fs::read_to_string(tiny.dir().join("bundle/MODEL_CARD.md")).unwrap();
+    assert!(card.contains("the detector's own stage | 8"), "{card}");
 }
 
 /// What tests of other crates rely on.

@@ -4,7 +4,9 @@ use tch::Device;
 use super::stage::{Section, StageArgs};
 use crate::config::{Config, DetectorConfig};
 use crate::error::Result;
+use crate::train::run::Run;
 use crate::train::stages::detector::{self, DetectorTraining};
+use crate::train::stages::{gan, portrait};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer detector faces.pack --run runs/faces")]
@@ -28,6 +30,12 @@ impl Section for Detector {
         &mut section.images
     }
 
+    /// A run of portrait networks has no generator: its pictures serve.
+    fn source(run: &Run) -> &'static str {
+        let draws = run.checkpoint(gan::STAGE).exists() || !run.checkpoint(portrait::STAGE).exists();
+        if draws { gan::STAGE } else { portrait::STAGE }
+    }
+
     /// At the size that the detector's stage wants crops must stay sharp too.
     fn side(config: &Config) -> i64 {
         config.architecture.image_size.max(detector::SHARPER * config.architecture.detector_size)
@@ -38,12 +46,12 @@ impl Detector {
     pub fn run(mut self, device: Device) -> Result<()> {
         let again = self.again;
         self.stage.force |= again;
-        self.stage.run::<Self, _>(device, |config, run, generator, pictures| {
+        self.stage.run::<Self, _>(device, |config, run, source, pictures| {
             if again {
                 detector::promote(run, config)?;
             }
-            let teacher = detector::teacher(run, generator, device)?;
-            DetectorTraining::new(config, generator, teacher, pictures, device)
+            let teacher = detector::teacher(run, source, device)?;
+            DetectorTraining::new(config, source, teacher, pictures, device)
         })
     }
 }

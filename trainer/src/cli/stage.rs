@@ -49,7 +49,7 @@ pub struct LoopArgs {
 
 #[derive(Debug, Args)]
 pub struct StageArgs {
-    /// Packs, folders, zips or pictures without labels: those that the generator learned from.
+    /// Packs, folders, zips or pictures without labels: those that the generator, or the portrait networks, learned from.
     #[arg(required = true)]
     data: Vec<PathBuf>,
     #[command(flatten)]
@@ -60,7 +60,7 @@ pub struct StageArgs {
     /// Start over although this stage was trained already.
     #[arg(long, conflicts_with = "resume")]
     pub force: bool,
-    /// Generator to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
+    /// Generator (or portrait networks) to learn from: latest, best (see `trainer train --keep-best`) or a checkpoint file.
     #[arg(long, value_name = "CHECKPOINT", default_value = "latest")]
     checkpoint: CheckpointChoice,
 }
@@ -78,6 +78,10 @@ pub trait Section {
     fn check(_: &Run) -> Result<()> {
         Ok(())
     }
+    /// The stage whose networks it learns from, in `run`.
+    fn source(_: &Run) -> &'static str {
+        gan::STAGE
+    }
     /// Side of the pictures that the stage sees.
     fn side(config: &Config) -> i64;
 }
@@ -86,7 +90,7 @@ pub trait Section {
 struct Start {
     run: Run,
     config: Config,
-    generator: Checkpoint,
+    source: Checkpoint,
     /// That to carry on from.
     checkpoint: Option<Checkpoint>,
 }
@@ -116,18 +120,20 @@ impl LoopArgs {
 }
 
 impl StageArgs {
-    /// Trains on `device` the stage that `make` makes of the configuration, the run, its generator and the number of
-    /// pictures.
+    /// Trains on `device` the stage that `make` makes of the configuration, the run, the checkpoint that it learns from and the
+    /// number of pictures.
     pub fn run<P: Section, S: Stage>(
         self,
         device: Device,
         make: impl FnOnce(&Config, &Run, &Checkpoint, u64) -> Result<S>,
     ) -> Result<()> {
         self.common.stop.begin();
-        let Start { run, config, generator, checkpoint } = self.resolve::<P>(S::Net::NAME)?;
+        let Start { run, config, source, checkpoint } = self.resolve::<P>(S::Net::NAME)?;
         let store = Arc::new(Store::load(&self.data, (P::side(&config) * STORE_FACTOR) as usize)?);
-        eprintln!("calibrating the generator of {} images", generator.state.images_seen);
-        let mut training = make(&config, &run, &generator, store.len() as u64)?;
+        if source.state.stage == gan::STAGE {
+            eprintln!("calibrating the generator of {} images", source.state.images_seen);
+        }
+        let mut training = make(&config, &run, &source, store.len() as u64)?;
         store.check_batch(training.schedule().0)?;
         if let Some(checkpoint) = &checkpoint {
             stage::restore(&mut training, checkpoint, &config)?;
@@ -135,11 +141,13 @@ impl StageArgs {
         self.common.train(&mut training, checkpoint.as_ref(), (&self.data, &store), run, device)
     }
 
-    /// The run, its generator, and the checked configuration of the stage `name`.
+    /// The run, what it learns from, and the checked configuration of the stage `name`.
     fn resolve<P: Section>(&self, name: &str) -> Result<Start> {
         let (run, mut config) = Run::open(&self.run)?;
-        let generator = Checkpoint::open(&self.checkpoint.path(&run, gan::STAGE))?;
-        Generator::check_finished(&generator)?;
+        let source = Checkpoint::open(&self.checkpoint.path(&run, P::source(&run)))?;
+        if source.state.stage == gan::STAGE {
+            Generator::check_finished(&source)?;
+        }
         P::check(&run)?;
         let LoopArgs { choice, resume, images, .. } = &self.common;
         let path = run.checkpoint(name);
@@ -161,6 +169,6 @@ impl StageArgs {
             *P::images(P::of(&mut config)) = *images;
         }
         config.check()?;
-        Ok(Start { run, config, generator, checkpoint })
+        Ok(Start { run, config, source, checkpoint })
     }
 }

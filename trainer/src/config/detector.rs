@@ -25,6 +25,8 @@ pub struct DetectorConfig {
     pub refinement_crops: i64,
     /// Images after which half of the averaged detector is replaced.
     pub ema_half_life: f64,
+    /// Weight of states, where the detector reads any.
+    pub state_weight: f64,
     /// Where in a picture the face is.
     pub placement: PlacementConfig,
     /// Generated pairs with one part moved.
@@ -108,6 +110,7 @@ impl Default for DetectorConfig {
             occlusion: 0.22,
             refinement_crops: 0,
             ema_half_life: 5_000.0,
+            state_weight: 0.3,
             placement: PlacementConfig::default(),
             part_move: DetectorMoveConfig::default(),
             local_warp: LocalWarpConfig::default(),
@@ -160,7 +163,10 @@ impl DetectorConfig {
             ("detector.local_warp.fraction", self.local_warp.fraction),
             ("detector.local_warp.reach", self.local_warp.reach),
         ])?;
-        checks::weights(&[("detector.equivariance.weight", self.equivariance.weight)])?;
+        checks::weights(&[
+            ("detector.equivariance.weight", self.equivariance.weight),
+            ("detector.state_weight", self.state_weight),
+        ])?;
         checks::not_negative(&[
             ("detector.equivariance.from", self.equivariance.from),
             ("detector.placement.shift", self.placement.shift),

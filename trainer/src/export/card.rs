@@ -41,7 +41,12 @@ pub enum Trained<'a> {
         detector: &'a State,
     },
     /// A detector and portrait networks, together.
-    Portrait(&'a State),
+    Portrait {
+        /// The stage of all of them.
+        portrait: &'a State,
+        /// The detector's own, where there was one.
+        detector: Option<&'a State>,
+    },
 }
 
 /// The card as Markdown: what the model is and is for, its limits, what was measured, then where it is from.
@@ -57,7 +62,7 @@ pub fn write(f: &CardFacts) -> String {
     if !notes.first.iter().any(|s| names_one_of(&s.title, USE)) {
         let what = match f.trained {
             Trained::Generator { .. } => "generating, editing and re-enacting such pictures with them",
-            Trained::Portrait(_) => "editing and re-enacting such pictures with them",
+            Trained::Portrait { .. } => "editing and re-enacting such pictures with them",
         };
         section(
             "Intended use",
@@ -87,7 +92,7 @@ pub fn write(f: &CardFacts) -> String {
 fn model(f: &CardFacts, opening: &str) -> String {
     let mut text = match f.trained {
         Trained::Generator { gan, .. } => generator(&gan.config.architecture),
-        Trained::Portrait(state) => portrait(&state.config.architecture),
+        Trained::Portrait { portrait: state, .. } => portrait(&state.config.architecture),
     };
     if !opening.is_empty() {
         text.push_str(&format!("\n{opening}\n"));
@@ -132,7 +137,7 @@ fn portrait(a: &Architecture) -> String {
 fn training(f: &CardFacts) -> String {
     let (gan, detector) = match f.trained {
         Trained::Generator { gan, detector } => (gan, detector),
-        Trained::Portrait(state) => return portrait_training(f, state),
+        Trained::Portrait { portrait, detector } => return portrait_training(f, portrait, detector),
     };
     let first = match gan.config.keypoints.images {
         0 => String::new(),
@@ -155,10 +160,17 @@ fn training(f: &CardFacts) -> String {
 }
 
 /// How portrait networks were trained.
-fn portrait_training(f: &CardFacts, state: &State) -> String {
+fn portrait_training(f: &CardFacts, state: &State, detector: Option<&State>) -> String {
+    let own = detector.map_or_else(String::new, |detector| {
+        format!(
+            "| pictures seen by the detector's own stage | {}, in {} |\n",
+            detector.images_seen,
+            hours(detector.seconds)
+        )
+    });
     format!(
         "| | |\n|---|---|\n\
-         | pictures | {} |\n| pairs of pictures seen | {} |\n| time | {} |\n| machine | {} |\n\
+         | pictures | {} |\n| pairs of pictures seen | {} |\n| time | {} |\n{own}| machine | {} |\n\
          | trainer revision | `{}` |\n| exported | {} |\n\nThe whole configuration is in `manifest.json`.\n",
         f.provenance.dataset_size,
         state.images_seen,

@@ -134,6 +134,8 @@ pub mod detector {
         HEAT = "heat", "detector.learning_rate";
         /// Confidence on generated pictures and on those without a face.
         CONFIDENCE = "confidence", "detector.negatives.weight or detector.learning_rate";
+        /// States of warped pictures against those of the pictures.
+        STATES = "states", "detector.state_weight";
         /// Keypoints of warped real pictures.
         EQUIVARIANCE = "equivariance", "detector.equivariance.weight";
         /// Confidence on real pictures.

@@ -73,7 +73,7 @@ impl TrainedRun {
     pub fn images_seen(&self) -> [u64; 2] {
         let detector = match &self.networks {
             Networks::Generator { detector, .. } => detector.state.images_seen,
-            Networks::Portrait(_) => 0,
+            Networks::Portrait(subject) => subject.detector_state().map_or(0, |state| state.images_seen),
         };
         [self.state().images_seen, detector]
     }
@@ -81,11 +81,13 @@ impl TrainedRun {
     /// Each stage's own settings: the detector may have been trained with others than the generator's run.
     pub fn config(&self) -> Config {
         let config = self.state().config.clone();
-        match &self.networks {
-            Networks::Generator { detector, .. } => {
-                Config { detector: detector.state.config.detector.clone(), ..config }
-            }
-            Networks::Portrait(_) => config,
+        let detector = match &self.networks {
+            Networks::Generator { detector, .. } => Some(&detector.state),
+            Networks::Portrait(subject) => subject.detector_state(),
+        };
+        match detector {
+            Some(state) => Config { detector: state.config.detector.clone(), ..config },
+            None => config,
         }
     }
 
@@ -95,7 +97,9 @@ impl TrainedRun {
             Networks::Generator { subject, detector, .. } => {
                 Trained::Generator { gan: &subject.checkpoint.state, detector: &detector.state }
             }
-            Networks::Portrait(subject) => Trained::Portrait(&subject.checkpoint.state),
+            Networks::Portrait(subject) => {
+                Trained::Portrait { portrait: &subject.checkpoint.state, detector: subject.detector_state() }
+            }
         }
     }
 
@@ -114,7 +118,7 @@ impl TrainedRun {
                 })
             }
             Networks::Portrait(subject) => Ok(TrainedNets {
-                detector: &subject.nets.net.detector,
+                detector: subject.detector(),
                 generator: None,
                 portrait: Some(portrait_nets(subject)),
             }),

@@ -26,6 +26,8 @@ pub(super) struct Batch {
     pub weight: Tensor,
     /// `[N, 1]`: how much the confidence counts.
     pub confidence_weight: Tensor,
+    /// `[N, K, S]`, where they are known.
+    pub states: Option<Tensor>,
 }
 
 /// Adds what generated pairs ask; returns the mean distance.
@@ -36,6 +38,16 @@ pub(super) fn add_pairs(terms: &mut Terms, seen: &Detection, batch: &Batch) -> f
     terms.add(&named::HEAT, HEAT_WEIGHT, heat_cross_entropy(seen, batch));
     terms.add(&named::CONFIDENCE, CONFIDENCE_WEIGHT, confidence(seen, batch));
     parameters::value(&shown)
+}
+
+/// Adds what known states ask, with `weight`; returns their mean difference. None where there are none.
+pub(super) fn add_states(terms: &mut Terms, seen: &Detection, batch: &Batch, weight: f64) -> Option<f64> {
+    let (seen, known) = seen.states.as_ref().zip(batch.states.as_ref())?;
+    let each = (seen - known).abs().mean_dim([-1i64].as_slice(), false, Kind::Float);
+    let off = (each * &batch.weight).sum(Kind::Float) / (batch.weight.sum(Kind::Float) + 1e-6);
+    let shown = parameters::value(&off);
+    terms.add(&named::STATES, weight, off);
+    Some(shown)
 }
 
 /// Adds what real pictures ask, the distance with `weight`; returns the mean distance. Real faces are faces: what is learned

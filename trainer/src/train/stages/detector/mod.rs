@@ -1,4 +1,5 @@
-//! The detector, on endless generated pairs and on real pictures without labels.
+//! The detector, on endless generated pairs and on real pictures without labels; or, where portrait networks were trained, on
+//! pictures with what their own detector sees in them as they are.
 
 mod crops;
 mod loss;
@@ -7,11 +8,12 @@ mod teacher;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 
-use crate::augment::camera;
+use crate::augment::jitter::jitter;
 use crate::augment::local_warp::LocalWarp;
 use crate::augment::part_move::PartMove;
 use crate::augment::scenes;
 use crate::augment::similarity::{self, Similarity};
+use crate::augment::{camera, mixed};
 use crate::config::{Config, LocalWarpConfig};
 use crate::dataset::Loader;
 use crate::error::Result;
@@ -29,6 +31,7 @@ use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::generator::Generator;
 use crate::train::run::stored::Staged;
 use crate::train::stages::learner::Learner;
+use crate::train::stages::portrait;
 use crate::train::stages::stage::{Measured, Pictures, Stage, StepReport};
 
 pub use teacher::{Teacher, promote, teacher};
@@ -54,6 +57,8 @@ const SEED_SHIFT: u64 = 0xDE7EC7;
 pub struct Measures {
     /// Mean distance on generated pairs, normalised coordinates.
     error: f64,
+    /// Mean difference of states from those of the picture as it is.
+    states: Option<f64>,
     /// Mean disagreement on real pictures, normalised coordinates.
     equivariance: Option<f64>,
 }
@@ -61,6 +66,9 @@ pub struct Measures {
 impl Measured for Measures {
     fn note(&self) -> String {
         let mut note = format!("error {:.4}", self.error);
+        if let Some(states) = self.states {
+            note.push_str(&format!(" states {states:.4}"));
+        }
         if let Some(e) = self.equivariance {
             note.push_str(&format!(" equivariance {e:.4}"));
         }
@@ -71,29 +79,55 @@ impl Measured for Measures {
 /// The detector's training.
 pub struct DetectorTraining {
     config: Config,
-    generator: Generator,
+    /// What draws pictures to learn from; without one the training pictures serve, with what the teacher sees in them.
+    generator: Option<Generator>,
     learner: Learner<Detector>,
     /// What real pictures are held against.
     teacher: Option<Teacher>,
     device: Device,
     /// The pictures generated last with their keypoints.
-    generated: Option<(Tensor, Tensor)>,
+    generated: Option<(Tensor, Known)>,
+}
+
+/// What is known of pictures.
+struct Known {
+    /// `[N, K, 2]`, normalised coordinates.
+    keypoints: Tensor,
+    /// `[N, K, S]`, where a detector that reads states saw them.
+    states: Option<Tensor>,
+}
+
+impl Known {
+    fn shallow_clone(&self) -> Self {
+        Self {
+            keypoints: self.keypoints.shallow_clone(),
+            states: self.states.as_ref().map(Tensor::shallow_clone),
+        }
+    }
+}
+
+impl From<Detection> for Known {
+    fn from(seen: Detection) -> Self {
+        Self { keypoints: seen.keypoints, states: seen.states }
+    }
 }
 
 impl DetectorTraining {
-    /// A detector for the averaged generator of `generator`, a `gan` checkpoint: it begins as its teacher, or else afresh.
+    /// A detector for the averaged generator of `source`, a `gan` checkpoint, or for portrait networks, a checkpoint of their
+    /// stage: it begins as its teacher, or else afresh. Portrait networks must come with a teacher.
     ///
     /// # Errors
     /// [`crate::Error::Checkpoint`], also if the generator has not reached its full image size.
     pub fn new(
         config: &Config,
-        generator: &Checkpoint,
+        source: &Checkpoint,
         teacher: Option<Teacher>,
         dataset_size: u64,
         device: Device,
     ) -> Result<Self> {
-        generator.check_architecture(config)?;
-        let generator = Generator::finished(generator, device)?;
+        source.check_architecture(config)?;
+        let draws = source.state.stage != portrait::STAGE;
+        let generator = draws.then(|| Generator::finished(source, device)).transpose()?;
         tch::manual_seed(config.seed.wrapping_add(SEED_SHIFT) as i64);
         let start = teacher.as_ref().map(|t| &t.detector);
         let learner = Learner::new(config, start, BETAS, dataset_size, device);
@@ -102,17 +136,17 @@ impl DetectorTraining {
 
     /// Generates `n` pictures with their keypoints: those that they were generated from, or, where keypoints had a training of
     /// their own, those that its detector sees, which the generator misses by a little.
-    fn generate(&self, n: i64) -> (Tensor, Tensor) {
+    fn generate(&self, generator: &Generator, n: i64) -> (Tensor, Known) {
         let (config, size) = (&self.config, self.config.architecture.image_size);
-        let latents = self.generator.sample_latents(n);
+        let latents = generator.sample_latents(n);
         let latents = some_moved(latents, config.detector.part_move.fraction, config.gan.part_move.reach);
-        let images = self.generator.render(&latents, size, 1.0, config.precision.kind(self.device));
+        let images = generator.render(&latents, size, 1.0, config.precision.kind(self.device));
         match self.teacher.as_ref().filter(|_| config.keypoints.is_on()) {
             Some(teacher) => {
                 let seen = self.detect(&teacher.detector.net, &images.to_kind(Kind::Float));
-                (images, seen.keypoints)
+                (images, seen.into())
             }
-            None => (images, latents.keypoints),
+            None => (images, Known { keypoints: latents.keypoints, states: None }),
         }
     }
 
@@ -127,14 +161,18 @@ impl DetectorTraining {
         crops::detect(net, images, size, crops)
     }
 
-    /// The pictures of this step, a function of its number alone.
-    fn generated_pictures(&mut self, n: i64) -> (Tensor, Tensor) {
+    /// The pictures of this step with what is known of them, a function of its number and of the `real` ones alone.
+    fn known_pictures(&mut self, real: &Tensor, n: i64) -> (Tensor, Known) {
+        let Some(generator) = self.generator.as_ref() else {
+            self.seed_step(self.learner.state.step, 1);
+            return (real.shallow_clone(), self.sight(real).into());
+        };
         let due = self.learner.state.step % REGENERATE_EVERY;
         let generated = match self.generated.take() {
             Some(generated) if due != 0 => generated,
             _ => {
                 self.seed_step(self.learner.state.step - due, 1);
-                self.generate(n)
+                self.generate(generator, n)
             }
         };
         let pictures = (generated.0.shallow_clone(), generated.1.shallow_clone());
@@ -147,11 +185,20 @@ impl DetectorTraining {
         parameters::seed_step(self.config.seed.wrapping_add(SEED_SHIFT + purpose), step);
     }
 
-    /// Pictures warped and lit, with their keypoints; a few of them without a face, made of `others`.
-    fn pairs(&self, images: &Tensor, keypoints: &Tensor, others: &Tensor) -> Batch {
+    /// What the teacher, or else the averaged detector, sees in pictures as they are.
+    fn sight(&self, images: &Tensor) -> Detection {
+        self.detect(&self.teacher.as_ref().map_or(&self.learner.average, |t| &t.detector).net, images)
+    }
+
+    /// Pictures warped and lit, with what is known of them; a few of them without a face, made of `others`.
+    fn pairs(&self, images: &Tensor, known: &Known, others: &Tensor) -> Batch {
         let n = images.size()[0];
-        let mut batch = self.warped(images, keypoints);
+        let mut batch = self.warped(images, known);
         batch.images = camera::photometric(&batch.images, self.config.detector.occlusion);
+        if batch.states.is_some() {
+            // What states say must not hang on tones and sharpness.
+            batch.images = mixed(&batch.images, &jitter(&batch.images, 1.0), 0.5);
+        }
         let negatives = (n as f64 * self.config.detector.negatives.fraction).round() as i64;
         if negatives > 0 {
             batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
@@ -177,18 +224,18 @@ impl DetectorTraining {
 
     /// Real pictures, warped, with where the teacher, or else the averaged detector, sees their keypoints unwarped.
     fn real(&self, images: &Tensor) -> Batch {
-        let net = &self.teacher.as_ref().map_or(&self.learner.average, |t| &t.detector).net;
-        let seen = self.detect(net, images);
-        let mut batch = self.warped(images, &seen.keypoints);
+        let seen = self.sight(images);
+        let confidence = seen.confidence.sigmoid();
+        let mut batch = self.warped(images, &seen.into());
         if self.teacher.is_none() {
-            batch.weight *= seen.confidence.sigmoid();
+            batch.weight *= confidence;
         }
         batch.images = camera::photometric(&batch.images, self.config.detector.occlusion);
         batch
     }
 
     /// Pictures warped about keypoints and placed, with where their keypoints go.
-    fn warped(&self, images: &Tensor, keypoints: &Tensor) -> Batch {
+    fn warped(&self, images: &Tensor, Known { keypoints, states }: &Known) -> Batch {
         let config = &self.config.detector;
         let LocalWarpConfig { fraction, reach } = config.local_warp;
         let local = (fraction > 0.0).then(|| LocalWarp::about(keypoints, reach, fraction));
@@ -205,14 +252,23 @@ impl DetectorTraining {
             self.learner.state.step,
         );
         let confidence_weight = Tensor::ones([images.size()[0], 1], (Kind::Float, self.device));
-        Batch { weight: similarity::inside(&keypoints), confidence_weight, images, keypoints }
+        let states = states.as_ref().map(Tensor::shallow_clone);
+        Batch { weight: similarity::inside(&keypoints), confidence_weight, images, keypoints, states }
     }
 
-    /// Writes a sheet of what the detector learns from: generated pairs as it sees them.
+    /// As many pictures with what is known of them as `real` has.
+    fn pictures_like(&self, real: &Tensor) -> (Tensor, Known) {
+        match &self.generator {
+            Some(generator) => self.generate(generator, real.size()[0]),
+            None => (real.shallow_clone(), self.sight(real).into()),
+        }
+    }
+
+    /// Writes a sheet of what the detector learns from: pairs as it sees them.
     fn write_pairs(&self, real: &Tensor, run: &Run) -> Result<()> {
         let pairs = tch::no_grad(|| {
-            let (images, keypoints) = self.generate(60);
-            self.pairs(&images, &keypoints, real)
+            let (images, known) = self.pictures_like(real);
+            self.pairs(&images, &known, real)
         });
         let path = run.sample("detector-pairs", self.learner.state.images_seen);
         sample::write_png(&path, &sample::compose(&pairs.images, Some(&pairs.keypoints), 10)?)
@@ -236,8 +292,9 @@ impl Stage for DetectorTraining {
     }
 
     fn pictures(&self) -> Pictures {
+        let batch = self.config.detector.batch;
         Pictures {
-            count: (self.config.detector.batch / 2).max(1),
+            count: if self.generator.is_some() { (batch / 2).max(1) } else { batch },
             // A refinement crop, and a near face, show more than a picture of the detector's own size holds.
             size: SHARPER * self.config.architecture.detector_size,
             seed: self.config.seed.wrapping_add(SEED_SHIFT),
@@ -258,12 +315,13 @@ impl Stage for DetectorTraining {
     fn step(&mut self, real: &Tensor, rate: f64) -> Result<StepReport<Measures>> {
         let config = self.config.detector.clone();
         let done = self.learner.state.images_seen as f64 / config.images as f64;
-        let adapts =
-            config.equivariance.weight > 0.0 && (self.teacher.is_some() || done >= config.equivariance.from);
-        let (images, keypoints) = tch::no_grad(|| self.generated_pictures(config.batch));
-        self.seed_step(self.learner.state.step, 0);
+        let adapts = self.generator.is_some()
+            && config.equivariance.weight > 0.0
+            && (self.teacher.is_some() || done >= config.equivariance.from);
         let real = real.to_device(self.device);
-        let pairs = tch::no_grad(|| self.pairs(&images, &keypoints, &real));
+        let (images, known) = tch::no_grad(|| self.known_pictures(&real, config.batch));
+        self.seed_step(self.learner.state.step, 0);
+        let pairs = tch::no_grad(|| self.pairs(&images, &known, &real));
         let real = adapts.then(|| tch::no_grad(|| self.real(&real)));
 
         let mut images = vec![&pairs.images];
@@ -271,13 +329,15 @@ impl Stage for DetectorTraining {
         let all = self.learner.live.net.forward(&Tensor::cat(&images, 0), Norm::TRAINING);
         let n = config.batch;
         let mut terms = Terms::default();
-        let error = loss::add_pairs(&mut terms, &all.narrow(0, n), &pairs);
+        let seen = all.narrow(0, n);
+        let error = loss::add_pairs(&mut terms, &seen, &pairs);
+        let states = loss::add_states(&mut terms, &seen, &pairs, config.state_weight);
         let equivariance = real.as_ref().map(|real| {
             let seen = all.narrow(n, real.images.size()[0]);
             loss::add_real(&mut terms, &seen, real, config.equivariance.weight)
         });
         let learning_rate = config.learning_rate * rate;
-        let measures = Measures { error, equivariance };
+        let measures = Measures { error, states, equivariance };
         Ok(self.learner.learn(terms, learning_rate, n, config.ema_half_life, measures))
     }
 
@@ -286,10 +346,10 @@ impl Stage for DetectorTraining {
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
             tch::no_grad(|| {
-                let (images, keypoints) = self.generate(real.size()[0]);
-                let generated = self.pairs(&images, &keypoints, &real).images;
+                let (images, known) = self.pictures_like(&real);
+                let pairs = self.pairs(&images, &known, &real).images;
                 let norm = Norm::calibrating(pass);
-                let images = Tensor::cat(&[self.real(&real).images, generated], 0);
+                let images = Tensor::cat(&[self.real(&real).images, pairs], 0);
                 self.learner.average.net.forward(&images, norm);
             });
         }

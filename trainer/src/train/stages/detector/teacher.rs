@@ -9,6 +9,7 @@ use crate::nets::Detector;
 use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::stored::Stored;
+use crate::train::stages::portrait;
 
 /// The teacher's name in files, where it is one of an earlier training of this stage.
 const NAME: &str = "detector-teacher";
@@ -43,20 +44,24 @@ pub fn promote(run: &Run, config: &Config) -> Result<()> {
     Ok(())
 }
 
-/// The teacher of `run`: the one that was promoted, or else the detector that was trained along with `generator`, a `gan`
-/// checkpoint, if there was one.
+/// The teacher of `run`: the one that was promoted, or else the detector that was trained along with the generator or the
+/// portrait networks of the checkpoint `source`, if there was one.
 ///
 /// # Errors
 /// [`Error::Checkpoint`].
-pub fn teacher(run: &Run, generator: &Checkpoint, device: Device) -> Result<Option<Teacher>> {
+pub fn teacher(run: &Run, source: &Checkpoint, device: Device) -> Result<Option<Teacher>> {
     let path = run.checkpoint(NAME);
+    if !path.exists() && source.state.stage == portrait::STAGE {
+        let detector = Stored::restored(source, "average/detector.", device)?;
+        return Ok(Some(Teacher { detector, is_mixed: false }));
+    }
     if !path.exists() {
-        let along = Stored::trained_along(generator, device)?;
+        let along = Stored::trained_along(source, device)?;
         // Where keypoints come first, the generator is held to a detector that stays as it is.
-        let is_mixed = !generator.state.config.keypoints.is_on();
+        let is_mixed = !source.state.config.keypoints.is_on();
         return Ok(along.map(|detector| Teacher { detector, is_mixed }));
     }
     let promoted = Checkpoint::open(&path)?;
-    promoted.check_architecture(&generator.state.config)?;
+    promoted.check_architecture(&source.state.config)?;
     Ok(Some(Teacher { detector: Stored::averaged(&promoted, device)?, is_mixed: false }))
 }
