@@ -395,7 +395,7 @@ fn sources_use_their_pictures_again() {
         let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() else { panic!("no frame") };
         let Frame { picture, index, time } = captured.frame;
         for sink in &mut sinks {
-            let shown = Shown { picture: &picture, index, time, face: None, change: None };
+            let shown = Shown::new(&picture, index, time);
             sink.write(&shown).unwrap();
         }
         raw.extend_from_slice(&picture);

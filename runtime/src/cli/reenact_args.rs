@@ -13,6 +13,7 @@ use super::live::LiveArgs;
 use crate::edit::Parts;
 use crate::media::{self, SourceSpec};
 use crate::reenact::{Drive, Gains, Recording, View};
+use crate::vision::choice::FaceChoice;
 
 /// What drives a re-enactment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,10 @@ pub struct ReenactArgs {
     /// Save the driver's motion, keypoints and states without a picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub save_motion: Option<PathBuf>,
+    /// Which face of a source's photo is meant: its number as `runtime detect` counts them, from 1, largest, or the one at X,Y in
+    /// pixels
+    #[arg(long, value_name = "N|largest|X,Y", default_value_t, allow_hyphen_values = true)]
+    pub face: FaceChoice,
     /// Where no face in the source is certain, take the best guess
     #[arg(long)]
     pub anyway: bool,

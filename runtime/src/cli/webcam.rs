@@ -11,7 +11,7 @@ use crate::engine::Detector;
 use crate::error::Result;
 use crate::live::{ExpressionFinder, LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
-use crate::media::keypoints::KeypointsSink;
+use crate::media::detections::{DetectionFormat, DetectionsSink};
 use crate::media::sink::Sink;
 use crate::vision::track::FaceTracker;
 
@@ -21,6 +21,7 @@ struct Config {
     live: LiveConfig,
     /// The file that keypoints are written to.
     keypoints: Option<PathBuf>,
+    format: DetectionFormat,
 }
 
 impl Config {
@@ -29,15 +30,16 @@ impl Config {
         let written: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
         let files = Files { read: &[], written: &written };
         let live = LiveConfig::resolve(&args.live, Some(&source), files)?;
-        Ok(Self { source, live, keypoints: args.keypoints.clone() })
+        Ok(Self { source, live, keypoints: args.keypoints.clone(), format: args.format })
     }
 
     /// What this command writes beside the sinks of every live command.
     fn sinks(&self, manifest: &Manifest) -> Result<Vec<Box<dyn Sink>>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(keypoints) = &self.keypoints {
-            let sink = KeypointsSink::create(keypoints, self.live.force)?;
-            sinks.push(Box::new(sink.with_expressions(manifest)));
+            let source = self.source.to_string();
+            let sink = DetectionsSink::create(keypoints, self.live.force, self.format, manifest, source)?;
+            sinks.push(Box::new(sink));
         }
         Ok(sinks)
     }

@@ -146,7 +146,8 @@ mod tests {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
         let face = found.then(|| DetectedFace::new(vec![at]));
         let crop = Crop::inside(600, 600);
-        let tracked = Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO };
+        let tracked =
+            Tracked { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO };
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());
         let time = Duration::from_millis(ms);
         let layers = Layers::default();

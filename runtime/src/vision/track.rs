@@ -16,7 +16,7 @@ use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions, StateSmoother};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
+use crate::frame::{DetectedFace, DetectedKeypoint, Faces, mean_confidence};
 
 /// Share of the least confidence that a face must have to be found.
 const FIND: f32 = 1.0;
@@ -37,14 +37,23 @@ const SETTLED: f32 = 0.1;
 /// The outcome for one picture.
 #[derive(Clone, Debug)]
 pub struct Tracked {
-    /// The face, `None` if none is confident enough.
+    /// The face that stands out or is followed, `None` if none is confident enough.
     pub face: Option<DetectedFace>,
+    /// Further faces that are followed, see [`TrackOptions::faces`].
+    pub others: Vec<DetectedFace>,
     /// The crop that this result comes from.
     pub crop: Crop,
     /// Time spent on making network inputs.
     pub preprocess: Duration,
     /// Time spent in the network.
     pub network: Duration,
+}
+
+impl Tracked {
+    /// All faces, the one that stands out first.
+    pub fn faces(&self) -> Faces<'_> {
+        Faces::new(self.face.as_ref(), &self.others)
+    }
 }
 
 /// Finds a face in frame after frame and follows it.
@@ -163,6 +172,11 @@ impl FaceTracker {
         }
     }
 
+    /// Changes the mean confidence (0 to 1) below which there is no face.
+    pub(crate) fn set_min_confidence(&mut self, least: f32) {
+        self.options.min_confidence = least;
+    }
+
     /// Runs the network on an empty picture, so that the first picture does not wait for what a first run sets up.
     ///
     /// # Errors
@@ -234,7 +248,7 @@ impl FaceTracker {
                 states.apply(&mut face.states, time);
             }
         }
-        Ok(Tracked { face, crop, preprocess: clock.preprocess, network: clock.network })
+        Ok(Tracked { face, others: Vec::new(), crop, preprocess: clock.preprocess, network: clock.network })
     }
 
     /// Forgets what was seen in the last picture.
@@ -251,15 +265,10 @@ impl FaceTracker {
     /// found, and whether it is a face.
     fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
-        let mut best = self.detect_crop(picture, Crop::inside(size.0, size.1), clock)?;
-        if size.0 != size.1 {
-            best = best.or(self.detect_crop(picture, Crop::around(size.0, size.1), clock)?);
-        }
+        let whole = self.look_at_whole(picture, clock)?;
         if !self.options.refine {
-            let is_face = self.reaches(&best, FIND);
-            return Ok((best, is_face));
+            return Ok((whole, self.reaches(&whole, FIND)));
         }
-        let whole = best;
         let (mut best, is_face) = self.settle(picture, whole, clock)?;
         if is_face {
             return Ok((best, true));
@@ -285,6 +294,23 @@ impl FaceTracker {
         }
         // Refinement crops that do not settle wander off: for a face that is mostly hidden the whole picture is the best crop.
         Ok((if self.options.guess { whole } else { best }, false))
+    }
+
+    /// The better one of the squares inside and around the picture.
+    fn look_at_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<Found> {
+        let (width, height) = picture.dimensions();
+        let inside = self.detect_crop(picture, Crop::inside(width, height), clock)?;
+        if width == height {
+            return Ok(inside);
+        }
+        Ok(inside.or(self.detect_crop(picture, Crop::around(width, height), clock)?))
+    }
+
+    /// The face that stands out in the whole picture, or else what was seen in it, and whether it is a face.
+    fn search_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
+        let whole = self.look_at_whole(picture, clock)?;
+        let (settled, is_face) = self.settle(picture, whole, clock)?;
+        Ok((if is_face { settled } else { whole }, is_face))
     }
 
     /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
