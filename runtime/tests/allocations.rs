@@ -256,7 +256,7 @@ fn run_with(
     painter: &mut dyn Painter,
 ) -> (Rc<Seen>, u64) {
     let detector = Detector::from_runner(Box::new(Blob), manifest.dims);
-    let mut tracker = FaceTracker::new(detector, TrackOptions::live(manifest));
+    let mut tracker = FaceTracker::new(detector, TrackOptions { faces: 4, ..TrackOptions::live(manifest) });
     let seen = Rc::new(Seen::default());
     let pane = Pane { pixels: Vec::new(), seen: Rc::clone(&seen) };
     let mut opener: Option<WindowOpener> = None;

@@ -211,6 +211,9 @@ pub struct WebcamArgs {
     /// otherwise
     #[arg(long, value_name = "FILE")]
     pub keypoints: Option<PathBuf>,
+    /// Most people that are followed; each takes a run of the detector a frame. Key f, or a click, chooses who stands out
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub faces: u8,
     /// Form of --keypoints: json (an object a line), csv (a row a face), coco (COCO's keypoints) or v1 (json as it was before
     /// schema 2, for one release)
     #[arg(long, value_name = "FORM", default_value_t, requires = "keypoints")]

@@ -13,7 +13,7 @@ use crate::live::{ExpressionFinder, LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
 use crate::media::detections::{DetectionFormat, DetectionsSink};
 use crate::media::sink::Sink;
-use crate::vision::track::FaceTracker;
+use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// What the command does.
 struct Config {
@@ -22,6 +22,8 @@ struct Config {
     /// The file that keypoints are written to.
     keypoints: Option<PathBuf>,
     format: DetectionFormat,
+    /// Most people that are followed.
+    faces: usize,
 }
 
 impl Config {
@@ -30,7 +32,13 @@ impl Config {
         let written: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
         let files = Files { read: &[], written: &written };
         let live = LiveConfig::resolve(&args.live, Some(&source), files)?;
-        Ok(Self { source, live, keypoints: args.keypoints.clone(), format: args.format })
+        Ok(Self {
+            source,
+            live,
+            keypoints: args.keypoints.clone(),
+            format: args.format,
+            faces: args.faces.into(),
+        })
     }
 
     /// What this command writes beside the sinks of every live command.
@@ -59,7 +67,8 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         remark(&format!("detector: {engine}; {}", live::where_it_runs(common, &bundle, Network::Detector)?));
     }
     let is_live = wiring.supply.is_live();
-    let mut tracker = FaceTracker::new(detector, config.live.track_options(bundle.manifest()));
+    let track = TrackOptions { faces: config.faces, ..config.live.track_options(bundle.manifest()) };
+    let mut tracker = FaceTracker::new(detector, track);
     tracker.warm_up()?;
     let mut finder = ExpressionFinder::new(tracker, bundle.manifest());
     let title = format!("{} - keypoints", wiring.supply.describe());

@@ -78,6 +78,8 @@ pub(super) struct Progress {
     pub paused: bool,
     /// The latest frame as it was shown; no pixels before the first.
     pub canvas: RgbImage,
+    /// Width and height of the latest frame as it came.
+    pub size: (u32, u32),
     pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     pub anchor: Option<(Instant, Duration)>,
@@ -188,6 +190,7 @@ impl LiveLoop<'_> {
         p.clock.add(Step::Network, tracked.network);
         let (faces, size) = (tracked.faces(), picture.dimensions());
         let change = if self.options.change { p.change.of(&picture, &tracked.crop) } else { None };
+        p.size = size;
         p.frames += 1;
         p.faces += u64::from(!faces.is_empty());
 

@@ -117,8 +117,8 @@ impl FaceDetector {
 
     /// Every face of `picture`, the largest first; none if there is none to be confident of (mean confidence 0.65).
     ///
-    /// It runs the network some hundred times on a picture of 640 x 480: [`FaceDetector::detect_one`] stops at the first
-    /// face.
+    /// They are numbered from 1 in this order. It runs the network up to some hundred times on a picture of 640 x 480:
+    /// [`FaceDetector::detect_one`] stops at the first face.
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.

@@ -12,6 +12,8 @@ use crate::vision::search::Tiles;
 const SAME: f32 = 0.5;
 /// Least side of a face over that of the largest: what is smaller is rather a pattern than a face.
 const LEAST: f32 = 0.15;
+/// Least side of a tile, in pixels: the faces that it would show are too small to have parts.
+const LEAST_TILE: f32 = 40.0;
 /// A tile in the middle of a face, and no larger than this many times the face, shows nothing else.
 const WITHIN: f32 = 1.2;
 /// How far the squares that several crops of a face ask for may lie apart, [`Found::drift`]. Where they lie further
@@ -119,7 +121,8 @@ impl FaceTracker {
         }
         for square in squares(picture.dimensions()) {
             let largest = faces.iter().map(|f| f.crop.side).fold(0.0, f32::max);
-            if square.side < LEAST * largest || faces.iter().any(|face| shows_only(&square, &face.crop)) {
+            let too_small = square.side < LEAST_TILE.max(LEAST * largest);
+            if too_small || faces.iter().any(|face| shows_only(&square, &face.crop)) {
                 continue;
             }
             let first = self.detect_crop(picture, square, clock)?;
