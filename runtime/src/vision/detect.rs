@@ -11,7 +11,7 @@ use crate::engine::{EngineOptions, EngineSummary};
 use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
 
-/// Mean confidence from which on it is worth while to look for faces.
+/// Mean confidence below which a square that refinement settles on says nothing.
 const LEAST_SOUGHT: f32 = 0.3;
 /// Least side of a photo, in pixels.
 const LEAST_SIDE: u32 = 32;
@@ -132,7 +132,8 @@ impl FaceDetector {
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub(crate) fn detect_at_least(&mut self, picture: &RgbImage, least: f32) -> Result<Vec<LocatedFace>> {
-        self.tracker.set_min_confidence(least.max(LEAST_SOUGHT));
+        // Who asks for less wants whatever there is, not more of what is none.
+        self.tracker.set_min_confidence(if least < LEAST_SOUGHT { LIVE_CONFIDENCE } else { least });
         let mut faces = self.tracker.all_faces(picture)?;
         faces.retain(|found| {
             let confidence = found.face.confidence();
