@@ -27,6 +27,9 @@ pub struct DetectedKeypoint {
 /// A face: its keypoints in the order of the manifest's names, and what the parts look like.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DetectedFace {
+    /// Tells the faces of a picture, or the people of a run, apart: from 1, and kept for as long as somebody is followed. 0
+    /// where nobody numbered it.
+    pub id: u32,
     /// As many as the bundle has.
     pub keypoints: Vec<DetectedKeypoint>,
     /// `K S` numbers in [-1, 1], each part's `S` one after the other; none where the bundle reads no states.
@@ -50,4 +53,47 @@ impl DetectedFace {
 /// Mean confidence of keypoints, 0 to 1.
 pub(crate) fn mean_confidence(keypoints: &[DetectedKeypoint]) -> f32 {
     keypoints.iter().map(|k| k.confidence).sum::<f32>() / keypoints.len().max(1) as f32
+}
+
+/// The faces of a picture: the one that stands out, or is followed, and others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faces<'a> {
+    first: Option<&'a DetectedFace>,
+    others: &'a [DetectedFace],
+}
+
+impl<'a> Faces<'a> {
+    /// The `first` one and `others`; without a first one there should be no others.
+    pub fn new(first: Option<&'a DetectedFace>, others: &'a [DetectedFace]) -> Self {
+        Self { first, others }
+    }
+
+    /// The one that stands out or is followed.
+    pub fn first(self) -> Option<&'a DetectedFace> {
+        self.first
+    }
+
+    /// All of them, the first one first.
+    pub fn iter(self) -> impl Iterator<Item = &'a DetectedFace> + Clone {
+        self.first.into_iter().chain(self.others)
+    }
+
+    /// How many there are.
+    pub fn len(self) -> usize {
+        usize::from(self.first.is_some()) + self.others.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<'a> From<&'a [DetectedFace]> for Faces<'a> {
+    fn from(faces: &'a [DetectedFace]) -> Self {
+        match faces {
+            [first, others @ ..] => Self::new(Some(first), others),
+            [] => Self::default(),
+        }
+    }
 }

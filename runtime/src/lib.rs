@@ -57,13 +57,14 @@ pub use edit::{
 };
 pub use engine::{EngineOptions, EngineSummary, Gpu, Precision, Provider};
 pub use error::{Error, Result};
-pub use frame::{DetectedFace, DetectedKeypoint};
+pub use frame::{DetectedFace, DetectedKeypoint, Faces};
 pub use lkg_bundle::{Bundle, Manifest};
 pub use media::Error as MediaError;
 pub use portrait::{PortraitModel, PortraitPhoto, Took};
 pub use reenact::{Drive, Gains, PhotoReenactor, ReenactError, ReenactOptions, Reenactor, View};
 #[cfg(feature = "serve")]
 pub use serve::Error as ServeError;
+pub use vision::choice::FaceChoice;
 pub use vision::crop::Crop;
 pub use vision::detect::FaceDetector;
 pub use vision::face_layout::FaceLayout;

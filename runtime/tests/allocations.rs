@@ -256,7 +256,7 @@ fn run_with(
     painter: &mut dyn Painter,
 ) -> (Rc<Seen>, u64) {
     let detector = Detector::from_runner(Box::new(Blob), manifest.dims);
-    let mut tracker = FaceTracker::new(detector, TrackOptions::live(manifest));
+    let mut tracker = FaceTracker::new(detector, TrackOptions { faces: 4, ..TrackOptions::live(manifest) });
     let seen = Rc::new(Seen::default());
     let pane = Pane { pixels: Vec::new(), seen: Rc::clone(&seen) };
     let mut opener: Option<WindowOpener> = None;
@@ -395,7 +395,7 @@ fn sources_use_their_pictures_again() {
         let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() else { panic!("no frame") };
         let Frame { picture, index, time } = captured.frame;
         for sink in &mut sinks {
-            let shown = Shown { picture: &picture, index, time, face: None, change: None };
+            let shown = Shown::new(&picture, index, time);
             sink.write(&shown).unwrap();
         }
         raw.extend_from_slice(&picture);

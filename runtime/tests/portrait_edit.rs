@@ -154,14 +154,14 @@ fn expressions_have_names_and_values_in_what_programs_read() {
     let lines = |output: &[u8]| -> Vec<Value> {
         text(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let found = place.runtime(&["detect", "photo.png", "other.png", "--json"]).output().unwrap();
+    let found = place.runtime(&["detect", "photo.png", "other.png", "--json", "--min-confidence", "0"]).output().unwrap();
     let of = |line: &Value| line["faces"][0]["expressions"].clone();
     let [photo, other] = &lines(&found.stdout)[..] else { panic!("{}", text(&found.stderr)) };
     // The state is the mean blue: 200 of 255 is 0.57, and a mouth is no less open than shut.
     assert_eq!(of(photo)["mouth-open"], json!(0.0));
     assert!((of(other)["mouth-open"].as_f64().unwrap() - 0.569).abs() < 0.01, "{other}");
     assert!((of(photo)["brows"].as_f64().unwrap() + 0.216).abs() < 0.01, "{photo}");
-    let said = place.runtime(&["detect", "other.png"]).output().unwrap();
+    let said = place.runtime(&["detect", "other.png", "--min-confidence", "0"]).output().unwrap();
     assert!(text(&said.stdout).contains("mouth-open   0.57 of 0 to 1"), "{}", text(&said.stdout));
 
     let live = place.webcam(&["in%03d.png", "--out", "with", "--keypoints", "k.jsonl"]).output().unwrap();

@@ -75,7 +75,7 @@ fn pictures(folder: &std::path::Path) -> Vec<String> {
 fn the_same_keypoints_are_found() {
     let dir = tempfile::tempdir().unwrap();
     let bundle = bundle();
-    let mut args = vec!["--bundle", &bundle, "detect", "--json"];
+    let mut args = vec!["--bundle", &bundle, "detect", "--json", "--min-confidence", "0"];
     let pictures = pictures(dir.path());
     args.extend(pictures.iter().map(String::as_str));
     let Some(there) = arm(&args) else { return };

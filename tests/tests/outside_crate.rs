@@ -88,7 +88,7 @@ fn ten_lines_find_keypoints_without_clap_cameras_windows_or_codecs() {
     let found: Vec<f64> =
         String::from_utf8(output.stdout).unwrap().split_whitespace().map(|n| n.parse().unwrap()).collect();
 
-    let outcome = runtime(&["--bundle", &bundle, "detect", &photo, "--json"]);
+    let outcome = runtime(&["--bundle", &bundle, "detect", &photo, "--format", "v1"]);
     let told: Value = serde_json::from_str(outcome.succeeded()).unwrap();
     let points =
         told["faces"].as_array().unwrap().iter().flat_map(|face| face["keypoints"].as_array().unwrap());

@@ -82,7 +82,8 @@ fn a_bundle_says_what_its_keypoints_stand_for_and_shows_it() {
     assert!(!named.manifest().files.keys().any(|f| f.starts_with("detections")));
 
     // Landmarks that lie on the detected keypoints give them their names, whatever the detector sees.
-    let lines = runtime(&["--bundle", &real, "detect", &pictures, "--json"]);
+    let args = ["--bundle", &real, "detect", &pictures, "--format", "v1", "--min-confidence", "0"];
+    let lines = runtime(&args);
     let set = tiny.dir().join("set/train");
     fs::create_dir_all(&set).unwrap();
     let mut csv = "file,wing_l_x,wing_l_y,beak_x,beak_y,tail_x,tail_y\n".to_owned();

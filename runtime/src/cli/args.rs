@@ -11,6 +11,10 @@ pub use super::live::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
 use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
 use crate::media::SourceSpec;
+use crate::media::detections::DetectionFormat;
+
+/// Most people that are followed unless somebody says otherwise.
+pub const DEFAULT_FACES: u8 = 4;
 
 /// Finds keypoints in faces, live and in pictures, and generates faces from keypoints, with a LatentKeypointGAN
 /// bundle on ONNX Runtime.
@@ -120,13 +124,17 @@ pub enum Command {
 /// Arguments of `detect`.
 #[derive(Debug, Args)]
 pub struct DetectArgs {
-    /// Pictures (JPEG, PNG), or folders of them; or one clip, with --json
+    /// Pictures (JPEG, PNG), or folders of them; or one clip, with --json or --format
     #[arg(required = true, value_name = "FILE|DIR")]
     pub inputs: Vec<PathBuf>,
     /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture; of a clip one a frame,
-    /// the face followed as `webcam --keypoints` writes it
+    /// the faces followed as `webcam --keypoints` writes them: the same as --format json
     #[arg(long)]
     pub json: bool,
+    /// Print for programs: json (an object a line), csv (a row a face), coco (COCO's keypoints, one object for all) or v1
+    /// (json as it was before schema 2, for one release)
+    #[arg(long, value_name = "FORM", conflicts_with = "json")]
+    pub format: Option<DetectionFormat>,
     /// Write the pictures with their keypoints drawn into this folder, under their own names
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -137,9 +145,20 @@ pub struct DetectArgs {
     /// exact keypoints. Without it refinement crops follow, and where nothing is found, parts of the picture are searched
     #[arg(long)]
     pub once: bool,
-    /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.65]
+    /// Mean confidence (0 to 1) that a face must have; below 0.65 the best guess is taken where nothing else is found
+    /// [default: 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,
+    /// Most people that are followed in a clip; each takes a run of the detector a frame
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub faces: u8,
+}
+
+impl DetectArgs {
+    /// What is printed for programs, if anything is.
+    pub fn format(&self) -> Option<DetectionFormat> {
+        self.format.or(self.json.then_some(DetectionFormat::Json))
+    }
 }
 
 /// Arguments of `generate`.
@@ -188,9 +207,17 @@ pub struct WebcamArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// Write the keypoints of every frame as JSON Lines, x and y in pixels of the source's picture
-    #[arg(long, value_name = "FILE.jsonl")]
+    /// Write the faces of every frame, in pixels of the source's picture, one JSON object a frame unless --format says
+    /// otherwise
+    #[arg(long, value_name = "FILE")]
     pub keypoints: Option<PathBuf>,
+    /// Most people that are followed; each takes a run of the detector a frame. Key f, or a click, chooses who stands out
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub faces: u8,
+    /// Form of --keypoints: json (an object a line), csv (a row a face), coco (COCO's keypoints) or v1 (json as it was before
+    /// schema 2, for one release)
+    #[arg(long, value_name = "FORM", default_value_t, requires = "keypoints")]
+    pub format: DetectionFormat,
 }
 
 /// Width and height in pixels, each 16 to 8192.

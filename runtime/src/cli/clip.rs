@@ -28,7 +28,7 @@ pub(super) fn write(
         let mut picture = draw(i)?;
         mark.stamp(origin, &mut picture);
         let time = Duration::from_secs_f64(f64::from(i) / fps);
-        sink.write(&Shown { picture: &picture, index: u64::from(i), time, face: None, change: None })?;
+        sink.write(&Shown::new(&picture, u64::from(i), time))?;
         progress.step();
     }
     progress.clear();

@@ -3,27 +3,25 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use image::RgbImage;
 use lkg_bundle::manifest::Expression;
 use lkg_bundle::{Bundle, Manifest};
 use rayon::prelude::*;
-use serde::Serialize;
 
 use super::args::{Common, DetectArgs};
 use super::output::Output;
 use super::progress::Progress;
 use super::{REPORTED, detect_clip, open_bundle, remark, report};
-use crate::engine::Detector;
 use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
 use crate::interrupt;
-use crate::media::keypoints::NamedValues;
+use crate::media::detections::{DetectionWriter, Found};
 use crate::media::picture;
+use crate::vision::detect::FaceDetector;
 use crate::vision::expressions::read_expressions;
 use crate::vision::overlay::draw_face;
-use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, TrackOptions};
+use crate::vision::track::LIVE_CONFIDENCE;
 
 /// Pixels that may be decoded at once, so that memory stays bounded whatever the pictures (one always may).
 const PIXELS_AT_ONCE: u64 = 16_000_000;
@@ -52,27 +50,6 @@ struct Job {
     target: Option<PathBuf>,
 }
 
-/// A picture's line of JSON.
-#[derive(Serialize)]
-struct PictureReport<'a> {
-    file: &'a str,
-    width: u32,
-    height: u32,
-    faces: Vec<FaceReport<'a>>,
-}
-
-/// A face: x and y in pixels of the picture, then the confidence.
-#[derive(Serialize)]
-struct FaceReport<'a> {
-    /// Mean of the keypoints'.
-    confidence: f64,
-    /// Whether that is enough for a live picture's face.
-    live: bool,
-    keypoints: Vec<[f64; 3]>,
-    #[serde(skip_serializing_if = "NamedValues::is_empty")]
-    expressions: NamedValues<'a>,
-}
-
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
     match Task::resolve(args)? {
@@ -83,7 +60,9 @@ pub fn run(common: &Common, args: &DetectArgs) -> Result<u8> {
 
 fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> {
     let bundle = open_bundle(common)?;
-    let mut tracker = tracker(common, args, &bundle)?;
+    let mut detector = detector(common, args, &bundle)?;
+    let least = args.min_confidence.unwrap_or(LIVE_CONFIDENCE);
+    let mut writer = args.format().map(|format| DetectionWriter::new(format, bundle.manifest()));
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out)
             .map_err(|e| Error::Usage(format!("{}: cannot make the folder: {e}", out.display())))?;
@@ -110,18 +89,19 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
                     continue;
                 }
             };
-            let least = args.min_confidence.unwrap_or(0.0);
-            let found = tracker.track(&picture, Duration::ZERO)?.face;
-            let face = found.filter(|face| face.confidence() >= least).map(|mut face| {
-                face.expressions.extend(read_expressions(bundle.manifest(), &face.states));
-                face
-            });
+            let faces = faces(&mut detector, &picture, least, bundle.manifest())?;
             progress.clear();
-            write_result(&mut output, args.json, &job.source, &picture, face.as_ref(), bundle.manifest())?;
-            if let Some(target) = &job.target {
-                if let Some(face) = &face {
-                    draw_face(&mut picture, face, bundle.manifest());
+            let (file, size) = (job.source.to_string_lossy(), picture.dimensions());
+            match &mut writer {
+                Some(writer) => {
+                    let found =
+                        Found { file: &file, size, faces: faces.as_slice().into(), ..Found::default() };
+                    output.text(writer.add(&found).map_err(Output::failed)?)?;
                 }
+                None => write_faces(&mut output, &file, size, &faces, bundle.manifest())?,
+            }
+            if let Some(target) = &job.target {
+                faces.iter().for_each(|face| draw_face(&mut picture, face, bundle.manifest()));
                 annotated.push((target, picture));
             }
         }
@@ -136,16 +116,49 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
             code = REPORTED;
         }
     }
+    if let Some(writer) = &mut writer {
+        output.text(writer.finish().map_err(Output::failed)?)?;
+    }
+    if let Some(out) = &args.out {
+        output_note(&mut output, args, out)?;
+    }
+    output.flush()?;
     Ok(code)
 }
 
-fn tracker(common: &Common, args: &DetectArgs, bundle: &Bundle) -> Result<FaceTracker> {
-    let detector = Detector::load(bundle, &common.engine())?;
+/// Says where the annotated copies are, to people.
+fn output_note(output: &mut Output, args: &DetectArgs, out: &Path) -> Result<()> {
+    match args.format() {
+        Some(_) => Ok(()),
+        None => output.line(&format!("wrote pictures: {}", out.display())),
+    }
+}
+
+fn detector(common: &Common, args: &DetectArgs, bundle: &Bundle) -> Result<FaceDetector> {
+    let new = if args.once { FaceDetector::once } else { FaceDetector::new };
+    let detector = new(bundle, &common.engine())?;
     if common.verbose {
         remark(&format!("detector: {}", detector.summary()));
     }
-    let options = if args.once { TrackOptions::once } else { TrackOptions::picture };
-    Ok(FaceTracker::new(detector, options(bundle.manifest())))
+    Ok(detector)
+}
+
+/// The faces of a picture with the values of their expressions.
+fn faces(
+    detector: &mut FaceDetector,
+    picture: &RgbImage,
+    least: f32,
+    manifest: &Manifest,
+) -> Result<Vec<DetectedFace>> {
+    let located = detector.detect_at_least(picture, least)?;
+    Ok(located
+        .into_iter()
+        .map(|found| {
+            let mut face = found.face;
+            face.expressions.extend(read_expressions(manifest, &face.states));
+            face
+        })
+        .collect())
 }
 
 /// The pictures in the order given, folders expanded, with every target checked before any work is done.
@@ -251,24 +264,27 @@ fn rayon_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-fn write_result(
+/// Writes the faces of a picture for people.
+fn write_faces(
     output: &mut Output,
-    json: bool,
-    source: &Path,
-    picture: &RgbImage,
-    face: Option<&DetectedFace>,
+    file: &str,
+    (width, height): (u32, u32),
+    faces: &[DetectedFace],
     manifest: &Manifest,
 ) -> Result<()> {
-    let (width, height) = picture.dimensions();
-    let file = source.to_string_lossy();
-    if json {
-        let faces = face.map(|face| face_report(face, manifest)).into_iter().collect();
-        return output.json(&PictureReport { file: &file, width, height, faces });
-    }
-    let Some(face) = face else {
+    if faces.is_empty() {
         return output.line(&format!("{file} ({width} x {height}): no face"));
-    };
-    output.line(&format!("{file} ({width} x {height}): mean confidence {:.2}", face.confidence()))?;
+    }
+    for face in faces {
+        let which = if faces.len() > 1 { format!("face {}, ", face.id) } else { String::new() };
+        output
+            .line(&format!("{file} ({width} x {height}): {which}mean confidence {:.2}", face.confidence()))?;
+        write_face(output, face, manifest)?;
+    }
+    Ok(())
+}
+
+fn write_face(output: &mut Output, face: &DetectedFace, manifest: &Manifest) -> Result<()> {
     let longest = manifest.keypoints.iter().map(|k| k.name.chars().count()).max().unwrap_or(0);
     for (point, keypoint) in face.keypoints.iter().zip(&manifest.keypoints) {
         let name = &keypoint.name;
@@ -284,20 +300,4 @@ fn write_result(
         output.line(&format!("  {name:longest$}  {value:5.2} of {least} to {most}"))?;
     }
     Ok(())
-}
-
-fn face_report<'a>(face: &'a DetectedFace, manifest: &'a Manifest) -> FaceReport<'a> {
-    // A hundredth of a pixel is finer than anything a detector sees.
-    let round = |v: f32, steps: f64| (f64::from(v) * steps).round() / steps;
-    let keypoints = face
-        .keypoints
-        .iter()
-        .map(|k| [round(k.x, 100.0), round(k.y, 100.0), round(k.confidence, 1e4)])
-        .collect();
-    FaceReport {
-        confidence: round(face.confidence(), 1e4),
-        live: face.confidence() >= LIVE_CONFIDENCE,
-        keypoints,
-        expressions: NamedValues { expressions: &manifest.expressions, values: &face.expressions },
-    }
 }

@@ -1,8 +1,6 @@
-//! `runtime detect CLIP --json`: keypoints of every frame of a clip, the same each time.
+//! `runtime detect CLIP --json`: the faces of every frame of a clip, the same each time.
 
 use std::path::Path;
-
-use lkg_bundle::Manifest;
 
 use super::args::{Common, DetectArgs};
 use super::output::Output;
@@ -13,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::interrupt;
 use crate::live::{Change, ExpressionFinder, Finder};
-use crate::media::keypoints;
+use crate::media::detections::{DetectionFormat, DetectionWriter, Found};
 use crate::media::source::{self, Next, Source, SourceOptions};
 use crate::vision::track::{FaceTracker, TrackOptions};
 
@@ -31,15 +29,15 @@ pub(super) fn named(args: &DetectArgs) -> Result<Option<&Path>> {
         return usage("--out draws on pictures; for a clip: runtime webcam CLIP --headless --out FILE.mp4");
     }
     if args.once {
-        return usage("--once is for pictures; the face in a clip is followed");
+        return usage("--once is for pictures; the faces in a clip are followed");
     }
-    if !args.json {
-        return usage("add --json for a line a frame");
+    if args.format().is_none() {
+        return usage("add --json for a line a frame, or --format csv or coco");
     }
     Ok(Some(clip))
 }
 
-/// Prints a line for every frame, until the clip ends.
+/// Prints the faces of every frame, until the clip ends.
 pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8> {
     let bundle = open_bundle(common)?;
     // It is a file, whatever its name.
@@ -50,18 +48,21 @@ pub(super) fn run(common: &Common, args: &DetectArgs, clip: &Path) -> Result<u8>
         remark(&format!("detector: {}", detector.summary()));
     }
     let progress = source.frames().map(|n| Progress::new(n as usize));
-    let mut options = TrackOptions::live(bundle.manifest());
+    let mut options = TrackOptions { faces: args.faces.into(), ..TrackOptions::live(bundle.manifest()) };
     options.min_confidence = args.min_confidence.unwrap_or(options.min_confidence);
     let tracker = FaceTracker::new(detector, options);
-    follow(source.as_mut(), ExpressionFinder::new(tracker, bundle.manifest()), bundle.manifest(), progress)?;
+    let writer = DetectionWriter::new(args.format().unwrap_or(DetectionFormat::Json), bundle.manifest());
+    let finder = ExpressionFinder::new(tracker, bundle.manifest());
+    follow(source.as_mut(), &clip.to_string_lossy(), finder, writer, progress)?;
     Ok(0)
 }
 
-/// Follows the face from frame to frame, in their order.
+/// Follows the faces from frame to frame, in their order.
 fn follow(
     source: &mut dyn Source,
+    file: &str,
     mut finder: ExpressionFinder,
-    manifest: &Manifest,
+    mut writer: DetectionWriter,
     mut progress: Option<Progress>,
 ) -> Result<()> {
     let mut change = Change::default();
@@ -75,8 +76,9 @@ fn follow(
         };
         let tracked = finder.find(&picture, time)?;
         let changed = change.of(&picture, &tracked.crop);
-        let line = keypoints::line(index, time, changed, tracked.face.as_ref());
-        output.json(&line.with_expressions(&manifest.expressions))?;
+        let (size, faces) = (picture.dimensions(), tracked.faces());
+        let found = Found { file, size, time: Some(time), frame: Some(index), change: changed, faces };
+        output.text(writer.add(&found).map_err(Output::failed)?)?;
         finder.reuse(tracked);
         source.reuse(picture);
         if let Some(progress) = &mut progress {
@@ -84,5 +86,6 @@ fn follow(
         }
     }
     drop(progress);
+    output.text(writer.finish().map_err(Output::failed)?)?;
     output.flush()
 }

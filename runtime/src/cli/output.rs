@@ -40,6 +40,11 @@ impl Output {
         self.line(&text)
     }
 
+    /// An error of what was to be written.
+    pub fn failed(source: std::io::Error) -> Error {
+        failed(source)
+    }
+
     /// Hands what is buffered to the reader.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ use crate::portrait::{PortraitModel, PortraitPhoto};
 use crate::reenact::{
     PhotoPainter, PhotoReenactor, Recording, ReenactOptions, ReenactPainter, Reenactor, View, recorder,
 };
+use crate::vision::choice::FaceChoice;
 
 /// What the command does.
 struct Config {
@@ -36,6 +37,8 @@ struct Config {
     neutral: Option<PathBuf>,
     /// Whether a face that is not certain will do.
     anyway: bool,
+    /// Which face of a source's photo is meant.
+    face: FaceChoice,
     /// The file that motion is saved to.
     save_motion: Option<PathBuf>,
     mark: MarkArgs,
@@ -53,6 +56,9 @@ impl Config {
         }
         if args.save_motion.as_ref().is_some_and(|p| !Recording::has_name(&p.to_string_lossy())) {
             return refuse("--save-motion writes JSON Lines: name a FILE.jsonl");
+        }
+        if args.face != FaceChoice::Largest && !args.sources.iter().any(|name| is_photo(name)) {
+            return refuse("--face chooses among the faces of a photo, and no --source is one");
         }
         let mut read: Vec<&Path> = args.sources.iter().map(Path::new).collect();
         read.extend(args.neutral.as_deref());
@@ -79,6 +85,7 @@ impl Config {
             view: args.view,
             neutral: args.neutral.clone(),
             anyway: args.anyway,
+            face: args.face,
             save_motion: args.save_motion.clone(),
             mark: args.mark,
         })
@@ -155,7 +162,7 @@ fn is_photo(name: &str) -> bool {
 /// Drives photos whose own pixels are carried along.
 fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) -> Result<u8> {
     let mut model = PortraitModel::load(bundle, &common.engine())?;
-    model.anyway = config.anyway;
+    (model.anyway, model.choice) = (config.anyway, config.face);
     let photos = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     photos.iter().flat_map(PortraitPhoto::notes).for_each(|note| remark(note));
     let portrait = model.summary();
@@ -186,7 +193,7 @@ fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion)
 /// Drives faces that a generator draws.
 fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) -> Result<u8> {
     let mut model = FaceModel::new(bundle.clone(), common.engine());
-    model.anyway = config.anyway;
+    (model.anyway, model.choice) = (config.anyway, config.face);
     let sources = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
     let options = ReenactOptions { view: config.view.unwrap_or(View::Beside), ..config.options.clone() };

@@ -11,8 +11,10 @@ use super::by_name::by_name;
 use super::edit::{MarkArgs, parse_part};
 use super::live::LiveArgs;
 use crate::edit::Parts;
+use crate::media::detections::DetectionFormat;
 use crate::media::{self, SourceSpec};
 use crate::reenact::{Drive, Gains, Recording, View};
+use crate::vision::choice::FaceChoice;
 
 /// What drives a re-enactment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +106,16 @@ pub struct ReenactArgs {
     /// A picture of the driver's neutral face, where a photo is carried along
     #[arg(long, value_name = "PICTURE", conflicts_with = "absolute", help_heading = MOTION)]
     pub neutral: Option<PathBuf>,
+    /// The camera's pixel format was chosen with this
+    #[arg(long, value_name = "FORMAT", hide = true, value_parser = moved_format)]
+    pub format: Option<DetectionFormat>,
     /// Save the driver's motion, keypoints and states without a picture
     #[arg(long, value_name = "FILE.jsonl")]
     pub save_motion: Option<PathBuf>,
+    /// Which face of a source's photo is meant: its number as `runtime detect` counts them, from 1, largest, or the one at X,Y in
+    /// pixels
+    #[arg(long, value_name = "N|largest|X,Y", default_value_t, allow_hyphen_values = true)]
+    pub face: FaceChoice,
     /// Where no face in the source is certain, take the best guess
     #[arg(long)]
     pub anyway: bool,
@@ -129,6 +138,14 @@ impl ReenactArgs {
             own,
         }
     }
+}
+
+/// Says where `--format` of cameras went.
+fn moved_format(text: &str) -> Result<DetectionFormat, String> {
+    let known = text.parse::<DetectionFormat>();
+    Err(known
+        .err()
+        .unwrap_or_else(|| "there are no keypoints to write: --save-motion has one form".to_owned()))
 }
 
 fn gain_of(text: &str) -> Result<(Parts, f32), String> {

@@ -11,9 +11,9 @@ use crate::engine::Detector;
 use crate::error::Result;
 use crate::live::{ExpressionFinder, LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
-use crate::media::keypoints::KeypointsSink;
+use crate::media::detections::{DetectionFormat, DetectionsSink};
 use crate::media::sink::Sink;
-use crate::vision::track::FaceTracker;
+use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// What the command does.
 struct Config {
@@ -21,6 +21,9 @@ struct Config {
     live: LiveConfig,
     /// The file that keypoints are written to.
     keypoints: Option<PathBuf>,
+    format: DetectionFormat,
+    /// Most people that are followed.
+    faces: usize,
 }
 
 impl Config {
@@ -29,15 +32,22 @@ impl Config {
         let written: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
         let files = Files { read: &[], written: &written };
         let live = LiveConfig::resolve(&args.live, Some(&source), files)?;
-        Ok(Self { source, live, keypoints: args.keypoints.clone() })
+        Ok(Self {
+            source,
+            live,
+            keypoints: args.keypoints.clone(),
+            format: args.format,
+            faces: args.faces.into(),
+        })
     }
 
     /// What this command writes beside the sinks of every live command.
     fn sinks(&self, manifest: &Manifest) -> Result<Vec<Box<dyn Sink>>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(keypoints) = &self.keypoints {
-            let sink = KeypointsSink::create(keypoints, self.live.force)?;
-            sinks.push(Box::new(sink.with_expressions(manifest)));
+            let source = self.source.to_string();
+            let sink = DetectionsSink::create(keypoints, self.live.force, self.format, manifest, source)?;
+            sinks.push(Box::new(sink));
         }
         Ok(sinks)
     }
@@ -57,7 +67,8 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         remark(&format!("detector: {engine}; {}", live::where_it_runs(common, &bundle, Network::Detector)?));
     }
     let is_live = wiring.supply.is_live();
-    let mut tracker = FaceTracker::new(detector, config.live.track_options(bundle.manifest()));
+    let track = TrackOptions { faces: config.faces, ..config.live.track_options(bundle.manifest()) };
+    let mut tracker = FaceTracker::new(detector, track);
     tracker.warm_up()?;
     let mut finder = ExpressionFinder::new(tracker, bundle.manifest());
     let title = format!("{} - keypoints", wiring.supply.describe());

@@ -16,6 +16,7 @@ use crate::engine::{
 use crate::error::Result;
 use crate::media::picture;
 use crate::portrait::{PortraitModel, PortraitPhoto};
+use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
 use crate::vision::detect::{check_size, face_of_photo};
 use crate::vision::photo::Photo;
@@ -48,6 +49,8 @@ pub struct FaceModel {
     portrait: Option<PortraitModel>,
     /// Take the best guess of a face where none is confident.
     pub anyway: bool,
+    /// Which face of the photo that is opened is meant; of donors it is the largest.
+    pub choice: FaceChoice,
     /// Carry photos with their own pixels by the bundle's portrait networks, where it has them; else its generator draws them
     /// again.
     pub carry: bool,
@@ -74,6 +77,7 @@ impl FaceModel {
             encoder: None,
             portrait: None,
             anyway: false,
+            choice: FaceChoice::Largest,
             carry: true,
         }
     }
@@ -119,9 +123,9 @@ impl FaceModel {
     }
 
     fn open_carried(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
-        let anyway = self.anyway;
+        let (anyway, choice) = (self.anyway, self.choice);
         let model = self.portrait()?;
-        model.anyway = anyway;
+        (model.anyway, model.choice) = (anyway, choice);
         let (photo, notes) = model.locate(picture, name)?;
         let (keypoints, states) = model.measure(&photo)?;
         let session = Session::new(FaceLatents::carried(keypoints, states, photo.crop.angle));
@@ -134,15 +138,19 @@ impl FaceModel {
     /// # Errors
     /// Those of [`FaceModel::open`].
     pub fn open_donor(&mut self, name: &str, carried: bool) -> Result<OpenedPhoto> {
-        let carry = std::mem::replace(&mut self.carry, carried);
+        let (carry, choice) = (self.carry, std::mem::take(&mut self.choice));
+        self.carry = carried;
         let opened = self.open(name);
-        self.carry = carry;
+        (self.carry, self.choice) = (carry, choice);
         let opened = opened?;
         if !carried || opened.session.original().is_carried() {
             return Ok(opened);
         }
         let picture = self.image(opened.session.face())?;
-        self.open_carried(picture, name)
+        let choice = std::mem::take(&mut self.choice);
+        let opened = self.open_carried(picture, name);
+        self.choice = choice;
+        opened
     }
 
     /// The photo of the donor `name`, with no side longer than `most` pixels.
@@ -265,11 +273,11 @@ impl FaceModel {
         loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let tracker = loaded(&mut self.tracker, || {
             let detector = Detector::load(&self.bundle, &self.options)?;
-            // The square is encoded and generated again, too, framed as the generator's training pictures are framed.
-            let options = TrackOptions { crop_scale: 1.0, ..TrackOptions::live(self.bundle.manifest()) };
-            Ok(FaceTracker::new(detector, options))
+            Ok(FaceTracker::new(detector, TrackOptions::picture(self.bundle.manifest())))
         })?;
-        let (LocatedFace { face, crop, .. }, notes) = face_of_photo(tracker, &picture, name, self.anyway)?;
+        let (found, notes) = face_of_photo(tracker, &picture, name, self.anyway, self.choice)?;
+        // The square is encoded and generated again, too, framed as the generator's training pictures are framed.
+        let LocatedFace { face, crop, .. } = tracker.clearest(&picture, found, 1.0)?;
         let size = self.size();
         let encoder = loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let image = sample(&picture, &crop, size);

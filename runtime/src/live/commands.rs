@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::control::{Command, Status, Switch, Switches};
+use super::finder::Follow;
 use super::run::{LiveLoop, Progress};
 use crate::vision::overlay;
 
@@ -40,6 +41,16 @@ impl LiveLoop<'_> {
                     let neutral = if command == Command::Calibrate { self.finder.calibrate() } else { None };
                     if let Some(answer) = neutral.or(self.painter.handle(command)) {
                         (self.notice)(answer);
+                    } else if command == Command::NextFace {
+                        self.choose(Follow::Next);
+                    }
+                    continue;
+                }
+                Command::FollowAt([x, y]) => {
+                    if self.painter.shows_source() {
+                        let (width, height) = (p.size.0 as f32, p.size.1 as f32);
+                        let x = if p.mirror { 1.0 - x } else { x };
+                        self.choose(Follow::At([x * width, y * height]));
                     }
                     continue;
                 }
@@ -47,6 +58,12 @@ impl LiveLoop<'_> {
             self.turn_switch(p, switch, on);
         }
         false
+    }
+
+    fn choose(&mut self, whom: Follow) {
+        if let Some(answer) = self.finder.choose(whom) {
+            (self.notice)(&answer);
+        }
     }
 
     fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 /// What a user asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
     /// End the program.
     Quit,
-    /// Go on with the next source face.
+    /// Go on with the next source face, or follow the next one in sight.
     NextFace,
+    /// Follow whoever is at this point of the picture shown: shares of its width and height, 0 to 1.
+    FollowAt([f32; 2]),
     /// Take over the next kind of motion.
     NextDrive,
     /// The window was closed: end the program unless there are other outputs.

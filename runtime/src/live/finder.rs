@@ -4,12 +4,22 @@ use image::RgbImage;
 use lkg_bundle::Manifest;
 
 use crate::error::Result;
+use crate::frame::DetectedFace;
 use crate::vision::expressions::ExpressionReader;
 use crate::vision::track::{FaceTracker, Tracked};
 
+/// Whom to follow from now on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Follow {
+    /// The next one of those in sight.
+    Next,
+    /// Whoever is at a point, in pixels of the source's picture.
+    At([f32; 2]),
+}
+
 /// What finds keypoints in a frame.
 pub trait Finder {
-    /// Finds the face in `picture`, seen at `time` since the source's start.
+    /// Finds the faces in `picture`, seen at `time` since the source's start.
     ///
     /// # Errors
     /// The network failed.
@@ -28,22 +38,49 @@ pub trait Finder {
         false
     }
 
+    /// Follows somebody else from now on; gives back what to say about it, if there is a choice.
+    fn choose(&mut self, _whom: Follow) -> Option<String> {
+        None
+    }
+
     /// Takes the face as it is as neutral, where expressions are measured against one; gives back what to say about it.
     fn calibrate(&mut self) -> Option<&'static str> {
         None
     }
 }
 
-/// Finds faces and reads their expressions.
+/// People whose neutral faces are remembered at most.
+const MOST: usize = 16;
+
+/// Finds faces and reads their expressions, each relative to the neutral face of its person.
 pub struct ExpressionFinder {
     tracker: FaceTracker,
-    reader: ExpressionReader,
+    /// Who has seen nobody yet.
+    fresh: ExpressionReader,
+    readers: Vec<(u32, ExpressionReader)>,
+    /// Who stood out last.
+    main: u32,
 }
 
 impl ExpressionFinder {
     /// With the faces of `tracker`, whose bundle has `manifest`.
     pub fn new(tracker: FaceTracker, manifest: &Manifest) -> Self {
-        Self { tracker, reader: ExpressionReader::new(manifest) }
+        Self { tracker, fresh: ExpressionReader::new(manifest), readers: Vec::with_capacity(MOST), main: 0 }
+    }
+
+    fn read(&mut self, face: &mut DetectedFace, time: Duration) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        let at = self.readers.iter().position(|(id, _)| *id == face.id).unwrap_or_else(|| {
+            if self.readers.len() == MOST {
+                // Numbers grow: the first one is who came first.
+                self.readers.remove(0);
+            }
+            self.readers.push((face.id, self.fresh.clone()));
+            self.readers.len() - 1
+        });
+        self.readers[at].1.read(face, time);
     }
 }
 
@@ -51,7 +88,11 @@ impl Finder for ExpressionFinder {
     fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         let mut tracked = self.tracker.track(picture, time)?;
         if let Some(face) = &mut tracked.face {
-            self.reader.read(face, time);
+            self.main = face.id;
+            self.read(face, time);
+        }
+        for face in &mut tracked.others {
+            self.read(face, time);
         }
         Ok(tracked)
     }
@@ -68,12 +109,17 @@ impl Finder for ExpressionFinder {
         self.tracker.is_smoothing()
     }
 
+    fn choose(&mut self, whom: Follow) -> Option<String> {
+        self.tracker.choose(whom)
+    }
+
     fn calibrate(&mut self) -> Option<&'static str> {
-        match (self.reader.is_empty(), self.reader.calibrate()) {
-            (true, _) => None,
-            (false, true) => Some("neutral face taken"),
-            (false, false) => Some("no face to take as neutral"),
+        if self.fresh.is_empty() {
+            return None;
         }
+        let main = self.readers.iter_mut().find(|(id, _)| *id == self.main);
+        let taken = main.is_some_and(|(_, reader)| reader.calibrate());
+        Some(if taken { "neutral face taken" } else { "no face to take as neutral" })
     }
 }
 
@@ -84,6 +130,17 @@ impl Finder for FaceTracker {
 
     fn reuse(&mut self, tracked: Tracked) {
         FaceTracker::reuse(self, tracked);
+    }
+
+    fn choose(&mut self, whom: Follow) -> Option<String> {
+        let chosen = match whom {
+            Follow::Next => self.choose_next(),
+            Follow::At(point) => self.choose_at(point),
+        };
+        Some(match chosen {
+            Some(id) => format!("face {id} is followed"),
+            None => "no face there to follow".to_owned(),
+        })
     }
 
     fn smooth(&mut self, on: bool) -> bool {

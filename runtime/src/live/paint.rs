@@ -6,7 +6,7 @@ use lkg_bundle::Manifest;
 use super::control::Command;
 use super::view::{Marks, View};
 use crate::error::Result;
-use crate::frame::DetectedFace;
+use crate::frame::{DetectedFace, Faces};
 use crate::vision::meters::draw_meters;
 use crate::vision::track::Tracked;
 
@@ -57,6 +57,11 @@ pub trait Painter {
         None
     }
 
+    /// Whether it shows the source's picture, all of it and nothing else, so that faces can be pointed at.
+    fn shows_source(&self) -> bool {
+        false
+    }
+
     /// What pages offer of that, as the status of a page lists it.
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
         &[]
@@ -71,66 +76,102 @@ pub trait Painter {
 /// How long a face that was lost stays, fading: what blinks at every doubtful frame cannot be watched.
 const FADES: Duration = Duration::from_millis(400);
 
-/// Draws the face on the picture that it was found in.
+/// How much is seen of those who do not stand out; their names are not.
+const OTHERS: f32 = 0.75;
+
+/// Draws faces on the picture that they were found in.
 pub struct Overlay<'a> {
     manifest: &'a Manifest,
     view: View,
-    /// The latest face, and when it was seen.
-    held: DetectedFace,
+    /// The latest faces.
+    held: Vec<Held>,
+    /// Who stood out last.
+    main: u32,
+}
+
+/// A face as it was seen last.
+#[derive(Default)]
+struct Held {
+    face: DetectedFace,
+    /// When; none once it has faded.
     seen: Option<Duration>,
+}
+
+impl Held {
+    /// How much of it is left at `time`, 0 to 1.
+    fn strength(&self, time: Duration) -> f32 {
+        // Time that runs backwards, as in a clip that starts anew, is no time.
+        let passed = self.seen.map(|seen| time.saturating_sub(seen));
+        passed.map_or(0.0, |passed| match passed.as_secs_f32() / FADES.as_secs_f32() {
+            0.0 => 1.0,
+            share => (1.0 - share).clamp(0.0, 0.99),
+        })
+    }
 }
 
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: DetectedFace::new(Vec::new()), seen: None }
+        Self { manifest, view: View::default(), held: Vec::new(), main: 0 }
     }
 
-    /// The face that is to be drawn at `time`, and how much of it.
-    fn hold(&mut self, face: Option<&DetectedFace>, time: Duration) -> Option<(&DetectedFace, f32)> {
-        if let Some(face) = face {
-            self.held.keypoints.clear();
-            self.held.keypoints.extend_from_slice(&face.keypoints);
-            self.held.expressions.clear();
-            self.held.expressions.extend_from_slice(&face.expressions);
-            self.seen = Some(time);
-            return Some((&self.held, 1.0));
+    /// Takes the faces of the frame at `time`.
+    fn hold(&mut self, faces: Faces<'_>, time: Duration) {
+        self.held.iter_mut().for_each(|held| held.seen = held.seen.filter(|_| held.strength(time) > 0.0));
+        for face in faces.iter() {
+            let own = self.held.iter().position(|held| held.seen.is_some() && held.face.id == face.id);
+            let free = || self.held.iter().position(|held| held.seen.is_none());
+            let at = own.or_else(free).unwrap_or(self.held.len());
+            if at == self.held.len() {
+                self.held.push(Held::default());
+            }
+            let held = &mut self.held[at];
+            held.face.id = face.id;
+            held.face.keypoints.clear();
+            held.face.keypoints.extend_from_slice(&face.keypoints);
+            held.face.expressions.clear();
+            held.face.expressions.extend_from_slice(&face.expressions);
+            held.seen = Some(time);
         }
-        // Time that runs backwards, as in a clip that starts anew, is no time.
-        let passed = time.saturating_sub(self.seen?).as_secs_f32() / FADES.as_secs_f32();
-        if passed >= 1.0 {
-            self.seen = None;
-            return None;
-        }
-        Some((&self.held, (1.0 - passed).min(0.99)))
+        self.main = faces.first().map_or(self.main, |face| face.id);
     }
 }
 
 impl Painter for Overlay<'_> {
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         let Scene { picture, tracked, time, mirror, layers } = scene;
-        let mut view = std::mem::take(&mut self.view);
-        let manifest = self.manifest;
-        let face = self.hold(tracked.face.as_ref(), time);
+        self.hold(tracked.faces(), time);
+        let Self { manifest, view, held, main } = self;
+        let shown = held.iter().filter(|held| held.seen.is_some());
+        let first =
+            shown.clone().find(|held| held.face.id == *main).map(|held| (&held.face, held.strength(time)));
         let marks = Marks {
-            face: face.filter(|_| layers.keypoints),
+            face: first.filter(|_| layers.keypoints),
             heat: layers.heat_maps.then_some(&tracked.crop),
             crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
-        if let Some((face, strength)) = face.filter(|_| layers.meters) {
+        for other in shown.filter(|held| held.face.id != *main && layers.keypoints) {
+            view.add(canvas, &other.face, OTHERS * other.strength(time), manifest);
+        }
+        if let Some((face, strength)) = first.filter(|_| layers.meters) {
             draw_meters(canvas, &manifest.expressions, &face.expressions, strength);
         }
-        self.view = view;
         Ok(None)
     }
 
+    fn shows_source(&self) -> bool {
+        true
+    }
+
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
-        if self.manifest.expressions.is_empty() { &[] } else { &[("calibrate", "Neutral face")] }
+        const OFFERS: [(&str, &str); 2] = [("next_face", "Next face"), ("calibrate", "Neutral face")];
+        if self.manifest.expressions.is_empty() { &OFFERS[..1] } else { &OFFERS }
     }
 
     fn keys(&self) -> &'static [&'static str] {
-        if self.manifest.expressions.is_empty() { &[] } else { &["c       neutral face"] }
+        const KEYS: [&str; 2] = ["f       next face", "c       neutral face"];
+        if self.manifest.expressions.is_empty() { &KEYS[..1] } else { &KEYS }
     }
 }
 
@@ -146,7 +187,8 @@ mod tests {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
         let face = found.then(|| DetectedFace::new(vec![at]));
         let crop = Crop::inside(600, 600);
-        let tracked = Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO };
+        let tracked =
+            Tracked { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO };
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());
         let time = Duration::from_millis(ms);
         let layers = Layers::default();

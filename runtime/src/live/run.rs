@@ -13,7 +13,7 @@ use super::view::Hud;
 use super::viewer::{Viewer, WindowOpener};
 use crate::engine::EngineSummary;
 use crate::error::Result;
-use crate::frame::{DetectedFace, Frame};
+use crate::frame::Frame;
 use crate::media::Captured;
 use crate::media::mark::Origin;
 use crate::media::sink::{Shown, Sink};
@@ -78,6 +78,8 @@ pub(super) struct Progress {
     pub paused: bool,
     /// The latest frame as it was shown; no pixels before the first.
     pub canvas: RgbImage,
+    /// Width and height of the latest frame as it came.
+    pub size: (u32, u32),
     pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     pub anchor: Option<(Instant, Duration)>,
@@ -186,10 +188,11 @@ impl LiveLoop<'_> {
         let tracked = self.finder.find(&picture, time)?;
         p.clock.add(Step::Preprocess, tracked.preprocess);
         p.clock.add(Step::Network, tracked.network);
-        let face: Option<&DetectedFace> = tracked.face.as_ref();
+        let (faces, size) = (tracked.faces(), picture.dimensions());
         let change = if self.options.change { p.change.of(&picture, &tracked.crop) } else { None };
+        p.size = size;
         p.frames += 1;
-        p.faces += u64::from(face.is_some());
+        p.faces += u64::from(!faces.is_empty());
 
         let drawing = Instant::now();
         let layers = Layers { meters: p.numbers, ..p.layers };
@@ -199,7 +202,7 @@ impl LiveLoop<'_> {
         if p.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());
             let keys = self.painter.keys();
-            p.hud.draw(&mut p.canvas, &p.clock, source, dropped, face.is_some(), keys);
+            p.hud.draw(&mut p.canvas, &p.clock, source, dropped, !faces.is_empty(), keys);
         }
         if let Some(generate) = generate {
             p.clock.add(Step::Generate, generate);
@@ -211,7 +214,7 @@ impl LiveLoop<'_> {
             p.outputs.set_window(open(p.canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
-        let shown = Shown { picture: &p.canvas, index, time, face, change };
+        let shown = Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) };
         if p.outputs.has_window() {
             p.outputs.show(&shown, self.notice);
             p.clock.add(Step::Show, showing.elapsed());
@@ -219,7 +222,8 @@ impl LiveLoop<'_> {
         if p.outputs.has_others() {
             let writing = Instant::now();
             self.report(p, taken.elapsed());
-            p.outputs.write(&Shown { picture: &p.canvas, index, time, face, change }, self.notice);
+            p.outputs
+                .write(&Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) }, self.notice);
             p.clock.add(Step::Write, writing.elapsed());
         }
         p.clock.add(Step::Total, taken.elapsed());

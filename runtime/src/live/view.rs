@@ -35,6 +35,9 @@ pub(crate) struct View {
     enlarger: Enlarger,
     pen: Pen,
     placed: Vec<DetectedKeypoint>,
+    /// How the latest picture was put on its canvas: enlarged by, and mirrored.
+    factor: u32,
+    mirror: bool,
 }
 
 impl View {
@@ -49,6 +52,7 @@ impl View {
         manifest: &Manifest,
     ) {
         let factor = overlay::enlargement(picture.width(), picture.height());
+        (self.factor, self.mirror) = (factor, mirror);
         if factor > 1 {
             self.enlarger.enlarge(picture, factor, canvas);
         } else {
@@ -69,6 +73,13 @@ impl View {
         if let Some(crop) = marks.crop {
             layers::draw_square(canvas, crop, factor, mirror);
         }
+    }
+
+    /// Draws another face of the latest picture on its canvas.
+    pub fn add(&mut self, canvas: &mut RgbImage, face: &DetectedFace, strength: f32, manifest: &Manifest) {
+        let mirrored = self.mirror.then_some(canvas.width());
+        overlay::place(face, self.factor, mirrored, &mut self.placed);
+        self.pen.draw(canvas, &self.placed, manifest, strength);
     }
 }
 

@@ -86,6 +86,7 @@ impl Viewer for Display {
 
     fn commands(&mut self) -> Vec<Command> {
         let mut commands: Vec<_> = self.presses().into_iter().filter_map(command).collect();
+        commands.extend(self.click().map(Command::FollowAt));
         if self.is_closed() {
             commands.push(Command::Close);
         }

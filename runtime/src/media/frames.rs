@@ -112,8 +112,7 @@ mod tests {
         assert!(matches!(FramesSink::folder(dir.path(), false), Err(Error::Exists(_))));
         let mut sink = FramesSink::folder(dir.path(), true).unwrap();
         let picture = gradient(8, 8);
-        sink.write(&Shown { picture: &picture, index: 3, time: Duration::ZERO, face: None, change: None })
-            .unwrap();
+        sink.write(&Shown::new(&picture, 3, Duration::ZERO)).unwrap();
         let mut names: Vec<_> = fs::read_dir(dir.path())
             .unwrap()
             .map(|e| e.unwrap().file_name().into_string().unwrap())

@@ -104,10 +104,10 @@ impl Serialize for NamedValues<'_> {
 }
 
 /// Numbers that tell the states of parts.
-struct States<'a>(&'a [f32]);
+pub(super) struct States<'a>(pub(super) &'a [f32]);
 
 impl States<'_> {
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
@@ -147,7 +147,7 @@ pub fn line(index: u64, time: Duration, change: Option<f32>, face: Option<&Detec
 }
 
 /// A number with no more digits than it is worth.
-fn rounded(value: f64, digits: i32) -> f64 {
+pub(super) fn rounded(value: f64, digits: i32) -> f64 {
     let scale = 10f64.powi(digits);
     (value * scale).round() / scale
 }
@@ -158,8 +158,8 @@ impl Sink for KeypointsSink {
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
-        let line =
-            line(shown.index, shown.time, shown.change, shown.face).with_expressions(&self.expressions);
+        let line = line(shown.index, shown.time, shown.change, shown.faces.first())
+            .with_expressions(&self.expressions);
         self.text.clear();
         serde_json::to_writer(&mut self.text, &line).map_err(|e| Error::io(self.file.target())(e.into()))?;
         self.text.push(b'\n');
@@ -177,6 +177,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::frame::Faces;
 
     #[test]
     fn every_frame_is_a_line() {
@@ -187,7 +188,8 @@ mod tests {
         let picture = RgbImage::new(1, 1);
         for (index, face, change) in [(0, Some(&face), None), (2, None, Some(1.25))] {
             let time = Duration::from_millis(40 * index);
-            sink.write(&Shown { picture: &picture, index, time, face, change }).unwrap();
+            sink.write(&Shown { faces: Faces::new(face, &[]), change, ..Shown::new(&picture, index, time) })
+                .unwrap();
         }
         Box::new(sink).finish().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();

@@ -7,6 +7,8 @@ pub mod camera;
 #[cfg(feature = "video")]
 pub mod child;
 #[cfg(feature = "video")]
+pub mod detections;
+#[cfg(feature = "video")]
 mod ffmpeg;
 #[cfg(feature = "video")]
 pub(crate) mod frame_pool;

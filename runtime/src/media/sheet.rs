@@ -122,8 +122,7 @@ mod tests {
         let mut sink = SheetSink::create(&path, false).unwrap();
         for index in 0..frames {
             let picture = RgbImage::from_pixel(64, 48, Rgb([(index * 255 / frames) as u8, 90, 90]));
-            sink.write(&Shown { picture: &picture, index, time: Duration::ZERO, face: None, change: None })
-                .unwrap();
+            sink.write(&Shown::new(&picture, index, Duration::ZERO)).unwrap();
             assert!(sink.kept.len() < HELD);
         }
         assert_eq!(Box::new(sink).finish().unwrap()[0].path, path);

@@ -14,7 +14,7 @@ use super::mp4::Mp4Sink;
 use super::output_spec::SinkSpec;
 use super::y4m_out::Y4mSink;
 use crate::error::media::Result;
-use crate::frame::DetectedFace;
+use crate::frame::Faces;
 
 /// A processed frame on its way out.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +25,20 @@ pub struct Shown<'a> {
     pub index: u64,
     /// The frame's time since the source's start.
     pub time: Duration,
-    /// The face in pixels of the source's picture.
-    pub face: Option<&'a DetectedFace>,
+    /// The faces, in pixels of the source's picture.
+    pub faces: Faces<'a>,
+    /// Width and height of the source's picture, which may be shown enlarged.
+    pub size: (u32, u32),
     /// Mean absolute difference of the source's picture from the frame before where the face is, in steps of 255;
     /// `None` for the first frame, and where nobody asked for it.
     pub change: Option<f32>,
+}
+
+impl<'a> Shown<'a> {
+    /// A picture in which nobody looked for faces.
+    pub fn new(picture: &'a RgbImage, index: u64, time: Duration) -> Self {
+        Self { picture, index, time, faces: Faces::default(), size: picture.dimensions(), change: None }
+    }
 }
 
 /// Something that takes frames. Dropped before `finish`, it leaves no half-written file.
@@ -206,7 +215,7 @@ mod tests {
             assert!(!path.exists(), "nothing before the first frame");
             for index in 0..2 {
                 let time = Duration::from_millis(index * 40);
-                sink.write(&Shown { picture: &picture, index, time, face: None, change: None }).unwrap();
+                sink.write(&Shown::new(&picture, index, time)).unwrap();
             }
             assert_eq!(sink.finish().unwrap(), [Written { what, path: path.clone() }]);
             assert!(matches!(open(&path, false), Err(Error::Exists(_))), "{name}");

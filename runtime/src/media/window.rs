@@ -23,6 +23,8 @@ pub struct Display {
     presses: Receiver<Key>,
     pixels: Vec<u32>,
     size: (usize, usize),
+    /// Whether the left button was held when it was looked at last.
+    held: bool,
 }
 
 /// Polling misses a key pressed and released between two updates; a callback sees every one.
@@ -75,7 +77,7 @@ impl Display {
         let (sender, presses) = channel();
         window.set_input_callback(Box::new(Keys(sender)));
         let gone = gone::survive(&window);
-        Ok(Self { window: Some(window), gone, presses, pixels: Vec::new(), size: (0, 0) })
+        Ok(Self { window: Some(window), gone, presses, pixels: Vec::new(), size: (0, 0), held: false })
     }
 
     /// Whether a window can be opened, tried with one too small to see.
@@ -141,6 +143,16 @@ impl Display {
     /// Whether the window is still there.
     pub fn is_open(&self) -> bool {
         self.window.as_ref().is_some_and(Window::is_open) && !self.is_gone()
+    }
+
+    /// Where the left button went down since the last call, if it is still held: shares of the width and height of the
+    /// picture shown, 0 to 1.
+    pub fn click(&mut self) -> Option<[f32; 2]> {
+        let mouse = self.mouse();
+        let before = std::mem::replace(&mut self.held, mouse.is_some_and(|mouse| mouse.held));
+        let mouse = mouse.filter(|mouse| mouse.held && !before)?;
+        let point = [mouse.x / self.size.0 as f32, mouse.y / self.size.1 as f32];
+        point.iter().all(|v| (0.0..1.0).contains(v)).then_some(point)
     }
 
     /// The mouse; `None` before a picture is shown, or if the system does not tell.

@@ -13,6 +13,7 @@ use crate::engine::{Detector, EngineOptions, EngineSummary, Portrait, PortraitSo
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::media::picture;
+use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
 use crate::vision::detect::{check_size, face_of_photo};
 use crate::vision::face_layout::FaceLayout;
@@ -57,6 +58,8 @@ pub struct PortraitModel {
     portrait: Portrait,
     /// Take the best guess of a face where none is confident.
     pub anyway: bool,
+    /// Which face of a photo is meant.
+    pub choice: FaceChoice,
 }
 
 impl PortraitModel {
@@ -78,7 +81,7 @@ impl PortraitModel {
         source: PortraitSource,
         portrait: Portrait,
     ) -> Self {
-        let options = TrackOptions { min_confidence: LEAST_CONFIDENCE, ..TrackOptions::live(&manifest) };
+        let options = TrackOptions { min_confidence: LEAST_CONFIDENCE, ..TrackOptions::picture(&manifest) };
         Self {
             layout: FaceLayout::new(&manifest),
             tracker: FaceTracker::new(detector, options),
@@ -86,6 +89,7 @@ impl PortraitModel {
             portrait,
             manifest,
             anyway: false,
+            choice: FaceChoice::Largest,
         }
     }
 
@@ -107,7 +111,7 @@ impl PortraitModel {
         self.open_image(picture::read_picture(Path::new(name))?, name)
     }
 
-    /// Opens a photo, which messages call `name`: its largest face is the one that can be driven.
+    /// Opens a photo, which messages call `name`: [`PortraitModel::choice`] says which of its faces can be driven.
     ///
     /// # Errors
     /// [`Error::Picture`](crate::Error::Picture) if there is no face in it to be confident of, [`Error::Engine`](crate::Error::Engine) if a network fails.
@@ -121,13 +125,13 @@ impl PortraitModel {
         Ok(opened)
     }
 
-    /// A photo, which messages call `name`, with the square around its largest face, and what its user should know.
+    /// A photo, which messages call `name`, with the square around its face, and what its user should know.
     ///
     /// # Errors
     /// Those of [`PortraitModel::open_image`].
     pub(crate) fn locate(&mut self, picture: RgbImage, name: &str) -> Result<(Photo, Vec<String>)> {
         check_size(&picture, name)?;
-        let (found, notes) = face_of_photo(&mut self.tracker, &picture, name, self.anyway)?;
+        let (found, notes) = face_of_photo(&mut self.tracker, &picture, name, self.anyway, self.choice)?;
         let framed = self.framed(&found.face.keypoints);
         Ok((Photo { picture, crop: Crop { side: framed.side * SQUARE, ..framed } }, notes))
     }
@@ -234,7 +238,7 @@ impl PortraitModel {
     /// As [`PortraitModel::open_image`].
     pub fn face(&mut self, picture: &RgbImage, name: &str) -> Result<DetectedFace> {
         check_size(picture, name)?;
-        let (found, _) = face_of_photo(&mut self.tracker, picture, name, self.anyway)?;
+        let (found, _) = face_of_photo(&mut self.tracker, picture, name, self.anyway, FaceChoice::Largest)?;
         let framed = self.framed(&found.face.keypoints);
         self.look(picture, &framed)
     }

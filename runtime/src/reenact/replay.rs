@@ -240,7 +240,7 @@ impl Finder for Replay {
         let face = self.faces.get(self.next % self.faces.len().max(1)).cloned().flatten();
         self.next += 1;
         let crop = Crop::inside(BLANK, BLANK);
-        Ok(Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO })
+        Ok(Tracked { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO })
     }
 }
 
@@ -249,6 +249,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::frame::Faces;
     use crate::media::sink::{Shown, Sink};
     use crate::vision::testing::manifest;
 
@@ -266,7 +267,7 @@ mod tests {
         let picture = RgbImage::new(1, 1);
         for (index, face) in [(0, Some(&face)), (1, None)] {
             let time = Duration::from_millis(40 * index);
-            sink.write(&Shown { picture: &picture, index, time, face, change: None }).unwrap();
+            sink.write(&Shown { faces: Faces::new(face, &[]), ..Shown::new(&picture, index, time) }).unwrap();
         }
         Box::new(sink).finish().unwrap();
 
@@ -328,7 +329,7 @@ mod tests {
         face.states = vec![0.25, -0.5, 0.0, 1.0];
         let shown = RgbImage::new(1, 1);
         let time = Duration::ZERO;
-        sink.write(&Shown { picture: &shown, index: 0, time, face: Some(&face), change: None }).unwrap();
+        sink.write(&Shown { faces: Faces::new(Some(&face), &[]), ..Shown::new(&shown, 0, time) }).unwrap();
         Box::new(sink).finish().unwrap();
         let states = |bundle: &str, m: &Manifest| {
             Recording::read(&path, &id(bundle), m).unwrap().faces().next().unwrap().1.states.clone()

@@ -5,11 +5,14 @@ use std::time::Duration;
 use image::RgbImage;
 use lkg_bundle::Bundle;
 
+use super::choice::FaceChoice;
 use super::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 use crate::engine::{EngineOptions, EngineSummary};
 use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
 
+/// Mean confidence below which a square that refinement settles on says nothing.
+const LEAST_SOUGHT: f32 = 0.3;
 /// Least side of a photo, in pixels.
 const LEAST_SIDE: u32 = 32;
 
@@ -26,9 +29,8 @@ pub(crate) fn check_size(picture: &RgbImage, name: &str) -> Result<()> {
     Err(Error::Picture { path: name.into(), reason })
 }
 
-/// The face of a photo, called `name`, and what its user should know about it. Of several the largest is taken that
-/// `tracker` is as confident of as live faces must be; where it finds less certain ones, as in a painting, the most confident;
-/// where there is none, its best guess if `anyway`.
+/// The face of a photo, called `name`, that `choice` means, and what its user should know about it; where there is none,
+/// the best guess of `tracker` if `anyway`.
 ///
 /// # Errors
 /// [`Error::Picture`] if there is no face, and those of [`crate::engine::Detector::detect`].
@@ -37,18 +39,14 @@ pub(crate) fn face_of_photo(
     picture: &RgbImage,
     name: &str,
     anyway: bool,
+    choice: FaceChoice,
 ) -> Result<(LocatedFace, Vec<String>)> {
     let refuse = |reason: String| Error::Picture { path: name.into(), reason };
     let mut faces = tracker.all_faces(picture)?;
     let is_certain = |f: &LocatedFace| f.confident && f.face.confidence() >= LIVE_CONFIDENCE;
-    let others = faces.iter().filter(|f| is_certain(f)).count().saturating_sub(1);
-    let certain = faces.iter().position(is_certain);
-    let by_confidence = |(_, a): &(usize, &LocatedFace), (_, b): &(usize, &LocatedFace)| {
-        a.face.confidence().total_cmp(&b.face.confidence())
-    };
-    let best = certain.or_else(|| faces.iter().enumerate().max_by(by_confidence).map(|(i, _)| i));
-    let Some(best) = best else { return Err(refuse("no face found".to_owned())) };
-    let located = faces.swap_remove(best);
+    let certain = faces.iter().filter(|f| is_certain(f)).count();
+    let chosen = choice.among(&faces).map_err(refuse)?;
+    let located = faces.swap_remove(chosen);
     let confidence = located.face.confidence();
     if !located.confident && !anyway {
         return Err(refuse(format!(
@@ -59,11 +57,11 @@ pub(crate) fn face_of_photo(
     let mut notes = Vec::new();
     if !located.confident {
         notes.push(format!("{name}: no confident face; taking the best guess ({confidence:.2})"));
-    } else if certain.is_none() {
+    } else if !is_certain(&located) {
         notes.push(format!("{name}: the face is not certain (confidence {confidence:.2})"));
     }
-    if others > 0 {
-        notes.push(format!("{name}: {} faces found; the largest is taken", others + 1));
+    if certain > 1 && choice == FaceChoice::Largest {
+        notes.push(format!("{name}: {certain} faces found; the largest is taken, --face takes another"));
     }
     Ok((located, notes))
 }
@@ -109,15 +107,39 @@ impl FaceDetector {
         Ok(Self { tracker: FaceTracker::open(bundle, options, track)? })
     }
 
+    /// The same, but it runs the detector once on the whole picture: for pictures that are crops of faces.
+    ///
+    /// # Errors
+    /// Those of [`FaceDetector::new`].
+    pub(crate) fn once(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+        Ok(Self { tracker: FaceTracker::open(bundle, options, TrackOptions::once(bundle.manifest()))? })
+    }
+
     /// Every face of `picture`, the largest first; none if there is none to be confident of (mean confidence 0.65).
     ///
-    /// It runs the network some hundred times on a picture of 640 x 480: [`FaceDetector::detect_one`] stops at the first
-    /// face.
+    /// They are numbered from 1 in this order. It runs the network up to some hundred times on a picture of 640 x 480:
+    /// [`FaceDetector::detect_one`] stops at the first face.
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<DetectedFace>> {
-        self.tracker.detect_all(picture)
+        Ok(self.detect_at_least(picture, LIVE_CONFIDENCE)?.into_iter().map(|found| found.face).collect())
+    }
+
+    /// The same of faces whose mean confidence is `least` (0 to 1) at least. Below 0.65 the best guess is given where
+    /// nothing else is found, if it is as confident.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
+    pub(crate) fn detect_at_least(&mut self, picture: &RgbImage, least: f32) -> Result<Vec<LocatedFace>> {
+        // Who asks for less wants whatever there is, not more of what is none.
+        self.tracker.set_min_confidence(if least < LEAST_SOUGHT { LIVE_CONFIDENCE } else { least });
+        let mut faces = self.tracker.all_faces(picture)?;
+        faces.retain(|found| {
+            let confidence = found.face.confidence();
+            confidence >= least && (found.confident || least < LIVE_CONFIDENCE)
+        });
+        Ok(faces)
     }
 
     /// The face that stands out in `picture`, with the keypoints that `runtime detect` reports; none if there is none to be

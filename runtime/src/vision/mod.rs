@@ -1,5 +1,6 @@
 //! Finding keypoints in pictures, following them, drawing them.
 
+pub mod choice;
 pub mod crop;
 pub mod detect;
 pub mod enlarge;

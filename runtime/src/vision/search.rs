@@ -10,6 +10,8 @@ const SIDES: [f32; 3] = [0.7, 0.45, 0.28];
 #[derive(Debug, Default)]
 pub struct Tiles {
     all: Vec<Crop>,
+    /// How many of them are large.
+    large: usize,
     of: (u32, u32),
     next: usize,
 }
@@ -18,9 +20,27 @@ impl Tiles {
     /// How many tiles a picture of this size has.
     pub fn count(&mut self, size: (u32, u32)) -> usize {
         if self.of != size {
-            *self = Self { all: tiles(size), of: size, next: 0 };
+            let all = tiles(size);
+            // The last sizes are many and see faces that are far away.
+            let least = SIDES[1] * size.0.min(size.1) as f32 * 0.99;
+            let large = all.iter().filter(|tile| tile.side >= least).count();
+            *self = Self { all, large, of: size, next: 0 };
         }
         self.all.len()
+    }
+
+    /// How many large tiles, those of the first two sizes, a picture of this size has.
+    pub fn count_large(&mut self, size: (u32, u32)) -> usize {
+        self.count(size);
+        self.large
+    }
+
+    /// The next large tile of a picture of this size; after the last comes the first.
+    pub fn next_large(&mut self, size: (u32, u32)) -> Option<Crop> {
+        let count = self.count_large(size);
+        let tile = self.all.get(self.next).copied();
+        self.next = if count == 0 { 0 } else { (self.next + 1) % count };
+        tile
     }
 
     /// The next tile of a picture of this size; after the last comes the first.

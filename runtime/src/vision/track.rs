@@ -1,4 +1,4 @@
-//! Finding a face in a picture and following it from frame to frame.
+//! Finding faces in a picture and following them from frame to frame.
 //!
 //! No second network finds the face: the detector itself sees the whole picture first, and its keypoints say
 //! where a refinement crop is worth while. Where such crops settle on one square there is a face; where they wander
@@ -10,13 +10,15 @@ use image::RgbImage;
 use lkg_bundle::Bundle;
 use ndarray::Array4;
 
+use self::crowd::Crowd;
+use self::follow::Sweep;
 use super::crop::Crop;
 use super::preprocess::Preprocessor;
 use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions, StateSmoother};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::frame::{DetectedFace, DetectedKeypoint, mean_confidence};
+use crate::frame::{DetectedFace, DetectedKeypoint, Faces, mean_confidence};
 
 /// Share of the least confidence that a face must have to be found.
 const FIND: f32 = 1.0;
@@ -37,8 +39,10 @@ const SETTLED: f32 = 0.1;
 /// The outcome for one picture.
 #[derive(Clone, Debug)]
 pub struct Tracked {
-    /// The face, `None` if none is confident enough.
+    /// The face that stands out or is followed, `None` if none is confident enough.
     pub face: Option<DetectedFace>,
+    /// Further faces that are followed, see [`TrackOptions::faces`].
+    pub others: Vec<DetectedFace>,
     /// The crop that this result comes from.
     pub crop: Crop,
     /// Time spent on making network inputs.
@@ -47,10 +51,19 @@ pub struct Tracked {
     pub network: Duration,
 }
 
+impl Tracked {
+    /// All faces, the one that stands out first.
+    pub fn faces(&self) -> Faces<'_> {
+        Faces::new(self.face.as_ref(), &self.others)
+    }
+}
+
 /// Finds a face in frame after frame and follows it.
 ///
-/// A followed face takes one run of the network a frame: the crop comes from the keypoints of the frame before. One that is
-/// lost is sought in the whole picture and in some tiles of it a frame.
+/// A followed face takes one run of the network a frame: the crop comes from the keypoints of the frame before. Some
+/// tiles of the picture are looked at each second, so that a larger face, or one that moves, takes the place of a picture on
+/// the wall. Somebody out of sight keeps his number for 2 s at least. Where nobody is in sight a face is sought in the whole
+/// picture and in some tiles of it a frame.
 ///
 /// ```
 /// # fn main() -> lkg_runtime::Result<()> {
@@ -72,16 +85,19 @@ pub struct FaceTracker {
     options: TrackOptions,
     preprocessor: Preprocessor,
     input: Array4<f32>,
-    /// The crop to start from, while a face is followed, and the size of the picture it belongs to.
-    following: Option<(Crop, (u32, u32))>,
+    /// Who is followed, and when others are looked for.
+    crowd: Crowd,
+    sweep: Sweep,
     tiles: Tiles,
-    smoother: Option<(KeypointSmoother, StateSmoother)>,
+    /// How keypoints are filtered over time, if they are.
+    smooth: Option<OneEuroOptions>,
     /// The keypoints of every crop of the present picture, one face after the other.
     seen: Vec<DetectedKeypoint>,
     /// Their states, as many of each.
     seen_states: Vec<f32>,
-    /// A face that nobody needs any more.
-    spare: Option<DetectedFace>,
+    /// Faces that nobody needs any more.
+    spare: Vec<DetectedFace>,
+    spare_list: Vec<DetectedFace>,
 }
 
 /// What the detector found in a crop.
@@ -134,12 +150,14 @@ impl FaceTracker {
         Self {
             preprocessor: Preprocessor::new(size),
             input: Array4::zeros((1, 3, size, size)),
-            smoother: options.smooth.map(smoothers),
-            following: None,
+            smooth: options.smooth,
+            crowd: Crowd::default(),
+            sweep: Sweep::default(),
             tiles: Tiles::default(),
             seen: Vec::new(),
             seen_states: Vec::new(),
-            spare: None,
+            spare: Vec::new(),
+            spare_list: Vec::new(),
             detector,
             options,
         }
@@ -153,14 +171,20 @@ impl FaceTracker {
 
     /// Whether keypoints are filtered over time.
     pub fn is_smoothing(&self) -> bool {
-        self.smoother.is_some()
+        self.smooth.is_some()
     }
 
     /// Filters keypoints over time from now on, as the options say or as is usual, or leaves them as detected.
     pub fn set_smoothing(&mut self, on: bool) {
         if on != self.is_smoothing() {
-            self.smoother = on.then(|| smoothers(self.options.smooth.unwrap_or_default()));
+            self.smooth = on.then(|| self.options.smooth.unwrap_or_default());
+            self.crowd.drop_filters();
         }
+    }
+
+    /// Changes the mean confidence (0 to 1) below which there is no face.
+    pub(crate) fn set_min_confidence(&mut self, least: f32) {
+        self.options.min_confidence = least;
     }
 
     /// Runs the network on an empty picture, so that the first picture does not wait for what a first run sets up.
@@ -176,65 +200,47 @@ impl FaceTracker {
 
     /// Takes back an outcome that nobody needs any more, for the next one to be put there.
     pub fn reuse(&mut self, tracked: Tracked) {
-        self.spare = tracked.face.or(self.spare.take());
+        let mut others = tracked.others;
+        self.spare.extend(others.drain(..).chain(tracked.face));
+        self.spare_list = others;
     }
 
-    /// Forgets the face that is being followed.
+    /// Forgets everybody who is being followed.
     pub fn reset(&mut self) {
-        self.lose();
+        self.crowd.clear();
         self.tiles.restart();
     }
 
-    fn lose(&mut self) {
-        self.following = None;
-        if let Some((keypoints, states)) = &mut self.smoother {
-            keypoints.reset();
-            states.reset();
-        }
+    /// Lets the next one of those in sight stand out; gives back his [`DetectedFace::id`].
+    pub fn choose_next(&mut self) -> Option<u32> {
+        self.crowd.choose_next()
     }
 
-    /// Finds the face in `picture`, seen at `time` since the source's start (only its differences matter, and only
+    /// Lets whoever is at a point, in pixels of the latest picture, stand out; gives back his [`DetectedFace::id`].
+    pub fn choose_at(&mut self, point: [f32; 2]) -> Option<u32> {
+        self.crowd.choose_at(point)
+    }
+
+    /// Finds the faces in `picture`, seen at `time` since the source's start (only its differences matter, and only
     /// to smoothing).
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn track(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
-        let mut clock = Clock::default();
-        let size = picture.dimensions();
-        self.forget();
-        let mut kept = None;
-        if let Some((crop, of)) = self.following
-            && of == size
-        {
-            let found = self.detect_crop(picture, crop, &mut clock)?;
-            // Of what is left behind where a face was the detector is not confident, and its square wanders.
-            let is_there = self.reaches(&found, FIND) || found.drift() < SETTLED;
-            kept = (is_there && self.reaches(&found, LOSE)).then_some(found);
+        if self.options.follow {
+            return self.follow(picture, time);
         }
-        let (found, is_face) = match kept {
-            Some(found) => (found, true),
-            None => {
-                // A face sought afresh need not be near the one that was lost.
-                self.lose();
-                self.search(picture, &mut clock)?
-            }
-        };
+        let mut clock = Clock::default();
+        self.forget();
+        let (found, is_face) = self.search(picture, &mut clock)?;
         let found =
             if is_face && self.options.average { self.averaged(picture, found, &mut clock)? } else { found };
-        let Found { crop, wanted, .. } = found;
         let mut face = (is_face || self.options.guess).then(|| self.face(&found));
-        if is_face && self.options.follow {
-            let next = match self.following {
-                Some((last, _)) => last.towards(&wanted, self.options.crop_speed),
-                None => wanted,
-            };
-            self.following = Some((next, size));
-            if let (Some((keypoints, states)), Some(face)) = (&mut self.smoother, &mut face) {
-                keypoints.apply(&mut face.keypoints, wanted.side, time);
-                states.apply(&mut face.states, time);
-            }
+        if let Some(face) = &mut face {
+            face.id = 1;
         }
-        Ok(Tracked { face, crop, preprocess: clock.preprocess, network: clock.network })
+        let (preprocess, network) = (clock.preprocess, clock.network);
+        Ok(Tracked { face, others: Vec::new(), crop: found.crop, preprocess, network })
     }
 
     /// Forgets what was seen in the last picture.
@@ -251,15 +257,10 @@ impl FaceTracker {
     /// found, and whether it is a face.
     fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
-        let mut best = self.detect_crop(picture, Crop::inside(size.0, size.1), clock)?;
-        if size.0 != size.1 {
-            best = best.or(self.detect_crop(picture, Crop::around(size.0, size.1), clock)?);
-        }
+        let whole = self.look_at_whole(picture, clock)?;
         if !self.options.refine {
-            let is_face = self.reaches(&best, FIND);
-            return Ok((best, is_face));
+            return Ok((whole, self.reaches(&whole, FIND)));
         }
-        let whole = best;
         let (mut best, is_face) = self.settle(picture, whole, clock)?;
         if is_face {
             return Ok((best, true));
@@ -285,6 +286,23 @@ impl FaceTracker {
         }
         // Refinement crops that do not settle wander off: for a face that is mostly hidden the whole picture is the best crop.
         Ok((if self.options.guess { whole } else { best }, false))
+    }
+
+    /// The better one of the squares inside and around the picture.
+    fn look_at_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<Found> {
+        let (width, height) = picture.dimensions();
+        let inside = self.detect_crop(picture, Crop::inside(width, height), clock)?;
+        if width == height {
+            return Ok(inside);
+        }
+        Ok(inside.or(self.detect_crop(picture, Crop::around(width, height), clock)?))
+    }
+
+    /// The face that stands out in the whole picture, or else what was seen in it, and whether it is a face.
+    fn search_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
+        let whole = self.look_at_whole(picture, clock)?;
+        let (settled, is_face) = self.settle(picture, whole, clock)?;
+        Ok((if is_face { settled } else { whole }, is_face))
     }
 
     /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
@@ -338,8 +356,10 @@ impl FaceTracker {
 
     /// The face of a crop of the present picture.
     fn face(&mut self, found: &Found) -> DetectedFace {
-        let mut face = self.spare.take().unwrap_or_else(|| DetectedFace::new(Vec::new()));
+        let mut face = self.spare.pop().unwrap_or_else(|| DetectedFace::new(Vec::new()));
         let keypoints = self.seen[found.at..].iter().take(self.detector.keypoints());
+        face.id = 0;
+        face.expressions.clear();
         face.keypoints.clear();
         face.keypoints.extend(keypoints.copied());
         let each = self.detector.states();
@@ -368,7 +388,10 @@ fn smoothers(options: OneEuroOptions) -> (KeypointSmoother, StateSmoother) {
 
 mod all_faces;
 mod averaging;
+mod crowd;
+mod follow;
 mod options;
+mod person;
 
 pub use all_faces::LocatedFace;
 pub use options::{LIVE_CONFIDENCE, TrackOptions};

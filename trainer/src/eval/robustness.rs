@@ -43,7 +43,7 @@ fn lost(split: &Path, detections: &Path) -> Result<usize> {
     };
     let mut kept = BTreeMap::new();
     for detection in detections::read(detections)? {
-        let live = detection.faces.first().map_or(Some(false), |face| face.live);
+        let live = detection.faces.first().map_or(Some(false), |face| face.is_live());
         kept.insert(detection.name(), live.ok_or_else(unsaid)?);
     }
     Ok(annotations(split)?.iter().filter(|(name, _)| kept.get(name) != Some(&true)).count())

@@ -9,6 +9,7 @@ use crate::cli::args::{frame_rate, in_range};
 use crate::cli::serve_args::ServeArgs;
 use crate::edit::{Blend, Operation, Parts};
 use crate::media::mark::Origin;
+use crate::vision::choice::FaceChoice;
 
 /// What is written into what the program draws, and what is drawn onto it.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -94,6 +95,10 @@ pub struct EditArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub page: ServeArgs,
+    /// Which face of the photo is meant: its number as `runtime detect` counts them, from 1, largest, or the one at X,Y in
+    /// pixels
+    #[arg(long = "face", value_name = "N|largest|X,Y", default_value_t, allow_hyphen_values = true)]
+    pub choice: FaceChoice,
     /// Where no face is certain, take the best guess
     #[arg(long)]
     pub anyway: bool,

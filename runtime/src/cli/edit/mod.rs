@@ -25,6 +25,7 @@ use crate::media::picture::{self, write_marked};
 use crate::media::sink::{OutputOptions, Written, open_output};
 use crate::media::window::Display;
 use crate::serve::Access;
+use crate::vision::choice::FaceChoice;
 
 /// Largest file of edits that is read, in bytes.
 const MAX_EDITS: u64 = 16 << 20;
@@ -40,6 +41,8 @@ struct Config {
     carry: bool,
     /// Whether a face that is not certain will do.
     anyway: bool,
+    /// Which face of a photo is meant.
+    choice: FaceChoice,
     mark: MarkArgs,
     task: Task,
 }
@@ -74,12 +77,20 @@ impl Config {
     fn resolve(args: &EditArgs) -> Result<Self> {
         let task = task(args)?;
         check_names(args)?;
+        let is_photo = !args.face.starts_with("seed:") && !SessionFile::has_name(Path::new(&args.face));
+        if args.choice != FaceChoice::Largest && !is_photo {
+            return Err(Error::Usage(format!(
+                "--face chooses among the faces of a photo, {} is none",
+                args.face
+            )));
+        }
         Ok(Self {
             face: args.face.clone(),
             edits: edits(args)?,
             blend: args.blend.unwrap_or_default(),
             carry: args.blend.is_none(),
             anyway: args.anyway,
+            choice: args.choice,
             mark: args.mark,
             task,
         })
@@ -177,7 +188,7 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
 pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let mut model = FaceModel::new(open_bundle(common)?, common.engine());
-    model.anyway = config.anyway;
+    (model.anyway, model.choice) = (config.anyway, config.choice);
     model.carry = config.carry;
     if !config.carry && !model.draws() {
         return Err(Error::Usage(format!(

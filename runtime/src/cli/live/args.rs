@@ -52,7 +52,7 @@ pub struct LiveArgs {
     pub fps: Option<f32>,
     /// Pixel format to ask of the camera, mjpg, yuyv or nv12 [default: what its size and rate come in]
     #[arg(long, value_name = "FORMAT", help_heading = FRAMES)]
-    pub format: Option<PixelFormat>,
+    pub pixel_format: Option<PixelFormat>,
     /// How keypoints are filtered over time (One-Euro): cut-off of a point at rest in hertz (lower is stiller) and by how
     /// much speed raises it (higher lags less) [default: 0.05,80]
     #[arg(long, value_name = "CUTOFF,BETA", value_parser = smoothing, conflicts_with = "no_smooth", help_heading = KEYPOINTS)]

@@ -71,6 +71,8 @@ pub(in crate::cli) struct LiveConfig {
     pub output_options: OutputOptions,
     /// The contact sheet's file.
     pub sheet: Option<PathBuf>,
+    /// What frames come from, as it was named.
+    pub source: String,
     /// Whether files are overwritten.
     pub force: bool,
     /// Whether the report is JSON.
@@ -130,7 +132,7 @@ impl LiveConfig {
             source_options: SourceOptions {
                 fps: args.fps,
                 size,
-                format: args.format,
+                format: args.pixel_format,
                 ..SourceOptions::default()
             },
             looping: args.r#loop,
@@ -139,6 +141,7 @@ impl LiveConfig {
             sinks: sinks.collect(),
             output_options: OutputOptions { force: args.force, fps: args.fps.or(camera_fps) },
             sheet: args.sheet.clone(),
+            source: source.map(SourceSpec::to_string).unwrap_or_default(),
             force: args.force,
             json: args.json,
             max_frames: args.max_frames,

@@ -65,7 +65,8 @@ pub(in crate::cli) fn open(
         supply.set_chooser(next_camera(config.source_options.clone()));
     }
     if let Some(page) = &config.page {
-        let page = LivePage::start(&page.access, page.viewers, manifest, Vec::new())?;
+        let page = LivePage::start(&page.access, page.viewers, manifest, Vec::new())?
+            .of_source(config.source.clone());
         remark(&format!("live page: {}", page.server().url()));
         viewers.push(Box::new(page));
     }

@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::*;
-use crate::frame::DetectedKeypoint;
+use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::live::Overlay;
 use crate::live::control::Command;
 use crate::live::outputs::Failed;
@@ -23,6 +23,7 @@ impl Finder for Middle {
         let (width, height) = picture.dimensions();
         let middle = DetectedKeypoint { x: width as f32 / 2.0, y: height as f32 / 2.0, confidence: 1.0 };
         Ok(Tracked {
+            others: Vec::new(),
             face: Some(DetectedFace::new(vec![middle])),
             crop: Crop::inside(width, height),
             preprocess: Duration::from_micros(100),

@@ -297,8 +297,7 @@ mod tests {
             // Both sides odd: the last row and column are given up.
             let mut picture = gradient(65, 49);
             picture.iter_mut().for_each(|p| *p = p.saturating_add(15 * i as u8));
-            sink.write(&Shown { picture: &picture, index: i as u64, time, face: None, change: None })
-                .unwrap();
+            sink.write(&Shown::new(&picture, i as u64, time)).unwrap();
             pictures.push(imageops::resize(&picture, 64, 48, FilterType::Triangle));
         }
         assert_eq!(sink.finish().unwrap(), [Written { what: "clip", path: path.clone() }]);

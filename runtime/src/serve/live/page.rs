@@ -60,9 +60,18 @@ impl LivePages {
         }
     }
 
-    /// `POST /command?name=calibrate`.
+    /// `POST /command?name=calibrate`, or `name=follow&x=0.5&y=0.25` for whoever is at that share of the picture.
     fn command(&self, request: &Request) -> Response {
-        match Command::named(request.parameter("name").unwrap_or_default()) {
+        let name = request.parameter("name").unwrap_or_default();
+        let share = |name: &str| {
+            request.parameter(name)?.parse().ok().filter(|share: &f32| (0.0..=1.0).contains(share))
+        };
+        let command = match (name, share("x"), share("y")) {
+            ("follow", Some(x), Some(y)) => Some(Command::FollowAt([x, y])),
+            ("follow", ..) => return Response::text(400, "x and y are shares of the picture, 0 to 1"),
+            _ => Command::named(name),
+        };
+        match command {
             Some(command) => {
                 self.hub.command(command);
                 Response::done()

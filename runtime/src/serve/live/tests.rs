@@ -8,7 +8,7 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 
 use super::LivePage;
-use crate::frame::{DetectedFace, DetectedKeypoint};
+use crate::frame::{DetectedFace, DetectedKeypoint, Faces};
 use crate::live::{Command, Status, Switch, Switches, Viewer};
 use crate::media::jpeg;
 use crate::media::sink::Shown;
@@ -26,7 +26,7 @@ fn show(page: &mut LivePage, index: u64, (width, height): (u32, u32)) {
     let picture = RgbImage::from_pixel(width, height, Rgb([(index % 200) as u8; 3]));
     let face = DetectedFace::new(vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }]);
     let time = Duration::from_millis(40 * index);
-    page.show(&Shown { picture: &picture, index, time, face: Some(&face), change: None }).unwrap();
+    page.show(&Shown { faces: Faces::new(Some(&face), &[]), ..Shown::new(&picture, index, time) }).unwrap();
 }
 
 fn connect(page: &LivePage) -> TcpStream {
@@ -144,7 +144,8 @@ fn frames_arrive_and_change() {
     assert!(picture.get_pixel(5, 5).0[0].abs_diff(10) < 4);
     assert_eq!(facts["run"]["offers"][0], serde_json::json!(["calibrate", "Calibrate"]));
     assert_eq!((&facts["frame"], &facts["time"]), (&10.into(), &0.4.into()));
-    assert_eq!(facts["face"]["keypoints"][0], serde_json::json!([1.5, 2.3, 0.5]));
+    let face = &facts["detections"]["faces"][0];
+    assert_eq!(face["keypoints"]["point 0"], serde_json::json!([1.5, 2.25, 0.5]));
     assert_eq!((&facts["run"]["source"], &facts["run"]["fps"]), (&"Kamera \u{fc}".into(), &25.0.into()));
     show(&mut page, 90, (64, 48));
     let (picture, facts) = watcher.next();
@@ -290,7 +291,7 @@ fn show_noise(page: &mut LivePage, index: u64) {
         *byte = (state >> 56) as u8;
     }
     let time = Duration::from_millis(index);
-    page.show(&Shown { picture: &picture, index, time, face: None, change: None }).unwrap();
+    page.show(&Shown::new(&picture, index, time)).unwrap();
 }
 
 #[test]

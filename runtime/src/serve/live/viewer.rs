@@ -2,15 +2,13 @@ use std::sync::Arc;
 
 use image::RgbImage;
 use lkg_bundle::Manifest;
-use lkg_bundle::manifest::Expression;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::page::LivePages;
-use crate::frame::DetectedFace;
 use crate::live::{Command, Status, Viewer};
 use crate::media;
-use crate::media::keypoints::NamedValues;
+use crate::media::detections::{Describer, Found};
 use crate::media::sink::Shown;
 use crate::serve::{Access, Error, Pages, Server};
 
@@ -19,9 +17,11 @@ pub struct LivePage {
     server: Server,
     hub: Hub,
     status: Value,
-    /// The face of the latest frame, for pictures that are none.
-    face: Value,
-    expressions: Vec<Expression>,
+    /// What was found in the latest frame, for pictures that are none.
+    detections: String,
+    describer: Describer,
+    /// What the frames come from, as it was named.
+    source: String,
 }
 
 impl LivePage {
@@ -54,9 +54,15 @@ impl LivePage {
             server,
             hub,
             status: Value::Null,
-            face: Value::Null,
-            expressions: manifest.expressions.clone(),
+            detections: "null".to_owned(),
+            describer: Describer::new(manifest),
+            source: String::new(),
         })
+    }
+
+    /// The same for frames of `source`, as it was named.
+    pub fn of_source(self, source: String) -> Self {
+        Self { source, ..self }
     }
 
     /// The server.
@@ -73,11 +79,12 @@ impl LivePage {
         let facts = json!({
             "frame": frame.map(|f| f.0),
             "time": frame.map(|f| f.1),
-            "face": self.face,
             "viewers": self.hub.browsers(),
             "run": self.status,
         });
-        self.hub.put(picture, in_ascii(&facts.to_string()));
+        // Keypoints keep the order of the manifest, which a map of values would not.
+        let facts = facts.to_string().replacen('{', &format!("{{\"detections\":{},", self.detections), 1);
+        self.hub.put(picture, in_ascii(&facts));
     }
 }
 
@@ -87,7 +94,11 @@ impl Viewer for LivePage {
     }
 
     fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
-        self.face = shown.face.map_or(Value::Null, |face| describe(face, &self.expressions));
+        let Shown { index, time, faces, size, change, .. } = *shown;
+        let (time, frame) = (Some(time), Some(index));
+        let found = Found { file: &self.source, size, time, frame, change, faces };
+        self.detections = serde_json::to_string(&self.describer.describe(found))
+            .map_err(|e| media::Error::Io { path: self.source.clone().into(), source: e.into() })?;
         self.put(shown.picture, Some((shown.index, shown.time.as_secs_f64())));
         Ok(())
     }
@@ -121,22 +132,6 @@ impl Viewer for LivePage {
             "offers": status.offers,
         });
     }
-}
-
-/// A face in as many digits as it is worth: pixels of the source's picture, confidence.
-fn describe(face: &DetectedFace, expressions: &[Expression]) -> Value {
-    let rounded = |v: f32, scale: f64| (f64::from(v) * scale).round() / scale;
-    let keypoints: Vec<[f64; 3]> = face
-        .keypoints
-        .iter()
-        .map(|k| [rounded(k.x, 10.0), rounded(k.y, 10.0), rounded(k.confidence, 1e3)])
-        .collect();
-    let mut described = json!({ "confidence": rounded(face.confidence(), 1e3), "keypoints": keypoints });
-    let named = NamedValues { expressions, values: &face.expressions };
-    if !named.is_empty() {
-        described["expressions"] = json!(named);
-    }
-    described
 }
 
 /// JSON without letters beyond ASCII, as the head of a part must be.

@@ -1,8 +1,8 @@
-//! Every face of a picture, for single pictures.
+//! Every face of a picture, for single pictures: what `detect` reports, and what `edit` and `reenact` choose from.
 
 use image::RgbImage;
 
-use super::{Clock, FaceTracker, Found};
+use super::{Clock, FIND, FaceTracker, Found, LIVE_CONFIDENCE};
 use crate::error::Result;
 use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
@@ -11,12 +11,19 @@ use crate::vision::search::Tiles;
 /// Distance of two faces' centres, over the larger one's side, below which they are one.
 const SAME: f32 = 0.5;
 /// Least side of a face over that of the largest: what is smaller is rather a pattern than a face.
-const LEAST: f32 = 0.25;
+const LEAST: f32 = 0.15;
+/// Least side of a tile, in pixels: the faces that it would show are too small to have parts.
+const LEAST_TILE: f32 = 40.0;
+/// A tile in the middle of a face, and no larger than this many times the face, shows nothing else.
+const WITHIN: f32 = 1.2;
+/// How far the squares that several crops of a face ask for may lie apart, [`Found::drift`]. Where they lie further
+/// apart the crops do not see the same face.
+const AGREED: f32 = 0.15;
 
 /// A face of a picture.
 #[derive(Clone, Debug)]
 pub struct LocatedFace {
-    /// Its keypoints, in pixels of the picture.
+    /// Its keypoints, in pixels of the picture, and its number in it, from 1.
     pub face: DetectedFace,
     /// The square that frames it as training pictures are framed.
     pub crop: Crop,
@@ -25,44 +32,76 @@ pub struct LocatedFace {
 }
 
 impl FaceTracker {
-    fn located(&mut self, found: &Found, confident: bool) -> LocatedFace {
-        // The crop detected in, not the one wanted next: it is the one that the keypoints come from.
-        LocatedFace { face: self.face(found), crop: found.crop, confident }
-    }
-
-    /// The faces of `picture`, the largest first, each from one crop. Where none is confident enough, the best guess alone.
+    /// The faces of `picture` that are confident enough, each the mean over several refinement crops: first those that a
+    /// live picture's face could be, the largest first, then the others, the most confident first. They are numbered in
+    /// this order. Where there is none, the best guess alone.
     ///
     /// # Errors
     /// Those of [`crate::engine::Detector::detect`].
     pub(crate) fn all_faces(&mut self, picture: &RgbImage) -> Result<Vec<LocatedFace>> {
+        let clock = &mut Clock::default();
         self.forget();
-        let (faces, guess) = self.settled_faces(picture, &mut Clock::default())?;
-        if faces.is_empty() {
-            return Ok(guess.map(|found| self.located(&found, false)).into_iter().collect());
+        if !self.options.refine {
+            let whole = self.look_at_whole(picture, clock)?;
+            let mut face = self.located(&whole, self.reaches(&whole, FIND));
+            face.face.id = 1;
+            return Ok(vec![face]);
         }
-        Ok(largest_first(faces).iter().map(|found| self.located(found, true)).collect())
+        let (found, guess) = self.settled_faces(picture, clock)?;
+        let mut faces = Vec::new();
+        for found in found {
+            let (averaged, apart) = self.averaged_crops(picture, found, clock)?;
+            if apart < AGREED && self.reaches(&averaged, FIND) {
+                faces.push(self.located(&averaged, true));
+            }
+        }
+        faces.sort_by(|a, b| order(b).total_cmp(&order(a)));
+        if faces.is_empty() {
+            faces.extend(guess.map(|found| self.located(&found, false)));
+        }
+        for (face, id) in faces.iter_mut().zip(1..) {
+            face.face.id = id;
+        }
+        Ok(faces)
     }
 
-    /// The confident faces of `picture`, the largest first, each the mean over several refinement crops.
+    /// The same face from the crop that shows it best, of side `scale` times that of training pictures' squares.
     ///
     /// # Errors
     /// Those of [`crate::engine::Detector::detect`].
-    pub(crate) fn detect_all(&mut self, picture: &RgbImage) -> Result<Vec<DetectedFace>> {
-        let mut clock = Clock::default();
+    pub(crate) fn clearest(
+        &mut self,
+        picture: &RgbImage,
+        known: LocatedFace,
+        scale: f32,
+    ) -> Result<LocatedFace> {
+        let before = std::mem::replace(&mut self.options.crop_scale, scale);
+        let clearest = self.clearest_crop(picture, &known);
+        self.options.crop_scale = before;
+        let Some(found) = clearest? else { return Ok(known) };
+        let id = known.face.id;
+        let mut clearest = self.located(&found, known.confident);
+        clearest.face.id = id;
+        Ok(clearest)
+    }
+
+    fn clearest_crop(&mut self, picture: &RgbImage, known: &LocatedFace) -> Result<Option<Found>> {
+        let clock = &mut Clock::default();
         self.forget();
-        // The face that stands out has the keypoints that `track` gives it.
-        let (first, is_face) = self.search(picture, &mut clock)?;
-        let (mut faces, _) = self.settled_faces(picture, &mut clock)?;
-        if is_face {
-            faces.retain(|found| !are_one(&found.crop, &first.crop));
-            faces.push(first);
+        let mut best: Option<Found> = None;
+        for square in squares(picture.dimensions()) {
+            let first = self.detect_crop(picture, square, clock)?;
+            let (found, confident) = self.settle(picture, first, clock)?;
+            if confident && are_one(&found.crop, &known.crop) {
+                best = Some(best.map_or(found, |best| best.or(found)));
+            }
         }
-        let mut detected = Vec::new();
-        for found in largest_first(faces) {
-            let averaged = self.averaged(picture, found, &mut clock)?;
-            detected.push(self.face(&averaged));
-        }
-        Ok(detected)
+        Ok(best)
+    }
+
+    fn located(&mut self, found: &Found, confident: bool) -> LocatedFace {
+        // The crop detected in, not the one wanted next: it is the one that the keypoints come from.
+        LocatedFace { face: self.face(found), crop: found.crop, confident }
     }
 
     /// Every square of `picture` that refinement settles on, and the best guess among the others.
@@ -71,37 +110,58 @@ impl FaceTracker {
         picture: &RgbImage,
         clock: &mut Clock,
     ) -> Result<(Vec<Found>, Option<Found>)> {
-        let size = picture.dimensions();
-        let mut tiles = Tiles::default();
-        let count = tiles.count(size);
-        let whole = [Crop::inside(size.0, size.1), Crop::around(size.0, size.1)];
-        let squares = whole.into_iter().chain((0..count).filter_map(|_| tiles.next(size)));
+        // The face that stands out has the keypoints that `track` gives it.
+        let (stands_out, is_face) = self.search_whole(picture, clock)?;
         let mut faces: Vec<Found> = Vec::new();
-        let mut guess: Option<Found> = None;
-        for square in squares {
-            let first = self.detect_crop(picture, square, clock)?;
-            let (found, confident) = self.settle(picture, first, clock)?;
-            if !confident {
-                guess = Some(guess.map_or(found, |best| best.or(found)));
+        let mut guess = None;
+        if is_face {
+            faces.push(stands_out);
+        } else {
+            guess = Some(stands_out);
+        }
+        for square in squares(picture.dimensions()) {
+            let largest = faces.iter().map(|f| f.crop.side).fold(0.0, f32::max);
+            let too_small = square.side < LEAST_TILE.max(LEAST * largest);
+            if too_small || faces.iter().any(|face| shows_only(&square, &face.crop)) {
                 continue;
             }
-            match faces.iter_mut().find(|known| are_one(&known.crop, &found.crop)) {
-                Some(known) => *known = known.or(found),
-                None => faces.push(found),
+            let first = self.detect_crop(picture, square, clock)?;
+            if faces.iter().any(|known| are_one(&known.wanted, &first.wanted)) {
+                continue;
+            }
+            let (found, confident) = self.settle(picture, first, clock)?;
+            if confident && !faces.iter().any(|known| are_one(&known.crop, &found.crop)) {
+                faces.push(found);
             }
         }
+        let largest = faces.iter().map(|f| f.crop.side).fold(0.0, f32::max);
+        faces.retain(|found| found.crop.side >= LEAST * largest);
         Ok((faces, guess))
     }
 }
 
-/// Faces by their size, without those that are too small beside the largest to be one.
-fn largest_first(mut faces: Vec<Found>) -> Vec<Found> {
-    faces.sort_by(|a, b| b.crop.side.total_cmp(&a.crop.side));
-    let largest = faces.first().map_or(0.0, |found| found.crop.side);
-    faces.retain(|found| found.crop.side >= LEAST * largest);
-    faces
+/// Certain faces by their size, then the others by their confidence.
+fn order(face: &LocatedFace) -> f32 {
+    let confidence = face.face.confidence();
+    if confidence >= LIVE_CONFIDENCE { 1.0 + face.crop.side } else { confidence }
 }
 
-fn are_one(a: &Crop, b: &Crop) -> bool {
+/// The squares of a picture in which faces are sought, the large ones first.
+fn squares(size: (u32, u32)) -> impl Iterator<Item = Crop> {
+    let mut tiles = Tiles::default();
+    let count = tiles.count(size);
+    let whole = [Crop::inside(size.0, size.1), Crop::around(size.0, size.1)];
+    whole.into_iter().chain((0..count).filter_map(move |_| tiles.next(size)))
+}
+
+/// Whether nothing but `face` is to be seen in `square`.
+pub(super) fn shows_only(square: &Crop, face: &Crop) -> bool {
+    let half = face.side / 2.0;
+    square.side < WITHIN * face.side
+        && (square.cx - face.cx).abs() < half
+        && (square.cy - face.cy).abs() < half
+}
+
+pub(super) fn are_one(a: &Crop, b: &Crop) -> bool {
     (a.cx - b.cx).hypot(a.cy - b.cy) < SAME * a.side.max(b.side)
 }

@@ -18,12 +18,25 @@ pub(super) const CROPS: [(f32, f32, [f32; 2]); 4] = [
 impl FaceTracker {
     /// What was found, with the mean over several refinement crops in the place of the one.
     pub(super) fn averaged(&mut self, picture: &RgbImage, found: Found, clock: &mut Clock) -> Result<Found> {
+        self.averaged_crops(picture, found, clock).map(|(averaged, _)| averaged)
+    }
+
+    /// The same, and how far the squares that the crops ask for lie from the one that they were asked for by, at most: see
+    /// [`Found::drift`].
+    pub(super) fn averaged_crops(
+        &mut self,
+        picture: &RgbImage,
+        found: Found,
+        clock: &mut Clock,
+    ) -> Result<(Found, f32)> {
         let at = self.seen.len();
+        let mut apart = 0.0f32;
         for (scale, angle, [dx, dy]) in CROPS {
             let Crop { cx, cy, side, .. } = found.wanted;
             let half = side / 2.0;
             let crop = Crop { cx: cx + dx * half, cy: cy + dy * half, side: side * scale, angle };
-            self.detect_crop(picture, crop, clock)?;
+            let seen = self.detect_crop(picture, crop, clock)?;
+            apart = apart.max(Found { crop: found.wanted, ..seen }.drift());
         }
         let keypoints = self.detector.keypoints();
         let share = 1.0 / CROPS.len() as f32;
@@ -42,6 +55,6 @@ impl FaceTracker {
         }
         self.seen.truncate(at + keypoints);
         self.seen_states.truncate(first + each);
-        Ok(Found { at, confidence: mean_confidence(&self.seen[at..]), ..found })
+        Ok((Found { at, confidence: mean_confidence(&self.seen[at..]), ..found }, apart))
     }
 }

@@ -11,8 +11,10 @@ pub const LEARNED_TILT: f32 = 0.26;
 /// Settings of a [`FaceTracker`](super::FaceTracker).
 #[derive(Clone, Debug)]
 pub struct TrackOptions {
-    /// Follow the face: start each frame from the crop of the last one. Off for single pictures.
+    /// Follow faces: start each frame from the crop of the last one. Off for single pictures.
     pub follow: bool,
+    /// Most people that are followed at once; each takes a run of the network a frame.
+    pub faces: usize,
     /// After the whole picture, detect again in a refinement crop around the keypoints found, which shows them larger.
     pub refine: bool,
     /// Where the whole picture shows no face, search this many overlapping tiles of it a frame, too: for faces that
@@ -43,6 +45,7 @@ impl TrackOptions {
         let portrait = manifest.dims.portrait_size.is_some();
         Self {
             follow: false,
+            faces: 1,
             refine: true,
             tiles: usize::MAX,
             min_confidence: LIVE_CONFIDENCE,

@@ -1,0 +1,53 @@
+use std::path::Path;
+
+use lkg_bundle::Manifest;
+
+use super::{DetectionFormat, DetectionWriter, Found};
+use crate::error::media::{Error, Result};
+use crate::media::output::PendingFile;
+use crate::media::sink::{Shown, Sink, Written};
+
+/// Writes the faces of every frame into a file.
+pub struct DetectionsSink {
+    file: PendingFile,
+    writer: DetectionWriter,
+    /// What the frames come from, as it was named.
+    source: String,
+}
+
+impl DetectionsSink {
+    /// Starts the file for frames of `source`, with the names of `manifest`.
+    ///
+    /// # Errors
+    /// [`Error::Exists`] (unless `force`) or [`Error::Io`].
+    pub fn create(
+        path: &Path,
+        force: bool,
+        format: DetectionFormat,
+        manifest: &Manifest,
+        source: String,
+    ) -> Result<Self> {
+        let file = PendingFile::create(path, force)?;
+        Ok(Self { file, writer: DetectionWriter::new(format, manifest), source })
+    }
+}
+
+impl Sink for DetectionsSink {
+    fn name(&self) -> String {
+        self.file.target().display().to_string()
+    }
+
+    fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
+        let Shown { index, time, faces, size, change, .. } = *shown;
+        let (time, frame) = (Some(time), Some(index));
+        let found = Found { file: &self.source, size, time, frame, change, faces };
+        let text = self.writer.add(&found).map_err(Error::io(self.file.target()))?;
+        self.file.write(text)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<Vec<Written>> {
+        let end = self.writer.finish().map_err(Error::io(self.file.target()))?;
+        self.file.write(end)?;
+        Ok(vec![Written { what: "keypoints", path: self.file.finish()? }])
+    }
+}
