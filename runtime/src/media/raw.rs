@@ -261,7 +261,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for head in ["W2 H2 F25:1 C420p10", "W2 H2 F25:1 C411", "W0 H2 F25:1", "W2 H2 F25:1 It", "W20000 H2 F25:1", "H2"] {
+        for head in [
+            "W2 H2 F25:1 C420p10",
+            "W2 H2 F25:1 C411",
+            "W0 H2 F25:1",
+            "W2 H2 F25:1 It",
+            "W20000 H2 F25:1",
+            "H2",
+        ] {
             assert!(RawFrames::open(&y4m(head, &[])[..], HINT).is_err(), "{head}");
         }
     }

@@ -98,14 +98,10 @@ mod tests {
     fn pictures_are_stretched_then_turned() {
         let picture = RgbImage::from_fn(2, 2, |x, y| image::Rgb([100 * x as u8, 100 * y as u8, 0]));
         let (mut shaper, pool) = (Shaper::default(), FramePool::default());
-        let mut shown =
-            |turns| shaper.apply(Shape { pixel: (2, 1), turns }, picture.clone(), &pool);
+        let mut shown = |turns| shaper.apply(Shape { pixel: (2, 1), turns }, picture.clone(), &pool);
         let corner = |picture: &RgbImage| picture.get_pixel(0, 0).0;
         let pictures = [0, 1, 2, 3].map(&mut shown);
         assert_eq!(pictures.each_ref().map(|p| p.dimensions()), [(4, 2), (2, 4), (4, 2), (2, 4)]);
-        assert_eq!(
-            pictures.each_ref().map(corner),
-            [[0, 0, 0], [0, 100, 0], [100, 100, 0], [100, 0, 0]]
-        );
+        assert_eq!(pictures.each_ref().map(corner), [[0, 0, 0], [0, 100, 0], [100, 100, 0], [100, 0, 0]]);
     }
 }

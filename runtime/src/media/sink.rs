@@ -229,7 +229,9 @@ mod tests {
             assert!(matches!(open(&dir.path().join(odd), false), Err(Error::UnknownOutput(_))), "{odd}");
         }
         assert!(open(&dir.path().join("none/clip.avi"), false).is_err());
-        assert!(open_output(&SinkSpec::Null, &OutputOptions::default()).unwrap().finish().unwrap().is_empty());
+        assert!(
+            open_output(&SinkSpec::Null, &OutputOptions::default()).unwrap().finish().unwrap().is_empty()
+        );
     }
 
     #[test]

@@ -28,7 +28,9 @@ impl ClipSound {
         let Some(file) = ffmpeg::to_mp4(path)? else { return Ok(None) };
         match mp4::hear(&file)? {
             Heard::Sound(sound) => Ok(Some(Self(Arc::new(sound.keep(file))))),
-            _ => Err(Error::Picture { path: path.to_owned(), reason: "its sound cannot be copied".to_owned() }),
+            _ => {
+                Err(Error::Picture { path: path.to_owned(), reason: "its sound cannot be copied".to_owned() })
+            }
         }
     }
 

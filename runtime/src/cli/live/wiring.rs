@@ -82,7 +82,9 @@ fn sound_for(specs: &[&SinkSpec], clip: &Path, looping: bool) -> Option<ClipSoun
     let silent = specs.iter().find(|spec| matches!(spec, SinkSpec::Avi(_)));
     let without = |reason: &str| {
         if ClipSound::is_in(clip).unwrap_or(false) {
-            remark(&format!("recording without the clip's sound: {reason} (--no-audio leaves it out unsaid)"));
+            remark(&format!(
+                "recording without the clip's sound: {reason} (--no-audio leaves it out unsaid)"
+            ));
         }
         None
     };

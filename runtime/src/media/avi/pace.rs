@@ -56,7 +56,8 @@ impl Pace {
         }
         let shortest = seconds.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
         let own = Some(1.0 / shortest).filter(|rate| (0.01..FINEST).contains(rate));
-        let fitting = own.into_iter().chain(RATES).map(|rate| Self::at(rate, &seconds)).find(|p| p.fits(&seconds));
+        let fitting =
+            own.into_iter().chain(RATES).map(|rate| Self::at(rate, &seconds)).find(|p| p.fits(&seconds));
         fitting.unwrap_or_else(|| {
             let length = seconds.last().copied().unwrap_or_default();
             Self::at(FINEST.min(MOST / length.max(1.0)), &seconds)

@@ -45,10 +45,12 @@ pub(super) fn chain(probed: &Probed) -> (String, Sent) {
             ("yuv444p", standard)
         }
         (Some(_), Way::ToneMap) => {
-            chain.push(format!("zscale={}:t=linear:npl={WHITE}", inputs(*colours)));
+            // All of what comes out is said as well: the filter finds no way to what a clip leaves out.
+            let primaries = colours.completed().primaries;
+            chain.push(format!("zscale={}:t=linear:p={primaries}:m=gbr:npl={WHITE}", inputs(*colours)));
             chain.push("format=gbrpf32le,zscale=p=1".to_owned());
             chain.push(format!("tonemap=tonemap=mobius:desat=0:{SQUEEZED}"));
-            chain.push("zscale=t=1:m=1:r=limited".to_owned());
+            chain.push("zscale=t=1:p=1:m=1:r=limited".to_owned());
             ("yuv444p", standard)
         }
         (None, _) | (_, Way::Foreign) => ("rgb24", Sent::Rgb),

@@ -79,7 +79,8 @@ impl FfmpegSource {
             // Times stay the clip's own. What was broadcast counts from its beginning, which ffmpeg does by itself.
             command.arg("-copyts");
         }
-        command.args(["-map", "0:V:0", "-an", "-sn", "-dn", "-vf", &chain, "-r", "25", "-f", "rawvideo", "-"]);
+        command
+            .args(["-map", "0:V:0", "-an", "-sn", "-dn", "-vf", &chain, "-r", "25", "-f", "rawvideo", "-"]);
         let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| start_error(path, what, e))?;
         let missing = || Error::io("ffmpeg")(std::io::ErrorKind::BrokenPipe.into());
         let stdout = child.stdout.take().ok_or_else(missing)?;

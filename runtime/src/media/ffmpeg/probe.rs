@@ -113,7 +113,14 @@ pub(super) fn video(path: &Path, what: &str) -> Result<Probed> {
 /// [`Error::NeedsFfmpeg`] with `what` if it is not installed.
 pub(super) fn sound(path: &Path, what: &str) -> Result<Option<(String, bool)>> {
     let output = command("ffprobe", path)
-        .args(["-select_streams", "a:0", "-show_entries", "stream=codec_name:format=format_name", "-of", "json"])
+        .args([
+            "-select_streams",
+            "a:0",
+            "-show_entries",
+            "stream=codec_name:format=format_name",
+            "-of",
+            "json",
+        ])
         .output()
         .map_err(|e| start_error(path, what, e))?;
     let Ok(answer) = serde_json::from_slice::<Answer>(&output.stdout) else { return Ok(None) };

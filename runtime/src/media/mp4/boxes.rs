@@ -151,8 +151,12 @@ mod tests {
 
     #[test]
     fn boxes_that_lead_nowhere_or_outside_are_found() {
-        for inner in [&[0, 0, 0, 0, 1, 2, 3, 4][..], b"\0\0\0\x07trak", b"\0\0\0\x09trak", b"\0\0\0\x01free\0\0\0\0\0\0\0\x02"]
-        {
+        for inner in [
+            &[0, 0, 0, 0, 1, 2, 3, 4][..],
+            b"\0\0\0\x07trak",
+            b"\0\0\0\x09trak",
+            b"\0\0\0\x01free\0\0\0\0\0\0\0\x02",
+        ] {
             assert!(described(of(b"moov", inner)).is_err(), "{inner:?}");
         }
         assert!(described(of(b"mdat", &[0; 9])).is_err(), "no moov");

@@ -2,6 +2,7 @@
 
 mod boxes;
 mod copy;
+mod encoder;
 mod h264;
 mod sound;
 mod track;
@@ -20,10 +21,11 @@ use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
 
 use self::boxes::Description;
+pub(super) use self::encoder::can_write;
 use self::h264::{H264, append_start_coded, stands_alone};
 pub(super) use self::sound::{Heard, Sound, hear};
 use self::track::{Edit, Sample, Track};
-pub(super) use self::write::{Mp4Sink, can_write};
+pub(super) use self::write::Mp4Sink;
 use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 use crate::media::ffmpeg::FfmpegSource;
@@ -149,7 +151,8 @@ impl Mp4Source {
             let Some(time) = self.read_sample()? else {
                 let pictures = self.decoder.flush_remaining();
                 let pictures = pictures.map_err(|e| Error::damaged(&self.path, e))?;
-                self.remaining = pictures.iter().filter_map(|yuv| to_rgb(yuv, &self.stream, &self.pool)).collect();
+                self.remaining =
+                    pictures.iter().filter_map(|yuv| to_rgb(yuv, &self.stream, &self.pool)).collect();
                 self.flushed = true;
                 break;
             };

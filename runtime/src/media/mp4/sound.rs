@@ -100,7 +100,9 @@ fn entry_of(entry: Boxed<'_>) -> Option<SampleEntry> {
             matches!(entry, SampleEntry::Mp4a(_)).then_some(entry)
         }
         (b"mp4a", 1) => from_quicktime(entry).ok().flatten(),
-        (b"Opus" | b"fLaC" | b"alac" | b"ac-3" | b"ec-3", 0) => Some(SampleEntry::decode(entry.whole).ok()?.0),
+        (b"Opus" | b"fLaC" | b"alac" | b"ac-3" | b"ec-3", 0) => {
+            Some(SampleEntry::decode(entry.whole).ok()?.0)
+        }
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! A track of an MP4 file: where its samples lie, and when they are shown.
 
-use shiguredo_mp4::boxes::{Co64Box, CttsBox, ElstBox, HdlrBox, MdhdBox, StcoBox, StscBox, StssBox, StszBox, SttsBox, TkhdBox};
+use shiguredo_mp4::boxes::{
+    Co64Box, CttsBox, ElstBox, HdlrBox, MdhdBox, StcoBox, StscBox, StssBox, StszBox, SttsBox, TkhdBox,
+};
 use shiguredo_mp4::{Decode, FixedPointNumber};
 
 use super::boxes::{Boxed, at, boxes, find};
