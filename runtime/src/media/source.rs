@@ -212,6 +212,9 @@ pub(super) fn is_mp4(path: &Path) -> bool {
     read.is_ok() && sniff(&head) == Kind::Mp4
 }
 
+/// Endings of clips' names, with spaces between.
+const CLIP_ENDINGS: &str = "avi mp4 mov mkv webm m4v mpg mpeg ts mts m2ts vob wmv flv mxf y4m ogv";
+
 /// Whether a file is a clip rather than a picture: by its content, and where that says nothing, by its name.
 pub fn is_clip(path: &Path) -> bool {
     let mut head = Vec::new();
@@ -221,10 +224,7 @@ pub fn is_clip(path: &Path) -> bool {
     }
     let named = path.extension().is_some_and(|e| {
         let e = e.to_string_lossy().to_ascii_lowercase();
-        matches!(
-            e.as_str(),
-            "avi" | "mp4" | "mov" | "mkv" | "webm" | "m4v" | "mpg" | "mpeg" | "ts" | "y4m" | "ogv"
-        )
+        CLIP_ENDINGS.split(' ').any(|ending| ending == e)
     });
     match sniff(&head) {
         Kind::Picture => false,
