@@ -292,6 +292,28 @@ fn times_are_the_clips_own() {
     }
 }
 
+/// A frame that the built-in decoder fails on was skipped, and all that depend on it shown broken.
+#[test]
+fn damage_on_the_way_ends_nothing() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    film(dir.path());
+    ffmpeg(dir.path(), &format!("{IN} -pix_fmt yuv420p -c:v libx264 -qp 1 -g 4 -bf 0 clip.mp4"));
+    let path = dir.path().join("clip.mp4");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let data = bytes.windows(4).position(|w| w == b"mdat").unwrap();
+    let middle = data + (bytes.len() - data) / 2;
+    bytes[middle..middle + 200].fill(0xff);
+    std::fs::write(&path, &bytes).unwrap();
+    let seen = see(&path);
+    println!("{} pictures", seen.pictures.len());
+    assert!((8..=FRAMES).contains(&seen.pictures.len()), "{}", seen.pictures.len());
+    assert!(seen.seconds.windows(2).all(|w| w[0] < w[1]), "{:?}", seen.seconds);
+    assert!(worst(&seen.pictures[0], 0, false) <= 3);
+}
+
 /// Clips that were refused, squeezed, shown longer than they are or in other colours.
 #[test]
 fn clips_that_went_wrong_are_right() {
