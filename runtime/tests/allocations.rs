@@ -320,7 +320,7 @@ fn a_warm_loop_allocates_nothing() {
     // Drawn on as it is, and enlarged.
     for (i, size) in [(640, 480), (160, 120)].into_iter().enumerate() {
         let keypoints = KeypointsSink::create(place.path(&format!("{i}.jsonl")).as_ref(), false).unwrap();
-        let null = open_output(&SinkSpec::Null, OutputOptions::default()).unwrap();
+        let null = open_output(&SinkSpec::Null, &OutputOptions::default()).unwrap();
         let (seen, faces) = run(drawn(size), true, &place.manifest, vec![null, Box::new(keypoints)]);
         assert!(faces < WARM + COUNTED, "it is lost and found");
         assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)), "at {size:?}");
@@ -388,7 +388,7 @@ fn sources_use_their_pictures_again() {
     let mut source = (drawn((160, 120)))().unwrap();
     let mut sinks = ["avi", "mp4"].map(|kind| {
         let path = place.path(&format!("clip.{kind}"));
-        open_output(&path.parse().unwrap(), OutputOptions::default()).unwrap()
+        open_output(&path.parse().unwrap(), &OutputOptions::default()).unwrap()
     });
     let mut raw = Vec::new();
     for _ in 0..WARM + COUNTED + 2 {

@@ -90,7 +90,7 @@ def a_clip(browser, folder):
         turn(page, "recording", False)
         link = page.wait("(document.querySelector('#files a') || {}).href", what="the recording is not listed")
         with urllib.request.urlopen(link, timeout=10) as answer:
-            clip = os.path.join(folder, "fetched.avi")
+            clip = os.path.join(folder, "fetched.mp4")
             with open(clip, "wb") as file:
                 file.write(answer.read())
         played = subprocess.run([os.environ["RUNTIME"], "webcam", clip, "--headless", "--out", "null", "--json",

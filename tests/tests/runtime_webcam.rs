@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-/// The clip that `scripts/setup` fetches: 176 x 144, 29.97 frames/s, 120 frames.
+/// The clip that `scripts/setup` fetches: 176 x 144 pixels that are not square, so 192 x 144, 29.97 frames/s, 120 frames.
 fn clip() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let cache = std::env::var_os("LKG_CACHE").map_or_else(|| root.join(".cache"), PathBuf::from);
@@ -79,7 +79,7 @@ fn a_clip_leaves_an_annotated_clip_a_sheet_keypoints_and_a_latency_table() {
     // What was written is a source again, at the same speed.
     let again = report(&place.webcam(&[&avi, "--out", &place.path("b.avi"), "--json"]));
     assert_eq!(again["frames"], 120);
-    assert!(again["source"].as_str().unwrap().contains("704x576, Motion JPEG, 29.97 fps"), "{again}");
+    assert!(again["source"].as_str().unwrap().contains("768x576, Motion JPEG, 29.97 fps"), "{again}");
 
     let before = fs::read(&avi).unwrap();
     place.webcam(&[&[clip.as_str()][..], &outputs].concat()).refused("--force");

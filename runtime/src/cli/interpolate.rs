@@ -58,7 +58,7 @@ impl Config {
         if count < 2 {
             return refuse("--interpolate needs two pictures to go between: --count 2 or more");
         }
-        let options = OutputOptions { force: args.force, fps: None };
+        let options = OutputOptions { force: args.force, ..OutputOptions::default() };
         Ok(Self { out: args.out.to_string_lossy().parse()?, options, count, steps })
     }
 }
@@ -66,7 +66,7 @@ impl Config {
 /// Writes the clip; returns the exit code.
 pub(super) fn run(common: &Common, args: &GenerateArgs, config: &Config) -> Result<u8> {
     let Config { count, steps, .. } = *config;
-    let sink = open_output(&config.out, config.options)?;
+    let sink = open_output(&config.out, &config.options)?;
     let mut model = FaceModel::new(open_bundle(common)?, common.engine());
     let size = model.size() as u32;
     let side = size * overlay::enlargement(size, size);

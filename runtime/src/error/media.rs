@@ -43,9 +43,14 @@ pub enum Error {
     NoPictures(PathBuf),
     /// The file needs a program that is not there.
     #[error(
-        "{0}: reading this kind of video needs ffmpeg and ffprobe, please install them (Debian, Ubuntu: apt-get install ffmpeg)"
+        "{path}: reading {what} needs ffmpeg and ffprobe, please install them (Debian, Ubuntu: apt-get install ffmpeg)"
     )]
-    NeedsFfmpeg(PathBuf),
+    NeedsFfmpeg {
+        /// The file concerned.
+        path: PathBuf,
+        /// What in it is not read by this program itself.
+        what: String,
+    },
     /// No camera was asked for by name, and none could be opened.
     #[error("no camera found: plug one in, or name a video file or a folder of pictures")]
     NoCamera,

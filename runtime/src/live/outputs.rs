@@ -9,8 +9,8 @@ use super::control::{Command, Status};
 use super::viewer::Viewer;
 use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, stamp};
-use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-use crate::media::{self, Error, SinkSpec};
+use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output, unnamed_recording};
+use crate::media::{self, ClipSound, Error};
 
 /// An output that failed while the run went on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -34,17 +34,24 @@ pub(super) struct Outputs {
     failed: Vec<Failed>,
     /// How the pictures came about, noted in files.
     origin: Option<Origin>,
+    /// The clip whose sound recordings keep.
+    clip: Option<PathBuf>,
 }
 
 /// Gets what people should know at once.
 pub(super) type Notice<'a> = &'a mut dyn FnMut(&str);
 
 impl Outputs {
-    pub fn new(mut sinks: Vec<Box<dyn Sink>>, viewers: Vec<Box<dyn Viewer>>, origin: Option<Origin>) -> Self {
+    pub fn new(
+        mut sinks: Vec<Box<dyn Sink>>,
+        viewers: Vec<Box<dyn Viewer>>,
+        origin: Option<Origin>,
+        clip: Option<PathBuf>,
+    ) -> Self {
         if let Some(origin) = origin {
             sinks.iter_mut().for_each(|sink| sink.mark(origin));
         }
-        Self { sinks, viewers, origin, ..Self::default() }
+        Self { sinks, viewers, origin, clip, ..Self::default() }
     }
 
     pub fn set_window(&mut self, window: Box<dyn Viewer>) {
@@ -178,8 +185,17 @@ impl Outputs {
     /// Starts or ends a recording, named by the date, in the working folder.
     pub fn record(&mut self, on: bool, notice: Notice<'_>) {
         if on && self.recording.is_none() {
-            let path = free_name("recording", "avi");
-            match open_output(&SinkSpec::Avi(path.clone()), OutputOptions::default()) {
+            let mut spec = unnamed_recording("recording");
+            let path = free_name(|stem| {
+                spec = unnamed_recording(&format!("recording-{stem}"));
+                spec.path().unwrap_or_default()
+            });
+            let sound = self.clip.as_deref().map(ClipSound::of).transpose().unwrap_or_else(|e| {
+                notice(&format!("{e}; the recording has no sound"));
+                None
+            });
+            let options = OutputOptions { sound: sound.flatten(), ..OutputOptions::default() };
+            match open_output(&spec, &options) {
                 Ok(mut sink) => {
                     if let Some(origin) = self.origin {
                         sink.mark(origin);
@@ -204,7 +220,7 @@ impl Outputs {
 
     /// Saves a picture in the working folder.
     pub fn snapshot(&mut self, picture: &RgbImage, notice: Notice<'_>) {
-        let path = free_name("snapshot", "png");
+        let path = free_name(|stem| format!("snapshot-{stem}.png").into());
         match save_png(picture, self.origin, &path) {
             Ok(()) => {
                 notice(&format!("saved {}", path.display()));
@@ -230,15 +246,15 @@ impl Outputs {
     }
 }
 
-/// A name with the date in it that no file has.
-fn free_name(what: &str, extension: &str) -> PathBuf {
-    let name = format!("{what}-{}", stamp(SystemTime::now()));
-    let mut path = PathBuf::from(format!("{name}.{extension}"));
+/// The first name that no file has of those that `named` makes of the date, and of the date with a number.
+fn free_name(mut named: impl FnMut(&str) -> PathBuf) -> PathBuf {
+    let date = stamp(SystemTime::now());
+    let mut path = named(&date);
     for n in 2.. {
         if path.symlink_metadata().is_err() {
             break;
         }
-        path = PathBuf::from(format!("{name}-{n}.{extension}"));
+        path = named(&format!("{date}-{n}"));
     }
     path
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -39,6 +40,8 @@ pub struct LoopOptions {
     pub change: bool,
     /// How the pictures came about, where a network draws them; written into files.
     pub origin: Option<Origin>,
+    /// The clip whose sound recordings keep that are begun on the way.
+    pub clip: Option<PathBuf>,
 }
 
 /// A run in the making: source, finder and where frames go.
@@ -95,7 +98,7 @@ impl LiveLoop<'_> {
         let start = Instant::now();
         let hud = Hud::new(self.options.engine.chosen.clone());
         let (sinks, viewers) = (std::mem::take(&mut self.sinks), std::mem::take(&mut self.viewers));
-        let outputs = Outputs::new(sinks, viewers, self.options.origin);
+        let outputs = Outputs::new(sinks, viewers, self.options.origin, self.options.clip.clone());
         let LoopOptions { mirror, numbers, .. } = self.options;
         let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {

@@ -7,6 +7,8 @@ pub mod camera;
 #[cfg(feature = "video")]
 pub mod child;
 #[cfg(feature = "video")]
+mod colour;
+#[cfg(feature = "video")]
 pub mod detections;
 #[cfg(feature = "video")]
 mod ffmpeg;
@@ -36,11 +38,15 @@ mod raw;
 #[cfg(feature = "video")]
 pub(crate) mod read_ahead;
 #[cfg(feature = "video")]
+mod shape;
+#[cfg(feature = "video")]
 pub mod sheet;
 #[cfg(feature = "video")]
 pub mod sink;
 #[cfg(feature = "video")]
 pub mod slot;
+#[cfg(feature = "video")]
+mod sound;
 #[cfg(feature = "video")]
 pub mod source;
 #[cfg(feature = "video")]
@@ -65,6 +71,8 @@ pub use loopback::LoopbackSink;
 pub use output_spec::{OutputSpec, PAGE_PORT, SinkSpec};
 #[cfg(feature = "video")]
 pub use pattern::Pattern;
+#[cfg(feature = "video")]
+pub use sound::ClipSound;
 #[cfg(feature = "video")]
 pub use source::{Captured, Next, Source, SourceOptions, open};
 #[cfg(feature = "video")]

@@ -1,7 +1,7 @@
 //! Files that appear under their name only when they are whole.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -44,7 +44,9 @@ impl PendingFile {
         let name = target.file_name().unwrap_or_default().to_string_lossy();
         // The process id keeps two runs with the same target apart.
         let temporary = parent_of(target).join(format!(".{name}.{}.part", std::process::id()));
-        let file = File::create(&temporary).map_err(Error::io(target))?;
+        let mut options = File::options();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&temporary);
+        let file = file.map_err(Error::io(target))?;
         Ok(Self { target: target.to_owned(), temporary, file: Some(io::BufWriter::new(file)) })
     }
 
@@ -78,6 +80,29 @@ impl PendingFile {
             w.seek(io::SeekFrom::Start(end)).map(|_| ())
         });
         patched.map_err(Error::io(&self.target))
+    }
+
+    /// Writes what is still buffered.
+    ///
+    /// # Errors
+    /// [`Error::Io`], e.g. a full disk.
+    pub fn flush(&mut self) -> Result<()> {
+        let flushed = self.writer().and_then(|w| w.flush());
+        flushed.map_err(Error::io(&self.target))
+    }
+
+    /// Reads bytes written before, at `offset` from the start.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn read_back(&mut self, offset: u64, content: &mut [u8]) -> Result<()> {
+        let read = self.writer().and_then(|w| {
+            let end = w.stream_position()?;
+            w.seek(io::SeekFrom::Start(offset))?;
+            w.get_mut().read_exact(content)?;
+            w.seek(io::SeekFrom::Start(end)).map(|_| ())
+        });
+        read.map_err(Error::io(&self.target))
     }
 
     /// Throws away everything from `length` on, what is still buffered too: for going on after a write failed halfway.
@@ -163,6 +188,9 @@ mod tests {
         pending.write(b"0123456789").unwrap();
         pending.patch(2, b"ab").unwrap();
         pending.write(b"!?").unwrap();
+        let mut back = [0; 3];
+        pending.read_back(1, &mut back).unwrap();
+        assert_eq!(&back, b"1ab");
         pending.cut(11).unwrap();
         assert!(!path.exists());
         assert_eq!(pending.finish().unwrap(), path);

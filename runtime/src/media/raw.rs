@@ -8,7 +8,8 @@ use y4m::{Colorspace, Decoder, Limits};
 
 use super::frame_pool::FramePool;
 use super::jpeg::MAX_SIDE;
-use super::yuv::{Planar, to_rgb};
+use super::shape::{Shape, Shaper};
+use super::yuv::{Matrix, Planar, to_rgb};
 
 /// What a y4m stream begins with.
 const MAGIC: &[u8] = b"YUV4MPEG2 ";
@@ -67,7 +68,7 @@ pub(super) struct RawFrames<R: Read> {
 }
 
 enum Reader<R: Read> {
-    Y4m { decoder: Decoder<Rest<R>>, planar: Planar },
+    Y4m { decoder: Decoder<Rest<R>>, planar: Planar, shape: Shape, shaper: Shaper },
     Rgb(Rest<R>),
 }
 
@@ -121,11 +122,20 @@ impl<R: Read> RawFrames<R> {
         let fps = rate.num as f64 / rate.den as f64;
         // 0:0 means unknown.
         let fps = if (0.01..=1000.0).contains(&fps) { fps } else { RAW_FPS };
-        let full_range =
-            decoder.get_raw_params().split(|b| *b == b' ').any(|word| word == b"XCOLORRANGE=FULL");
-        let planar = Planar { width, height, block, full_range };
+        let words: Vec<_> = decoder.get_raw_params().split(|b| *b == b' ').map(<[u8]>::to_vec).collect();
+        let says = |word: &[u8]| words.iter().any(|w| w == word);
+        if says(b"It") || says(b"Ib") || says(b"Im") {
+            return Err(INTERLACED.to_owned());
+        }
+        let aspect = words.iter().find_map(|word| pair(word.strip_prefix(b"A")?));
+        let shape = Shape { pixel: aspect.unwrap_or((1, 1)), turns: 0 };
+        // Of its matrix it says nothing: that of standard definition is what programs write.
+        let matrix = Matrix::Bt601;
+        let planar = Planar { width, height, block, matrix, full_range: says(b"XCOLORRANGE=FULL") };
+        let (width, height) = shape.shown((width, height));
         let format = RawFormat { width, height, fps, kind: "y4m" };
-        Ok(Self { format, reader: Reader::Y4m { decoder, planar }, pool: FramePool::default() })
+        let reader = Reader::Y4m { decoder, planar, shape, shaper: Shaper::default() };
+        Ok(Self { format, reader, pool: FramePool::default() })
     }
 
     /// Where to put pictures that nobody needs any more.
@@ -144,12 +154,14 @@ impl<R: Read> RawFrames<R> {
     /// One line on what is wrong with the stream.
     pub fn next(&mut self) -> Result<Option<RawFrame>, String> {
         match &mut self.reader {
-            Reader::Y4m { decoder, planar } => match decoder.read_frame() {
+            Reader::Y4m { decoder, planar, shape, shaper } => match decoder.read_frame() {
                 Ok(frame) => {
                     let arrived = Instant::now();
                     let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
                     let mut picture = self.pool.take(planar.width, planar.height);
-                    to_rgb(*planar, planes, &mut picture);
+                    let (luma, colours, _) = planar.layout();
+                    to_rgb(*planar, planes, [luma, colours], &mut picture);
+                    let picture = shaper.apply(*shape, picture, &self.pool);
                     Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
                 }
                 Err(y4m::Error::EOF) => Ok(None),
@@ -174,6 +186,15 @@ impl<R: Read> RawFrames<R> {
         }
     }
 }
+
+/// `2:1`; none for 0, which means unknown.
+fn pair(text: &[u8]) -> Option<(u32, u32)> {
+    let (a, b) = std::str::from_utf8(text).ok()?.split_once(':')?;
+    let (a, b) = (a.parse().ok()?, b.parse().ok()?);
+    (a > 0 && b > 0).then_some((a, b))
+}
+
+const INTERLACED: &str = "sends interlaced y4m: make whole frames of it (ffmpeg: -vf bwdif)";
 
 const UNKNOWN_COLOURS: &str =
     "sends y4m of a kind that is not read: make it 8-bit 420, 422, 444 or grey (ffmpeg: -pix_fmt yuv420p)";
@@ -207,6 +228,14 @@ mod tests {
     }
 
     #[test]
+    fn pixels_of_y4m_become_square() {
+        let stream = y4m("W2 H2 F25:1 A2:1 Cmono", &[&[16, 235, 16, 235]]);
+        let mut frames = RawFrames::open(&stream[..], HINT).unwrap();
+        assert_eq!((frames.format().width, frames.format().height), (4, 2));
+        assert_eq!(frames.next().unwrap().unwrap().picture.dimensions(), (4, 2));
+    }
+
+    #[test]
     fn every_layout_of_colours_is_read() {
         for (name, bytes) in [("mono", 6), ("420mpeg2", 6 + 4), ("422", 6 + 8), ("444", 18)] {
             let frame = vec![128; bytes];
@@ -232,7 +261,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said() {
-        for head in ["W2 H2 F25:1 C420p10", "W2 H2 F25:1 C411", "W0 H2 F25:1", "W20000 H2 F25:1", "H2"] {
+        for head in [
+            "W2 H2 F25:1 C420p10",
+            "W2 H2 F25:1 C411",
+            "W0 H2 F25:1",
+            "W2 H2 F25:1 It",
+            "W20000 H2 F25:1",
+            "H2",
+        ] {
             assert!(RawFrames::open(&y4m(head, &[])[..], HINT).is_err(), "{head}");
         }
     }

@@ -12,6 +12,7 @@ use super::loopback::LoopbackSink;
 use super::mark::Origin;
 use super::mp4::Mp4Sink;
 use super::output_spec::SinkSpec;
+use super::sound::ClipSound;
 use super::y4m_out::Y4mSink;
 use crate::error::media::Result;
 use crate::frame::Faces;
@@ -77,23 +78,34 @@ pub struct Written {
 }
 
 /// How to open an output.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OutputOptions {
     /// Whether files may be overwritten.
     pub force: bool,
     /// Frames a second where an output has one rate [default: that of the first two frames].
     pub fps: Option<f32>,
+    /// Sound of the clip that frames come from, for outputs that hold it (MP4).
+    pub sound: Option<ClipSound>,
+}
+
+/// A recording whose kind nobody named, `stem` with the ending of one: MP4 where H.264 can be written, else AVI.
+pub fn unnamed_recording(stem: &str) -> SinkSpec {
+    if super::mp4::can_write() {
+        SinkSpec::Mp4(format!("{stem}.mp4").into())
+    } else {
+        SinkSpec::Avi(format!("{stem}.avi").into())
+    }
 }
 
 /// Prepares an output. Nothing is written before the first frame.
 ///
 /// # Errors
 /// [`Error::Exists`](super::Error::Exists) (unless `force`), the folder around it is missing, or the device takes no pictures.
-pub fn open_output(spec: &SinkSpec, options: OutputOptions) -> Result<Box<dyn Sink>> {
+pub fn open_output(spec: &SinkSpec, options: &OutputOptions) -> Result<Box<dyn Sink>> {
     let force = options.force;
     Ok(match spec {
         SinkSpec::Avi(path) => Box::new(AviSink::create(path, force)?),
-        SinkSpec::Mp4(path) => Box::new(Mp4Sink::create(path, force)?),
+        SinkSpec::Mp4(path) => Box::new(Mp4Sink::create(path, force, options.sound.clone())?),
         SinkSpec::Folder(path) => Box::new(FramesSink::folder(path, force)?),
         SinkSpec::Numbered(pattern) => Box::new(FramesSink::numbered(pattern.clone(), force)?),
         #[cfg(feature = "camera")]
@@ -199,7 +211,7 @@ mod tests {
     use crate::media::testing::gradient;
 
     fn open(path: &Path, force: bool) -> Result<Box<dyn Sink>> {
-        open_output(&path.to_str().unwrap().parse()?, OutputOptions { force, fps: None })
+        open_output(&path.to_str().unwrap().parse()?, &OutputOptions { force, ..OutputOptions::default() })
     }
 
     #[test]
@@ -226,14 +238,16 @@ mod tests {
             assert!(matches!(open(&dir.path().join(odd), false), Err(Error::UnknownOutput(_))), "{odd}");
         }
         assert!(open(&dir.path().join("none/clip.avi"), false).is_err());
-        assert!(open_output(&SinkSpec::Null, OutputOptions::default()).unwrap().finish().unwrap().is_empty());
+        assert!(
+            open_output(&SinkSpec::Null, &OutputOptions::default()).unwrap().finish().unwrap().is_empty()
+        );
     }
 
     #[test]
     fn a_device_must_take_pictures() {
         let refused = |name: &str| {
             let device = SinkSpec::Device(name.into());
-            open_output(&device, OutputOptions::default()).err().unwrap().to_string()
+            open_output(&device, &OutputOptions::default()).err().unwrap().to_string()
         };
         assert!(refused("/dev/video4711").contains("v4l2loopback"));
         assert!(refused("/dev/null").contains("takes no pictures"));

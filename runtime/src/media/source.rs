@@ -160,14 +160,25 @@ pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
         }
         Kind::Avi => match AviReader::open(path)? {
             Some(reader) => Ok(ahead(reader)),
-            None => Ok(Box::new(FfmpegSource::open(path)?)),
+            None => through_ffmpeg(path, ANY),
         },
         Kind::Mp4 => match Mp4Source::open(path)? {
             mp4::Opened::H264(source) => Ok(ahead(*source)),
-            mp4::Opened::OtherCodec => Ok(Box::new(FfmpegSource::open(path)?)),
+            mp4::Opened::Other(what) => through_ffmpeg(path, &what),
         },
-        Kind::Other => Ok(Box::new(FfmpegSource::open(path)?)),
+        Kind::Y4m => match StreamSource::file(path)? {
+            Some(source) => Ok(Box::new(source)),
+            None => through_ffmpeg(path, "this kind of y4m"),
+        },
+        Kind::Other => through_ffmpeg(path, ANY),
     }
+}
+
+/// What ffmpeg reads where nothing more is known of it.
+const ANY: &str = "this kind of video";
+
+fn through_ffmpeg(path: &Path, what: &str) -> Result<Box<dyn Source>> {
+    Ok(Box::new(FfmpegSource::open(path, what)?))
 }
 
 #[derive(Debug, PartialEq)]
@@ -175,6 +186,7 @@ enum Kind {
     Picture,
     Avi,
     Mp4,
+    Y4m,
     Other,
 }
 
@@ -186,10 +198,22 @@ fn sniff(head: &[u8]) -> Kind {
         Kind::Avi
     } else if at(4, b"ftyp") || at(4, b"moov") || at(4, b"mdat") || at(4, b"wide") {
         Kind::Mp4
+    } else if at(0, b"YUV4MPEG2 ") {
+        Kind::Y4m
     } else {
         Kind::Other
     }
 }
+
+/// Whether a file is MP4 or QuickTime, by its content.
+pub(super) fn is_mp4(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
+    read.is_ok() && sniff(&head) == Kind::Mp4
+}
+
+/// Endings of clips' names, with spaces between.
+const CLIP_ENDINGS: &str = "avi mp4 mov mkv webm m4v mpg mpeg ts mts m2ts vob wmv flv mxf y4m ogv";
 
 /// Whether a file is a clip rather than a picture: by its content, and where that says nothing, by its name.
 pub fn is_clip(path: &Path) -> bool {
@@ -200,14 +224,11 @@ pub fn is_clip(path: &Path) -> bool {
     }
     let named = path.extension().is_some_and(|e| {
         let e = e.to_string_lossy().to_ascii_lowercase();
-        matches!(
-            e.as_str(),
-            "avi" | "mp4" | "mov" | "mkv" | "webm" | "m4v" | "mpg" | "mpeg" | "ts" | "y4m" | "ogv"
-        )
+        CLIP_ENDINGS.split(' ').any(|ending| ending == e)
     });
     match sniff(&head) {
         Kind::Picture => false,
-        Kind::Avi | Kind::Mp4 => true,
+        Kind::Avi | Kind::Mp4 | Kind::Y4m => true,
         Kind::Other => named,
     }
 }

@@ -1,6 +1,8 @@
-//! Frames from standard input: the far end of a pipe.
+//! Frames in a row, from standard input, the far end of a pipe, or from a file.
 
+use std::fs::File;
 use std::io::{BufReader, Read};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -8,16 +10,19 @@ use image::RgbImage;
 
 use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
-use super::source::{Captured, Next, Source};
+use super::source::{Captured, Next, Source, short_name};
 use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.
 const AHEAD: usize = 2;
 
+/// How long the head of a file may take.
+const FILE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Takes every frame of a stream in turn.
 pub(super) struct StreamSource {
-    name: &'static str,
+    name: String,
     format: RawFormat,
     frames: Receiver<std::result::Result<RawFrame, String>>,
     given: u64,
@@ -33,9 +38,21 @@ impl StreamSource {
         Self::read("standard input", std::io::stdin(), hint, patience)
     }
 
+    /// A file of y4m; none if it is of a kind that is not read here.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or [`Error::Damaged`]: it is not whole.
+    pub fn file(path: &Path) -> Result<Option<Self>> {
+        let file = || File::open(path).map_err(Error::io(path));
+        if RawFrames::open(BufReader::new(file()?), RawHint::default()).is_err() {
+            return Ok(None);
+        }
+        Self::read(&short_name(path), file()?, RawHint::default(), FILE_PATIENCE).map(Some)
+    }
+
     /// Reads apart from the loop, so that a stream that stalls does not hold up the rest of the program.
     fn read(
-        name: &'static str,
+        name: &str,
         reader: impl Read + Send + 'static,
         hint: RawHint,
         patience: Duration,
@@ -60,7 +77,7 @@ impl StreamSource {
             Ok(head) => head.map_err(failed)?,
             Err(_) => return Err(failed(format!("nothing came in {} s", patience.as_secs()))),
         };
-        Ok(Self { name, format, frames, given: 0, pool })
+        Ok(Self { name: name.to_owned(), format, frames, given: 0, pool })
     }
 }
 
@@ -73,7 +90,7 @@ impl Source for StreamSource {
         let taken = Instant::now();
         let RawFrame { picture, decode, .. } = match self.frames.recv_timeout(timeout) {
             Ok(Ok(frame)) => frame,
-            Ok(Err(reason)) => return Err(Error::Stream { name: self.name.to_owned(), reason }),
+            Ok(Err(reason)) => return Err(Error::Stream { name: self.name.clone(), reason }),
             Err(RecvTimeoutError::Timeout) => return Ok(Next::Waiting),
             Err(RecvTimeoutError::Disconnected) => return Ok(Next::End),
         };

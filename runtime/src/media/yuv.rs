@@ -1,4 +1,4 @@
-//! Between RGB and the brightness-and-colour planes that video programs exchange, by ITU-R BT.601 in 8 bits.
+//! Between RGB and the brightness-and-colour planes that video programs exchange, in 8 bits.
 
 use image::RgbImage;
 
@@ -11,42 +11,112 @@ pub(super) struct Planar {
     pub height: u32,
     /// Width and height in pixels of what shares a colour; none for grey.
     pub block: Option<(u32, u32)>,
+    /// How brightness and colours are made of red, green and blue.
+    pub matrix: Matrix,
     /// Whether brightness goes from 0 to 255, not from 16 to 235.
     pub full_range: bool,
 }
 
-/// Fractions of 65536: brightness, then red by V, green by U and V, blue by U.
-const LIMITED: [i32; 5] = [76_309, 104_597, 25_675, 53_279, 132_201];
-const FULL: [i32; 5] = [65_536, 91_881, 22_554, 46_802, 116_130];
+impl Planar {
+    /// Bytes of a row of brightness and of one of a colour, and rows of a colour.
+    pub fn layout(&self) -> (usize, usize, usize) {
+        let (bw, bh) = self.block.unwrap_or((1, 1));
+        let (columns, rows) = (self.width.div_ceil(bw), self.height.div_ceil(bh));
+        let colours = self.block.map_or((0, 0), |_| (columns as usize, rows as usize));
+        (self.width as usize, colours.0, colours.1)
+    }
+}
 
-/// Fills `picture`, of the format's size, with what planes show. They must be as long as the format says.
-pub(super) fn to_rgb(format: Planar, [luma, u, v]: [&[u8]; 3], picture: &mut RgbImage) {
-    let (factors, black) = if format.full_range { (FULL, 0) } else { (LIMITED, 16) };
+/// What brightness and colours are made of: recommendations of ITU-R.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matrix {
+    /// Standard definition, and what is meant where nothing is said.
+    Bt601,
+    /// High definition.
+    Bt709,
+    /// Ultra-high definition, non-constant luminance.
+    Bt2020,
+}
+
+impl Matrix {
+    /// By its code point in ITU-T H.273; none for others than these.
+    pub fn of(code: u8) -> Option<Self> {
+        match code {
+            2 | 5 | 6 => Some(Self::Bt601),
+            1 => Some(Self::Bt709),
+            9 => Some(Self::Bt2020),
+            _ => None,
+        }
+    }
+
+    /// The parts that red and blue have in brightness.
+    fn weights(self) -> (f64, f64) {
+        match self {
+            Self::Bt601 => (0.299, 0.114),
+            Self::Bt709 => (0.2126, 0.0722),
+            Self::Bt2020 => (0.2627, 0.0593),
+        }
+    }
+
+    /// Fractions of 65536: brightness, then red by V, green by U and V, blue by U.
+    fn factors(self, full_range: bool) -> [i32; 5] {
+        let (red, blue) = self.weights();
+        let green = 1.0 - red - blue;
+        let (y, c) = if full_range { (1.0, 1.0) } else { (255.0 / 219.0, 255.0 / 224.0) };
+        [
+            y,
+            2.0 * (1.0 - red) * c,
+            2.0 * blue * (1.0 - blue) / green * c,
+            2.0 * red * (1.0 - red) / green * c,
+            2.0 * (1.0 - blue) * c,
+        ]
+        .map(|factor| (factor * 65536.0).round() as i32)
+    }
+}
+
+/// Fills `picture`, of the format's size, with what planes show whose rows begin so many bytes after one another:
+/// brightness, colours. Each colour is the same over its block, as most players have it.
+pub(super) fn to_rgb(
+    format: Planar,
+    [luma, u, v]: [&[u8]; 3],
+    [luma_stride, stride]: [usize; 2],
+    picture: &mut RgbImage,
+) {
+    let by = format.matrix.factors(format.full_range);
+    let black = if format.full_range { 0 } else { 16 };
     let (bw, bh) = format.block.map_or((1, 1), |(w, h)| (w as usize, h as usize));
-    let width = format.width as usize;
-    let columns = width.div_ceil(bw);
-    for (y, (out, row)) in
-        picture.chunks_exact_mut((3 * width).max(1)).zip(luma.chunks_exact(width.max(1))).enumerate()
-    {
-        let colours = y / bh * columns;
-        for (x, (pixel, &brightness)) in out.chunks_exact_mut(3).zip(row).enumerate() {
-            let at = colours + x / bw;
-            let (cu, cv) = match format.block {
-                Some(_) => (
-                    i32::from(u.get(at).copied().unwrap_or(128)) - 128,
-                    i32::from(v.get(at).copied().unwrap_or(128)) - 128,
-                ),
-                None => (0, 0),
-            };
-            let base = factors[0] * (i32::from(brightness) - black) + (1 << 15);
-            let channel = |value: i32| (value >> 16).clamp(0, 255) as u8;
-            pixel[0] = channel(base + factors[1] * cv);
-            pixel[1] = channel(base - factors[2] * cu - factors[3] * cv);
-            pixel[2] = channel(base + factors[4] * cu);
+    let (width, columns, _) = format.layout();
+    for (y, out) in picture.chunks_exact_mut((3 * width).max(1)).enumerate() {
+        let bright = row(luma, y * luma_stride, width);
+        if format.block.is_none() {
+            for (pixel, brightness) in out.chunks_exact_mut(3).zip(bright) {
+                let value = by[0] * (i32::from(*brightness) - black) + (1 << 15);
+                pixel.fill((value >> 16).clamp(0, 255) as u8);
+            }
+            continue;
+        }
+        let at = y / bh * stride;
+        let colours = row(u, at, columns).iter().zip(row(v, at, columns));
+        for ((block, bright), (u, v)) in out.chunks_mut(3 * bw).zip(bright.chunks(bw)).zip(colours) {
+            let (u, v) = (i32::from(*u) - 128, i32::from(*v) - 128);
+            let add = [by[1] * v, -by[2] * u - by[3] * v, by[4] * u];
+            for (pixel, brightness) in block.chunks_exact_mut(3).zip(bright) {
+                let base = by[0] * (i32::from(*brightness) - black) + (1 << 15);
+                for (channel, add) in pixel.iter_mut().zip(add) {
+                    *channel = ((base + add) >> 16).clamp(0, 255) as u8;
+                }
+            }
         }
     }
 }
 
+/// Bytes of a plane, or as many of them as are there.
+fn row(plane: &[u8], at: usize, length: usize) -> &[u8] {
+    let start = at.min(plane.len());
+    &plane[start..(at + length).min(plane.len()).max(start)]
+}
+
+/// By BT.601, as everything here is written.
 fn luma([r, g, b]: [i32; 3]) -> u8 {
     (16 + ((66 * r + 129 * g + 25 * b + 128) >> 8)) as u8
 }
@@ -116,8 +186,13 @@ mod tests {
 
     fn shown(format: Planar, planes: [&[u8]; 3]) -> RgbImage {
         let mut picture = RgbImage::new(format.width, format.height);
-        to_rgb(format, planes, &mut picture);
+        let (luma, colours, _) = format.layout();
+        to_rgb(format, planes, [luma, colours], &mut picture);
         picture
+    }
+
+    fn planar(width: u32, height: u32, block: Option<(u32, u32)>) -> Planar {
+        Planar { width, height, block, matrix: Matrix::Bt601, full_range: false }
     }
 
     #[test]
@@ -126,23 +201,53 @@ mod tests {
             let picture = gradient(size.0, size.1);
             let mut planes = I420::default();
             planes.fill(&picture);
-            let format = Planar { width: size.0, height: size.1, block: Some((2, 2)), full_range: false };
+            let format = planar(size.0, size.1, Some((2, 2)));
             let back = shown(format, [&planes.y, &planes.u, &planes.v]);
             assert!(largest_difference(&back, &picture) <= 16, "neighbours of a gradient share a colour");
         }
         let flat = RgbImage::from_pixel(4, 2, image::Rgb([200, 40, 90]));
         let mut planes = I420::default();
         planes.fill(&flat);
-        let format = Planar { width: 4, height: 2, block: Some((2, 2)), full_range: false };
+        let format = planar(4, 2, Some((2, 2)));
         assert!(largest_difference(&shown(format, [&planes.y, &planes.u, &planes.v]), &flat) <= 3);
     }
 
     #[test]
     fn ends_of_the_ranges_are_black_and_white() {
         for (full_range, ends) in [(false, [16, 235]), (true, [0, 255])] {
-            let format = Planar { width: 2, height: 1, block: None, full_range };
-            assert_eq!(shown(format, [&ends, &[], &[]]).as_raw(), &[0, 0, 0, 255, 255, 255]);
+            for block in [None, Some((1, 1)), Some((2, 1))] {
+                let format = Planar { full_range, ..planar(2, 1, block) };
+                let grey = [128; 2];
+                assert_eq!(shown(format, [&ends, &grey, &grey]).as_raw(), &[0, 0, 0, 255, 255, 255]);
+            }
         }
+    }
+
+    /// Pure green and red as the recommendations' own tables have them in 8 bits.
+    #[test]
+    fn every_matrix_gives_its_own_colours() {
+        for (matrix, green, red) in [
+            (Matrix::Bt601, [145, 54, 34], [81, 90, 240]),
+            (Matrix::Bt709, [173, 42, 26], [63, 102, 240]),
+            (Matrix::Bt2020, [164, 47, 25], [74, 97, 240]),
+        ] {
+            for (planes, wanted) in [(green, [0, 255, 0]), (red, [255, 0, 0])] {
+                let [y, u, v] = planes.map(|value| [value]);
+                let format = Planar { matrix, ..planar(1, 1, Some((1, 1))) };
+                let pixel = shown(format, [&y, &u, &v]).get_pixel(0, 0).0;
+                let near = pixel.iter().zip(wanted).all(|(a, b)| a.abs_diff(b) <= 2);
+                assert!(near, "{matrix:?}: {pixel:?} for {wanted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn rows_may_be_longer_than_the_picture() {
+        let luma = [235, 235, 9, 9, 16, 16, 9, 9];
+        let format = planar(2, 2, Some((2, 2)));
+        let mut picture = RgbImage::new(2, 2);
+        to_rgb(format, [&luma, &[128, 9], &[128, 9]], [4, 2], &mut picture);
+        assert_eq!(picture.as_raw(), &[255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -14,19 +14,23 @@ impl Enlarger {
     /// Draws the picture on `large`, enlarged by a whole `factor`, with straight lines between its pixels.
     pub fn enlarge(&mut self, picture: &RgbImage, factor: u32, large: &mut RgbImage) {
         let (width, height) = picture.dimensions();
-        let factor = factor.max(1);
-        let size = (width * factor, height * factor);
+        self.stretch(picture, (width * factor.max(1), height * factor.max(1)), large);
+    }
+
+    /// Draws the picture on `large`, `size` pixels wide and high and no smaller than it, with straight lines between its pixels.
+    pub fn stretch(&mut self, picture: &RgbImage, size: (u32, u32), large: &mut RgbImage) {
+        let (width, height) = picture.dimensions();
         if large.dimensions() != size {
             *large = RgbImage::new(size.0, size.1);
         }
-        if width == 0 || height == 0 {
+        if width == 0 || height == 0 || size.0 == 0 || size.1 == 0 {
             return;
         }
-        fill_taps(&mut self.columns, width, factor);
-        fill_taps(&mut self.rows, height, factor);
+        fill_taps(&mut self.columns, width, size.0);
+        fill_taps(&mut self.rows, height, size.1);
         let stride = 3 * width as usize;
         self.mixed.resize(stride, 0);
-        let lines = large.chunks_exact_mut(stride * factor as usize);
+        let lines = large.chunks_exact_mut(3 * size.0 as usize);
         for (line, [above, below, weight]) in lines.zip(&self.rows) {
             let row = |y: usize| &picture.as_raw()[y * stride..(y + 1) * stride];
             let weight = *weight as u32;
@@ -43,13 +47,14 @@ impl Enlarger {
     }
 }
 
-/// For every enlarged position its two neighbours and the second one's weight, of 256.
-fn fill_taps(taps: &mut Vec<[usize; 3]>, size: u32, factor: u32) {
+/// For every position of `larger` its two neighbours of `size`, and the second one's weight, of 256.
+fn fill_taps(taps: &mut Vec<[usize; 3]>, size: u32, larger: u32) {
     let last = size as usize - 1;
+    let (size, larger) = (u64::from(size), u64::from(larger));
     taps.clear();
-    taps.extend((0..size * factor).map(|i| {
+    taps.extend((0..larger).map(|i| {
         // Pixel centres lie at halves; everything is counted in 512ths of a pixel of the original.
-        let position = ((2 * i + 1) * 256 / factor).saturating_sub(256);
+        let position = ((2 * i + 1) * 256 * size / larger).saturating_sub(256);
         let first = (position / 512) as usize;
         [first.min(last), (first + 1).min(last), (position % 512 / 2) as usize]
     }));
@@ -69,6 +74,16 @@ mod tests {
         let reds: Vec<_> = (0..12).map(|x| large.get_pixel(x, 5).0[0]).collect();
         assert_eq!(reds, [0, 0, 13, 38, 63, 88, 113, 138, 163, 188, 200, 200]);
         assert!(large.pixels().all(|p| p.0[1..] == [7, 255]));
+    }
+
+    #[test]
+    fn a_picture_is_stretched_in_one_direction() {
+        let ramp = RgbImage::from_fn(2, 2, |x, y| Rgb([100 * x as u8, 100 * y as u8, 255]));
+        let (mut enlarger, mut wide) = (Enlarger::default(), RgbImage::default());
+        enlarger.stretch(&ramp, (3, 2), &mut wide);
+        let reds: Vec<_> = wide.pixels().map(|p| p.0[0]).collect();
+        let greens: Vec<_> = wide.pixels().map(|p| p.0[1]).collect();
+        assert_eq!((reds, greens), (vec![0, 50, 100, 0, 50, 100], vec![0, 0, 0, 100, 100, 100]));
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn task(args: &EditArgs) -> Result<Task> {
             return refuse("--sheet shows one picture; leave it out with --to");
         }
         let out = out.to_string_lossy().parse()?;
-        let options = OutputOptions { force: args.force, fps: Some(args.fps) };
+        let options = OutputOptions { force: args.force, fps: Some(args.fps), ..OutputOptions::default() };
         return Ok(Task::Clip { to: to.clone(), out, options, frames: args.frames, fps: args.fps, save });
     }
     for path in [&args.out, &args.sheet].into_iter().flatten() {
@@ -271,7 +271,7 @@ fn interpolate(config: &Config, model: &mut FaceModel, opened: &OpenedPhoto) -> 
             model.manifest().name
         )));
     }
-    let sink = open_output(out, *options)?;
+    let sink = open_output(out, options)?;
     let other = model.open_donor(to, false)?;
     other.notes.iter().for_each(|note| remark(note));
     let (from, to) = (opened.session.face(), other.session.face());

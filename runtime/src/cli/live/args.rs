@@ -19,9 +19,12 @@ const KEYPOINTS: &str = "Keypoints";
 pub struct LiveArgs {
     /// Where frames go: window, FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a camera for
     /// other programs, by v4l2loopback), - (y4m on standard output), http://127.0.0.1:PORT or null; may be given several
-    /// times [default: nothing but the window, and without one COMMAND-DATE-TIME.avi]
+    /// times [default: nothing but the window, and without one COMMAND-DATE-TIME.mp4]
     #[arg(long, short, value_name = "OUTPUT", value_parser = by_name::<OutputSpec>())]
     pub out: Vec<OutputSpec>,
+    /// Leave a clip's sound out of recordings; an MP4 keeps it otherwise. Sound of cameras is never recorded
+    #[arg(long)]
+    pub no_audio: bool,
     /// Write a contact sheet of up to 20 evenly spaced frames
     #[arg(long, value_name = "FILE.png")]
     pub sheet: Option<PathBuf>,

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::live::LoopOptions;
 use crate::media::mark::Origin;
 use crate::media::sink::OutputOptions;
+use crate::media::source::is_clip;
 use crate::media::{OutputSpec, SinkSpec, SourceOptions, SourceSpec};
 use crate::serve::Access;
 use crate::vision::smooth::OneEuroOptions;
@@ -67,8 +68,10 @@ pub(in crate::cli) struct LiveConfig {
     pub page: Option<PageConfig>,
     /// Other outputs.
     pub sinks: Vec<SinkSpec>,
-    /// How they are opened.
+    /// How they are opened, but for their sound.
     pub output_options: OutputOptions,
+    /// The clip whose sound recordings keep.
+    pub clip: Option<PathBuf>,
     /// The contact sheet's file.
     pub sheet: Option<PathBuf>,
     /// What frames come from, as it was named.
@@ -139,7 +142,15 @@ impl LiveConfig {
             window,
             page,
             sinks: sinks.collect(),
-            output_options: OutputOptions { force: args.force, fps: args.fps.or(camera_fps) },
+            output_options: OutputOptions {
+                force: args.force,
+                fps: args.fps.or(camera_fps),
+                ..OutputOptions::default()
+            },
+            clip: match source {
+                Some(SourceSpec::File(path)) if !args.no_audio && is_clip(path) => Some(path.clone()),
+                _ => None,
+            },
             sheet: args.sheet.clone(),
             source: source.map(SourceSpec::to_string).unwrap_or_default(),
             force: args.force,
@@ -165,7 +176,9 @@ impl LiveConfig {
     /// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
     pub fn loop_options(&self, engine: EngineSummary, origin: Option<Origin>) -> LoopOptions {
         let Self { max_frames, mirror, numbers, .. } = *self;
-        LoopOptions { max_frames, mirror, numbers, engine, change: false, origin }
+        // Every round of a loop would need its sound anew.
+        let clip = self.clip.clone().filter(|_| !self.looping);
+        LoopOptions { max_frames, mirror, numbers, engine, change: false, origin, clip }
     }
 
     /// Settings of the face tracker.

@@ -1,6 +1,6 @@
 //! Source, window, page and sinks of a live command, opened as its [`LiveConfig`] says.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,9 +13,9 @@ use crate::live::{Choice, Chooser, FrameSupply, Opener, Viewer, WindowOpener};
 use crate::media::camera::{self, Selector};
 use crate::media::output::stamp;
 use crate::media::sheet::SheetSink;
-use crate::media::sink::{Sink, open_output};
+use crate::media::sink::{OutputOptions, Sink, open_output, unnamed_recording};
 use crate::media::window::Display;
-use crate::media::{self, LoopbackSink, SinkSpec, SourceOptions, SourceSpec};
+use crate::media::{self, ClipSound, LoopbackSink, SinkSpec, SourceOptions, SourceSpec};
 use crate::serve::live::LivePage;
 
 /// Where the frames of a run come from and go to, all of it open.
@@ -43,22 +43,22 @@ pub(in crate::cli) fn open(
     };
     let window = config.window != Window::Never && no_window.is_none();
     let (mut sinks, mut viewers) = (Vec::new(), Vec::<Box<dyn Viewer>>::new());
-    for spec in &config.sinks {
+    let nothing_asked = config.sinks.is_empty() && config.sheet.is_none() && more.is_empty();
+    let unasked = (!window && config.page.is_none() && nothing_asked)
+        .then(|| unnamed_recording(&format!("{name}-{}", stamp(SystemTime::now()))));
+    let specs: Vec<_> = config.sinks.iter().chain(&unasked).collect();
+    let sound = config.clip.as_deref().and_then(|clip| sound_for(&specs, clip, config.looping));
+    let options = OutputOptions { sound, ..config.output_options.clone() };
+    for spec in specs {
         match spec {
             SinkSpec::Device(path) => viewers.push(Box::new(LoopbackSink::open(path)?)),
-            other => sinks.push(open_output(other, config.output_options)?),
+            other => sinks.push(open_output(other, &options)?),
         }
     }
     if let Some(sheet) = &config.sheet {
         sinks.push(Box::new(SheetSink::create(sheet, config.force)?));
     }
     sinks.extend(more);
-    let mut unasked = None;
-    if !window && config.page.is_none() && sinks.is_empty() && viewers.is_empty() {
-        let path = PathBuf::from(format!("{name}-{}.avi", stamp(SystemTime::now())));
-        sinks.push(open_output(&SinkSpec::Avi(path.clone()), config.output_options)?);
-        unasked = Some(path);
-    }
     let watched = window || config.page.is_some();
     let mut supply = FrameSupply::open(opener, config.looping, config.give_up_after(watched))?;
     if supply.is_live() {
@@ -70,11 +70,34 @@ pub(in crate::cli) fn open(
         remark(&format!("live page: {}", page.server().url()));
         viewers.push(Box::new(page));
     }
-    if let Some(path) = unasked {
+    if let Some(path) = unasked.and_then(|spec| spec.path()) {
         let reason = no_window.map(|e| format!("{e}; ")).unwrap_or_default();
         remark(&format!("{reason}recording to {}", path.display()));
     }
     Ok(Wiring { supply, sinks, viewers, window })
+}
+
+/// The sound of `clip` for outputs that hold it. What is not kept is said.
+fn sound_for(specs: &[&SinkSpec], clip: &Path, looping: bool) -> Option<ClipSound> {
+    let keeps = specs.iter().any(|spec| matches!(spec, SinkSpec::Mp4(_)));
+    let silent = specs.iter().find(|spec| matches!(spec, SinkSpec::Avi(_)));
+    let without = |reason: &str| {
+        if ClipSound::is_in(clip).unwrap_or(false) {
+            remark(&format!(
+                "recording without the clip's sound: {reason} (--no-audio leaves it out unsaid)"
+            ));
+        }
+        None
+    };
+    match (keeps, silent) {
+        (true, _) if looping => without("a clip that is looped has none"),
+        (true, _) => ClipSound::of(clip).unwrap_or_else(|e| {
+            remark(&format!("recording without the clip's sound: {e}"));
+            None
+        }),
+        (false, Some(avi)) => without(&format!("{avi} has none, name FILE.mp4 to keep it")),
+        (false, None) => None,
+    }
 }
 
 /// Opens a source.

@@ -1,5 +1,6 @@
 //! Motion JPEG in AVI: what is written here is read back here, and by every player.
 
+mod pace;
 mod read;
 mod write;
 
@@ -50,6 +51,39 @@ mod tests {
             assert_eq!(frame.index, i as u64);
             assert!(frame.time.abs_diff(Duration::from_millis(80 * i as u64)) < Duration::from_millis(1));
             assert!(largest_difference(&frame.picture, &pictures[i]) < 25);
+        }
+    }
+
+    /// A clip was written at one mean rate, whatever its frames' times.
+    #[test]
+    fn times_that_vary_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let (steady, path) = (dir.path().join("steady.avi"), dir.path().join("clip.avi"));
+        for times in [
+            vec![0u64, 33, 67, 100, 300, 500, 700],
+            vec![1000, 1200, 1233, 1267],
+            vec![5, 36, 75, 104, 150, 2155],
+        ] {
+            let mut writers = [&steady, &path].map(|p| AviWriter::create(p, (48, 32), true, None).unwrap());
+            let mut pictures = Vec::new();
+            for (i, ms) in times.iter().enumerate() {
+                let mut picture = gradient(48, 32);
+                picture.iter_mut().for_each(|p| *p = p.saturating_add(20 * i as u8));
+                writers[0].add(&picture, Duration::from_millis(40 * i as u64)).unwrap();
+                writers[1].add(&picture, Duration::from_millis(*ms)).unwrap();
+                pictures.push(picture);
+            }
+            writers.into_iter().for_each(|w| drop(w.finish().unwrap()));
+            let mut source = AviReader::open(&path).unwrap().unwrap();
+            assert_eq!(source.frames(), Some(times.len() as u64));
+            let (frames, same) =
+                (collect(&mut source), collect(&mut AviReader::open(&steady).unwrap().unwrap()));
+            assert_eq!(frames.len(), times.len());
+            for (i, (frame, same)) in frames.iter().zip(&same).enumerate() {
+                let wanted = Duration::from_millis(times[i] - times[0]);
+                assert!(frame.time.abs_diff(wanted) <= Duration::from_millis(1), "{i}: {:?}", frame.time);
+                assert_eq!((frame.index, &frame.picture), (i as u64, &same.picture));
+            }
         }
     }
 

@@ -20,13 +20,24 @@ const MAX_FRAME_BYTES: u64 = 64 << 20;
 pub struct AviReader {
     path: PathBuf,
     file: BufReader<File>,
-    frames: Vec<(u64, u32)>,
+    frames: Vec<Stored>,
+    /// Ticks in all, and how long each is.
+    ticks: u64,
     interval: Duration,
     size: (u32, u32),
     position: usize,
     /// The frame as it lies in the file.
     compressed: Vec<u8>,
     pool: FramePool,
+}
+
+/// A frame in the file.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    offset: u64,
+    length: u32,
+    /// On which tick it is shown.
+    tick: u64,
 }
 
 /// What the walk over the chunks found.
@@ -38,7 +49,8 @@ struct Found {
     interval_us: f64,
     size: (u32, u32),
     motion_jpeg: bool,
-    frames: Vec<(u64, u32)>,
+    frames: Vec<Stored>,
+    ticks: u64,
 }
 
 impl AviReader {
@@ -81,6 +93,7 @@ impl AviReader {
             path: path.to_owned(),
             file: walk.file,
             frames: found.frames,
+            ticks: found.ticks,
             interval: Duration::from_secs_f64(found.interval_us / 1e6),
             size: found.size,
             position: 0,
@@ -92,7 +105,7 @@ impl AviReader {
 
 impl Source for AviReader {
     fn describe(&self) -> String {
-        let fps = 1.0 / self.interval.as_secs_f64();
+        let fps = self.frames.len() as f64 / (self.ticks.max(1) as f64 * self.interval.as_secs_f64());
         let fps = (fps * 100.0).round() / 100.0;
         let (w, h) = self.size;
         format!("{} ({w}x{h}, Motion JPEG, {fps} fps)", short_name(&self.path))
@@ -104,7 +117,7 @@ impl Source for AviReader {
 
     fn next(&mut self, _timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
-        let Some((offset, length)) = self.frames.get(self.position).copied() else {
+        let Some(Stored { offset, length, tick }) = self.frames.get(self.position).copied() else {
             return Ok(Next::End);
         };
         self.compressed.resize(length as usize, 0);
@@ -115,7 +128,7 @@ impl Source for AviReader {
         jpeg::decode_into(&self.compressed, &mut picture)
             .map_err(|e| Error::damaged(&self.path, format!("frame {index}: {e}")))?;
         self.position += 1;
-        let time = Duration::from_secs_f64(self.interval.as_secs_f64() * index as f64);
+        let time = Duration::from_secs_f64(self.interval.as_secs_f64() * tick as f64);
         Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
     }
 
@@ -199,13 +212,11 @@ impl Walk<'_> {
         if u64::from(size) > MAX_FRAME_BYTES {
             return Err(Error::damaged(self.path, format!("a frame of {size} bytes")));
         }
-        // An empty chunk repeats the picture before it.
-        let previous = self.found.frames.last().copied();
-        match (size, previous) {
-            (0, Some(frame)) => self.found.frames.push(frame),
-            (0, None) => {}
-            _ => self.found.frames.push((at, size)),
+        // On an empty chunk the picture before it goes on.
+        if size > 0 {
+            self.found.frames.push(Stored { offset: at, length: size, tick: self.found.ticks });
         }
+        self.found.ticks += 1;
         Ok(())
     }
 }

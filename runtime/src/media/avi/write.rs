@@ -5,6 +5,7 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 
 use super::MJPG;
+use super::pace::Pace;
 use crate::error::media::{Error, Result};
 use crate::media::jpeg;
 use crate::media::mark::{Origin, avi_info};
@@ -16,8 +17,8 @@ const MAX_BYTES: u64 = (2 << 30) - (64 << 20);
 /// More than may wait in a file's buffer.
 const BUFFERED: u64 = 16 << 10;
 
-/// Frame rate written for a clip of a single frame.
-const SINGLE_FRAME_FPS: f64 = 25.0;
+/// A tick on which the picture before it goes on.
+const EMPTY: [u8; 8] = *b"00dc\0\0\0\0";
 
 // Offsets of what is known only at the end, in the layout that `header` writes.
 const RIFF_SIZE: u64 = 4;
@@ -25,10 +26,11 @@ const MICROSECONDS: u64 = 32;
 const TOTAL_FRAMES: u64 = 48;
 const LARGEST_CHUNK: u64 = 60;
 const STREAM_SCALE: u64 = 128;
+const STREAM_RATE: u64 = 132;
 const STREAM_LENGTH: u64 = 140;
 const STREAM_LARGEST: u64 = 144;
 
-/// Writes a Motion JPEG AVI. The frame rate is the true average of the frames' times.
+/// Writes a Motion JPEG AVI. Frames keep their times: where they do not come at one rate, ticks between them stay empty.
 #[derive(Debug)]
 pub struct AviWriter {
     file: PendingFile,
@@ -37,8 +39,7 @@ pub struct AviWriter {
     movi: u64,
     position: u64,
     index: Vec<(u32, u32)>,
-    first: Duration,
-    last: Duration,
+    times: Vec<Duration>,
     jpeg: Vec<u8>,
 }
 
@@ -57,8 +58,7 @@ impl AviWriter {
             movi: head.len() as u64 - 4,
             position: head.len() as u64,
             index: Vec::new(),
-            first: Duration::ZERO,
-            last: Duration::ZERO,
+            times: Vec::new(),
             jpeg: Vec::new(),
         })
     }
@@ -86,10 +86,7 @@ impl AviWriter {
         self.file.write(&jpeg)?;
         self.index.push(((self.position - self.movi) as u32, length));
         self.position += 8 + jpeg.len() as u64;
-        if self.index.len() == 1 {
-            self.first = time;
-        }
-        self.last = self.last.max(time);
+        self.times.push(time);
         self.jpeg = jpeg;
         Ok(())
     }
@@ -117,7 +114,10 @@ impl AviWriter {
             return Err(Error::damaged(self.file.target(), "nothing could be saved"));
         }
         self.file.cut(self.position)?;
-        self.finish()
+        self.times.truncate(self.index.len());
+        // There may be no room for more than that.
+        let pace = Pace::mean(&self.times);
+        self.complete(&pace)
     }
 
     /// Writes the index and the numbers of the header, and gives the file its name.
@@ -125,6 +125,65 @@ impl AviWriter {
     /// # Errors
     /// [`Error::Io`].
     pub fn finish(mut self) -> Result<PathBuf> {
+        let mut pace = Pace::of(&self.times);
+        if pace.ticks as usize > self.index.len() && !self.reserve(&pace)? {
+            pace = Pace::mean(&self.times);
+        }
+        self.spread(&pace)?;
+        self.complete(&pace)
+    }
+
+    /// Makes sure that there is room for empty ticks and their index, as nothing can be undone later; false if there is not.
+    fn reserve(&mut self, pace: &Pace) -> Result<bool> {
+        let ticks = u64::from(pace.ticks);
+        let room = EMPTY.len() as u64 * (ticks - self.index.len() as u64) + 16 * ticks;
+        let block = [0; 1 << 16];
+        let (mut left, mut fits) = (room, true);
+        while left > 0 && fits {
+            let now = left.min(block.len() as u64);
+            fits = self.file.write(&block[..now as usize]).is_ok();
+            left -= now;
+        }
+        fits &= self.file.flush().is_ok();
+        if !fits {
+            self.file.cut(self.position)?;
+        }
+        Ok(fits)
+    }
+
+    /// Moves frames apart for the empty ticks between them, the last one first.
+    fn spread(&mut self, pace: &Pace) -> Result<()> {
+        let empty = u64::from(pace.ticks) - self.index.len() as u64;
+        if empty == 0 {
+            return Ok(());
+        }
+        let step = EMPTY.len() as u64;
+        let mut bytes = Vec::new();
+        let mut index = Vec::with_capacity(pace.ticks as usize);
+        let (mut next, mut end) = (pace.ticks, self.position);
+        for (i, (offset, length)) in self.index.iter().enumerate().rev() {
+            let (old, place) = (u64::from(*offset) + self.movi, pace.places[i]);
+            // As many empty ticks lie before it as its place is greater than its number.
+            let new = old + step * (u64::from(place) - i as u64);
+            bytes.resize((end - old) as usize, 0);
+            self.file.read_back(old, &mut bytes)?;
+            end = old;
+            let after = new + bytes.len() as u64 - self.movi;
+            for empty in (0..next - place - 1).rev() {
+                bytes.extend_from_slice(&EMPTY);
+                index.push(((after + step * u64::from(empty)) as u32, 0));
+            }
+            index.push(((new - self.movi) as u32, *length));
+            self.file.patch(new, &bytes)?;
+            next = place;
+        }
+        index.reverse();
+        self.index = index;
+        self.position += step * empty;
+        self.file.cut(self.position)
+    }
+
+    fn complete(mut self, pace: &Pace) -> Result<PathBuf> {
         let movi_end = self.position;
         let mut index = Vec::with_capacity(8 + 16 * self.index.len());
         index.extend_from_slice(b"idx1");
@@ -132,13 +191,15 @@ impl AviWriter {
         for (offset, length) in &self.index {
             index.extend_from_slice(b"00dc");
             // 0x10: a key frame, as every JPEG is.
-            for word in [0x10, *offset, *length] {
+            let flags = if *length > 0 { 0x10 } else { 0 };
+            for word in [flags, *offset, *length] {
                 index.extend_from_slice(&word.to_le_bytes());
             }
         }
         self.file.write(&index)?;
         let end = movi_end + index.len() as u64;
-        let interval = self.interval_us();
+        let (scale, rate) = pace.fraction();
+        let interval = (1e6 / pace.rate).round().clamp(1.0, 1e9) as u32;
         let frames = self.index.len() as u32;
         let largest = self.index.iter().map(|(_, length)| length + 8).max().unwrap_or(0);
         for (offset, value) in [
@@ -146,7 +207,8 @@ impl AviWriter {
             (MICROSECONDS, interval),
             (TOTAL_FRAMES, frames),
             (LARGEST_CHUNK, largest),
-            (STREAM_SCALE, interval),
+            (STREAM_SCALE, scale),
+            (STREAM_RATE, rate),
             (STREAM_LENGTH, frames),
             (STREAM_LARGEST, largest),
             (self.movi - 4, (movi_end - self.movi) as u32),
@@ -154,13 +216,6 @@ impl AviWriter {
             self.file.patch(offset, &value.to_le_bytes())?;
         }
         self.file.finish()
-    }
-
-    fn interval_us(&self) -> u32 {
-        let gaps = self.index.len().saturating_sub(1) as f64;
-        let seconds = self.last.saturating_sub(self.first).as_secs_f64();
-        let mean = if gaps > 0.0 && seconds > 0.0 { seconds / gaps } else { 1.0 / SINGLE_FRAME_FPS };
-        (mean * 1e6).round().clamp(1.0, 1e9) as u32
     }
 }
 
@@ -180,7 +235,7 @@ fn header((width, height): (u32, u32), origin: Option<Origin>) -> Vec<u8> {
     head.extend(words(&[56]));
     head.extend_from_slice(b"vids");
     head.extend_from_slice(MJPG);
-    // Rate over scale is frames a second: a million over the microseconds of a frame.
+    // Rate over scale is frames a second, known at the end.
     head.extend(words(&[0, 0, 0, 0, 1_000_000, 0, 0, 0, u32::MAX, 0]));
     head.extend_from_slice(&[0, 0, 0, 0]);
     head.extend_from_slice(&half_w);

@@ -1,66 +1,116 @@
-//! The box structure of an MP4 file, checked before a parser that trusts it sees it.
+//! The boxes of an MP4 or QuickTime file. What sizes say is checked before anything is believed.
 
 use std::io::{Read, Seek, SeekFrom};
 
-/// Boxes that hold boxes, and the bytes of their own before them.
-const CONTAINERS: [(&[u8; 4], u64); 14] = [
-    (b"moov", 0),
-    (b"trak", 0),
-    (b"mdia", 0),
-    (b"minf", 0),
-    (b"stbl", 0),
-    (b"stsd", 8),
-    (b"avc1", 78),
-    (b"hvc1", 78),
-    (b"hev1", 78),
-    (b"mp4a", 28),
-    (b"edts", 0),
-    (b"mvex", 0),
-    (b"moof", 0),
-    (b"traf", 0),
-];
+/// Largest description of a clip that is read, in bytes.
+const MAX_DESCRIPTION: u64 = 256 << 20;
 
-/// Checks that every box lies within the one around it and has a size that leads on.
-///
-/// # Errors
-/// A sentence that says where it does not.
-pub(super) fn check(file: &mut (impl Read + Seek), length: u64) -> Result<(), String> {
-    let mut found_moov = false;
-    walk(file, 0, length, 0, &mut found_moov)?;
-    if found_moov { Ok(()) } else { Err("its index (moov) is missing".to_owned()) }
+/// What describes a file.
+pub(super) struct Description {
+    /// The boxes in `moov`.
+    pub moov: Vec<u8>,
+    /// Whether frames are described elsewhere, too.
+    pub fragmented: bool,
 }
 
-fn walk(
-    file: &mut (impl Read + Seek),
-    mut at: u64,
-    end: u64,
-    depth: u8,
-    found_moov: &mut bool,
-) -> Result<(), String> {
-    if depth > 10 {
-        return Err("boxes nested too deep".to_owned());
-    }
-    // Less than a header is padding, which some writers leave at the end.
-    while at + 8 <= end {
-        let (kind, mut size, mut header) = (bytes::<4>(file, at + 4)?, word(file, at)?, 8);
+/// A box in memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Boxed<'a> {
+    pub kind: [u8; 4],
+    /// With its head, as parsers want it.
+    pub whole: &'a [u8],
+    /// What is in it.
+    pub content: &'a [u8],
+}
+
+/// Finds what describes the file of `length` bytes, and checks that all of that is there.
+///
+/// # Errors
+/// A sentence that says where the file is not whole.
+pub(super) fn description(file: &mut (impl Read + Seek), length: u64) -> Result<Description, String> {
+    let (mut at, mut moov, mut fragmented) = (0, None, false);
+    // Less than a head is padding, which some writers leave at the end.
+    while at + 8 <= length {
+        let (kind, mut size, mut head) = (bytes::<4>(file, at + 4)?, word(file, at)?, 8);
         if size == 1 {
             size = u64::from_be_bytes(bytes(file, at + 8)?);
-            header = 16;
+            head = 16;
         }
-        // At top level a size of 0 means up to the end of the file.
-        if size == 0 && depth == 0 {
-            return Ok(());
+        // The last box may say 0, up to the end of the file.
+        if size == 0 {
+            size = length - at;
         }
-        if size < header || size > end - at {
-            return Err(format!("the box at byte {at} says {size} bytes, {} are there", end - at));
+        if size < head || size > length - at {
+            return Err(format!("the box at byte {at} says {size} bytes, {} are there", length - at));
         }
-        *found_moov |= &kind == b"moov";
-        if let Some((_, own)) = CONTAINERS.iter().find(|(name, _)| **name == kind) {
-            walk(file, (at + header + own).min(at + size), at + size, depth + 1, found_moov)?;
+        match &kind {
+            b"moov" if size > MAX_DESCRIPTION => return Err(format!("an index (moov) of {size} bytes")),
+            b"moov" if moov.is_none() => {
+                let mut content = vec![0; (size - head) as usize];
+                let read = file.seek(SeekFrom::Start(at + head)).and_then(|_| file.read_exact(&mut content));
+                read.map_err(|e| e.to_string())?;
+                moov = Some(content);
+            }
+            b"moof" => fragmented = true,
+            _ => {}
         }
         at += size;
     }
-    Ok(())
+    let moov = moov.ok_or("its index (moov) is missing")?;
+    fragmented |= find(&moov, b"mvex")?.is_some();
+    Ok(Description { moov, fragmented })
+}
+
+/// The boxes that lie one after the other in `content`.
+///
+/// # Errors
+/// A sentence that says which one does not lie in it.
+pub(super) fn boxes(content: &[u8]) -> Result<Vec<Boxed<'_>>, String> {
+    let (mut found, mut rest) = (Vec::new(), content);
+    while let Some((size, kind)) = head(rest) {
+        // QuickTime ends some lists with zeros.
+        if size == 0 && kind == [0; 4] {
+            break;
+        }
+        let (size, head) = match size {
+            1 => (rest.get(8..16).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u64::from(*b))), 16),
+            size => (u64::from(size), 8),
+        };
+        let whole = usize::try_from(size).ok().and_then(|size| rest.get(..size));
+        let Some((whole, content)) = whole.and_then(|whole| Some((whole, whole.get(head..)?))) else {
+            let name = String::from_utf8_lossy(&kind).into_owned();
+            return Err(format!("its box {name:?} says {size} bytes, {} are there", rest.len()));
+        };
+        found.push(Boxed { kind, whole, content });
+        rest = &rest[whole.len()..];
+    }
+    Ok(found)
+}
+
+/// The first box of a kind among those in `content`.
+///
+/// # Errors
+/// Those of [`boxes`].
+pub(super) fn find<'a>(content: &'a [u8], kind: &[u8; 4]) -> Result<Option<Boxed<'a>>, String> {
+    Ok(boxes(content)?.into_iter().find(|b| &b.kind == kind))
+}
+
+/// The box at the end of a path of kinds.
+///
+/// # Errors
+/// It is missing, and those of [`boxes`].
+pub(super) fn at<'a>(content: &'a [u8], path: &[&[u8; 4]]) -> Result<Boxed<'a>, String> {
+    let mut found = Boxed { kind: [0; 4], whole: content, content };
+    for kind in path {
+        let missing = || format!("its box {:?} is missing", String::from_utf8_lossy(*kind));
+        found = find(found.content, kind)?.ok_or_else(missing)?;
+    }
+    Ok(found)
+}
+
+fn head(bytes: &[u8]) -> Option<(u32, [u8; 4])> {
+    let (size, rest) = bytes.split_first_chunk::<4>()?;
+    Some((u32::from_be_bytes(*size), *rest.first_chunk::<4>()?))
 }
 
 fn bytes<const N: usize>(file: &mut (impl Read + Seek), at: u64) -> Result<[u8; N], String> {
@@ -83,31 +133,35 @@ mod tests {
         [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
     }
 
-    fn checked(content: Vec<u8>) -> Result<(), String> {
+    fn described(content: Vec<u8>) -> Result<Description, String> {
         let length = content.len() as u64;
-        check(&mut Cursor::new(content), length)
+        description(&mut Cursor::new(content), length)
     }
 
     #[test]
     fn sound_nesting_passes() {
-        let stsd =
-            of(b"stsd", &[&[0; 8][..], &of(b"avc1", &[&[0; 78][..], &of(b"avcC", &[1])].concat())].concat());
-        let moov = of(b"moov", &of(b"trak", &stsd));
-        assert_eq!(checked([of(b"ftyp", b"isom"), moov, of(b"mdat", &[0; 9])].concat()), Ok(()));
+        let moov = of(b"moov", &of(b"trak", &of(b"mdia", &of(b"mdhd", &[7]))));
+        let found = described([of(b"ftyp", b"isom"), moov, of(b"mdat", &[0; 9])].concat()).unwrap();
+        assert!(!found.fragmented);
+        assert_eq!(at(&found.moov, &[b"trak", b"mdia", b"mdhd"]).unwrap().content, [7]);
+        assert!(at(&found.moov, &[b"trak", b"minf"]).is_err());
+        let fragments = [of(b"moov", &of(b"mvex", &[])), of(b"moof", &[])].concat();
+        assert!(described(fragments).unwrap().fragmented);
     }
 
     #[test]
     fn boxes_that_lead_nowhere_or_outside_are_found() {
-        for inner in [&[0; 8][..], b"\0\0\0\x07trak", b"\0\0\0\x09trak", b"\0\0\0\x01free\0\0\0\0\0\0\0\x02"]
-        {
-            assert!(checked(of(b"moov", inner)).is_err(), "{inner:?}");
+        for inner in [
+            &[0, 0, 0, 0, 1, 2, 3, 4][..],
+            b"\0\0\0\x07trak",
+            b"\0\0\0\x09trak",
+            b"\0\0\0\x01free\0\0\0\0\0\0\0\x02",
+        ] {
+            assert!(described(of(b"moov", inner)).is_err(), "{inner:?}");
         }
-        assert!(checked(of(b"mdat", &[0; 9])).is_err(), "no moov");
-        assert!(checked(of(b"moov", &[0; 4])[..9].to_vec()).is_err(), "cut");
-        let mut deep = Vec::new();
-        for _ in 0..20 {
-            deep = of(b"moov", &deep);
-        }
-        assert!(checked(deep).is_err());
+        assert!(described(of(b"mdat", &[0; 9])).is_err(), "no moov");
+        assert!(described(of(b"moov", &[0; 4])[..9].to_vec()).is_err(), "cut");
+        assert!(described([of(b"moov", &[]), of(b"mdat", &[0; 9])[..12].to_vec()].concat()).is_err(), "cut");
+        assert_eq!(boxes(&[0; 8]).unwrap().len(), 0, "an end of QuickTime's");
     }
 }

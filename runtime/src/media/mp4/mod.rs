@@ -1,31 +1,41 @@
 //! H.264 in MP4 and QuickTime files, decoded in process.
 
 mod boxes;
+mod copy;
+mod encoder;
+mod h264;
+mod sound;
+mod track;
 mod write;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use openh264::OpenH264API;
 use openh264::decoder::{DecodedYUV, Decoder, DecoderConfig, Flush};
 use openh264::formats::YUVSource;
-use re_mp4::{Avc1Box, Mp4, Sample, StsdBoxContent, TrackKind};
 
+use self::boxes::Description;
+pub(super) use self::encoder::can_write;
+use self::h264::{H264, append_start_coded, stands_alone};
+pub(super) use self::sound::{Heard, Sound, hear};
+use self::track::{Edit, Sample, Track};
+pub(super) use self::write::Mp4Sink;
 use crate::error::media::{Error, Result};
 use crate::frame::Frame;
+use crate::media::ffmpeg::FfmpegSource;
 use crate::media::frame_pool::FramePool;
+use crate::media::shape::Shaper;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
-
-pub(super) use self::write::Mp4Sink;
+use crate::media::yuv::{self, Planar};
 
 /// Largest compressed frame that is read, in bytes.
-const MAX_FRAME_BYTES: u64 = 64 << 20;
+const MAX_FRAME_BYTES: u32 = 64 << 20;
 
 /// Longest side of a picture that is decoded, in pixels.
 const MAX_SIDE: usize = 8192;
@@ -34,8 +44,8 @@ const MAX_SIDE: usize = 8192;
 pub enum Opened {
     /// H.264, ready to read.
     H264(Box<Mp4Source>),
-    /// A video of a codec that is not decoded here.
-    OtherCodec,
+    /// A video that is not certain to be decoded right here: what it is, in words.
+    Other(String),
 }
 
 /// Reads H.264 from an MP4 file in the order of presentation.
@@ -43,23 +53,28 @@ pub struct Mp4Source {
     path: PathBuf,
     file: BufReader<File>,
     decoder: Decoder,
+    /// Those that the decoder needs, in its order.
     samples: Vec<Sample>,
     next_sample: usize,
-    parameter_sets: Vec<u8>,
-    length_bytes: usize,
-    turns: u8,
+    /// What is shown of them, in ticks.
+    edit: Edit,
+    timescale: f64,
+    stream: H264,
     /// Times of frames that went into the decoder and have not come out, soonest first.
-    due: BinaryHeap<Reverse<Duration>>,
+    due: BinaryHeap<Reverse<i64>>,
     /// Pictures that the decoder gave up at the end of the file.
     remaining: VecDeque<RgbImage>,
     flushed: bool,
     /// The sample as it lies in the file, and with start codes.
     sample: Vec<u8>,
-    stream: Vec<u8>,
+    coded: Vec<u8>,
+    shaper: Shaper,
     pool: FramePool,
+    /// What goes on where the decoder failed.
+    rest: Option<FfmpegSource>,
+    shown: u64,
     given: u64,
     unreadable: u64,
-    size: (u16, u16),
     fps: f64,
 }
 
@@ -69,216 +84,231 @@ impl Mp4Source {
     /// # Errors
     /// [`Error::Damaged`] if the file is not whole or has no video, or [`Error::Io`].
     pub fn open(path: &Path) -> Result<Opened> {
-        let file = File::open(path).map_err(Error::io(path))?;
-        let length = file_length(&file, path)?;
-        let mut file = BufReader::new(file);
-        let mp4 = parse(&mut file, length).map_err(|e| Error::damaged(path, e))?;
-        let track = mp4.tracks().values().find(|t| t.kind == Some(TrackKind::Video) && !t.samples.is_empty());
-        let track = track.ok_or_else(|| Error::damaged(path, "no video in it"))?;
-        let trak = track.trak(&mp4);
-        let StsdBoxContent::Avc1(avc1) = &trak.mdia.minf.stbl.stsd.contents else {
-            return Ok(Opened::OtherCodec);
+        let (mut file, length, description) = describe(path)?;
+        if description.fragmented {
+            return Ok(Opened::Other("MP4 in fragments".to_owned()));
+        }
+        let tracks = track::tracks(&description.moov).map_err(|e| Error::damaged(path, e))?;
+        let videos: Vec<_> = tracks.iter().filter(|t| &t.handler == b"vide").collect();
+        let Some(track) = videos.first() else {
+            return Err(Error::damaged(path, "no video in it"));
         };
-        // 4:2:0 at 8 bits is what the decoder knows.
-        if avc1.avcc.contents.avc_profile_indication > 100 {
-            return Ok(Opened::OtherCodec);
+        match prepare(track, length, &mut file).map_err(Error::io(path))? {
+            Ok(prepared) => Self::start(path, file, prepared).map(|source| Opened::H264(Box::new(source))),
+            Err(what) => Ok(Opened::Other(what)),
         }
-        for sample in &track.samples {
-            let end = sample.offset.checked_add(sample.size);
-            if sample.size > MAX_FRAME_BYTES || end.is_none_or(|end| end > length) {
-                return Err(Error::damaged(path, format!("frame {} lies outside the file", sample.id)));
-            }
-        }
-        let m = &trak.tkhd.matrix;
-        let seconds = track.duration as f64 / track.timescale.max(1) as f64;
+    }
+
+    fn start(path: &Path, file: BufReader<File>, prepared: Prepared) -> Result<Self> {
+        let Prepared { stream, samples, edit, timescale } = prepared;
         let config = DecoderConfig::new().flush_after_decode(Flush::NoFlush);
         let decoder = Decoder::with_api_config(OpenH264API::from_source(), config)
             .map_err(|e| Error::damaged(path, e))?;
-        Ok(Opened::H264(Box::new(Self {
+        let shown: Vec<_> = samples.iter().filter(|s| edit.shows(s.time)).collect();
+        let ticks: i64 = shown.iter().map(|s| i64::from(s.duration)).sum();
+        let seconds = ticks as f64 / timescale;
+        Ok(Self {
             path: path.to_owned(),
             file,
             decoder,
-            samples: track.samples.clone(),
+            shown: shown.len() as u64,
+            fps: if seconds > 0.0 { shown.len() as f64 / seconds } else { 0.0 },
+            samples,
             next_sample: 0,
-            parameter_sets: parameter_sets(avc1),
-            length_bytes: usize::from(avc1.avcc.contents.length_size_minus_one) + 1,
-            turns: quarter_turns(m.a, m.b, m.c, m.d),
+            edit,
+            timescale,
+            stream,
             due: BinaryHeap::new(),
             remaining: VecDeque::new(),
             flushed: false,
             sample: Vec::new(),
-            stream: Vec::new(),
+            coded: Vec::new(),
+            shaper: Shaper::default(),
             pool: FramePool::default(),
+            rest: None,
             given: 0,
             unreadable: 0,
-            size: (avc1.width, avc1.height),
-            fps: if seconds > 0.0 { track.samples.len() as f64 / seconds } else { 0.0 },
-        })))
+        })
     }
 
-    /// Puts the next compressed frame with start codes into `stream`, and gives its time.
-    fn read_sample(&mut self) -> Result<Option<Duration>> {
+    /// Puts the next compressed frame with start codes into `coded`, and gives its time.
+    fn read_sample(&mut self) -> Result<Option<i64>> {
         let Some(sample) = self.samples.get(self.next_sample).copied() else { return Ok(None) };
-        self.sample.resize(sample.size as usize, 0);
-        self.file.seek(SeekFrom::Start(sample.offset)).map_err(Error::io(&self.path))?;
-        self.file.read_exact(&mut self.sample).map_err(Error::io(&self.path))?;
-        self.stream.clear();
+        read(&mut self.file, sample, &mut self.sample).map_err(Error::io(&self.path))?;
+        self.coded.clear();
         // Repeated at every key frame, so that decoding can pick up again after damage.
-        if sample.is_sync || self.next_sample == 0 {
-            self.stream.extend_from_slice(&self.parameter_sets);
+        if sample.sync || self.next_sample == 0 {
+            self.coded.extend_from_slice(&self.stream.parameter_sets);
         }
-        append_start_coded(&self.sample, self.length_bytes, &mut self.stream);
+        append_start_coded(&self.sample, self.stream.length_bytes, &mut self.coded);
         self.next_sample += 1;
-        let units = sample.composition_timestamp.max(0) as f64;
-        Ok(Some(Duration::from_secs_f64(units / sample.timescale.max(1) as f64)))
+        Ok(Some(sample.time))
     }
 
-    /// Decodes until a picture comes out; none at the end of the file.
+    /// Decodes until a picture comes out; none at the end of the file, or where another decoder has to go on.
     fn next_picture(&mut self) -> Result<Option<RgbImage>> {
         while !self.flushed {
             let Some(time) = self.read_sample()? else {
                 let pictures = self.decoder.flush_remaining();
                 let pictures = pictures.map_err(|e| Error::damaged(&self.path, e))?;
-                let shown = pictures.iter().filter_map(|yuv| to_rgb(yuv, self.turns, &self.pool));
-                self.remaining = shown.collect();
+                self.remaining =
+                    pictures.iter().filter_map(|yuv| to_rgb(yuv, &self.stream, &self.pool)).collect();
                 self.flushed = true;
                 break;
             };
-            match self.decoder.decode(&self.stream) {
+            match self.decoder.decode(&self.coded) {
                 Ok(decoded) => {
                     self.due.push(Reverse(time));
                     if let Some(picture) =
-                        decoded.as_ref().and_then(|yuv| to_rgb(yuv, self.turns, &self.pool))
+                        decoded.as_ref().and_then(|yuv| to_rgb(yuv, &self.stream, &self.pool))
                     {
                         return Ok(Some(picture));
                     }
                 }
-                // One bad frame is skipped; a file of nothing else is an error at its end.
-                Err(_) => self.unreadable += 1,
+                Err(_) => {
+                    self.unreadable += 1;
+                    // Whatever is wrong, ffmpeg does not do worse. Where it is not, one bad frame is skipped.
+                    let what = "video that the built-in decoder fails on";
+                    if let Ok(rest) = FfmpegSource::after(&self.path, what, self.given) {
+                        self.rest = Some(rest);
+                        return Ok(None);
+                    }
+                }
             }
         }
         Ok(self.remaining.pop_front())
     }
 }
 
+/// Opens a file and reads what describes it.
+fn describe(path: &Path) -> Result<(BufReader<File>, u64, Description)> {
+    let file = File::open(path).map_err(Error::io(path))?;
+    let length = file_length(&file, path)?;
+    let mut file = BufReader::new(file);
+    let description = boxes::description(&mut file, length).map_err(|e| Error::damaged(path, e))?;
+    Ok((file, length, description))
+}
+
+/// A track that is ready to be decoded.
+struct Prepared {
+    stream: H264,
+    samples: Vec<Sample>,
+    edit: Edit,
+    timescale: f64,
+}
+
+/// Reads of a track what its decoding takes, or says in words what it is instead.
+fn prepare(
+    track: &Track<'_>,
+    length: u64,
+    file: &mut BufReader<File>,
+) -> std::io::Result<std::result::Result<Prepared, String>> {
+    let understood = || -> std::result::Result<Prepared, String> {
+        let stream = h264::understand(track)?;
+        let edit = track.edit.ok_or("a clip of several parts (its edit list)")?;
+        let mut samples = track.samples(length)?;
+        if samples.iter().any(|s| s.size > MAX_FRAME_BYTES) {
+            return Err("video of huge frames".to_owned());
+        }
+        // What comes after the last frame that is shown is not needed, and some of what comes before the first neither.
+        while samples.pop_if(|s| s.time >= edit.end).is_some() {}
+        let first = samples.iter().rposition(|s| s.sync && s.time <= edit.start).unwrap_or(0);
+        samples.drain(..first);
+        if !samples.iter().any(|s| edit.shows(s.time)) {
+            return Err("a clip of which its edit list shows nothing".to_owned());
+        }
+        Ok(Prepared { stream, samples, edit, timescale: f64::from(track.timescale.max(1)) })
+    };
+    let prepared = match understood() {
+        Ok(prepared) => prepared,
+        Err(what) => return Ok(Err(what)),
+    };
+    let mut bytes = Vec::new();
+    if let Some(first) = prepared.samples.first() {
+        read(file, *first, &mut bytes)?;
+    }
+    if !stands_alone(&bytes, prepared.stream.length_bytes) {
+        return Ok(Err("video that begins between two key frames".to_owned()));
+    }
+    Ok(Ok(prepared))
+}
+
+/// A sample as it lies in the file.
+fn read(file: &mut (impl Read + Seek), sample: Sample, bytes: &mut Vec<u8>) -> std::io::Result<()> {
+    bytes.resize(sample.size as usize, 0);
+    file.seek(SeekFrom::Start(sample.offset))?;
+    file.read_exact(bytes)
+}
+
 impl Source for Mp4Source {
     fn describe(&self) -> String {
         let fps = (self.fps * 100.0).round() / 100.0;
-        let (w, h) = if self.turns.is_multiple_of(2) { self.size } else { (self.size.1, self.size.0) };
+        let (w, h) = self.stream.shape.shown(self.stream.size);
         format!("{} ({w}x{h}, H.264, {fps} fps)", short_name(&self.path))
     }
 
     fn frames(&self) -> Option<u64> {
-        Some(self.samples.len() as u64)
+        Some(self.shown)
     }
 
-    fn next(&mut self, _timeout: Duration) -> Result<Next> {
+    fn next(&mut self, timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
-        let Some(picture) = self.next_picture()? else {
-            return if self.given == 0 {
-                Err(Error::damaged(&self.path, format!("none of {} frames can be decoded", self.unreadable)))
-            } else {
-                Ok(Next::End)
+        loop {
+            if let Some(rest) = &mut self.rest {
+                return rest.next(timeout);
+            }
+            let Some(picture) = self.next_picture()? else {
+                if self.rest.is_some() {
+                    continue;
+                }
+                return if self.given == 0 {
+                    let reason = format!("none of {} frames can be decoded", self.unreadable);
+                    Err(Error::damaged(&self.path, reason))
+                } else {
+                    Ok(Next::End)
+                };
             };
-        };
-        // Pictures leave the decoder in the order of presentation, so the soonest time is this one's.
-        let time = self.due.pop().map_or(Duration::ZERO, |Reverse(time)| time);
-        let index = self.given;
-        self.given += 1;
-        Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
+            // Pictures leave the decoder in the order of presentation, so the soonest time is this one's.
+            let time = self.due.pop().map_or(0, |Reverse(time)| time);
+            if !self.edit.shows(time) {
+                self.pool.give(picture);
+                continue;
+            }
+            let picture = self.shaper.apply(self.stream.shape, picture, &self.pool);
+            let index = self.given;
+            self.given += 1;
+            let ticks = (time - self.edit.start).saturating_add(self.edit.delay).max(0);
+            let time = Duration::from_secs_f64(ticks as f64 / self.timescale);
+            let frame = Frame { picture, index, time };
+            return Ok(Next::Frame(Captured { frame, taken, decode: taken.elapsed() }));
+        }
     }
 
     fn reuse(&mut self, picture: RgbImage) {
-        self.pool.give(picture);
+        match &mut self.rest {
+            Some(rest) => rest.reuse(picture),
+            None => self.pool.give(picture),
+        }
     }
 }
 
-/// The parser loops for ever on boxes of size 0, hence the check, and panics on some inconsistent sample tables,
-/// hence the catch.
-fn parse(file: &mut BufReader<File>, length: u64) -> std::result::Result<Mp4, String> {
-    boxes::check(file, length)?;
-    file.rewind().map_err(|e| e.to_string())?;
-    match catch_unwind(AssertUnwindSafe(|| Mp4::read(file, length))) {
-        Ok(parsed) => parsed.map_err(|e| e.to_string()),
-        Err(_) => Err("its tables contradict each other".to_owned()),
-    }
-}
-
-fn parameter_sets(avc1: &Avc1Box) -> Vec<u8> {
-    let avcc = &avc1.avcc.contents;
-    let mut out = Vec::new();
-    for unit in avcc.sequence_parameter_sets.iter().chain(&avcc.picture_parameter_sets) {
-        out.extend_from_slice(&[0, 0, 0, 1]);
-        out.extend_from_slice(&unit.bytes);
-    }
-    out
-}
-
-/// Replaces the length before each unit by a start code; a length beyond the end takes what there is.
-fn append_start_coded(mut data: &[u8], length_bytes: usize, out: &mut Vec<u8>) {
-    while data.len() > length_bytes {
-        let (length, rest) = data.split_at(length_bytes);
-        let length = length.iter().fold(0usize, |n, byte| n << 8 | usize::from(*byte)).min(rest.len());
-        let (unit, rest) = rest.split_at(length);
-        out.extend_from_slice(&[0, 0, 0, 1]);
-        out.extend_from_slice(unit);
-        data = rest;
-    }
-}
-
-/// Clockwise quarter turns that a track's matrix asks for, as telephones held upright record.
-fn quarter_turns(a: i32, b: i32, c: i32, d: i32) -> u8 {
-    match (a.signum(), b.signum(), c.signum(), d.signum()) {
-        (0, 1, -1, 0) => 1,
-        (-1, 0, 0, -1) => 2,
-        (0, -1, 1, 0) => 3,
-        _ => 0,
-    }
-}
-
-fn to_rgb(yuv: &DecodedYUV<'_>, turns: u8, pool: &FramePool) -> Option<RgbImage> {
+fn to_rgb(yuv: &DecodedYUV<'_>, stream: &H264, pool: &FramePool) -> Option<RgbImage> {
     let (w, h) = yuv.dimensions();
     if w == 0 || h == 0 || w > MAX_SIDE || h > MAX_SIDE {
         return None;
     }
-    let (w, h) = (w as u32, h as u32);
-    let mut picture = pool.take(w, h);
-    yuv.write_rgb8(&mut picture);
-    if turns == 0 {
-        return Some(picture);
-    }
-    let mut turned = if turns == 2 { pool.take(w, h) } else { pool.take(h, w) };
-    let done = match turns {
-        1 => imageops::rotate90_in(&picture, &mut turned),
-        2 => imageops::rotate180_in(&picture, &mut turned),
-        _ => imageops::rotate270_in(&picture, &mut turned),
-    };
-    pool.give(picture);
-    done.ok().map(|()| turned)
+    let (width, height) = (w as u32, h as u32);
+    let (matrix, full_range) = (stream.matrix, stream.full_range);
+    let mut picture = pool.take(width, height);
+    let (luma, colours, _) = yuv.strides();
+    let format = Planar { width, height, block: Some((2, 2)), matrix, full_range };
+    yuv::to_rgb(format, [yuv.y(), yuv.u(), yuv.v()], [luma, colours], &mut picture);
+    Some(picture)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lengths_become_start_codes() {
-        let mut out = Vec::new();
-        append_start_coded(&[0, 0, 0, 2, 7, 8, 0, 0, 0, 1, 9], 4, &mut out);
-        assert_eq!(out, [0, 0, 0, 1, 7, 8, 0, 0, 0, 1, 9]);
-        out.clear();
-        append_start_coded(&[0, 9, 1, 2], 2, &mut out);
-        assert_eq!(out, [0, 0, 0, 1, 1, 2]);
-    }
-
-    #[test]
-    fn matrices_of_telephones_are_understood() {
-        let one = 1 << 16;
-        assert_eq!(quarter_turns(one, 0, 0, one), 0);
-        assert_eq!(quarter_turns(0, one, -one, 0), 1);
-        assert_eq!(quarter_turns(-one, 0, 0, -one), 2);
-        assert_eq!(quarter_turns(0, -one, one, 0), 3);
-    }
 
     #[test]
     fn a_cut_file_is_told_from_a_whole_one() {

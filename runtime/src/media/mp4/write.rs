@@ -6,29 +6,26 @@ use std::time::Duration;
 
 use image::RgbImage;
 use image::imageops::{self, FilterType};
-use openh264::OpenH264API;
-use openh264::encoder::{
-    Encoder, EncoderConfig, FrameType, IntraFramePeriod, RateControlMode, UsageType, VuiConfig,
-};
+use openh264::encoder::{Encoder, FrameType};
 use openh264::formats::YUVSlices;
-use shiguredo_mp4::boxes::{Avc1Box, AvccBox, SampleEntry, VisualSampleEntryFields};
+use shiguredo_mp4::boxes::SampleEntry;
 use shiguredo_mp4::mux::{FinalizedBoxes, Mp4FileMuxer, MuxError, Sample};
-use shiguredo_mp4::{TrackKind, Uint};
+use shiguredo_mp4::{Encode, TrackKind};
 
+use super::copy::{SoundCopy, describe_sound};
+use super::encoder::{encoder, entry, without_start_code};
 use crate::error::media::{Error, Result};
 use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, check_target};
 use crate::media::sink::{Shown, Sink, Written};
+use crate::media::sound::ClipSound;
 use crate::media::yuv::I420;
 
 /// Steps of time in a second, as is usual for video.
-const TICKS: u32 = 90_000;
+pub(super) const TICKS: u32 = 90_000;
 
 /// How long the last frame is shown, in ticks, if there is none before it to tell: a 25th of a second.
-const SINGLE: u32 = TICKS / 25;
-
-/// Frames from one that stands alone to the next: a player can jump to those.
-const KEY_FRAMES: u32 = 60;
+const SINGLE: u64 = TICKS as u64 / 25;
 
 /// More than may wait in a file's buffer, and what the description of a clip without frames takes.
 const SPARE: u64 = 20 << 10;
@@ -36,31 +33,38 @@ const SPARE: u64 = 20 << 10;
 /// Most that a frame takes in the description of the clip, in bytes.
 const DESCRIBED: u64 = 24;
 
-/// A frame in the file.
+/// A frame in the file, or a piece of sound.
 struct Stored {
-    /// When it is shown.
-    tick: u64,
+    what: What,
     offset: u64,
     size: usize,
-    key: bool,
+}
+
+/// What is stored.
+enum What {
+    /// A frame: when it is shown, and whether it stands alone.
+    Frame { tick: u64, key: bool },
+    /// Sound of so many ticks of its own.
+    Sound { duration: u32 },
 }
 
 /// Writes a clip whose frames keep their own times.
 pub(in crate::media) struct Mp4Sink {
     path: PathBuf,
     force: bool,
+    sound: Option<ClipSound>,
     writer: Option<Mp4Writer>,
     origin: Option<Origin>,
 }
 
 impl Mp4Sink {
-    /// Prepares the file.
+    /// Prepares the file. Frames keep of `sound` what is heard while they are shown.
     ///
     /// # Errors
     /// [`Error::Exists`] (unless `force`) or the folder around it is missing.
-    pub fn create(path: &Path, force: bool) -> Result<Self> {
+    pub fn create(path: &Path, force: bool, sound: Option<ClipSound>) -> Result<Self> {
         check_target(path, force)?;
-        Ok(Self { path: path.to_owned(), force, writer: None, origin: None })
+        Ok(Self { path: path.to_owned(), force, sound, writer: None, origin: None })
     }
 }
 
@@ -76,7 +80,11 @@ impl Sink for Mp4Sink {
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if self.writer.is_none() {
             let size = shown.picture.dimensions();
-            self.writer = Some(Mp4Writer::create(&self.path, size, self.force, self.origin)?);
+            let mut writer = Mp4Writer::create(&self.path, size, self.force, self.origin)?;
+            if let Some(sound) = self.sound.take() {
+                writer.sound = Some(SoundCopy::begin(sound, shown.time)?);
+            }
+            self.writer = Some(writer);
         }
         self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
     }
@@ -99,7 +107,12 @@ struct Mp4Writer {
     position: u64,
     planes: I420,
     start: Duration,
-    frames: Vec<Stored>,
+    stored: Vec<Stored>,
+    /// Ticks of the latest frame, and from the one before it.
+    last: Option<(u64, u64)>,
+    sound: Option<SoundCopy>,
+    /// A compressed frame or a piece of sound.
+    sample: Vec<u8>,
     /// What the stream is, known from the first frame on.
     entry: Option<SampleEntry>,
     origin: Option<Origin>,
@@ -109,17 +122,7 @@ impl Mp4Writer {
     fn create(path: &Path, (width, height): (u32, u32), force: bool, origin: Option<Origin>) -> Result<Self> {
         // H.264 shares colours among four pixels.
         let size = (width & !1, height & !1);
-        let config = EncoderConfig::new()
-            .usage_type(UsageType::CameraVideoRealTime)
-            // Each frame as good as the next, at the size that takes: its quantiser is the encoder's own, 26.
-            .rate_control_mode(RateControlMode::Off)
-            .intra_frame_period(IntraFramePeriod::from_num_frames(KEY_FRAMES))
-            .vui(VuiConfig::bt601())
-            .skip_frames(false)
-            // A thread would take a core from the detector.
-            .num_threads(1);
-        let encoder = Encoder::with_api_config(OpenH264API::from_source(), config)
-            .map_err(|e| Error::damaged(path, e))?;
+        let encoder = encoder().map_err(|e| Error::damaged(path, e))?;
         let muxer = Mp4FileMuxer::new().map_err(|e| Error::damaged(path, e))?;
         let mut file = PendingFile::create(path, force)?;
         let head = muxer.initial_boxes_bytes();
@@ -132,17 +135,21 @@ impl Mp4Writer {
             position,
             planes: I420::default(),
             start: Duration::ZERO,
-            frames: Vec::new(),
+            stored: Vec::new(),
+            last: None,
+            sound: None,
+            sample: Vec::new(),
             entry: None,
             origin,
         })
     }
 
     fn add(&mut self, picture: &RgbImage, time: Duration) -> Result<()> {
-        if self.frames.is_empty() {
+        if self.stored.is_empty() {
             self.start = time;
         }
         let tick = (time.saturating_sub(self.start).as_secs_f64() * f64::from(TICKS)).round() as u64;
+        self.copy_sound(tick)?;
         if picture.dimensions() == self.size {
             self.planes.fill(picture);
         } else {
@@ -153,7 +160,8 @@ impl Mp4Writer {
         let source = YUVSlices::new(planes, (width, height), (width, width / 2, width / 2));
         let stream = self.encoder.encode(&source).map_err(|e| Error::damaged(self.file.target(), e))?;
         let key = matches!(stream.frame_type(), FrameType::IDR | FrameType::I);
-        let (mut sps, mut pps, mut sample) = (None, None, Vec::new());
+        let (mut sps, mut pps) = (None, None);
+        self.sample.clear();
         for layer in (0..stream.num_layers()).filter_map(|i| stream.layer(i)) {
             for unit in (0..layer.nal_count()).filter_map(|i| layer.nal_unit(i)) {
                 let unit = without_start_code(unit);
@@ -161,14 +169,14 @@ impl Mp4Writer {
                     Some(7) => sps = Some(unit.to_vec()),
                     Some(8) => pps = Some(unit.to_vec()),
                     Some(_) => {
-                        sample.extend_from_slice(&(unit.len() as u32).to_be_bytes());
-                        sample.extend_from_slice(unit);
+                        self.sample.extend_from_slice(&(unit.len() as u32).to_be_bytes());
+                        self.sample.extend_from_slice(unit);
                     }
                     None => {}
                 }
             }
         }
-        if sample.is_empty() {
+        if self.sample.is_empty() {
             // The encoder saw no change worth a frame: the one before goes on.
             return Ok(());
         }
@@ -177,10 +185,28 @@ impl Mp4Writer {
                 Error::damaged(self.file.target(), "the H.264 encoder did not describe its stream")
             })?);
         }
-        self.file.write(&sample)?;
-        let (offset, size) = (self.position, sample.len());
+        let before = self.last.map_or(tick, |(before, _)| before);
+        self.last = Some((tick, tick.saturating_sub(before)));
+        self.store(What::Frame { tick, key })
+    }
+
+    /// Writes what is in `sample`.
+    fn store(&mut self, what: What) -> Result<()> {
+        self.file.write(&self.sample)?;
+        let (offset, size) = (self.position, self.sample.len());
         self.position += size as u64;
-        self.frames.push(Stored { tick, offset, size, key });
+        self.stored.push(Stored { what, offset, size });
+        Ok(())
+    }
+
+    /// Copies the sound that begins before a tick.
+    fn copy_sound(&mut self, tick: u64) -> Result<()> {
+        let until = self.start.as_secs_f64() + tick as f64 / f64::from(TICKS);
+        while let Some(sound) = &mut self.sound
+            && let Some(duration) = sound.next(until, &mut self.sample)?
+        {
+            self.store(What::Sound { duration })?;
+        }
         Ok(())
     }
 
@@ -188,93 +214,94 @@ impl Mp4Writer {
     /// for the description of the others.
     fn salvage(mut self) -> Result<PathBuf> {
         let end = self.position;
-        while let Some(last) = self.frames.pop() {
+        while let Some(last) = self.stored.pop() {
             self.position = last.offset;
-            if end - self.position >= SPARE + DESCRIBED * self.frames.len() as u64 {
+            if end - self.position >= SPARE + DESCRIBED * self.stored.len() as u64 {
                 break;
             }
         }
-        if self.frames.is_empty() {
+        if !self.stored.iter().any(|s| matches!(s.what, What::Frame { .. })) {
             return Err(Error::damaged(self.file.target(), "nothing could be saved"));
         }
         self.file.cut(self.position)?;
-        self.finish()
+        self.complete()
     }
 
     fn finish(mut self) -> Result<PathBuf> {
-        let boxes = self.describe().map_err(|e| Error::damaged(self.file.target(), e))?;
-        let mut end = self.position;
-        for (offset, bytes) in boxes.offset_and_bytes_pairs() {
-            self.file.patch(offset, bytes)?;
-            end = end.max(offset + bytes.len() as u64);
+        if let Some((tick, length)) = self.last {
+            self.copy_sound(tick + if length > 0 { length } else { SINGLE })?;
         }
+        self.complete()
+    }
+
+    /// Writes what describes the clip.
+    fn complete(mut self) -> Result<PathBuf> {
+        let wrong = |path: &Path, e: String| Error::damaged(path, e);
+        let boxes = self.describe().map_err(|e| wrong(self.file.target(), e.to_string()))?;
+        let mut moov = boxes.moov_box().clone();
+        let video: u64 = self.lengths().map(u64::from).sum();
+        describe_sound(&mut moov, video, self.sound.as_ref().map(SoundCopy::copied));
+        let moov = moov.encode_to_vec().map_err(|e| wrong(self.file.target(), e.to_string()))?;
+        for (offset, bytes) in boxes.offset_and_bytes_pairs() {
+            // The description comes last, and it is ours.
+            if offset < self.position {
+                self.file.patch(offset, bytes)?;
+            }
+        }
+        self.file.patch(self.position, &moov)?;
         if let Some(origin) = self.origin {
-            self.file.patch(end, &mark::mp4_box(origin))?;
+            self.file.patch(self.position + moov.len() as u64, &mark::mp4_box(origin))?;
         }
         self.file.finish()
+    }
+
+    /// How long each frame is shown, in ticks: until the next one, and the last as long as the one before.
+    fn lengths(&self) -> impl Iterator<Item = u32> {
+        let ticks = || {
+            self.stored.iter().filter_map(|s| match s.what {
+                What::Frame { tick, .. } => Some(tick),
+                What::Sound { .. } => None,
+            })
+        };
+        let mut length = SINGLE as u32;
+        let next = ticks().skip(1).map(Some).chain(std::iter::once(None));
+        ticks().zip(next).map(move |(tick, next)| {
+            if let Some(next) = next {
+                length = u32::try_from(next.saturating_sub(tick)).unwrap_or(u32::MAX).max(1);
+            }
+            length
+        })
     }
 
     /// Tells the muxer of all frames: how long each is shown is known when the next one is there, and that the last is in
     /// the file only now.
     fn describe(&mut self) -> std::result::Result<FinalizedBoxes, MuxError> {
         let mut muxer = Mp4FileMuxer::new()?;
-        let mut length = SINGLE;
-        for (i, frame) in self.frames.iter().enumerate() {
-            if let Some(next) = self.frames.get(i + 1) {
-                length = u32::try_from(next.tick.saturating_sub(frame.tick)).unwrap_or(u32::MAX).max(1);
-            }
+        let (mut entry, mut heard) = (self.entry.take(), self.sound.as_ref().map(SoundCopy::entry));
+        let mut lengths = self.lengths();
+        let ticks = NonZeroU32::MIN.saturating_add(TICKS - 1);
+        for stored in &self.stored {
+            let (track_kind, sample_entry, keyframe, timescale, duration) = match stored.what {
+                What::Frame { key, .. } => {
+                    (TrackKind::Video, entry.take(), key, ticks, lengths.next().unwrap_or(1))
+                }
+                What::Sound { duration } => {
+                    let timescale = self.sound.as_ref().map_or(ticks, SoundCopy::timescale);
+                    (TrackKind::Audio, heard.take(), true, timescale, duration)
+                }
+            };
             muxer.append_sample(&Sample {
-                track_kind: TrackKind::Video,
-                sample_entry: self.entry.take(),
-                keyframe: frame.key,
-                timescale: NonZeroU32::MIN.saturating_add(TICKS - 1),
-                duration: length,
+                track_kind,
+                sample_entry,
+                keyframe,
+                timescale,
+                duration,
                 composition_time_offset: None,
-                data_offset: frame.offset,
-                data_size: frame.size,
+                data_offset: stored.offset,
+                data_size: stored.size,
             })?;
         }
         muxer.finalize().cloned()
-    }
-}
-
-/// What the stream is, for players.
-fn entry((width, height): (u32, u32), sps: Option<Vec<u8>>, pps: Option<Vec<u8>>) -> Option<SampleEntry> {
-    let (sps, pps) = (sps?, pps?);
-    let [profile, compatibility, level] = *sps.get(1..4)? else { return None };
-    let visual = VisualSampleEntryFields {
-        data_reference_index: VisualSampleEntryFields::DEFAULT_DATA_REFERENCE_INDEX,
-        width: u16::try_from(width).ok()?,
-        height: u16::try_from(height).ok()?,
-        horizresolution: VisualSampleEntryFields::DEFAULT_HORIZRESOLUTION,
-        vertresolution: VisualSampleEntryFields::DEFAULT_VERTRESOLUTION,
-        frame_count: VisualSampleEntryFields::DEFAULT_FRAME_COUNT,
-        compressorname: VisualSampleEntryFields::NULL_COMPRESSORNAME,
-        depth: VisualSampleEntryFields::DEFAULT_DEPTH,
-    };
-    // Profiles from High on say more of their colours; the encoder's own is below.
-    let high = !matches!(profile, 66 | 77 | 88);
-    let avcc_box = AvccBox {
-        avc_profile_indication: profile,
-        profile_compatibility: compatibility,
-        avc_level_indication: level,
-        length_size_minus_one: Uint::new(3),
-        sps_list: vec![sps],
-        pps_list: vec![pps],
-        chroma_format: high.then(|| Uint::new(1)),
-        bit_depth_luma_minus8: high.then(|| Uint::new(0)),
-        bit_depth_chroma_minus8: high.then(|| Uint::new(0)),
-        sps_ext_list: Vec::new(),
-    };
-    Some(SampleEntry::Avc1(Avc1Box { visual, avcc_box, unknown_boxes: Vec::new() }))
-}
-
-/// A unit without the zeros and the one that mark its start in a stream.
-fn without_start_code(unit: &[u8]) -> &[u8] {
-    let zeros = unit.iter().take_while(|b| **b == 0).count();
-    match unit.get(zeros) {
-        Some(1) if zeros >= 2 => &unit[zeros + 1..],
-        _ => unit,
     }
 }
 
@@ -290,7 +317,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("clip.mp4");
         let times = [0, 40, 80, 200, 233, 1000].map(|ms| Duration::from_millis(500 + ms));
-        let mut sink = Box::new(Mp4Sink::create(&path, false).unwrap());
+        let mut sink = Box::new(Mp4Sink::create(&path, false, None).unwrap());
         sink.mark(Origin::Generated);
         let mut pictures = Vec::new();
         for (i, time) in times.into_iter().enumerate() {
@@ -338,14 +365,5 @@ mod tests {
             frames += 1;
         }
         assert!((6..12).contains(&frames), "{frames}");
-    }
-
-    #[test]
-    fn start_codes_are_cut_off() {
-        for (unit, bare) in
-            [(&[0, 0, 0, 1, 7][..], &[7][..]), (&[0, 0, 1, 0, 0], &[0, 0]), (&[5, 0, 0, 1], &[5, 0, 0, 1])]
-        {
-            assert_eq!(without_start_code(unit), bare);
-        }
     }
 }

@@ -143,9 +143,11 @@ fn download(path: &Path, name: &str) -> Answer {
     let Ok((mut file, length)) = opened else {
         return Response::text(404, "the recording is gone").into();
     };
+    let is_mp4 = path.extension().is_some_and(|ending| ending == "mp4");
+    let content_type = if is_mp4 { "video/mp4" } else { "video/x-msvideo" };
     Answer::Stream {
         headers: vec![
-            ("Content-Type", "video/x-msvideo".to_owned()),
+            ("Content-Type", content_type.to_owned()),
             ("Content-Length", length.to_string()),
             // Names are made here, of letters, digits, dots and hyphens.
             ("Content-Disposition", format!("attachment; filename=\"{name}\"")),

@@ -1,0 +1,258 @@
+//! Any other video, through an `ffmpeg` child that sends whole pictures down a pipe.
+
+mod filters;
+mod heads;
+mod probe;
+mod sound;
+
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use image::RgbImage;
+
+use self::filters::Sent;
+use self::heads::Head;
+pub(super) use self::sound::{has_sound, to_mp4};
+use super::frame_pool::FramePool;
+use super::jpeg::MAX_SIDE;
+use super::shape::{Shape, Shaper};
+use super::source::{Captured, Next, Source, short_name};
+use super::yuv::{Planar, to_rgb};
+use crate::error::media::{Error, Result};
+use crate::frame::Frame;
+
+/// How long the child may take for a frame before it is given up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Frames decoded ahead.
+const AHEAD: usize = 2;
+
+/// A picture, and its time in the clip where the clip says it.
+type Decoded = std::result::Result<(RgbImage, Option<Duration>), String>;
+
+/// Reads a video through an `ffmpeg` child.
+#[derive(Debug)]
+pub struct FfmpegSource {
+    path: PathBuf,
+    child: Child,
+    pictures: Receiver<Decoded>,
+    /// What the child said last of something wrong.
+    said: Arc<Mutex<String>>,
+    codec: String,
+    fps: f64,
+    /// Frames that are not wanted, before the first that is.
+    skip: u64,
+    given: u64,
+    last: Option<Duration>,
+    pool: FramePool,
+}
+
+impl FfmpegSource {
+    /// Starts the child on `path`; `what` in it is not read here, in words for whoever lacks ffmpeg.
+    ///
+    /// # Errors
+    /// [`Error::NeedsFfmpeg`] if it is not installed, [`Error::NotMedia`] if it finds no video in the file.
+    pub fn open(path: &Path, what: &str) -> Result<Self> {
+        Self::after(path, what, 0)
+    }
+
+    /// The same, from the frame after the first `skip`.
+    ///
+    /// # Errors
+    /// Those of [`FfmpegSource::open`].
+    pub fn after(path: &Path, what: &str, skip: u64) -> Result<Self> {
+        let probed = probe::video(path, what)?;
+        if filters::needs_zscale(&probed) && !has_filter(path, what, "zscale")? {
+            let colours = probed.colours.in_words();
+            let reason = format!(
+                "its colours are {colours}, for which ffmpeg needs its filter zscale: install one that has it (libzimg)"
+            );
+            return Err(Error::Picture { path: path.to_owned(), reason });
+        }
+        let (chain, sent) = filters::chain(&probed);
+        let mut command = command("ffmpeg", path);
+        if !probed.broadcast {
+            // Times stay the clip's own. What was broadcast counts from its beginning, which ffmpeg does by itself.
+            command.arg("-copyts");
+        }
+        command
+            .args(["-map", "0:V:0", "-an", "-sn", "-dn", "-vf", &chain, "-r", "25", "-f", "rawvideo", "-"]);
+        let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| start_error(path, what, e))?;
+        let missing = || Error::io("ffmpeg")(std::io::ErrorKind::BrokenPipe.into());
+        let stdout = child.stdout.take().ok_or_else(missing)?;
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let (head, heads) = channel();
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = Arc::clone(&said);
+        std::thread::spawn(move || heads::read(stderr, &head, &heard));
+        let (sender, pictures) = sync_channel(AHEAD);
+        let pool = FramePool::default();
+        let mut pictures_in = PicturesIn {
+            pipe: BufReader::with_capacity(1 << 20, stdout),
+            heads,
+            sent,
+            bytes: Vec::new(),
+            shaper: Shaper::default(),
+            pool: pool.clone(),
+        };
+        std::thread::spawn(move || {
+            while let Some(picture) = pictures_in.next().transpose() {
+                let failed = picture.is_err();
+                if sender.send(picture).is_err() || failed {
+                    break;
+                }
+            }
+        });
+        let path = path.to_owned();
+        let (codec, fps) = (probed.codec, probed.fps);
+        Ok(Self { path, child, pictures, said, codec, fps, skip, given: 0, last: None, pool })
+    }
+
+    fn failed(&self, otherwise: &str) -> Error {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_empty() {
+            Error::damaged(&self.path, otherwise)
+        } else {
+            Error::damaged(&self.path, format!("{otherwise}: {said}"))
+        }
+    }
+
+    /// The next picture with its time; none at the end.
+    fn take(&mut self) -> Result<Option<(RgbImage, Duration)>> {
+        let (picture, time) = match self.pictures.recv_timeout(PATIENCE) {
+            Ok(picture) => picture.map_err(|e| Error::damaged(&self.path, e))?,
+            Err(RecvTimeoutError::Timeout) => return Err(self.failed("ffmpeg sends no further frame")),
+            Err(RecvTimeoutError::Disconnected) if self.last.is_none() => {
+                return Err(self.failed("ffmpeg decodes none of its frames"));
+            }
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+        };
+        let interval = Duration::from_secs_f64(1.0 / self.fps);
+        let due = || self.last.map_or(Duration::ZERO, |last| last + interval);
+        let time = time.unwrap_or_else(due);
+        self.last = Some(time);
+        Ok(Some((picture, time)))
+    }
+}
+
+impl Drop for FfmpegSource {
+    fn drop(&mut self) {
+        // It may have ended by itself; either way it is waited for, so that no zombie stays.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+impl Source for FfmpegSource {
+    fn describe(&self) -> String {
+        let fps = (self.fps * 100.0).round() / 100.0;
+        format!("{} ({}, {fps} fps, through ffmpeg)", short_name(&self.path), self.codec)
+    }
+
+    fn next(&mut self, _timeout: Duration) -> Result<Next> {
+        let taken = Instant::now();
+        while self.skip > 0 {
+            let Some((picture, _)) = self.take()? else { return Ok(Next::End) };
+            self.pool.give(picture);
+            self.skip -= 1;
+            self.given += 1;
+        }
+        let Some((picture, time)) = self.take()? else { return Ok(Next::End) };
+        let index = self.given;
+        self.given += 1;
+        Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode: taken.elapsed() }))
+    }
+
+    fn reuse(&mut self, picture: RgbImage) {
+        self.pool.give(picture);
+    }
+}
+
+/// The pictures of a pipe, each announced on another.
+struct PicturesIn {
+    pipe: BufReader<ChildStdout>,
+    heads: Receiver<Head>,
+    sent: Sent,
+    /// A picture's planes.
+    bytes: Vec<u8>,
+    shaper: Shaper,
+    pool: FramePool,
+}
+
+impl PicturesIn {
+    fn next(&mut self) -> std::result::Result<Option<(RgbImage, Option<Duration>)>, String> {
+        let Ok(head) = self.heads.recv() else { return Ok(None) };
+        let (width, height) = head.size;
+        if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+            return Err(format!("{width}x{height} pixels, at most {MAX_SIDE} a side are read"));
+        }
+        let mut picture = self.pool.take(width, height);
+        match (self.sent, head.layout.as_str()) {
+            (Sent::Rgb, "rgb24") => {
+                if self.pipe.read_exact(&mut picture).is_err() {
+                    return Ok(None);
+                }
+            }
+            (Sent::Planes { matrix, full_range }, layout) => {
+                let block = match layout {
+                    "yuv420p" => (2, 2),
+                    "yuv422p" => (2, 1),
+                    "yuv444p" => (1, 1),
+                    _ => return Err("ffmpeg sends something else than was asked of it".to_owned()),
+                };
+                let format = Planar { width, height, block: Some(block), matrix, full_range };
+                let (luma, colours, rows) = format.layout();
+                let (first, second) = (luma * height as usize, colours * rows);
+                self.bytes.resize(first + 2 * second, 0);
+                // The child ended within a picture: what it has to say of that is said elsewhere.
+                if self.pipe.read_exact(&mut self.bytes).is_err() {
+                    return Ok(None);
+                }
+                let (y, rest) = self.bytes.split_at(first);
+                let (u, v) = rest.split_at(second);
+                to_rgb(format, [y, u, v], [luma, colours], &mut picture);
+            }
+            _ => return Err("ffmpeg sends something else than was asked of it".to_owned()),
+        }
+        let shape = Shape { pixel: head.pixel, turns: 0 };
+        let picture = self.shaper.apply(shape, picture, &self.pool);
+        Ok(Some((picture, head.time_us.map(|us| Duration::from_micros(us.max(0).unsigned_abs())))))
+    }
+}
+
+/// A command that reads `path` and nothing else, whatever characters are in the name.
+fn command(program: &str, path: &Path) -> Command {
+    let mut input = std::ffi::OsString::from("file:");
+    input.push(path);
+    let mut command = Command::new(program);
+    command.arg("-hide_banner");
+    if program == "ffmpeg" {
+        command.args(["-v", "info", "-nostdin", "-nostats", "-reinit_filter", "0"]);
+    } else {
+        command.args(["-v", "error"]);
+    }
+    command.arg("-i").arg(input).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
+fn start_error(path: &Path, what: &str, error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Error::NeedsFfmpeg { path: path.to_owned(), what: what.to_owned() },
+        _ => Error::io("ffmpeg")(error),
+    }
+}
+
+/// Whether ffmpeg was built with a filter.
+fn has_filter(path: &Path, what: &str, name: &str) -> Result<bool> {
+    let output = Command::new("ffmpeg")
+        .args(["-hide_banner", "-h", &format!("filter={name}")])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|e| start_error(path, what, e))?;
+    Ok(!String::from_utf8_lossy(&output.stdout).contains("Unknown filter")
+        && !String::from_utf8_lossy(&output.stderr).contains("Unknown filter"))
+}
