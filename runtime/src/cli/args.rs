@@ -120,14 +120,14 @@ pub enum Command {
 /// Arguments of `detect`.
 #[derive(Debug, Args)]
 pub struct DetectArgs {
-    /// Pictures (JPEG, PNG), or folders of them; or one clip, with --json
+    /// Pictures (JPEG, PNG, WebP), or folders of them; or one clip, with --json
     #[arg(required = true, value_name = "FILE|DIR")]
     pub inputs: Vec<PathBuf>,
     /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture; of a clip one a frame,
     /// the face followed as `webcam --keypoints` writes it
     #[arg(long)]
     pub json: bool,
-    /// Write the pictures with their keypoints drawn into this folder, under their own names
+    /// Write the pictures with their keypoints drawn into this folder, under their own names (of a WebP as PNG)
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Overwrite files in the folder of --out

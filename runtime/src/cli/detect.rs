@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use image::RgbImage;
 use lkg_bundle::manifest::Expression;
+use lkg_bundle::pictures;
 use lkg_bundle::{Bundle, Manifest};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -20,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
 use crate::interrupt;
 use crate::media::keypoints::NamedValues;
-use crate::media::picture;
+use crate::media::picture::{self, Alpha, ReadPicture};
 use crate::vision::expressions::read_expressions;
 use crate::vision::overlay::draw_face;
 use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, TrackOptions};
@@ -93,16 +94,16 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
     let mut code = 0;
     for chunk in chunks(jobs) {
         interrupt::check()?;
-        let pictures: Vec<Result<RgbImage>> = match chunk {
-            [job] => vec![picture::read_picture(&job.source)],
-            _ => chunk.par_iter().map(|job| picture::read_picture(&job.source)).collect(),
+        let pictures: Vec<Result<ReadPicture>> = match chunk {
+            [job] => vec![picture::read_whole(&job.source)],
+            _ => chunk.par_iter().map(|job| picture::read_whole(&job.source)).collect(),
         };
         let mut annotated = Vec::new();
         for (job, picture) in chunk.iter().zip(pictures) {
             interrupt::check()?;
             progress.step();
-            let mut picture = match picture {
-                Ok(picture) => picture,
+            let ReadPicture { pixels: mut picture, mut original, notes } = match picture {
+                Ok(read) => read,
                 Err(e) => {
                     progress.clear();
                     report(&e);
@@ -117,18 +118,22 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
                 face
             });
             progress.clear();
+            notes.iter().for_each(|note| remark(&format!("{}: {note}", job.source.display())));
             write_result(&mut output, args.json, &job.source, &picture, face.as_ref(), bundle.manifest())?;
             if let Some(target) = &job.target {
                 if let Some(face) = &face {
                     draw_face(&mut picture, face, bundle.manifest());
+                    original = original.in_colour();
                 }
-                annotated.push((target, picture));
+                annotated.push((target, picture, original));
             }
         }
         output.flush()?;
         let written: Vec<Result<()>> = annotated
             .into_par_iter()
-            .map(|(target, picture)| picture::write_picture(target, &picture))
+            .map(|(target, picture, original)| {
+                picture::write_like(target, &picture, &Alpha::Covered, &original, None)
+            })
             .collect();
         for error in written.into_iter().filter_map(Result::err) {
             progress.clear();
@@ -169,7 +174,10 @@ fn plan(args: &DetectArgs) -> Result<Vec<Job>> {
     for source in sources {
         let name = match source.file_name() {
             // A picture may lie under any name, its copy needs one that tells its kind.
-            Some(name) if picture::has_picture_name(Path::new(name)) => name.to_owned(),
+            Some(name) if picture::has_written_name(Path::new(name)) => name.to_owned(),
+            Some(name) if picture::has_picture_name(Path::new(name)) => {
+                Path::new(name).with_extension("png").into_os_string()
+            }
             name => {
                 let mut name = name.unwrap_or_default().to_owned();
                 name.push(".png");
@@ -204,21 +212,39 @@ fn plan(args: &DetectArgs) -> Result<Vec<Job>> {
 /// The pictures of a folder, sorted by name.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
-    let mut pictures = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(dir).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
         if picture::has_picture_name(&path) && path.is_file() {
-            pictures.push(path);
+            found.push(path);
+        } else if pictures::is_refused(&path) {
+            others.push(path);
         }
     }
-    if pictures.is_empty() {
+    match others.first() {
+        // Reading it says what to do.
+        Some(path) if found.is_empty() => {
+            return Err(picture::read_picture(path).err().unwrap_or_else(|| {
+                Error::Usage(format!("{}: not a picture that can be read", path.display()))
+            }));
+        }
+        Some(path) => remark(&format!(
+            "{}: {} of other kinds passed over, as {}; {} can be read",
+            dir.display(),
+            others.len(),
+            path.file_name().unwrap_or_default().display(),
+            pictures::READ_KINDS
+        )),
+        None => {}
+    }
+    if found.is_empty() {
         return Err(Error::Usage(format!(
-            "{}: no pictures (.jpg, .jpeg, .png) in this folder",
+            "{}: no pictures (.jpg, .jpeg, .png, .webp) in this folder",
             dir.display()
         )));
     }
-    pictures.sort();
-    Ok(pictures)
+    found.sort();
+    Ok(found)
 }
 
 /// Runs of jobs that may be decoded at once.

@@ -51,7 +51,7 @@ const MOTION: &str = "Motion";
 /// Arguments of `reenact`.
 #[derive(Debug, Args)]
 pub struct ReenactArgs {
-    /// Whose appearance is kept: a photo (JPEG, PNG), seed:N, or a face saved with `runtime edit --save` (.json). Given
+    /// Whose appearance is kept: a photo (JPEG, PNG, WebP), seed:N, or a face saved with `runtime edit --save` (.json). Given
     /// several times, key f goes through them
     #[arg(long = "source", short = 's', value_name = "PHOTO|seed:N|FACE.json", required = true)]
     pub sources: Vec<String>,
@@ -66,9 +66,9 @@ pub struct ReenactArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// What is shown: photo (the source's photo, driven; also called source), beside (the driver's picture with the driven
-    /// photo or face beside it) or driver (it over the driver's face) [default: photo where the bundle carries photos along,
-    /// else beside]
+    /// What is shown: photo (the source's photo, driven; also called source), face (its face alone, a square), beside (the
+    /// driver's picture with the driven photo or face beside it) or driver (it over the driver's face) [default: photo where
+    /// the bundle carries photos along, else beside]
     #[arg(long, alias = "paste", value_name = "VIEW")]
     pub view: Option<View>,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them

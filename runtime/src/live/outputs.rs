@@ -7,8 +7,9 @@ use image::RgbImage;
 
 use super::control::{Command, Status};
 use super::viewer::Viewer;
-use crate::media::mark::{self, Origin};
+use crate::media::mark::Origin;
 use crate::media::output::{PendingFile, stamp};
+use crate::media::picture::{Alpha, Original, png_like};
 use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
 use crate::media::{self, Error, SinkSpec};
 
@@ -34,17 +35,25 @@ pub(super) struct Outputs {
     failed: Vec<Failed>,
     /// How the pictures came about, noted in files.
     origin: Option<Origin>,
+    /// What they are made of, if that is one picture.
+    original: Original,
 }
 
 /// Gets what people should know at once.
 pub(super) type Notice<'a> = &'a mut dyn FnMut(&str);
 
 impl Outputs {
-    pub fn new(mut sinks: Vec<Box<dyn Sink>>, viewers: Vec<Box<dyn Viewer>>, origin: Option<Origin>) -> Self {
+    pub fn new(
+        mut sinks: Vec<Box<dyn Sink>>,
+        viewers: Vec<Box<dyn Viewer>>,
+        origin: Option<Origin>,
+        original: Original,
+    ) -> Self {
         if let Some(origin) = origin {
             sinks.iter_mut().for_each(|sink| sink.mark(origin));
         }
-        Self { sinks, viewers, origin, ..Self::default() }
+        sinks.iter_mut().for_each(|sink| sink.like(&original));
+        Self { sinks, viewers, origin, original, ..Self::default() }
     }
 
     pub fn set_window(&mut self, window: Box<dyn Viewer>) {
@@ -205,13 +214,20 @@ impl Outputs {
     /// Saves a picture in the working folder.
     pub fn snapshot(&mut self, picture: &RgbImage, notice: Notice<'_>) {
         let path = free_name("snapshot", "png");
-        match save_png(picture, self.origin, &path) {
+        match self.save_png(picture, &path) {
             Ok(()) => {
                 notice(&format!("saved {}", path.display()));
                 self.written.push(Written { what: "picture", path });
             }
             Err(e) => self.note(path.display().to_string(), &e, notice),
         }
+    }
+
+    fn save_png(&self, picture: &RgbImage, path: &Path) -> media::Result<()> {
+        let png = png_like(picture, &Alpha::Own, &self.original, self.origin);
+        let mut file = PendingFile::create(path, false)?;
+        file.write(&png.map_err(|e| Error::damaged(path, e))?)?;
+        file.finish().map(|_| ())
     }
 
     /// Completes everything, and says what was written and what failed.
@@ -241,11 +257,4 @@ fn free_name(what: &str, extension: &str) -> PathBuf {
         path = PathBuf::from(format!("{name}-{n}.{extension}"));
     }
     path
-}
-
-fn save_png(picture: &RgbImage, origin: Option<Origin>, path: &Path) -> media::Result<()> {
-    let png = mark::png(picture, origin).map_err(|e| Error::damaged(path, e))?;
-    let mut file = PendingFile::create(path, false)?;
-    file.write(&png)?;
-    file.finish().map(|_| ())
 }

@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::frame::{DetectedFace, Frame};
 use crate::media::Captured;
 use crate::media::mark::Origin;
+use crate::media::picture::Original;
 use crate::media::sink::{Shown, Sink};
 
 /// Pause between looks at the window while there is nothing to show.
@@ -39,6 +40,8 @@ pub struct LoopOptions {
     pub change: bool,
     /// How the pictures came about, where a network draws them; written into files.
     pub origin: Option<Origin>,
+    /// What else the file holds of the one picture that all frames are made of: single pictures are written as it was.
+    pub original: Original,
 }
 
 /// A run in the making: source, finder and where frames go.
@@ -93,7 +96,7 @@ impl LiveLoop<'_> {
         let start = Instant::now();
         let hud = Hud::new(self.options.engine.chosen.clone());
         let (sinks, viewers) = (std::mem::take(&mut self.sinks), std::mem::take(&mut self.viewers));
-        let outputs = Outputs::new(sinks, viewers, self.options.origin);
+        let outputs = Outputs::new(sinks, viewers, self.options.origin, self.options.original.clone());
         let LoopOptions { mirror, numbers, .. } = self.options;
         let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {

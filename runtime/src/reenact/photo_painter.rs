@@ -32,6 +32,7 @@ impl Painter for PhotoPainter<'_> {
         let view = self.reenactor.view();
         let took = match view {
             View::Source => self.reenactor.paint(face, time, canvas)?,
+            View::Face => self.reenactor.alone(face, time, canvas)?,
             View::Driver => {
                 std::mem::swap(scene.picture, canvas);
                 self.reenactor.over(face, time, canvas)?

@@ -9,6 +9,7 @@ use crate::cli::args::{frame_rate, in_range};
 use crate::cli::serve_args::ServeArgs;
 use crate::edit::{Blend, Operation, Parts};
 use crate::media::mark::Origin;
+use crate::media::picture::Alpha;
 
 /// What is written into what the program draws, and what is drawn onto it.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -33,12 +34,25 @@ impl MarkArgs {
             origin.stamp(picture);
         }
     }
+
+    /// The same on a picture that has `alpha`: the mark is seen where the picture is clear, too.
+    pub fn stamp_whole(self, origin: Origin, picture: &mut RgbImage, alpha: &mut Alpha) {
+        let before = self.visible_mark.then(|| picture.clone());
+        self.stamp(origin, picture);
+        if let (Some(before), Alpha::Moved(alpha)) = (before, alpha) {
+            for ((now, before), alpha) in picture.pixels().zip(before.pixels()).zip(alpha.iter_mut()) {
+                if now != before {
+                    *alpha = u8::MAX;
+                }
+            }
+        }
+    }
 }
 
 /// Arguments of `edit`.
 #[derive(Debug, Args)]
 pub struct EditArgs {
-    /// A photo (JPEG, PNG), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json)
+    /// A photo (JPEG, PNG, WebP), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json)
     #[arg(value_name = "PHOTO|seed:N|FACE.json")]
     pub face: String,
     /// Edits to do, a JSON list such as [{"op": "move", "part": "eye-left", "dx": 0.1}]; the operations are move, pose,
@@ -65,7 +79,7 @@ pub struct EditArgs {
     /// Then take another face's background
     #[arg(long, value_name = "FACE[@W]", value_parser = parse_background)]
     pub background: Option<Operation>,
-    /// The picture to write, PNG or JPEG by its name; with --to a clip, FILE.avi, FILE.mp4 or a folder
+    /// The picture to write, PNG or JPEG by its name, with the photo's colours, depth, alpha and density; with --to a clip, FILE.avi, FILE.mp4 or a folder
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Save the face with everything done to it

@@ -76,7 +76,8 @@ pub(in crate::cli) struct LiveConfig {
     /// Whether the report is JSON.
     pub json: bool,
     max_frames: Option<u64>,
-    mirror: bool,
+    /// Whether left and right are swapped.
+    pub mirror: bool,
     /// Whether the rate and latency of the run are written on pictures.
     pub numbers: bool,
     smoothing: Smoothing,
@@ -162,7 +163,7 @@ impl LiveConfig {
     /// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
     pub fn loop_options(&self, engine: EngineSummary, origin: Option<Origin>) -> LoopOptions {
         let Self { max_frames, mirror, numbers, .. } = *self;
-        LoopOptions { max_frames, mirror, numbers, engine, change: false, origin }
+        LoopOptions { max_frames, mirror, numbers, engine, origin, ..LoopOptions::default() }
     }
 
     /// Settings of the face tracker.
