@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::args::{in_range, unit_interval};
+use super::args::{OUTPUT, in_range, unit_interval};
 use super::by_name::by_name;
 use super::edit::{MarkArgs, parse_part};
 use super::live::LiveArgs;
@@ -105,10 +105,10 @@ pub struct ReenactArgs {
     #[arg(long, value_name = "PICTURE", conflicts_with = "absolute", help_heading = MOTION)]
     pub neutral: Option<PathBuf>,
     /// Save the driver's motion, keypoints and states without a picture
-    #[arg(long, value_name = "FILE.jsonl")]
+    #[arg(long, value_name = "FILE.jsonl", help_heading = OUTPUT)]
     pub save_motion: Option<PathBuf>,
     /// Where no face in the source is certain, take the best guess
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&'static str>)]
     pub anyway: bool,
     #[command(flatten)]
     #[allow(missing_docs)]

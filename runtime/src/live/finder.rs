@@ -4,7 +4,7 @@ use image::RgbImage;
 use lkg_bundle::Manifest;
 
 use crate::error::Result;
-use crate::vision::expressions::ExpressionReader;
+use crate::vision::expressions::{ExpressionReader, read_expressions};
 use crate::vision::track::{FaceTracker, Tracked};
 
 /// What finds keypoints in a frame.
@@ -38,12 +38,20 @@ pub trait Finder {
 pub struct ExpressionFinder {
     tracker: FaceTracker,
     reader: ExpressionReader,
+    /// Where each picture is looked at by itself, what says how expressions are read.
+    alone: Option<Manifest>,
 }
 
 impl ExpressionFinder {
     /// With the faces of `tracker`, whose bundle has `manifest`.
     pub fn new(tracker: FaceTracker, manifest: &Manifest) -> Self {
-        Self { tracker, reader: ExpressionReader::new(manifest) }
+        Self { tracker, reader: ExpressionReader::new(manifest), alone: None }
+    }
+
+    /// The same for pictures of different people: nothing is measured against the pictures before.
+    #[must_use]
+    pub fn each_alone(self, manifest: &Manifest) -> Self {
+        Self { alone: Some(manifest.clone()), ..self }
     }
 }
 
@@ -51,7 +59,13 @@ impl Finder for ExpressionFinder {
     fn find(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         let mut tracked = self.tracker.track(picture, time)?;
         if let Some(face) = &mut tracked.face {
-            self.reader.read(face, time);
+            match &self.alone {
+                Some(manifest) => {
+                    face.expressions.clear();
+                    face.expressions.extend(read_expressions(manifest, &face.states));
+                }
+                None => self.reader.read(face, time),
+            }
         }
         Ok(tracked)
     }
@@ -61,7 +75,8 @@ impl Finder for ExpressionFinder {
     }
 
     fn smooth(&mut self, on: bool) -> bool {
-        Finder::smooth(&mut self.tracker, on)
+        // Between two photos there is nothing to smooth.
+        self.alone.is_none() && Finder::smooth(&mut self.tracker, on)
     }
 
     fn is_smoothing(&self) -> bool {
@@ -69,7 +84,7 @@ impl Finder for ExpressionFinder {
     }
 
     fn calibrate(&mut self) -> Option<&'static str> {
-        match (self.reader.is_empty(), self.reader.calibrate()) {
+        match (self.reader.is_empty() || self.alone.is_some(), self.reader.calibrate()) {
             (true, _) => None,
             (false, true) => Some("neutral face taken"),
             (false, false) => Some("no face to take as neutral"),

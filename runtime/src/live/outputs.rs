@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 use super::control::{Command, Status};
 use super::viewer::Viewer;
@@ -37,6 +37,8 @@ pub(super) struct Outputs {
     origin: Option<Origin>,
     /// What they are made of, if that is one picture.
     original: Original,
+    /// How much of each pixel of the latest frame shows, where that has alpha.
+    alpha: Alpha,
 }
 
 /// Gets what people should know at once.
@@ -54,6 +56,17 @@ impl Outputs {
         }
         sinks.iter_mut().for_each(|sink| sink.like(&original));
         Self { sinks, viewers, origin, original, ..Self::default() }
+    }
+
+    /// Whether it matters how much of each pixel shows.
+    pub fn want_alpha(&self) -> bool {
+        self.original.has_alpha()
+    }
+
+    /// Takes how much of each pixel of the next frame shows; none is as much as of the picture that it is made of.
+    pub fn set_alpha(&mut self, alpha: Option<GrayImage>) {
+        self.alpha = alpha.map_or(Alpha::Own, Alpha::Moved);
+        self.sinks.iter_mut().for_each(|sink| sink.alpha(&self.alpha));
     }
 
     pub fn set_window(&mut self, window: Box<dyn Viewer>) {
@@ -224,7 +237,7 @@ impl Outputs {
     }
 
     fn save_png(&self, picture: &RgbImage, path: &Path) -> media::Result<()> {
-        let png = png_like(picture, &Alpha::Own, &self.original, self.origin);
+        let png = png_like(picture, &self.alpha, &self.original, self.origin);
         let mut file = PendingFile::create(path, false)?;
         file.write(&png.map_err(|e| Error::damaged(path, e))?)?;
         file.finish().map(|_| ())

@@ -198,6 +198,9 @@ impl LiveLoop<'_> {
         let layers = Layers { meters: p.numbers, ..p.layers };
         let scene = Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
+        if p.outputs.want_alpha() {
+            p.outputs.set_alpha(self.painter.alpha());
+        }
         self.supply.reuse(picture);
         if p.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());

@@ -19,6 +19,7 @@ pub(super) struct FramesSink {
     started: bool,
     origin: Option<Origin>,
     original: Original,
+    alpha: Alpha,
 }
 
 impl FramesSink {
@@ -46,8 +47,8 @@ impl FramesSink {
         if !force && !stale.is_empty() {
             return Err(Error::Exists(asked.to_owned()));
         }
-        let original = Original::default();
-        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None, original })
+        let (original, alpha) = Default::default();
+        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None, original, alpha })
     }
 
     fn done(self) -> Vec<Written> {
@@ -68,6 +69,10 @@ impl Sink for FramesSink {
         self.original = original.clone();
     }
 
+    fn alpha(&mut self, alpha: &Alpha) {
+        self.alpha = alpha.clone();
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if !self.started {
             fs::create_dir_all(self.pattern.folder()).map_err(Error::io(self.pattern.folder()))?;
@@ -77,7 +82,7 @@ impl Sink for FramesSink {
             self.started = true;
         }
         let path = self.pattern.path(shown.index);
-        let content = picture::encode_like(&path, shown.picture, &Alpha::Own, &self.original, self.origin)
+        let content = picture::encode_like(&path, shown.picture, &self.alpha, &self.original, self.origin)
             .map_err(|e| Error::damaged(&path, e))?;
         let part = path.with_extension("part");
         fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image::{RgbImage, imageops};
+use image::{GrayImage, RgbImage, imageops};
 
 use super::driver_view::DriverView;
 use super::photo_reenactor::PhotoReenactor;
@@ -50,6 +50,10 @@ impl Painter for PhotoPainter<'_> {
             self.reenactor.origin().stamp(canvas);
         }
         Ok(Some(took.network))
+    }
+
+    fn alpha(&self) -> Option<GrayImage> {
+        self.reenactor.alpha()
     }
 
     fn handle(&mut self, command: Command) -> Option<&'static str> {

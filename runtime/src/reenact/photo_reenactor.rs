@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use image::{RgbImage, imageops};
+use image::{GrayImage, RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::ReenactError;
@@ -197,6 +197,17 @@ impl<'a> PhotoReenactor<'a> {
         self.drive(face, time);
         let Driven { keypoints, change, turn } = &self.shown;
         self.model.carry(&mut self.photo, keypoints, change, *turn, canvas)
+    }
+
+    /// How much of each pixel of the driven photo shows: what is clear around a head moves with it.
+    pub(super) fn alpha(&self) -> Option<GrayImage> {
+        let alpha = self.photo.original().alpha()?;
+        let (width, height) = self.photo.picture().dimensions();
+        let fitting = match alpha.dimensions() == (width, height) {
+            true => alpha,
+            false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
+        };
+        Some(self.photo.carry_channel(&fitting))
     }
 
     /// Makes the canvas the driver's picture with the driven photo beside it.

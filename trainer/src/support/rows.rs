@@ -48,7 +48,13 @@ pub fn parse(content: &[u8], path: &Path) -> Result<Vec<Row>> {
         let record = record.map_err(fail)?;
         let line = record.position().map_or(0, |at| {
             // It counts from the end of the row before, whatever blank lines follow.
-            let blank = text.as_bytes().get(at.byte() as usize..).unwrap_or_default().iter().take_while(|b| **b == b'\n').count();
+            let blank = text
+                .as_bytes()
+                .get(at.byte() as usize..)
+                .unwrap_or_default()
+                .iter()
+                .take_while(|b| **b == b'\n')
+                .count();
             at.line() + blank as u64
         });
         // A quote that comes after a blank is none to the reader.

@@ -75,6 +75,8 @@ pub(in crate::cli) struct LiveConfig {
     pub force: bool,
     /// Whether the report is JSON.
     pub json: bool,
+    /// Whether each picture is looked at by itself, as photos of a folder are.
+    pub each_alone: bool,
     max_frames: Option<u64>,
     /// Whether left and right are swapped.
     pub mirror: bool,
@@ -142,6 +144,7 @@ impl LiveConfig {
             sheet: args.sheet.clone(),
             force: args.force,
             json: args.json,
+            each_alone: false,
             max_frames: args.max_frames,
             mirror: args.mirror,
             numbers: !args.no_hud,
@@ -169,7 +172,11 @@ impl LiveConfig {
     /// Settings of the face tracker.
     pub fn track_options(&self, manifest: &Manifest) -> TrackOptions {
         let mut options = TrackOptions::live(manifest);
+        if self.each_alone {
+            options = TrackOptions { guess: false, ..TrackOptions::picture(manifest) };
+        }
         match self.smoothing {
+            _ if self.each_alone => {}
             Smoothing::Usual => {}
             Smoothing::Tuned(tuned) => options.smooth = Some(tuned),
             Smoothing::Off => options.smooth = None,

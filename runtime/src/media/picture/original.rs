@@ -58,6 +58,11 @@ pub enum Alpha {
 }
 
 impl Original {
+    /// Whether it has alpha.
+    pub fn has_alpha(&self) -> bool {
+        self.clear
+    }
+
     /// The alpha of each pixel, where there is any.
     pub fn alpha(&self) -> Option<GrayImage> {
         let samples = self.samples.as_ref().filter(|_| self.clear)?;
