@@ -1,6 +1,6 @@
 //! `runtime doctor`: what of this machine is ready, what is not, and how to fix it.
 
-use lkg_bundle::Bundle;
+use lkg_bundle::{Bundle, onnx_runtime};
 use serde::Serialize;
 
 use super::args::{Common, DoctorArgs};
@@ -92,7 +92,7 @@ fn engine(wanted: Provider) -> Vec<Check> {
         }
         Err(e) => {
             // The message ends with what to do.
-            let (detail, fix) = (one_line(&e.to_string()), library::how_to_get());
+            let (detail, fix) = (one_line(&e.to_string()), onnx_runtime::how_to_get());
             let detail = detail.strip_suffix(fix).map_or(detail.as_str(), |d| d.trim_end_matches("; "));
             return vec![Check::trouble("ONNX Runtime", State::Failed, detail, fix)];
         }
@@ -126,7 +126,7 @@ fn bundle(common: &Common) -> Check {
     let bundle = match opened {
         Ok(bundle) => bundle,
         Err(e) => {
-            let fix = match library::in_checkout() {
+            let fix = match onnx_runtime::in_checkout() {
                 true => "name a bundle with --bundle DIR or in LKG_BUNDLE",
                 false => {
                     "name a bundle with --bundle DIR or in LKG_BUNDLE; the package latentkeypoint-runtime brings one along"

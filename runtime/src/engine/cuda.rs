@@ -94,7 +94,7 @@ pub(super) fn fix(reason: &str) -> Option<String> {
         } else {
             "libonnxruntime_providers_cuda.so"
         };
-        let from = match super::library::in_checkout() {
+        let from = match lkg_bundle::onnx_runtime::in_checkout() {
             true => "on x86-64 scripts/setup gpu, on a Jetson scripts/jetson/install",
             false => {
                 "on x86-64 onnxruntime-linux-x64-gpu of https://github.com/microsoft/onnxruntime/releases, on a Jetson \

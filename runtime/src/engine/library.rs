@@ -27,22 +27,6 @@ pub fn disable_telemetry() {
     unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }
 
-/// How ONNX Runtime is got by who runs this program: from a checkout, or as a package or a lone file.
-pub fn how_to_get() -> &'static str {
-    if in_checkout() {
-        "run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH"
-    } else {
-        "install the package latentkeypoint-runtime again, which brings it along, or put libonnxruntime.so of \
-         https://github.com/microsoft/onnxruntime/releases beside the program, or name it in ORT_DYLIB_PATH"
-    }
-}
-
-/// Whether the program was built in a checkout that is still there, whose scripts can be named.
-pub(crate) fn in_checkout() -> bool {
-    let program = std::env::current_exe().and_then(|path| path.canonicalize());
-    program.is_ok_and(|path| path.ancestors().any(|folder| folder.join("scripts/setup").is_file()))
-}
-
 /// Loads the library on the first call, and returns the same outcome ever after.
 ///
 /// # Errors
@@ -88,16 +72,4 @@ fn version(path: &Path) -> Option<String> {
 fn can_open(name: &str) -> bool {
     // SAFETY: loading ONNX Runtime runs its own initialisers only, and it is about to be loaded for good anyway.
     unsafe { libloading::Library::new(name) }.is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Scripts were named to who has only the package.
-    #[test]
-    fn who_has_no_checkout_is_told_of_no_script() {
-        assert!(in_checkout(), "tests run in one");
-        assert!(how_to_get().contains("scripts/setup runtime"));
-    }
 }
