@@ -17,6 +17,7 @@ pub mod manifest;
 pub mod onnx;
 pub mod onnx_runtime;
 pub mod operators;
+pub mod pictures;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -77,6 +77,22 @@ fn version(name: &str) -> Option<Vec<u32>> {
     }
 }
 
+/// How ONNX Runtime is got by who runs this program: from a checkout, or as a package or a lone file.
+pub fn how_to_get() -> &'static str {
+    if in_checkout() {
+        "run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH"
+    } else {
+        "install the package latentkeypoint-runtime again, which brings it along, or put libonnxruntime.so of \
+         https://github.com/microsoft/onnxruntime/releases beside the program, or name it in ORT_DYLIB_PATH"
+    }
+}
+
+/// Whether the program was built in a checkout that is still there, whose scripts can be named.
+pub fn in_checkout() -> bool {
+    let program = std::env::current_exe().and_then(|path| path.canonicalize());
+    program.is_ok_and(|path| path.ancestors().any(|folder| folder.join("scripts/setup").is_file()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,5 +121,11 @@ mod tests {
         let found = folders(Some(Path::new("/a/bin")), vec!["/c".into(), "/w/.cache".into()]);
         let wanted = ["/a/bin", "/a/bin/../lib", "/c/onnxruntime/lib", "/w/.cache/onnxruntime/lib"];
         assert_eq!(found, wanted.map(PathBuf::from));
+    }
+
+    /// Scripts were named to who has only the package.
+    #[test]
+    fn who_runs_in_a_checkout_is_told_of_its_script() {
+        assert!(in_checkout() && how_to_get().contains("scripts/setup runtime"));
     }
 }

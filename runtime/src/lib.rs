@@ -75,7 +75,9 @@ pub use vision::track::{FaceTracker, TrackOptions, Tracked};
 /// Pictures in files, read within limits and written with a note of how they came about.
 pub mod picture {
     pub use crate::media::mark::Origin;
-    pub use crate::media::picture::{read_picture, write_marked, write_picture};
+    pub use crate::media::picture::{
+        Alpha, Original, ReadPicture, read_picture, read_whole, write_like, write_marked, write_picture,
+    };
 }
 
 /// Frames of clips, folders of pictures and streams.

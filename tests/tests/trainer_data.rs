@@ -141,3 +141,31 @@ fn ctrl_c_leaves_no_half_pack() {
     assert!(stderr.ends_with("interrupted\n"), "{stderr}");
     assert_eq!(names(dir.path()), ["pictures"]);
 }
+
+/// Spreadsheets' tables were refused for want of a heading that is there; a WebP was passed over without a word.
+#[test]
+fn tables_of_spreadsheets_and_webp_are_read() {
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
+    let case = |name: &str| cases.join(name).to_str().unwrap().to_owned();
+    let place = tempfile::tempdir().unwrap();
+    let import = |source: &str, more: &[&str]| {
+        let out = place.path().join("pack");
+        let args = ["data", "import", source, out.to_str().unwrap(), "--size", "64", "--force", "--json"];
+        let out = trainer(&[&args, more].concat());
+        (serde_json::from_str::<serde_json::Value>(out.succeeded()).unwrap(), out.stderr)
+    };
+    let (summary, _) = import(&case("trainer"), &[]);
+    assert_eq!(summary["pictures"], 3, "the WebP, too");
+    for (table, count) in [("boxes-bom.csv", 2), ("boxes-quoted.csv", 1)] {
+        let (summary, _) = import(&case("trainer"), &["--boxes", &case(table)]);
+        assert_eq!(summary["pictures"], count, "{table}");
+    }
+    // What cannot be read is told of.
+    let photos = place.path().join("photos");
+    fs::create_dir(&photos).unwrap();
+    fs::copy(cases.join("trainer/a.png"), photos.join("a.png")).unwrap();
+    fs::copy(cases.join("heic.heic"), photos.join("b.heic")).unwrap();
+    let (summary, said) = import(photos.to_str().unwrap(), &[]);
+    assert_eq!((&summary["pictures"], &summary["broken"]), (&1.into(), &1.into()));
+    assert!(said.contains("b.heic") && said.contains("HEIC"), "{said}");
+}

@@ -39,6 +39,30 @@ impl Table {
         text
     }
 
+    /// An HTML table.
+    pub fn to_html(&self) -> String {
+        let escape = super::plot::escape;
+        let class = |i| if i < self.text_columns { "" } else { " class=\"n\"" };
+        let line = |tag: &str, cells: &[&str]| {
+            let cells: Vec<String> = cells
+                .iter()
+                .enumerate()
+                .map(|(i, c)| format!("<{tag}{}>{}</{tag}>", class(i), escape(c)))
+                .collect();
+            format!("<tr>{}</tr>\n", cells.concat())
+        };
+        let rows: String = self
+            .rows
+            .iter()
+            .map(|row| line("td", &row.iter().map(String::as_str).collect::<Vec<_>>()))
+            .collect();
+        format!(
+            "<div class=\"wide\"><table><caption>{}</caption>\n{}{rows}</table></div>\n",
+            escape(&self.title),
+            line("th", &self.heads)
+        )
+    }
+
     /// Lines of Markdown.
     pub fn to_markdown(&self) -> String {
         let line = |cells: &[&str]| {
@@ -85,6 +109,15 @@ mod tests {
     #[test]
     fn text_lines_up() {
         assert_eq!(table().to_text(), "Times\nwhat     p50\na|b     1.25\nlonger  10.5\n");
+    }
+
+    #[test]
+    fn html_aligns_numbers_and_escapes() {
+        let mut table = table();
+        table.rows.push(vec!["<b>".to_owned(), "1".to_owned()]);
+        let html = table.to_html();
+        assert!(html.contains("<th>what</th><th class=\"n\">p50</th>"), "{html}");
+        assert!(html.contains("<td>&lt;b&gt;</td><td class=\"n\">1</td>"), "{html}");
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub use super::bench_args::BenchArgs;
 use super::by_name::by_name;
 pub use super::edit::{EditArgs, MarkArgs};
+use super::live::FRAMES;
 pub use super::live::LiveArgs;
 pub use super::reenact_args::ReenactArgs;
 use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
@@ -29,13 +32,16 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// Heading of what becomes of the result.
+pub(super) const OUTPUT: &str = "Output";
+
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Common {
     /// The model bundle [default: models/faces128, else models/faces64-edge, beside the working folder, the program, or a
     /// folder above them]
-    #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE")]
+    #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE", value_parser = folder())]
     pub bundle: Option<PathBuf>,
     /// Where to compute: auto (the first of tensorrt, cuda and cpu that works), cpu, cuda or tensorrt
     /// [default: auto]
@@ -57,6 +63,11 @@ pub struct Common {
     /// Say on stderr what was found and chosen
     #[arg(long, short, global = true)]
     pub verbose: bool,
+}
+
+/// A folder's name, which may be empty: a variable that is set to nothing counts as unset.
+fn folder() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 impl Common {
@@ -119,27 +130,30 @@ pub enum Command {
     /// List or delete the engines that TensorRT built
     #[command(after_help = "Example: runtime cache list")]
     Cache(CacheArgs),
+    /// Print what lets a shell complete commands and flags
+    #[command(after_help = "Example: runtime completions bash")]
+    Completions(CompletionsArgs),
 }
 
 /// Arguments of `detect`.
 #[derive(Debug, Args)]
 pub struct DetectArgs {
-    /// Pictures (JPEG, PNG), or folders of them; or one clip, with --json or --format
+    /// Pictures (JPEG, PNG, WebP), or folders of them; or one clip, with --json or --format
     #[arg(required = true, value_name = "FILE|DIR")]
     pub inputs: Vec<PathBuf>,
     /// Print one JSON object a picture, in the order given, with x and y in pixels of the picture; of a clip one a frame,
     /// the faces followed as `webcam --keypoints` writes them: the same as --format json
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
     /// Print for programs: json (an object a line), csv (a row a face), coco (COCO's keypoints, one object for all) or v1
     /// (json as it was before schema 2, for one release)
-    #[arg(long, value_name = "FORM", conflicts_with = "json")]
+    #[arg(long, value_name = "FORM", conflicts_with = "json", help_heading = OUTPUT)]
     pub format: Option<DetectionFormat>,
-    /// Write the pictures with their keypoints drawn into this folder, under their own names
-    #[arg(long, value_name = "DIR")]
+    /// Write the pictures with their keypoints drawn into this folder, under their own names (of a WebP as PNG)
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT)]
     pub out: Option<PathBuf>,
     /// Overwrite files in the folder of --out
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", help_heading = OUTPUT)]
     pub force: bool,
     /// Run the detector once on the whole picture, for pictures that are crops of faces: a seventh of the time, and less
     /// exact keypoints. Without it refinement crops follow, and where nothing is found, parts of the picture are searched
@@ -183,16 +197,16 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub interpolate: Option<u32>,
     /// The file to write, PNG or JPEG by its name; with --interpolate FILE.avi, FILE.mp4 or a folder
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub out: PathBuf,
     #[command(flatten)]
     #[allow(missing_docs)]
     pub mark: MarkArgs,
     /// Overwrite the file
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub force: bool,
     /// Print the keypoints as JSON, in [-1, 1] from edge to edge
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
 }
 
@@ -209,15 +223,19 @@ pub struct WebcamArgs {
     pub live: LiveArgs,
     /// Write the faces of every frame, in pixels of the source's picture, one JSON object a frame unless --format says
     /// otherwise
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub keypoints: Option<PathBuf>,
     /// Most people that are followed; each takes a run of the detector a frame. Key f, or a click, chooses who stands out
     #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub faces: u8,
     /// Form of --keypoints: json (an object a line), csv (a row a face), coco (COCO's keypoints) or v1 (json as it was before
     /// schema 2, for one release)
-    #[arg(long, value_name = "FORM", default_value_t, requires = "keypoints")]
+    #[arg(long, value_name = "FORM", default_value_t, requires = "keypoints", help_heading = OUTPUT)]
     pub format: DetectionFormat,
+    /// Take the pictures of a folder as frames of a clip, in which the face is followed. Without it they are a set of
+    /// photos, each looked at by itself
+    #[arg(long, help_heading = FRAMES)]
+    pub as_clip: bool,
 }
 
 /// Width and height in pixels, each 16 to 8192.
@@ -298,6 +316,15 @@ pub struct WarmArgs {
     pub json: bool,
 }
 
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell. Bash: save what is printed as ~/.local/share/bash-completion/completions/runtime; zsh: as _runtime in a
+    /// folder of $fpath; fish: as ~/.config/fish/completions/runtime.fish
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
 /// Arguments of `cache`.
 #[derive(Debug, Args)]
 pub struct CacheArgs {
@@ -363,6 +390,12 @@ mod tests {
         for bad in ["", "3", "0x4", "x", "3x-1", "40000x40000", "33x32"] {
             assert!(bad.parse::<Grid>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_empty_bundle_counts_as_none() {
+        let cli = Cli::try_parse_from(["runtime", "doctor", "--bundle", ""]).unwrap();
+        assert_eq!(cli.common.bundle, Some(PathBuf::new()));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 use lkg_bundle::manifest::Expression;
+use lkg_bundle::pictures;
 use lkg_bundle::{Bundle, Manifest};
 use rayon::prelude::*;
 
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::frame::DetectedFace;
 use crate::interrupt;
 use crate::media::detections::{DetectionWriter, Found};
-use crate::media::picture;
+use crate::media::picture::{self, Alpha, ReadPicture};
 use crate::vision::detect::FaceDetector;
 use crate::vision::expressions::read_expressions;
 use crate::vision::overlay::draw_face;
@@ -72,16 +73,16 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
     let mut code = 0;
     for chunk in chunks(jobs) {
         interrupt::check()?;
-        let pictures: Vec<Result<RgbImage>> = match chunk {
-            [job] => vec![picture::read_picture(&job.source)],
-            _ => chunk.par_iter().map(|job| picture::read_picture(&job.source)).collect(),
+        let pictures: Vec<Result<ReadPicture>> = match chunk {
+            [job] => vec![picture::read_whole(&job.source)],
+            _ => chunk.par_iter().map(|job| picture::read_whole(&job.source)).collect(),
         };
         let mut annotated = Vec::new();
         for (job, picture) in chunk.iter().zip(pictures) {
             interrupt::check()?;
             progress.step();
-            let mut picture = match picture {
-                Ok(picture) => picture,
+            let ReadPicture { pixels: mut picture, mut original, notes } = match picture {
+                Ok(read) => read,
                 Err(e) => {
                     progress.clear();
                     report(&e);
@@ -91,6 +92,7 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
             };
             let faces = faces(&mut detector, &picture, least, bundle.manifest())?;
             progress.clear();
+            notes.iter().for_each(|note| remark(&format!("{}: {note}", job.source.display())));
             let (file, size) = (job.source.to_string_lossy(), picture.dimensions());
             match &mut writer {
                 Some(writer) => {
@@ -102,13 +104,18 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
             }
             if let Some(target) = &job.target {
                 faces.iter().for_each(|face| draw_face(&mut picture, face, bundle.manifest()));
-                annotated.push((target, picture));
+                if !faces.is_empty() {
+                    original = original.in_colour();
+                }
+                annotated.push((target, picture, original));
             }
         }
         output.flush()?;
         let written: Vec<Result<()>> = annotated
             .into_par_iter()
-            .map(|(target, picture)| picture::write_picture(target, &picture))
+            .map(|(target, picture, original)| {
+                picture::write_like(target, &picture, &Alpha::Covered, &original, None)
+            })
             .collect();
         for error in written.into_iter().filter_map(Result::err) {
             progress.clear();
@@ -182,7 +189,10 @@ fn plan(args: &DetectArgs) -> Result<Vec<Job>> {
     for source in sources {
         let name = match source.file_name() {
             // A picture may lie under any name, its copy needs one that tells its kind.
-            Some(name) if picture::has_picture_name(Path::new(name)) => name.to_owned(),
+            Some(name) if picture::has_written_name(Path::new(name)) => name.to_owned(),
+            Some(name) if picture::has_picture_name(Path::new(name)) => {
+                Path::new(name).with_extension("png").into_os_string()
+            }
             name => {
                 let mut name = name.unwrap_or_default().to_owned();
                 name.push(".png");
@@ -217,21 +227,39 @@ fn plan(args: &DetectArgs) -> Result<Vec<Job>> {
 /// The pictures of a folder, sorted by name.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
-    let mut pictures = Vec::new();
+    let (mut found, mut others) = (Vec::new(), Vec::new());
     for entry in std::fs::read_dir(dir).map_err(refused)? {
         let path = entry.map_err(refused)?.path();
         if picture::has_picture_name(&path) && path.is_file() {
-            pictures.push(path);
+            found.push(path);
+        } else if pictures::is_refused(&path) {
+            others.push(path);
         }
     }
-    if pictures.is_empty() {
+    match others.first() {
+        // Reading it says what to do.
+        Some(path) if found.is_empty() => {
+            return Err(picture::read_picture(path).err().unwrap_or_else(|| {
+                Error::Usage(format!("{}: not a picture that can be read", path.display()))
+            }));
+        }
+        Some(path) => remark(&format!(
+            "{}: {} of other kinds passed over, as {}; {} can be read",
+            dir.display(),
+            others.len(),
+            path.file_name().unwrap_or_default().display(),
+            pictures::READ_KINDS
+        )),
+        None => {}
+    }
+    if found.is_empty() {
         return Err(Error::Usage(format!(
-            "{}: no pictures (.jpg, .jpeg, .png) in this folder",
+            "{}: no pictures (.jpg, .jpeg, .png, .webp) in this folder",
             dir.display()
         )));
     }
-    pictures.sort();
-    Ok(pictures)
+    found.sort();
+    Ok(found)
 }
 
 /// Runs of jobs that may be decoded at once.

@@ -1,6 +1,6 @@
 //! `runtime doctor`: what of this machine is ready, what is not, and how to fix it.
 
-use lkg_bundle::Bundle;
+use lkg_bundle::{Bundle, onnx_runtime};
 use serde::Serialize;
 
 use super::args::{Common, DoctorArgs};
@@ -91,8 +91,10 @@ fn engine(wanted: Provider) -> Vec<Check> {
                 .push(Check::ok("ONNX Runtime", format!("{} from {}", found.version, found.path.display())));
         }
         Err(e) => {
-            let fix = "run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH";
-            return vec![Check::trouble("ONNX Runtime", State::Failed, one_line(&e.to_string()), fix)];
+            // The message ends with what to do.
+            let (detail, fix) = (one_line(&e.to_string()), onnx_runtime::how_to_get());
+            let detail = detail.strip_suffix(fix).map_or(detail.as_str(), |d| d.trim_end_matches("; "));
+            return vec![Check::trouble("ONNX Runtime", State::Failed, detail, fix)];
         }
     }
     for attempt in probe().unwrap_or_default() {
@@ -123,7 +125,15 @@ fn bundle(common: &Common) -> Check {
     let opened = locate::find(common).and_then(|dir| Ok(Bundle::open(dir)?));
     let bundle = match opened {
         Ok(bundle) => bundle,
-        Err(e) => return trouble(e.to_string(), "name a bundle with --bundle DIR or in LKG_BUNDLE"),
+        Err(e) => {
+            let fix = match onnx_runtime::in_checkout() {
+                true => "name a bundle with --bundle DIR or in LKG_BUNDLE",
+                false => {
+                    "name a bundle with --bundle DIR or in LKG_BUNDLE; the package latentkeypoint-runtime brings one along"
+                }
+            };
+            return trouble(e.to_string(), fix);
+        }
     };
     let verdict = verify::verify(common, &bundle);
     if verdict.ok {

@@ -29,7 +29,7 @@ pub fn open_bundle(common: &Common) -> Result<Bundle> {
 /// # Errors
 /// [`Error::Usage`] if there is none.
 pub fn find(common: &Common) -> Result<PathBuf> {
-    if let Some(dir) = &common.bundle {
+    if let Some(dir) = common.bundle.as_ref().filter(|dir| !dir.as_os_str().is_empty()) {
         return Ok(dir.clone());
     }
     let executable = std::env::current_exe().ok();

@@ -29,8 +29,8 @@ mod webcam;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command};
 use crate::error::{Error, Result, one_line};
@@ -76,7 +76,18 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Doctor(args) => doctor::run(&cli.common, &args),
         Command::Warm(args) => warm::run(&cli.common, &args),
         Command::Cache(args) => cache::run(&args),
+        Command::Completions(args) => completions(args.shell),
     }
+}
+
+/// Prints the completions of a shell.
+fn completions(shell: clap_complete::Shell) -> Result<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "runtime", &mut text);
+    let mut output = output::Output::new();
+    output.text(&text)?;
+    output.flush()?;
+    Ok(0)
 }
 
 /// Writes an error to stderr, on one line.

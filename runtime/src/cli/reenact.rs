@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::live::{Finder, LiveLoop, LoopOptions, Painter};
 use crate::media::SourceSpec;
 use crate::media::mark::Origin;
-use crate::media::picture::read_picture;
+use crate::media::picture::{Original, read_picture};
 use crate::media::sink::Sink;
 use crate::portrait::{PortraitModel, PortraitPhoto};
 use crate::reenact::{
@@ -106,6 +106,16 @@ impl Config {
         live::open(&self.live, "reenact", bundle.manifest(), self.sinks(bundle)?, opener)
     }
 
+    /// What single pictures are to be like in this `view`: as the photo is, where one is all that they show.
+    fn original(&self, view: View, of: &[&Original]) -> Original {
+        match (view, of) {
+            // The mark is seen on clear ground, too.
+            (View::Source, [one]) if !self.live.mirror && !self.mark.visible_mark => (*one).clone(),
+            (View::Source | View::Face, [one]) => one.without_pixels(),
+            _ => Original::default(),
+        }
+    }
+
     /// Runs the loop; returns the exit code.
     fn go(
         &self,
@@ -114,7 +124,7 @@ impl Config {
         painter: &mut dyn Painter,
         engine: EngineSummary,
         origin: Option<Origin>,
-        numbers: bool,
+        (original, numbers): (Original, bool),
     ) -> Result<u8> {
         let is_live = wiring.supply.is_live();
         let title = format!("{} as {}", self.sources.join(", "), wiring.supply.describe());
@@ -128,6 +138,7 @@ impl Config {
             options: LoopOptions {
                 change: self.save_motion.is_some(),
                 numbers,
+                original,
                 ..self.live.loop_options(engine, origin)
             },
             stop: &service::stop,
@@ -166,7 +177,9 @@ fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion)
     let photos = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     photos.iter().flat_map(PortraitPhoto::notes).for_each(|note| remark(note));
     let portrait = model.summary();
-    let options = ReenactOptions { view: config.view.unwrap_or(View::Source), ..config.options.clone() };
+    let view = config.view.unwrap_or(View::Source);
+    let original = config.original(view, &photos.iter().map(PortraitPhoto::original).collect::<Vec<_>>());
+    let options = ReenactOptions { view, ..config.options.clone() };
     let mut reenactor = PhotoReenactor::new(&mut model, photos, options)?;
     let wiring = config.wiring(bundle, &motion)?;
     let is_live = wiring.supply.is_live();
@@ -187,7 +200,7 @@ fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion)
     let mut painter = PhotoPainter::new(reenactor, motion.has_pictures(), config.mark.visible_mark);
     // A file of the driven photo is to show the photo and nothing else.
     let numbers = config.live.numbers && (wiring.window || config.live.page.is_some());
-    config.go(wiring, finder.finder(), &mut painter, engine, origin, numbers)
+    config.go(wiring, finder.finder(), &mut painter, engine, origin, (original, numbers))
 }
 
 /// Drives faces that a generator draws.
@@ -196,7 +209,9 @@ fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) 
     (model.anyway, model.choice) = (config.anyway, config.face);
     let sources = config.sources.iter().map(|name| model.open(name)).collect::<Result<Vec<_>>>()?;
     sources.iter().flat_map(|source| &source.notes).for_each(|note| remark(note));
-    let options = ReenactOptions { view: config.view.unwrap_or(View::Beside), ..config.options.clone() };
+    let view = config.view.unwrap_or(View::Beside);
+    let original = config.original(view, &sources.iter().map(|s| &s.original).collect::<Vec<_>>());
+    let options = ReenactOptions { view, ..config.options.clone() };
     let reenactor = Reenactor::new(&mut model, &sources, options)?;
     let origin = config.mark.origin(reenactor.origin());
     let wiring = config.wiring(bundle, &motion)?;
@@ -211,7 +226,7 @@ fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) 
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let mut painter = ReenactPainter::new(reenactor, motion.has_pictures(), config.mark.visible_mark);
-    config.go(wiring, finder.finder(), &mut painter, engine, origin, config.live.numbers)
+    config.go(wiring, finder.finder(), &mut painter, engine, origin, (original, config.live.numbers))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::args::{in_range, unit_interval};
+use super::args::{OUTPUT, in_range, unit_interval};
 use super::by_name::by_name;
 use super::edit::{MarkArgs, parse_part};
 use super::live::LiveArgs;
@@ -53,7 +53,7 @@ const MOTION: &str = "Motion";
 /// Arguments of `reenact`.
 #[derive(Debug, Args)]
 pub struct ReenactArgs {
-    /// Whose appearance is kept: a photo (JPEG, PNG), seed:N, or a face saved with `runtime edit --save` (.json). Given
+    /// Whose appearance is kept: a photo (JPEG, PNG, WebP), seed:N, or a face saved with `runtime edit --save` (.json). Given
     /// several times, key f goes through them
     #[arg(long = "source", short = 's', value_name = "PHOTO|seed:N|FACE.json", required = true)]
     pub sources: Vec<String>,
@@ -68,9 +68,9 @@ pub struct ReenactArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
-    /// What is shown: photo (the source's photo, driven; also called source), beside (the driver's picture with the driven
-    /// photo or face beside it) or driver (it over the driver's face) [default: photo where the bundle carries photos along,
-    /// else beside]
+    /// What is shown: photo (the source's photo, driven; also called source), face (its face alone, a square), beside (the
+    /// driver's picture with the driven photo or face beside it) or driver (it over the driver's face) [default: photo where
+    /// the bundle carries photos along, else beside]
     #[arg(long, alias = "paste", value_name = "VIEW")]
     pub view: Option<View>,
     /// Which motion is taken over: all, pose (the head's alone), mouth or eyes (those parts' alone); key d goes through them
@@ -110,14 +110,14 @@ pub struct ReenactArgs {
     #[arg(long, value_name = "FORMAT", hide = true, value_parser = moved_format)]
     pub format: Option<DetectionFormat>,
     /// Save the driver's motion, keypoints and states without a picture
-    #[arg(long, value_name = "FILE.jsonl")]
+    #[arg(long, value_name = "FILE.jsonl", help_heading = OUTPUT)]
     pub save_motion: Option<PathBuf>,
     /// Which face of a source's photo is meant: its number as `runtime detect` counts them, from 1, largest, or the one at X,Y in
     /// pixels
-    #[arg(long, value_name = "N|largest|X,Y", default_value_t, allow_hyphen_values = true)]
+    #[arg(long, value_name = "N|largest|X,Y", default_value_t, allow_hyphen_values = true, help_heading = None::<&'static str>)]
     pub face: FaceChoice,
     /// Where no face in the source is certain, take the best guess
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&'static str>)]
     pub anyway: bool,
     #[command(flatten)]
     #[allow(missing_docs)]

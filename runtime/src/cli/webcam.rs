@@ -8,12 +8,15 @@ use super::args::{Common, WebcamArgs};
 use super::live::{self, Files, LiveConfig};
 use super::{open_bundle, remark, service};
 use crate::engine::Detector;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::live::{ExpressionFinder, LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
 use crate::media::detections::{DetectionFormat, DetectionsSink};
 use crate::media::sink::Sink;
 use crate::vision::track::{FaceTracker, TrackOptions};
+
+/// Photos of a folder that are shown a second.
+const PHOTOS_FPS: f32 = 1.0;
 
 /// What the command does.
 struct Config {
@@ -31,7 +34,17 @@ impl Config {
         let source = args.source.clone().unwrap_or(SourceSpec::FirstCamera);
         let written: Vec<&Path> = args.keypoints.iter().map(PathBuf::as_path).collect();
         let files = Files { read: &[], written: &written };
-        let live = LiveConfig::resolve(&args.live, Some(&source), files)?;
+        let mut live = LiveConfig::resolve(&args.live, Some(&source), files)?;
+        let is_folder = matches!(source, SourceSpec::Folder(_));
+        if args.as_clip && !is_folder {
+            return Err(Error::Usage(
+                "--as-clip is for a folder of pictures: name one, or leave it out".to_owned(),
+            ));
+        }
+        if is_folder && !args.as_clip {
+            live.each_alone = true;
+            live.source_options.fps.get_or_insert(PHOTOS_FPS);
+        }
         Ok(Self {
             source,
             live,
@@ -71,6 +84,9 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let mut tracker = FaceTracker::new(detector, track);
     tracker.warm_up()?;
     let mut finder = ExpressionFinder::new(tracker, bundle.manifest());
+    if config.live.each_alone {
+        finder = finder.each_alone(bundle.manifest());
+    }
     let title = format!("{} - keypoints", wiring.supply.describe());
     let report = LiveLoop {
         supply: wiring.supply,
@@ -86,4 +102,36 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     .run()?;
     live::write_report(&config.live, &report)?;
     Ok(live::exit_code(&config.live, &report, is_live))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+
+    fn resolve(words: &[&str]) -> Result<Config> {
+        let words = ["runtime", "webcam"].iter().chain(words);
+        let Command::Webcam(args) = Cli::try_parse_from(words).unwrap().command else { panic!("not webcam") };
+        Config::resolve(&args)
+    }
+
+    /// Photos of a folder were followed as if they were a film: faces were lost, and found where none are.
+    #[test]
+    fn a_folder_is_a_set_of_photos_unless_it_is_a_clip() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().to_str().unwrap();
+        let manifest = crate::vision::testing::manifest(2);
+        let photos = resolve(&[folder]).unwrap().live;
+        let options = photos.track_options(&manifest);
+        assert!(!options.follow && !options.guess && options.smooth.is_none());
+        assert_eq!(photos.source_options.fps, Some(PHOTOS_FPS));
+        assert_eq!(resolve(&[folder, "--fps", "5"]).unwrap().live.source_options.fps, Some(5.0));
+        for clip in [&[folder, "--as-clip"][..], &["f%03d.png"], &["-"]] {
+            let live = resolve(clip).unwrap().live;
+            assert!(live.track_options(&manifest).follow && live.source_options.fps.is_none(), "{clip:?}");
+        }
+        assert!(resolve(&["f%03d.png", "--as-clip"]).is_err());
+    }
 }

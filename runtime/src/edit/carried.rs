@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use image::{Rgb, RgbImage};
+use image::{GrayImage, Rgb, RgbImage};
 use ndarray::ArrayView3;
 
 use super::blend::sample;
@@ -102,6 +102,16 @@ impl Carried {
             });
         }
         Ok(canvas)
+    }
+
+    /// Another channel of the photo, 0 to 255, carried to `face` as the last [`Carried::compose`] carried its colours.
+    pub fn channel(&self, face: &FaceLatents, channel: &GrayImage) -> GrayImage {
+        let original = &self.original;
+        let (keypoints, turn) = untilted(&original.keypoints, &face.keypoints);
+        if keypoints == original.keypoints && face.states == original.states && turn == 0.0 {
+            return channel.clone();
+        }
+        self.photo.carry_channel(channel)
     }
 
     /// `picture` with the parts of `face` as wide as they are to be.

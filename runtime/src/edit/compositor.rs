@@ -1,4 +1,4 @@
-use image::RgbImage;
+use image::{GrayImage, Pixel, RgbImage};
 use ndarray::{Array2, Array3, Zip};
 
 use super::blend::{Colours, PhotoBlender, sample};
@@ -8,7 +8,7 @@ use super::warp::warp;
 use super::{EditError, FaceLatents, FaceModel, Photo, Session};
 use crate::error::Result;
 use crate::media::mark::Origin;
-use crate::media::picture;
+use crate::media::picture::{self, Alpha, Original};
 
 /// How an edit gets into its photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -170,6 +170,29 @@ impl Compositor {
             }
         }
         Ok(canvas)
+    }
+}
+
+impl Compositor {
+    /// How much of each pixel shows in the picture of `face` that was composed last, of a photo that is `original`: what is
+    /// clear around a head moves with it.
+    pub fn alpha(&self, face: &FaceLatents, original: &Original) -> Alpha {
+        let Some(alpha) = original.alpha() else { return Alpha::Own };
+        if let Some(carried) = &self.carried {
+            return Alpha::Moved(carried.channel(face, &alpha));
+        }
+        let posed = posed(&self.original, face);
+        match &self.place {
+            Some(Place { photo, .. }) if self.paste == Blend::Warp && posed != self.original => {
+                let grey =
+                    RgbImage::from_fn(alpha.width(), alpha.height(), |x, y| alpha.get_pixel(x, y).to_rgb());
+                let warped = warp(&grey, &photo.crop, &self.original, &posed);
+                Alpha::Moved(GrayImage::from_fn(warped.width(), warped.height(), |x, y| {
+                    image::Luma([warped.get_pixel(x, y).0[0]])
+                }))
+            }
+            _ => Alpha::Moved(alpha),
+        }
     }
 }
 

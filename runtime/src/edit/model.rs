@@ -14,7 +14,7 @@ use crate::engine::{
     Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
 };
 use crate::error::Result;
-use crate::media::picture;
+use crate::media::picture::{self, Original};
 use crate::portrait::{PortraitModel, PortraitPhoto};
 use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
@@ -34,8 +34,16 @@ pub struct OpenedPhoto {
     pub session: Session,
     /// The photo it was taken from, if it was and the photo is there.
     pub photo: Option<Photo>,
+    /// What else the photo's file holds.
+    pub original: Original,
     /// What the user should know about how it was opened.
     pub notes: Vec<String>,
+}
+
+impl OpenedPhoto {
+    fn new(source: &str, session: Session, photo: Option<Photo>) -> Self {
+        Self { source: source.to_owned(), session, photo, original: Original::default(), notes: Vec::new() }
+    }
 }
 
 /// Opens, samples and generates faces with the networks of one bundle, each loaded when it is first needed.
@@ -101,13 +109,17 @@ impl FaceModel {
         if let Some(seed) = name.strip_prefix("seed:") {
             let (seed, index) = parse_seed(seed).ok_or_else(|| EditError::Seed(name.to_owned()))?;
             let session = Session::new(self.sample_face(seed, index, 1.0)?);
-            return Ok(OpenedPhoto { source: name.to_owned(), session, photo: None, notes: Vec::new() });
+            return Ok(OpenedPhoto::new(name, session, None));
         }
         let path = Path::new(name);
         if SessionFile::has_name(path) {
             return self.open_saved(path);
         }
-        self.open_image(picture::read_picture(path)?, name)
+        let read = picture::read_whole(path)?;
+        let mut opened = self.open_image(read.pixels, name)?;
+        opened.original = read.original;
+        opened.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
+        Ok(opened)
     }
 
     /// Opens a photo: finds the largest face in it, for its own pixels to be carried or for being encoded. `name` is what messages and saved sessions call it.
@@ -119,7 +131,7 @@ impl FaceModel {
             return self.open_carried(picture, name);
         }
         let (photo, face, notes) = self.find(picture, name)?;
-        Ok(OpenedPhoto { source: name.to_owned(), session: Session::new(face), photo: Some(photo), notes })
+        Ok(OpenedPhoto { notes, ..OpenedPhoto::new(name, Session::new(face), Some(photo)) })
     }
 
     fn open_carried(&mut self, picture: RgbImage, name: &str) -> Result<OpenedPhoto> {
@@ -129,7 +141,7 @@ impl FaceModel {
         let (photo, notes) = model.locate(picture, name)?;
         let (keypoints, states) = model.measure(&photo)?;
         let session = Session::new(FaceLatents::carried(keypoints, states, photo.crop.angle));
-        Ok(OpenedPhoto { source: name.to_owned(), session, photo: Some(photo), notes })
+        Ok(OpenedPhoto { notes, ..OpenedPhoto::new(name, session, Some(photo)) })
     }
 
     /// Opens `name` to be taken from by a face that is `carried` or drawn, and is so itself: a generated face is a picture
@@ -204,16 +216,17 @@ impl FaceModel {
 
     fn open_saved(&mut self, path: &Path) -> Result<OpenedPhoto> {
         let (file, session) = SessionFile::read(path, &self.bundle)?;
-        let mut opened = OpenedPhoto { source: file.source.clone(), session, photo: None, notes: Vec::new() };
+        let mut opened = OpenedPhoto::new(&file.source, session, None);
         let Some(PhotoId { sha256, crop: [cx, cy, side] }) = file.photo else { return Ok(opened) };
         // Beside the file as well: folders are moved as a whole.
         let beside = Path::new(&file.source).file_name().map(|name| path.with_file_name(name));
         let places = [Some(Path::new(&file.source).to_owned()), beside];
-        let found = places.into_iter().flatten().find_map(|p| picture::read_picture(&p).ok());
+        let found = places.into_iter().flatten().find_map(|p| picture::read_whole(&p).ok());
         let (carried, angle) = (opened.session.original().is_carried(), opened.session.original().tilt);
-        match found.filter(|picture| sha256_hex(picture.as_raw()) == sha256) {
-            Some(picture) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
-                opened.photo = Some(Photo { picture, crop: Crop { cx, cy, side, angle } });
+        match found.filter(|read| sha256_hex(read.pixels.as_raw()) == sha256) {
+            Some(read) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
+                opened.photo = Some(Photo { picture: read.pixels, crop: Crop { cx, cy, side, angle } });
+                opened.original = read.original;
             }
             _ if carried => {
                 let what = format!(

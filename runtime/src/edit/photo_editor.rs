@@ -4,6 +4,7 @@ use lkg_bundle::Manifest;
 use super::{Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, SessionFile};
 use crate::error::Result;
 use crate::media::mark::Origin;
+use crate::media::picture::{Alpha, Original};
 
 /// Edits the face of one photo, or a generated one.
 ///
@@ -66,6 +67,13 @@ impl<'a> PhotoEditor<'a> {
     /// The face as it is now.
     pub fn face(&self) -> &FaceLatents {
         self.opened.session.face()
+    }
+
+    /// What else the photo's file holds, and how much of each pixel of the last [`PhotoEditor::image`] shows: for
+    /// [`write_like`](crate::picture::write_like).
+    pub fn kept(&self) -> (&Original, Alpha) {
+        let original = &self.opened.original;
+        (original, self.compositor.alpha(self.opened.session.face(), original))
     }
 
     /// How the picture comes about, to be noted in its file.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::media::mark::Origin;
-use crate::media::picture::from_network;
+use crate::media::picture::{Alpha, from_network};
 use crate::vision::crop::Crop;
 
 /// Longest side of a photo while it is being edited, in pixels.
@@ -213,9 +213,18 @@ impl Workspace {
     /// # Errors
     /// A network failed.
     pub fn finished(&mut self) -> Result<RgbImage> {
-        let OpenedPhoto { session, photo, .. } = &self.opened;
+        self.finished_whole().map(|(picture, _)| picture)
+    }
+
+    /// The same with how much of each pixel shows.
+    ///
+    /// # Errors
+    /// A network failed.
+    pub fn finished_whole(&mut self) -> Result<(RgbImage, Alpha)> {
+        let OpenedPhoto { session, photo, original, .. } = &self.opened;
         let mut compositor = Compositor::new(&mut self.model, session, photo.as_ref(), self.paste)?;
-        compositor.compose(&mut self.model, session.face())
+        let picture = compositor.compose(&mut self.model, session.face())?;
+        Ok((picture, compositor.alpha(session.face(), original)))
     }
 }
 

@@ -94,10 +94,16 @@ pub(super) fn fix(reason: &str) -> Option<String> {
         } else {
             "libonnxruntime_providers_cuda.so"
         };
+        let from = match lkg_bundle::onnx_runtime::in_checkout() {
+            true => "on x86-64 scripts/setup gpu, on a Jetson scripts/jetson/install",
+            false => {
+                "on x86-64 onnxruntime-linux-x64-gpu of https://github.com/microsoft/onnxruntime/releases, on a Jetson \
+                 the wheel onnxruntime-gpu for its JetPack"
+            }
+        };
         return Some(format!(
-            "this ONNX Runtime is the one for processors, which has no {library}: install ONNX Runtime for GPUs (on \
-             x86-64 scripts/setup gpu, on a Jetson scripts/jetson/install), or name its libonnxruntime.so in \
-             ORT_DYLIB_PATH"
+            "this ONNX Runtime is the one for processors, which has no {library}: install ONNX Runtime for GPUs ({from}), \
+             or name its libonnxruntime.so in ORT_DYLIB_PATH"
         ));
     }
     if reason.contains("CUDA driver version is insufficient") {

@@ -39,7 +39,7 @@ pub enum Error {
     #[error("{0}: not a video or picture that can be read")]
     NotMedia(PathBuf),
     /// The folder has nothing to show.
-    #[error("{0}: no pictures (PNG or JPEG) there")]
+    #[error("{0}: no pictures (PNG, JPEG or WebP) there")]
     NoPictures(PathBuf),
     /// The file needs a program that is not there.
     #[error(

@@ -20,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     Bundle(#[from] lkg_bundle::Error),
     /// ONNX Runtime's library was not found or does not load.
-    #[error("{0}; run scripts/setup runtime, or name the library file in ORT_DYLIB_PATH")]
+    #[error("{0}; {how}", how = lkg_bundle::onnx_runtime::how_to_get())]
     Library(String),
     /// A compute provider that was asked for by name cannot be used.
     #[error("provider {provider} cannot be used: {reason}; try --provider auto or --provider cpu")]

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 use super::control::{Command, Status};
 use super::viewer::Viewer;
-use crate::media::mark::{self, Origin};
+use crate::media::mark::Origin;
 use crate::media::output::{PendingFile, stamp};
+use crate::media::picture::{Alpha, Original, png_like};
 use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output, unnamed_recording};
 use crate::media::{self, ClipSound, Error};
 
@@ -36,6 +37,10 @@ pub(super) struct Outputs {
     origin: Option<Origin>,
     /// The clip whose sound recordings keep.
     clip: Option<PathBuf>,
+    /// What they are made of, if that is one picture.
+    original: Original,
+    /// How much of each pixel of the latest frame shows, where that has alpha.
+    alpha: Alpha,
 }
 
 /// Gets what people should know at once.
@@ -47,11 +52,24 @@ impl Outputs {
         viewers: Vec<Box<dyn Viewer>>,
         origin: Option<Origin>,
         clip: Option<PathBuf>,
+        original: Original,
     ) -> Self {
         if let Some(origin) = origin {
             sinks.iter_mut().for_each(|sink| sink.mark(origin));
         }
-        Self { sinks, viewers, origin, clip, ..Self::default() }
+        sinks.iter_mut().for_each(|sink| sink.like(&original));
+        Self { sinks, viewers, origin, clip, original, ..Self::default() }
+    }
+
+    /// Whether it matters how much of each pixel shows.
+    pub fn want_alpha(&self) -> bool {
+        self.original.has_alpha()
+    }
+
+    /// Takes how much of each pixel of the next frame shows; none is as much as of the picture that it is made of.
+    pub fn set_alpha(&mut self, alpha: Option<GrayImage>) {
+        self.alpha = alpha.map_or(Alpha::Own, Alpha::Moved);
+        self.sinks.iter_mut().for_each(|sink| sink.alpha(&self.alpha));
     }
 
     pub fn set_window(&mut self, window: Box<dyn Viewer>) {
@@ -221,13 +239,20 @@ impl Outputs {
     /// Saves a picture in the working folder.
     pub fn snapshot(&mut self, picture: &RgbImage, notice: Notice<'_>) {
         let path = free_name(|stem| format!("snapshot-{stem}.png").into());
-        match save_png(picture, self.origin, &path) {
+        match self.save_png(picture, &path) {
             Ok(()) => {
                 notice(&format!("saved {}", path.display()));
                 self.written.push(Written { what: "picture", path });
             }
             Err(e) => self.note(path.display().to_string(), &e, notice),
         }
+    }
+
+    fn save_png(&self, picture: &RgbImage, path: &Path) -> media::Result<()> {
+        let png = png_like(picture, &self.alpha, &self.original, self.origin);
+        let mut file = PendingFile::create(path, false)?;
+        file.write(&png.map_err(|e| Error::damaged(path, e))?)?;
+        file.finish().map(|_| ())
     }
 
     /// Completes everything, and says what was written and what failed.
@@ -257,11 +282,4 @@ fn free_name(mut named: impl FnMut(&str) -> PathBuf) -> PathBuf {
         path = named(&format!("{date}-{n}"));
     }
     path
-}
-
-fn save_png(picture: &RgbImage, origin: Option<Origin>, path: &Path) -> media::Result<()> {
-    let png = mark::png(picture, origin).map_err(|e| Error::damaged(path, e))?;
-    let mut file = PendingFile::create(path, false)?;
-    file.write(&png)?;
-    file.finish().map(|_| ())
 }

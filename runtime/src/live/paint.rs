@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use lkg_bundle::Manifest;
 
 use super::control::Command;
@@ -51,6 +51,12 @@ pub trait Painter {
     /// # Errors
     /// A network failed.
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>>;
+
+    /// How much of each pixel of the picture that was painted last shows, where it is made of one that has alpha, which moves
+    /// with it.
+    fn alpha(&self) -> Option<GrayImage> {
+        None
+    }
 
     /// Does what a user asked for and the loop itself has no use for; gives back what to say about it.
     fn handle(&mut self, _command: Command) -> Option<&'static str> {

@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::frame::Frame;
 use crate::media::Captured;
 use crate::media::mark::Origin;
+use crate::media::picture::Original;
 use crate::media::sink::{Shown, Sink};
 
 /// Pause between looks at the window while there is nothing to show.
@@ -42,6 +43,8 @@ pub struct LoopOptions {
     pub origin: Option<Origin>,
     /// The clip whose sound recordings keep that are begun on the way.
     pub clip: Option<PathBuf>,
+    /// What else the file holds of the one picture that all frames are made of: single pictures are written as it was.
+    pub original: Original,
 }
 
 /// A run in the making: source, finder and where frames go.
@@ -98,7 +101,8 @@ impl LiveLoop<'_> {
         let start = Instant::now();
         let hud = Hud::new(self.options.engine.chosen.clone());
         let (sinks, viewers) = (std::mem::take(&mut self.sinks), std::mem::take(&mut self.viewers));
-        let outputs = Outputs::new(sinks, viewers, self.options.origin, self.options.clip.clone());
+        let (clip, original) = (self.options.clip.clone(), self.options.original.clone());
+        let outputs = Outputs::new(sinks, viewers, self.options.origin, clip, original);
         let LoopOptions { mirror, numbers, .. } = self.options;
         let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
@@ -201,6 +205,9 @@ impl LiveLoop<'_> {
         let layers = Layers { meters: p.numbers, ..p.layers };
         let scene = Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
+        if p.outputs.want_alpha() {
+            p.outputs.set_alpha(self.painter.alpha());
+        }
         self.supply.reuse(picture);
         if p.numbers {
             let (source, dropped) = (self.supply.describe(), self.supply.dropped());

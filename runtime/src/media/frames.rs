@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::jpeg;
-use super::mark::{self, Origin};
+use super::mark::Origin;
 use super::pattern::Pattern;
+use super::picture::{self, Alpha, Original};
 use super::sink::{Shown, Sink, Written};
 use crate::error::media::{Error, Result};
 
@@ -18,6 +18,8 @@ pub(super) struct FramesSink {
     stale: Vec<PathBuf>,
     started: bool,
     origin: Option<Origin>,
+    original: Original,
+    alpha: Alpha,
 }
 
 impl FramesSink {
@@ -45,7 +47,8 @@ impl FramesSink {
         if !force && !stale.is_empty() {
             return Err(Error::Exists(asked.to_owned()));
         }
-        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None })
+        let (original, alpha) = Default::default();
+        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None, original, alpha })
     }
 
     fn done(self) -> Vec<Written> {
@@ -62,6 +65,14 @@ impl Sink for FramesSink {
         self.origin = Some(origin);
     }
 
+    fn like(&mut self, original: &Original) {
+        self.original = original.clone();
+    }
+
+    fn alpha(&mut self, alpha: &Alpha) {
+        self.alpha = alpha.clone();
+    }
+
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if !self.started {
             fs::create_dir_all(self.pattern.folder()).map_err(Error::io(self.pattern.folder()))?;
@@ -71,15 +82,8 @@ impl Sink for FramesSink {
             self.started = true;
         }
         let path = self.pattern.path(shown.index);
-        let mut content = Vec::new();
-        if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
-            content = mark::png(shown.picture, self.origin).map_err(|e| Error::damaged(&path, e))?;
-        } else {
-            jpeg::encode(shown.picture, &mut content).map_err(|e| Error::damaged(&path, e))?;
-            if let Some(origin) = self.origin {
-                mark::mark_jpeg(&mut content, origin);
-            }
-        }
+        let content = picture::encode_like(&path, shown.picture, &self.alpha, &self.original, self.origin)
+            .map_err(|e| Error::damaged(&path, e))?;
         let part = path.with_extension("part");
         fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();

@@ -1,7 +1,6 @@
 //! JPEG, as cameras and AVI files carry it.
 
 use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -52,9 +51,7 @@ pub fn decode_into(data: &[u8], picture: &mut RgbImage) -> Result<(), String> {
 /// # Errors
 /// The encoder refused the picture (e.g. a side above 65535).
 pub fn encode(picture: &RgbImage, out: &mut Vec<u8>) -> Result<(), String> {
-    JpegEncoder::new_with_quality(out, QUALITY)
-        .encode(picture.as_raw(), picture.width(), picture.height(), image::ExtendedColorType::Rgb8)
-        .map_err(|e| e.to_string())
+    super::picture::jpeg(picture, QUALITY, out)
 }
 
 /// Walks the segments up to the first scan.

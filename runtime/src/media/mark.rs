@@ -61,28 +61,26 @@ impl Origin {
     }
 }
 
+/// Puts the mark into a PNG's head.
+///
+/// # Errors
+/// A text chunk is refused.
+pub(super) fn mark_png<W: std::io::Write>(
+    encoder: &mut png::Encoder<'_, W>,
+    origin: Origin,
+) -> Result<(), png::EncodingError> {
+    encoder.add_text_chunk("Software".to_owned(), SOFTWARE.to_owned())?;
+    encoder.add_text_chunk("Comment".to_owned(), origin.sentence().to_owned())?;
+    encoder.add_text_chunk("DigitalSourceType".to_owned(), origin.uri().to_owned())?;
+    encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), origin.xmp())
+}
+
 /// `picture` as a PNG, marked if it has an origin.
 ///
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub fn png(picture: &RgbImage, origin: Option<Origin>) -> Result<Vec<u8>, String> {
-    let mut content = Vec::new();
-    let mut encode = || -> Result<(), png::EncodingError> {
-        let mut encoder = png::Encoder::new(&mut content, picture.width(), picture.height());
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        if let Some(origin) = origin {
-            encoder.add_text_chunk("Software".to_owned(), SOFTWARE.to_owned())?;
-            encoder.add_text_chunk("Comment".to_owned(), origin.sentence().to_owned())?;
-            encoder.add_text_chunk("DigitalSourceType".to_owned(), origin.uri().to_owned())?;
-            encoder.add_itxt_chunk("XML:com.adobe.xmp".to_owned(), origin.xmp())?;
-        }
-        let mut writer = encoder.write_header()?;
-        writer.write_image_data(picture.as_raw())?;
-        writer.finish()
-    };
-    encode().map_err(|e| e.to_string())?;
-    Ok(content)
+    super::picture::rgb_png(picture, origin)
 }
 
 /// Puts the mark into `jpeg`, right after its first marker and any JFIF header.

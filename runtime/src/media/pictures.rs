@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lkg_bundle::pictures;
+
 use super::pattern::Pattern;
 use super::picture;
 use super::source::{Captured, Next, Source, short_name};
@@ -20,20 +22,26 @@ pub struct PicturesSource {
 }
 
 impl PicturesSource {
-    /// The PNGs and JPEGs of a folder, sorted by name.
+    /// The pictures of a folder, sorted by name.
     ///
     /// # Errors
     /// [`Error::NoPictures`] or [`Error::Io`].
     pub fn open(folder: &Path, fps: f32) -> Result<Self> {
-        let mut files = Vec::new();
+        let (mut files, mut refused) = (Vec::new(), None);
         for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
             let path = entry.map_err(Error::io(folder))?.path();
             if is_picture(&path) {
                 files.push(path);
+            } else if pictures::is_refused(&path) {
+                refused = Some(path);
             }
         }
         if files.is_empty() {
-            return Err(Error::NoPictures(folder.to_owned()));
+            return Err(match refused {
+                // Reading it says what to do.
+                Some(path) => read_picture(&path).err().unwrap_or(Error::NoPictures(path)),
+                None => Error::NoPictures(folder.to_owned()),
+            });
         }
         files.sort_by_key(|path| natural_key(path));
         let name = short_name(folder);

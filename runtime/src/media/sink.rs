@@ -12,6 +12,7 @@ use super::loopback::LoopbackSink;
 use super::mark::Origin;
 use super::mp4::Mp4Sink;
 use super::output_spec::SinkSpec;
+use super::picture::{Alpha, Original};
 use super::sound::ClipSound;
 use super::y4m_out::Y4mSink;
 use crate::error::media::Result;
@@ -49,6 +50,12 @@ pub trait Sink {
 
     /// Called before the first frame where a network generates what is to come: files note it in their metadata.
     fn mark(&mut self, _origin: Origin) {}
+
+    /// Called before the first frame where all frames are made of one picture: single pictures are written as it was.
+    fn like(&mut self, _original: &Original) {}
+
+    /// How much of each pixel of the next frame shows, where that picture has alpha.
+    fn alpha(&mut self, _alpha: &Alpha) {}
 
     /// Takes a frame.
     ///

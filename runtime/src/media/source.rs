@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
+use lkg_bundle::pictures;
 
 use super::avi::AviReader;
 #[cfg(feature = "camera")]
@@ -192,7 +193,10 @@ enum Kind {
 
 fn sniff(head: &[u8]) -> Kind {
     let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-    if at(0, b"\x89PNG") || at(0, b"\xff\xd8\xff") {
+    let webp = at(0, b"RIFF") && at(8, b"WEBP");
+    // HEIC and AVIF lie in boxes as clips do; reading them as pictures says what to do.
+    let boxed = at(4, b"ftyp") && pictures::refusal(head).is_some();
+    if at(0, b"\x89PNG") || at(0, b"\xff\xd8\xff") || webp || boxed {
         Kind::Picture
     } else if at(0, b"RIFF") && at(8, b"AVI ") {
         Kind::Avi

@@ -1,7 +1,7 @@
 //! The driven photo at its own resolution: flow, mask and colour enlarged to the photo's square, the flow applied to the
 //! photo's own pixels.
 
-use image::RgbImage;
+use image::{GrayImage, Luma, RgbImage};
 
 use super::layers::{LANES, Layers, Place};
 use super::swirl::Swirl;
@@ -103,19 +103,63 @@ impl PhotoCompositor {
             return;
         }
         self.layers.fill(carried, &self.crop, Swirl::new(centre, turn).as_ref());
-        let (width, height) = self.photo.dimensions();
-        let half = self.crop.side / 2.0 * (self.crop.angle.cos().abs() + self.crop.angle.sin().abs());
-        let clip = |v: f32, most: u32| v.clamp(0.0, most as f32) as u32;
-        let rows = clip(self.crop.cy - half, height)..clip((self.crop.cy + half).ceil(), height);
-        let stride = 3 * width as usize;
-        for y in rows {
+        let stride = 3 * self.photo.width() as usize;
+        for y in self.rows() {
             let line = &mut canvas.as_flat_samples_mut().samples[y as usize * stride..][..stride];
             self.row(y, line);
         }
     }
 
+    /// Another channel of the photo, 0 to 255, carried as the last [`PhotoCompositor::compose`] carried its colours. What is
+    /// drawn anew there takes the channel of the pixels that were carried to it.
+    pub fn carry_channel(&self, channel: &GrayImage) -> GrayImage {
+        let (width, height) = channel.dimensions();
+        let mut out = channel.clone();
+        if (width, height) != self.photo.dimensions() || self.region.width < 2 || self.region.height < 2 {
+            return out;
+        }
+        let at = |x: i64, y: i64| {
+            let [x, y] = [x.clamp(0, i64::from(width) - 1), y.clamp(0, i64::from(height) - 1)];
+            f32::from(channel.get_pixel(x as u32, y as u32).0[0])
+        };
+        for y in self.rows() {
+            self.along(y, width as usize, |x, place| {
+                let (px, py) = (x as f32 + place[0], y as f32 + place[1]);
+                let (left, top) = (px.floor(), py.floor());
+                let (fx, fy, left, top) = (px - left, py - top, left as i64, top as i64);
+                let line = |y: i64| at(left, y) + (at(left + 1, y) - at(left, y)) * fx;
+                let value = line(top) + (line(top + 1) - line(top)) * fy;
+                out.put_pixel(x as u32, y, Luma([(value + 0.5) as u8]));
+            });
+        }
+        out
+    }
+
+    /// The rows of the photo that the square lies in.
+    fn rows(&self) -> std::ops::Range<u32> {
+        let height = self.photo.height();
+        let half = self.crop.side / 2.0 * (self.crop.angle.cos().abs() + self.crop.angle.sin().abs());
+        let clip = |v: f32| v.clamp(0.0, height as f32) as u32;
+        clip(self.crop.cy - half)..clip((self.crop.cy + half).ceil())
+    }
+
     /// Composes what of the photo's row `y` lies in the square.
     fn row(&self, y: u32, line: &mut [u8]) {
+        let (left, top) = (self.region.left as f32, y as f32 - self.region.top as f32);
+        self.along(y, line.len() / 3, |x, place| {
+            let own = self.region.at(x as f32 - left + place[0], top + place[1]);
+            let Some(pixel) = line.get_mut(3 * x..3 * x + 3) else { return };
+            for (c, value) in pixel.iter_mut().enumerate() {
+                let drawn = place[3 + c];
+                // Rounded: a cast cuts off, and saturates.
+                *value = (drawn + (own[c] - drawn) * place[2] + 0.5) as u8;
+            }
+        });
+    }
+
+    /// Hands each pixel of the photo's row `y` that lies in the square to `take`: how far right it is, and what is there.
+    #[inline(always)]
+    fn along(&self, y: u32, width: usize, mut take: impl FnMut(usize, Place)) {
         let Crop { cx, cy, side, angle } = self.crop;
         let (sin, cos) = angle.sin_cos();
         let (n, stride) = (self.layers.stride() - 2, self.layers.stride());
@@ -125,12 +169,10 @@ impl PhotoCompositor {
         let begin = [scale * ((0.5 - cx) * cos + down * sin), scale * (down * cos - (0.5 - cx) * sin)]
             .map(|v| v + n as f32 / 2.0 + 0.5);
         let step = [scale * cos, -scale * sin];
-        let Some((first, end)) = span(begin, step, n as f32, line.len() / 3) else { return };
+        let Some((first, end)) = span(begin, step, n as f32, width) else { return };
         let places = self.layers.places();
-        let (left, top) = (self.region.left as f32, y as f32 - self.region.top as f32);
-        for (i, pixel) in line[3 * first..3 * end].chunks_exact_mut(3).enumerate() {
-            let x = (first + i) as f32;
-            let (px, py) = (begin[0] + x * step[0], begin[1] + x * step[1]);
+        for x in first..end {
+            let (px, py) = (begin[0] + x as f32 * step[0], begin[1] + x as f32 * step[1]);
             let (ix, iy) = (px as usize, py as usize);
             let at = iy * stride + ix;
             let (Some(above), Some(below)) =
@@ -138,13 +180,7 @@ impl PhotoCompositor {
             else {
                 continue;
             };
-            let place = mix(above, below, px - ix as f32, py - iy as f32);
-            let own = self.region.at(x - left + place[0], top + place[1]);
-            for (c, value) in pixel.iter_mut().enumerate() {
-                let drawn = place[3 + c];
-                // Rounded: a cast cuts off, and saturates.
-                *value = (drawn + (own[c] - drawn) * place[2] + 0.5) as u8;
-            }
+            take(x, mix(above, below, px - ix as f32, py - iy as f32));
         }
     }
 }

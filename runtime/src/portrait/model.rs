@@ -12,7 +12,7 @@ use super::photo::{PortraitPhoto, fitted};
 use crate::engine::{Detector, EngineOptions, EngineSummary, Portrait, PortraitSource};
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint};
-use crate::media::picture;
+use crate::media::picture::{self, Original};
 use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
 use crate::vision::detect::{check_size, face_of_photo};
@@ -108,7 +108,11 @@ impl PortraitModel {
     /// # Errors
     /// [`Error::Picture`](crate::Error::Picture) if it cannot be read or has no face to be confident of.
     pub fn open(&mut self, name: &str) -> Result<PortraitPhoto> {
-        self.open_image(picture::read_picture(Path::new(name))?, name)
+        let read = picture::read_whole(Path::new(name))?;
+        let mut photo = self.open_image(read.pixels, name)?;
+        photo.original = read.original;
+        photo.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
+        Ok(photo)
     }
 
     /// Opens a photo, which messages call `name`: [`PortraitModel::choice`] says which of its faces can be driven.
@@ -161,7 +165,7 @@ impl PortraitModel {
         let features = self.source.run(image, &keypoints)?;
         let small = features.image().as_slice().unwrap_or_default();
         let composer = PhotoCompositor::new(picture, crop, size, small);
-        Ok(PortraitPhoto { composer, features, keypoints, states, notes })
+        Ok(PortraitPhoto { composer, features, keypoints, states, original: Original::default(), notes })
     }
 
     /// The same photo in a picture of `size` pixels, with black around it where it has another shape.

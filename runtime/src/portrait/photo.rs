@@ -2,6 +2,7 @@
 
 use super::compose::PhotoCompositor;
 use crate::engine::PhotoFeatures;
+use crate::media::picture::Original;
 use crate::vision::photo::Photo;
 
 /// Largest side of a face's square, in pixels: a larger one is shrunk with its photo.
@@ -28,6 +29,7 @@ pub struct PortraitPhoto {
     pub(super) features: PhotoFeatures,
     pub(super) keypoints: Vec<[f32; 2]>,
     pub(super) states: Vec<f32>,
+    pub(super) original: Original,
     pub(super) notes: Vec<String>,
 }
 
@@ -50,6 +52,16 @@ impl PortraitPhoto {
     /// `K S` numbers in [-1, 1]: the states of its parts.
     pub fn states(&self) -> &[f32] {
         &self.states
+    }
+
+    /// What else its file holds.
+    pub fn original(&self) -> &Original {
+        &self.original
+    }
+
+    /// Another channel of it, 0 to 255, carried as its colours were carried last.
+    pub(crate) fn carry_channel(&self, channel: &image::GrayImage) -> image::GrayImage {
+        self.composer.carry_channel(channel)
     }
 
     /// What the user should know about how it was opened.

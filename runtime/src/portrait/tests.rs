@@ -60,6 +60,21 @@ fn a_photo_that_is_carried_nowhere_is_itself() {
     }
 }
 
+/// What was clear around a head stayed where it was when the head moved.
+#[test]
+fn another_channel_goes_where_the_colours_go() {
+    let photo = photo();
+    let red = image::GrayImage::from_fn(200, 180, |x, y| image::Luma([photo.get_pixel(x, y).0[0]]));
+    for crop in [CROP, Crop { angle: 0.4, ..CROP }] {
+        let mut composer = composer(&photo, crop);
+        assert_eq!(composer.carry_channel(&red), red, "before anything moved");
+        let moved = composed(&mut composer, &Said::new([0.0625, 0.125], 1.0, 0.9));
+        let channel = composer.carry_channel(&red);
+        assert!(moved.pixels().zip(channel.pixels()).all(|(m, c)| m.0[0].abs_diff(c.0[0]) <= 1));
+        assert_ne!(channel, red);
+    }
+}
+
 #[test]
 fn what_shows_comes_from_where_the_flow_says() {
     let photo = photo();

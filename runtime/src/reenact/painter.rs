@@ -39,12 +39,13 @@ impl Painter for ReenactPainter<'_> {
                 std::mem::swap(scene.picture, canvas);
                 Some(self.reenactor.over(&driven, face.is_some(), canvas)?)
             }
+            View::Face => Some(self.reenactor.beside(&driven, None, scene.mirror, canvas)?),
             View::Beside => {
                 let driver = self.driver.show(&mut scene, face, self.reenactor.manifest());
                 Some(self.reenactor.beside(&driven, driver, scene.mirror, canvas)?)
             }
         };
-        if scene.mirror && self.reenactor.view() != View::Beside {
+        if scene.mirror && !matches!(self.reenactor.view(), View::Beside | View::Face) {
             imageops::flip_horizontal_in_place(canvas);
         }
         if !self.reenactor.is_calibrated() {

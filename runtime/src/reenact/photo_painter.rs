@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use image::{RgbImage, imageops};
+use image::{GrayImage, RgbImage, imageops};
 
 use super::driver_view::DriverView;
 use super::photo_reenactor::PhotoReenactor;
@@ -32,6 +32,7 @@ impl Painter for PhotoPainter<'_> {
         let view = self.reenactor.view();
         let took = match view {
             View::Source => self.reenactor.paint(face, time, canvas)?,
+            View::Face => self.reenactor.alone(face, time, canvas)?,
             View::Driver => {
                 std::mem::swap(scene.picture, canvas);
                 self.reenactor.over(face, time, canvas)?
@@ -49,6 +50,10 @@ impl Painter for PhotoPainter<'_> {
             self.reenactor.origin().stamp(canvas);
         }
         Ok(Some(took.network))
+    }
+
+    fn alpha(&self) -> Option<GrayImage> {
+        self.reenactor.alpha()
     }
 
     fn handle(&mut self, command: Command) -> Option<&'static str> {

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use image::{RgbImage, imageops};
+use image::{GrayImage, RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::ReenactError;
@@ -61,6 +61,10 @@ pub struct PhotoReenactor<'a> {
     shown: Driven,
     /// The driven photo, where it is not all that is shown.
     square: RgbImage,
+    /// Left, top and side of the part of the photo that is shown alone, in pixels.
+    alone: [u32; 3],
+    /// Side of the picture that shows it, in pixels.
+    shown_alone: u32,
     colours: Option<Colours>,
 }
 
@@ -89,6 +93,8 @@ impl<'a> PhotoReenactor<'a> {
             target: still.clone(),
             shown: still,
             square: RgbImage::default(),
+            shown_alone: part_alone(&photo)[2],
+            alone: part_alone(&photo),
             colours: None,
             photo,
             others,
@@ -172,6 +178,7 @@ impl<'a> PhotoReenactor<'a> {
                 self.over(face, time, &mut canvas)?;
             }
             View::Source => drop(self.paint(face, time, &mut canvas)?),
+            View::Face => drop(self.alone(face, time, &mut canvas)?),
             View::Beside => drop(self.beside(Some(picture), face, time, false, &mut canvas)?),
         }
         Ok(canvas)
@@ -190,6 +197,17 @@ impl<'a> PhotoReenactor<'a> {
         self.drive(face, time);
         let Driven { keypoints, change, turn } = &self.shown;
         self.model.carry(&mut self.photo, keypoints, change, *turn, canvas)
+    }
+
+    /// How much of each pixel of the driven photo shows: what is clear around a head moves with it.
+    pub(super) fn alpha(&self) -> Option<GrayImage> {
+        let alpha = self.photo.original().alpha()?;
+        let (width, height) = self.photo.picture().dimensions();
+        let fitting = match alpha.dimensions() == (width, height) {
+            true => alpha,
+            false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
+        };
+        Some(self.photo.carry_channel(&fitting))
     }
 
     /// Makes the canvas the driver's picture with the driven photo beside it.
@@ -217,6 +235,30 @@ impl<'a> PhotoReenactor<'a> {
             imageops::replace(canvas, driver, 0, 0);
         }
         imageops::replace(canvas, &square, i64::from(left), 0);
+        self.square = square;
+        Ok(took)
+    }
+
+    /// Makes the canvas the square of the driven photo that its face can move in, upright, as far as the photo reaches.
+    pub(super) fn alone(
+        &mut self,
+        face: Option<&DetectedFace>,
+        time: Duration,
+        canvas: &mut RgbImage,
+    ) -> Result<Took> {
+        let mut square = std::mem::take(&mut self.square);
+        let took = self.paint(face, time, &mut square)?;
+        let ([left, top, side], shown) = (self.alone, self.shown_alone);
+        if canvas.dimensions() != (shown, shown) {
+            *canvas = RgbImage::new(shown, shown);
+        }
+        let part = imageops::crop_imm(&square, left, top, side, side);
+        if side == shown {
+            imageops::replace(canvas, &*part, 0, 0);
+        } else {
+            // Another photo's face, in the size of the first one's.
+            *canvas = imageops::resize(&*part, shown, shown, imageops::FilterType::Triangle);
+        }
         self.square = square;
         Ok(took)
     }
@@ -250,6 +292,7 @@ impl<'a> PhotoReenactor<'a> {
         let Some(photo) = self.others.pop_front() else { return false };
         self.others.push_back(std::mem::replace(&mut self.photo, photo));
         self.target = Driven::still(self.photo.keypoints(), self.photo.states().len());
+        self.alone = part_alone(&self.photo);
         self.colours = None;
         true
     }
@@ -262,6 +305,18 @@ impl<'a> PhotoReenactor<'a> {
         }
         self.options.drive
     }
+}
+
+/// The part of a photo that shows its face alone: left, top and side of the largest square inside the photo that is no
+/// larger than the face's own, about the same middle where there is room. Its side is even, as clips need it.
+fn part_alone(photo: &PortraitPhoto) -> [u32; 3] {
+    let (width, height) = photo.picture().dimensions();
+    let crop = photo.crop();
+    let side = (crop.side.round() as u32).min(width).min(height).max(1);
+    let side = if side > 1 { side & !1 } else { side };
+    // A float cast to an unsigned integer saturates.
+    let begin = |centre: f32, most: u32| ((centre - side as f32 / 2.0).round() as u32).min(most - side);
+    [begin(crop.cx, width), begin(crop.cy, height), side]
 }
 
 /// What is driven, and by how much.

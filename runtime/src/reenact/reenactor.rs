@@ -40,6 +40,8 @@ pub enum View {
     Driver,
     /// In the source's photo, which is warped as the keypoints move.
     Source,
+    /// Alone: the square of the face, and nothing of what drives it.
+    Face,
 }
 
 impl std::str::FromStr for View {
@@ -50,7 +52,8 @@ impl std::str::FromStr for View {
             "beside" | "none" => Ok(View::Beside),
             "driver" => Ok(View::Driver),
             "photo" | "source" => Ok(View::Source),
-            _ => Err("must be photo, beside or driver".to_owned()),
+            "face" => Ok(View::Face),
+            _ => Err("must be photo, face, beside or driver".to_owned()),
         }
     }
 }
@@ -223,7 +226,11 @@ impl<'a> Reenactor<'a> {
 
     /// How its pictures come about, to be noted in their files.
     pub fn origin(&self) -> Origin {
-        if self.options.view == View::Beside { Origin::Generated } else { Origin::Edited }
+        if matches!(self.options.view, View::Beside | View::Face) {
+            Origin::Generated
+        } else {
+            Origin::Edited
+        }
     }
 
     /// The source's face as the driver's `face`, in pixels of its picture, moves it at `time` since the first frame. Where
@@ -312,6 +319,9 @@ impl<'a> Reenactor<'a> {
             View::Source => canvas = self.in_photo(&driven)?,
             View::Beside => {
                 self.beside(&driven, Some(picture), false, &mut canvas)?;
+            }
+            View::Face => {
+                self.beside(&driven, None, false, &mut canvas)?;
             }
         }
         Ok(canvas)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::support::rows::{self, Row};
 
 /// Landmarks a picture: left and right eye, nose, left and right mouth corner, sides as seen.
 pub const LANDMARKS: usize = 5;
@@ -23,16 +24,13 @@ pub type Landmarks = [f64; 2 * LANDMARKS];
 /// [`Error::Io`] or [`Error::Data`] naming the line that does not parse.
 pub fn annotations(split: &Path) -> Result<Vec<(String, Landmarks)>> {
     let path = split.join(ANNOTATIONS);
-    let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-    let parse = |(i, line): (usize, &str)| {
-        let mut fields = line.split(',').map(str::trim);
-        let name = fields.next().unwrap_or_default().to_owned();
-        let numbers: Vec<f64> = fields.map_while(|f| f.parse().ok()).collect();
+    let parse = |Row { line, mut fields }: Row| {
+        let numbers: Vec<f64> = fields.iter().skip(1).map_while(|f| f.parse().ok()).collect();
         let landmarks = Landmarks::try_from(numbers).map_err(|_| Error::Data {
             path: path.clone(),
-            reason: format!("line {}: not a name and ten numbers", i + 1),
+            reason: format!("line {line}: not a name and ten numbers"),
         })?;
-        Ok((name, landmarks))
+        Ok((std::mem::take(&mut fields[0]), landmarks))
     };
-    text.lines().enumerate().skip(1).map(parse).collect()
+    rows::read(&path)?.into_iter().skip(1).map(parse).collect()
 }

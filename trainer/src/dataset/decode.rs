@@ -4,7 +4,8 @@ use std::io::Cursor;
 
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, RgbImage};
+use lkg_bundle::pictures;
 use serde::{Deserialize, Serialize};
 
 /// Most pixels on a side of a training picture.
@@ -112,11 +113,14 @@ impl Cut {
     }
 }
 
-/// Decodes a JPEG or PNG with limits, upright.
+/// Decodes a JPEG, PNG or WebP with limits, upright, laid on white where it is clear.
 ///
 /// # Errors
 /// A few words on what is wrong with it.
 pub fn decode(content: &[u8]) -> Result<RgbImage, String> {
+    if let Some(refusal) = pictures::refusal(content) {
+        return Err(refusal);
+    }
     if content.starts_with(&[0xff, 0xd8]) && !ends(content) {
         // The decoder would fill the rest with grey.
         return Err("cut short".into());
@@ -139,7 +143,16 @@ pub fn decode(content: &[u8]) -> Result<RgbImage, String> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|e| e.to_string())?;
     picture.apply_orientation(orientation);
-    Ok(picture.into_rgb8())
+    Ok(if picture.color().has_alpha() { on_white(&picture) } else { picture.into_rgb8() })
+}
+
+/// A picture that lets its ground show through, on white: what lies under clear pixels was never meant to be seen.
+fn on_white(picture: &DynamicImage) -> RgbImage {
+    let clear = picture.to_rgba8();
+    RgbImage::from_fn(clear.width(), clear.height(), |x, y| {
+        let [r, g, b, alpha] = clear.get_pixel(x, y).0.map(u32::from);
+        Rgb([r, g, b].map(|v| ((v * alpha + 255 * (255 - alpha) + 127) / 255) as u8))
+    })
 }
 
 /// Whether a JPEG holds the marker that ends its picture data. Inside picture data 0xff is always followed by other
@@ -215,6 +228,20 @@ mod tests {
         let picture = decode(&turned).unwrap();
         assert_eq!(picture.dimensions(), (8, 16));
         assert!(picture.get_pixel(4, 1)[0] > 200 && picture.get_pixel(4, 14)[0] < 50);
+    }
+
+    /// What clear pixels happen to hold was learned from; WebP was not read at all.
+    #[test]
+    fn clear_pixels_are_white_and_webp_is_read() {
+        let clear =
+            image::RgbaImage::from_fn(8, 8, |x, _| image::Rgba([200, 30, 40, if x < 4 { 255 } else { 0 }]));
+        let mut webp = std::io::Cursor::new(Vec::new());
+        clear.write_to(&mut webp, image::ImageFormat::WebP).unwrap();
+        let webp = webp.into_inner();
+        let picture = decode(&webp).unwrap();
+        assert_eq!((picture.get_pixel(1, 1).0, picture.get_pixel(6, 1).0), ([200, 30, 40], [255; 3]));
+        assert!(decode(&webp[..webp.len() / 2]).is_err());
+        assert!(decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").unwrap_err().contains("HEIC"));
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! Where pictures come from: folders (searched through) and zip archives of JPEG and PNG files.
+//! Where pictures come from: folders (searched through) and zip archives of JPEG, PNG and WebP files. Pictures of
+//! other kinds are listed, too, so that whoever reads them says that they are left out.
 
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use lkg_bundle::pictures;
 
 use crate::error::{Error, Result};
 
@@ -76,10 +79,10 @@ pub fn list(paths: &[PathBuf]) -> Result<Vec<Entry>> {
         } else if is_picture(path) {
             entries.push(Entry::File(path.clone()));
         } else {
-            return Err(fail("neither a folder, a .zip nor a .jpg or .png picture"));
+            return Err(fail("neither a folder, a .zip nor a .jpg, .png or .webp picture"));
         }
         if entries.len() == before {
-            return Err(fail("no .jpg or .png pictures in it"));
+            return Err(fail("no .jpg, .png or .webp pictures in it"));
         }
     }
     if entries.is_empty() {
@@ -171,7 +174,7 @@ pub(super) fn is_archive(path: &Path) -> bool {
 }
 
 pub(super) fn is_picture(path: &Path) -> bool {
-    has_extension(path, &["jpg", "jpeg", "png"])
+    pictures::is_read(path) || pictures::is_refused(path)
 }
 
 /// Whether the name of `path` ends with one of `wanted`, in lower or upper case.
@@ -179,4 +182,21 @@ pub fn has_extension(path: &Path, wanted: &[&str]) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| wanted.iter().any(|w| e.eq_ignore_ascii_case(w)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A WebP beside two PNGs was passed over without a word, and so were pictures that cannot be read.
+    #[test]
+    fn every_picture_of_a_folder_is_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["a.png", "b.WEBP", "c.heic", "d.gif", "e.txt"] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let names: Vec<String> =
+            list(&[dir.path().to_owned()]).unwrap().iter().map(|e| e.file_name().to_owned()).collect();
+        assert_eq!(names, ["a.png", "b.WEBP", "c.heic", "d.gif"]);
+    }
 }

@@ -302,7 +302,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let load = |p: PathBuf| Store::load(&[p], 8).err().unwrap().to_string();
         assert!(load(dir.path().join("gone")).contains("no such file"));
-        assert!(load(dir.path().to_owned()).contains("no .jpg or .png pictures"));
+        assert!(load(dir.path().to_owned()).contains("no .jpg, .png or .webp pictures"));
         fs::write(dir.path().join("a.zip"), "not a zip").unwrap();
         assert!(load(dir.path().join("a.zip")).contains("not a sound zip"));
         fs::write(dir.path().join("b.png"), "").unwrap();

@@ -11,6 +11,7 @@ use crate::dataset::batches::in_batches;
 use crate::dataset::tensors::{load, tensor};
 use crate::error::{Error, Result};
 use crate::subject::KeypointDetector;
+use crate::support::rows::{self, Row};
 
 /// Most pictures, spread over the set.
 const PICTURES: usize = 300;
@@ -40,7 +41,7 @@ impl LandmarkDistances {
     pub fn measure(subject: &mut dyn KeypointDetector, set: &Path, layout: &[[f64; 2]]) -> Result<Self> {
         let folder = set.join("train");
         let path = folder.join(ANNOTATIONS);
-        let (names, rows) = parse(&std::fs::read_to_string(&path).map_err(Error::io(&path))?, &path)?;
+        let (names, rows) = parse(rows::read(&path)?, &path)?;
         let step = rows.len().div_ceil(PICTURES).max(1);
         let rows: Vec<_> = rows.into_iter().step_by(step).collect();
         let side = subject.detector_size().ok_or(Error::NoDetector)?;
@@ -83,29 +84,29 @@ impl LandmarkDistances {
 
 /// Names of the landmarks, and for each picture its file and landmarks in normalised coordinates. The first line names
 /// the columns: `file,NAME_x,NAME_y,…`; where it does not, landmarks are numbered.
-fn parse(text: &str, path: &Path) -> Result<(Vec<String>, Vec<Annotated>)> {
-    let fail = |line: usize, reason: &str| Error::Data {
+fn parse(rows: Vec<Row>, path: &Path) -> Result<(Vec<String>, Vec<Annotated>)> {
+    let fail = |line: u64, reason: &str| Error::Data {
         path: path.to_owned(),
         reason: format!("line {line}: {reason}"),
     };
-    let row = |(i, line): (usize, &str)| {
-        let mut fields = line.split(',').map(str::trim);
-        let file = fields.next().unwrap_or_default().to_owned();
-        let numbers =
-            fields.map(|f| f.parse().ok().filter(|v: &f64| v.is_finite())).collect::<Option<Vec<f64>>>();
+    let row = |Row { line, fields }: Row| {
+        let numbers: Option<Vec<f64>> =
+            fields.iter().skip(1).map(|f| f.parse().ok().filter(|v: &f64| v.is_finite())).collect();
         let numbers = numbers.filter(|n| !n.is_empty() && n.len().is_multiple_of(2));
-        let numbers = numbers.ok_or_else(|| fail(i + 2, "not a name and two numbers for each landmark"))?;
+        let numbers = numbers.ok_or_else(|| fail(line, "not a name and two numbers for each landmark"))?;
         // [0, 1] of the picture to [-1, 1].
         let points: Shape = numbers.as_chunks::<2>().0.iter().map(|p| p.map(|v| 2.0 * v - 1.0)).collect();
-        Ok((file, points))
+        Ok((line, fields.into_iter().next().unwrap_or_default(), points))
     };
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').skip(1).map(str::trim).collect();
-    let rows = lines.enumerate().map(row).collect::<Result<Vec<_>>>()?;
-    let count = rows.first().map(|r| r.1.len()).ok_or_else(|| fail(2, "no picture is annotated"))?;
-    if let Some(odd) = rows.iter().position(|r| r.1.len() != count) {
-        return Err(fail(odd + 2, &format!("not {count} landmarks as in the line before")));
+    let mut rows = rows.into_iter();
+    let header = rows.next().map(|row| row.fields).unwrap_or_default();
+    let header: Vec<&str> = header.iter().skip(1).map(String::as_str).collect();
+    let rows = rows.map(row).collect::<Result<Vec<_>>>()?;
+    let count = rows.first().map(|r| r.2.len()).ok_or_else(|| fail(2, "no picture is annotated"))?;
+    if let Some((line, ..)) = rows.iter().find(|r| r.2.len() != count) {
+        return Err(fail(*line, &format!("not {count} landmarks as in the line before")));
     }
+    let rows = rows.into_iter().map(|(_, file, points)| (file, points)).collect();
     let named = |pair: &[&str]| Some(name(pair.first()?.strip_suffix("_x")?));
     let names = header.chunks(2).map(named).collect::<Option<Vec<_>>>().filter(|n| n.len() == count);
     let names = names.unwrap_or_else(|| (1..=count).map(|i| format!("landmark-{i}")).collect());
@@ -129,10 +130,11 @@ mod tests {
     #[test]
     fn columns_name_the_landmarks() {
         let path = Path::new("x/landmarks.csv");
-        let (names, rows) = parse("file,eye_l_x,eye_l_y,beak_x,beak_y\na.png,0.5,0,1,0.25\n", path).unwrap();
+        let parse = |text: &str| super::parse(rows::parse(text.as_bytes(), path).unwrap(), path);
+        let (names, rows) = parse("file,eye_l_x,eye_l_y,beak_x,beak_y\na.png,0.5,0,1,0.25\n").unwrap();
         assert_eq!(names, ["eye-left", "beak"]);
         assert_eq!(rows, [("a.png".to_owned(), vec![[0.0, -1.0], [1.0, -0.5]])]);
-        let (names, _) = parse("picture,a,b\na.png,0.5,0\n", path).unwrap();
+        let (names, _) = parse("picture,a,b\na.png,0.5,0\n").unwrap();
         assert_eq!(names, ["landmark-1"]);
         for (text, part) in [
             ("file,a_x,a_y\nx.png,1\n", "line 2: not a name and two numbers"),
@@ -141,7 +143,7 @@ mod tests {
             ("file,a_x,a_y\n", "no picture"),
             ("", "no picture"),
         ] {
-            let error = parse(text, path).unwrap_err().to_string();
+            let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("landmarks.csv"), "{error}");
         }
     }

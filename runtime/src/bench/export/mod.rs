@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::media::output::PendingFile;
 
 pub use self::csv::{Time, read_times};
-pub use self::text::headline;
+pub use self::text::{STEPS, headline, tables};
 
 /// Turns a report into the content of a file.
 pub trait Exporter {

@@ -2,6 +2,9 @@ use super::super::report::{BenchReport, Cold, Live, Measurement};
 use super::super::stats::Summary;
 use super::super::table::{Table, megabytes, millis};
 
+/// Title of the table of steps.
+pub const STEPS: &str = "Steps of what is measured end to end, ms";
+
 /// What was measured on what, on a few lines.
 pub fn headline(report: &BenchReport) -> Vec<String> {
     let (host, engine) = (&report.host, &report.runtime);
@@ -98,7 +101,7 @@ fn rate(images: f64) -> String {
 
 fn steps(report: &BenchReport) -> Table {
     let heads = ["step", "of", "n", "p50", "p90", "p95", "p99", "p99.9", "min", "max", "sd"];
-    let mut table = Table::new("Steps of what is measured end to end, ms", 2, &heads);
+    let mut table = Table::new(STEPS, 2, &heads);
     for m in &report.measurements {
         for s in &m.steps {
             let mut row = vec![s.step.clone(), m.name.clone(), s.times.n.to_string()];

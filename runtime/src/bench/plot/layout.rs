@@ -3,7 +3,8 @@ use super::super::report::{BenchReport, Measurement};
 use super::super::table::millis;
 use super::scene::{Colour, Scene};
 
-const WIDTH: u32 = 1000;
+/// Width of a drawing, in pixels.
+pub const WIDTH: u32 = 1000;
 const MARGIN: f32 = 24.0;
 const INK: Colour = [30, 34, 40];
 const FAINT: Colour = [225, 228, 232];
@@ -15,11 +16,29 @@ const STEPS: [Colour; 6] =
     [[120, 126, 134], [86, 156, 80], [226, 168, 40], [38, 110, 190], [150, 90, 180], [200, 96, 32]];
 /// Height of a measurement's distribution.
 const ROW: f32 = 74.0;
+/// Free room at the lower edge.
+const BELOW: f32 = 12.0;
 /// Bars of a distribution.
 const BINS: usize = 120;
 
 /// Lays a report out: a distribution for every measurement, then the steps of those that have some.
 pub fn draw(report: &BenchReport, series: &[Series]) -> Scene {
+    let mut scene = distributions(report, series);
+    let mut top = scene.height as f32 - BELOW;
+    for measurement in with_steps(report) {
+        top = steps(&mut scene, top, measurement) + 12.0;
+    }
+    scene.height = (top + BELOW) as u32;
+    scene
+}
+
+/// The measurements that have steps.
+pub fn with_steps(report: &BenchReport) -> impl Iterator<Item = &Measurement> {
+    report.measurements.iter().filter(|m| !m.steps.is_empty())
+}
+
+/// Lays out a distribution for every measurement of a report.
+pub fn distributions(report: &BenchReport, series: &[Series]) -> Scene {
     let mut scene = Scene { width: WIDTH, height: 0, shapes: Vec::new() };
     let verdict = if report.verdict.valid { "VALID" } else { "INVALID: do not quote" };
     let title = format!("runtime bench  {}  {verdict}", report.time_utc);
@@ -55,10 +74,7 @@ pub fn draw(report: &BenchReport, series: &[Series]) -> Scene {
         }
         top = axis(&mut scene, top, range) + 18.0;
     }
-    for measurement in report.measurements.iter().filter(|m| !m.steps.is_empty()) {
-        top = steps(&mut scene, top, measurement) + 12.0;
-    }
-    scene.height = top as u32 + 12;
+    scene.height = (top + BELOW) as u32;
     scene
 }
 
@@ -129,20 +145,14 @@ fn axis(scene: &mut Scene, top: f32, range: (f64, f64)) -> f32 {
 fn steps(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
     scene.text([MARGIN, top], 1, INK, format!("Steps of \"{}\", medians, ms", m.name));
     let parts: Vec<_> = m.steps.iter().filter(|s| !is_sum(&s.step)).collect();
-    let sum: f64 = parts.iter().map(|s| s.times.p50).sum();
+    let sum = sum_of_parts(m);
     if sum <= 0.0 {
         return top + 16.0;
     }
-    let inner = WIDTH as f32 - 2.0 * MARGIN;
-    let mut left = MARGIN;
-    for (i, step) in parts.iter().enumerate() {
-        let width = (step.times.p50 / sum) as f32 * inner;
-        scene.bar([left, top + 16.0, width, 26.0], STEPS[i % STEPS.len()]);
-        left += width;
-    }
+    step_bar(scene, top + 16.0, m);
     let mut y = top + 50.0;
     for (i, step) in parts.iter().enumerate() {
-        scene.bar([MARGIN, y, 8.0, 8.0], STEPS[i % STEPS.len()]);
+        scene.bar([MARGIN, y, 8.0, 8.0], step_colour(i));
         let t = &step.times;
         let text = format!(
             "{:<20} p50 {:>7}  p90 {:>7}  p99 {:>7}  {:>5.1} %",
@@ -164,8 +174,30 @@ fn steps(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
     y
 }
 
+/// What the medians of the steps that follow one another come to, in milliseconds.
+pub fn sum_of_parts(m: &Measurement) -> f64 {
+    m.steps.iter().filter(|s| !is_sum(&s.step)).map(|s| s.times.p50).sum()
+}
+
+/// A bar of the steps' medians that follow one another.
+pub fn step_bar(scene: &mut Scene, top: f32, m: &Measurement) {
+    let sum = sum_of_parts(m);
+    let inner = WIDTH as f32 - 2.0 * MARGIN;
+    let mut left = MARGIN;
+    for (i, step) in m.steps.iter().filter(|s| !is_sum(&s.step)).enumerate() {
+        let width = (step.times.p50 / sum) as f32 * inner;
+        scene.bar([left, top, width, 26.0], step_colour(i));
+        left += width;
+    }
+}
+
+/// The colour of step `i` of those that follow one another.
+pub fn step_colour(i: usize) -> Colour {
+    STEPS[i % STEPS.len()]
+}
+
 /// Whether a step is made of others.
-fn is_sum(step: &str) -> bool {
+pub fn is_sum(step: &str) -> bool {
     step == super::super::workload::FRAME_TO_KEYPOINTS
 }
 

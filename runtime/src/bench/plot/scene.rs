@@ -46,8 +46,7 @@ impl Scene {
     /// The drawing as an SVG element.
     pub fn to_svg(&self) -> String {
         let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"monospace\" \
-             style=\"white-space:pre\" xml:space=\"preserve\">\n",
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {}\" font-family=\"sans-serif\">\n",
             self.width, self.height
         );
         let hex = |[r, g, b]: Colour| format!("#{r:02x}{g:02x}{b:02x}");
@@ -60,13 +59,11 @@ impl Scene {
                     hex(*colour)
                 ),
                 Shape::Text([x, y], size, colour, content) => {
-                    // As wide as the letters of the picture are, whatever font the reader has.
-                    let length = text::width(content, *size);
-                    let (height, base) = (10 * size, y + 7.0 * *size as f32);
+                    // As wide as the reader's font is: what has columns is a table of the page, not of the drawing.
+                    let (height, base) = (if *size == 1 { 12 } else { 10 * size }, y + 8.0 * *size as f32);
                     writeln!(
                         svg,
-                        "<text x=\"{x:.1}\" y=\"{base:.1}\" font-size=\"{height}\" textLength=\"{length}\" \
-                         fill=\"{}\">{}</text>",
+                        "<text x=\"{x:.1}\" y=\"{base:.1}\" font-size=\"{height}\" fill=\"{}\">{}</text>",
                         hex(*colour),
                         escape(content)
                     )

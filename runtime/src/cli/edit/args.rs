@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use clap::Args;
 use image::RgbImage;
 
-use crate::cli::args::{frame_rate, in_range};
+use crate::cli::args::{OUTPUT, frame_rate, in_range};
 use crate::cli::serve_args::ServeArgs;
 use crate::edit::{Blend, Operation, Parts};
 use crate::media::mark::Origin;
+use crate::media::picture::Alpha;
 use crate::vision::choice::FaceChoice;
 
 /// What is written into what the program draws, and what is drawn onto it.
 #[derive(Clone, Copy, Debug, Default, Args)]
+#[command(next_help_heading = OUTPUT)]
 pub struct MarkArgs {
     /// Do not note in the metadata of what is written that it is AI-generated or AI-edited
     #[arg(long)]
@@ -34,60 +36,76 @@ impl MarkArgs {
             origin.stamp(picture);
         }
     }
+
+    /// The same on a picture that has `alpha`: the mark is seen where the picture is clear, too.
+    pub fn stamp_whole(self, origin: Origin, picture: &mut RgbImage, alpha: &mut Alpha) {
+        let before = self.visible_mark.then(|| picture.clone());
+        self.stamp(origin, picture);
+        if let (Some(before), Alpha::Moved(alpha)) = (before, alpha) {
+            for ((now, before), alpha) in picture.pixels().zip(before.pixels()).zip(alpha.iter_mut()) {
+                if now != before {
+                    *alpha = u8::MAX;
+                }
+            }
+        }
+    }
 }
+
+/// Heading of what is done to the face.
+const EDITS: &str = "Edits";
 
 /// Arguments of `edit`.
 #[derive(Debug, Args)]
 pub struct EditArgs {
-    /// A photo (JPEG, PNG), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json)
+    /// A photo (JPEG, PNG, WebP), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json)
     #[arg(value_name = "PHOTO|seed:N|FACE.json")]
     pub face: String,
     /// Edits to do, a JSON list such as [{"op": "move", "part": "eye-left", "dx": 0.1}]; the operations are move, pose,
     /// spread, scale, swap, background, take_pose, expression, take_expression, remove, add, duplicate, reset, lock, unlock,
     /// undo and redo
-    #[arg(long = "do", value_name = "EDITS.json")]
+    #[arg(long = "do", value_name = "EDITS.json", help_heading = EDITS)]
     pub edits: Option<PathBuf>,
     /// Then move a part, in normalised coordinates (the picture is 2 wide), e.g. eye-left=0.1,0
-    #[arg(long = "move", value_name = "PART=DX,DY", value_parser = parse_move, allow_hyphen_values = true)]
+    #[arg(long = "move", value_name = "PART=DX,DY", value_parser = parse_move, allow_hyphen_values = true, help_heading = EDITS)]
     pub moves: Vec<Operation>,
     /// Then take another face's appearance of a part, all of it or a share from 0 to 1, e.g. eyes=seed:4@0.5
-    #[arg(long, value_name = "PART=FACE[@W]", value_parser = parse_swap)]
+    #[arg(long, value_name = "PART=FACE[@W]", value_parser = parse_swap, help_heading = EDITS)]
     pub swap: Vec<Operation>,
     /// Then take another face's pose
-    #[arg(long, value_name = "FACE[@W]", value_parser = parse_pose)]
+    #[arg(long, value_name = "FACE[@W]", value_parser = parse_pose, help_heading = EDITS)]
     pub pose: Option<Operation>,
     /// Then take another face's expression, of a photo that is carried
-    #[arg(long, value_name = "FACE[@W]", value_parser = parse_take_expression)]
+    #[arg(long, value_name = "FACE[@W]", value_parser = parse_take_expression, help_heading = EDITS)]
     pub take_expression: Option<Operation>,
     /// Then set an expression of a photo that is carried, e.g. smile=0.8, mouth-open=1, eye-left=0 or brows=0.5; several are
     /// set together
-    #[arg(long = "expression", value_name = "NAME=VALUE", value_parser = parse_expression)]
+    #[arg(long = "expression", value_name = "NAME=VALUE", value_parser = parse_expression, help_heading = EDITS)]
     pub expressions: Vec<(String, f32)>,
     /// Then take another face's background
-    #[arg(long, value_name = "FACE[@W]", value_parser = parse_background)]
+    #[arg(long, value_name = "FACE[@W]", value_parser = parse_background, help_heading = EDITS)]
     pub background: Option<Operation>,
-    /// The picture to write, PNG or JPEG by its name; with --to a clip, FILE.avi, FILE.mp4 or a folder
-    #[arg(long, short, value_name = "FILE")]
+    /// The picture to write, PNG or JPEG by its name, with the photo's colours, depth, alpha and density; with --to a clip, FILE.avi, FILE.mp4 or a folder
+    #[arg(long, short, value_name = "FILE", help_heading = OUTPUT)]
     pub out: Option<PathBuf>,
     /// Save the face with everything done to it
-    #[arg(long, value_name = "FACE.json")]
+    #[arg(long, value_name = "FACE.json", help_heading = OUTPUT)]
     pub save: Option<PathBuf>,
     /// Write a sheet of photo, crop, its reconstruction, the same edited, and the result
-    #[arg(long, value_name = "FILE.png")]
+    #[arg(long, value_name = "FILE.png", help_heading = OUTPUT)]
     pub sheet: Option<PathBuf>,
     /// Write a clip that goes from the edited face to this one
-    #[arg(long, value_name = "FACE", requires = "out")]
+    #[arg(long, value_name = "FACE", requires = "out", help_heading = OUTPUT)]
     pub to: Option<String>,
     /// Frames of that clip
-    #[arg(long, value_name = "N", default_value_t = 50, requires = "to", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 50, requires = "to", help_heading = OUTPUT, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub frames: u32,
     /// Frames a second of that clip
-    #[arg(long, value_name = "FPS", default_value_t = 25.0, requires = "to", value_parser = frame_rate)]
+    #[arg(long, value_name = "FPS", default_value_t = 25.0, requires = "to", help_heading = OUTPUT, value_parser = frame_rate)]
     pub fps: f32,
     /// How the edit gets into a photo: warp (the photo follows moved keypoints, and what a new appearance changes is added),
     /// change (all that the edit changes in the generated square is added) or square (that is laid over the photo)
     /// [default: warp; a bundle with portrait networks carries the photo's own pixels unless this is given]
-    #[arg(long, alias = "paste", value_name = "BLEND")]
+    #[arg(long, alias = "paste", value_name = "BLEND", help_heading = EDITS)]
     pub blend: Option<Blend>,
     /// A face that comes first on the window's and the page's strip of faces to take from; may be given several times
     #[arg(long = "donor", value_name = "FACE", conflicts_with_all = ["out", "sheet", "save"])]
@@ -106,7 +124,7 @@ pub struct EditArgs {
     #[allow(missing_docs)]
     pub mark: MarkArgs,
     /// Overwrite files
-    #[arg(long)]
+    #[arg(long, help_heading = OUTPUT)]
     pub force: bool,
 }
 

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::SinkSpec;
 use crate::media::output::check_target;
-use crate::media::picture::{self, write_marked};
+use crate::media::picture::{self, write_like, write_marked};
 use crate::media::sink::{OutputOptions, Written, open_output};
 use crate::media::window::Display;
 use crate::serve::Access;
@@ -227,10 +227,11 @@ fn write(config: &Config, model: &mut FaceModel, opened: &OpenedPhoto, done: usi
     let mut picture = compositor.compose(model, opened.session.face())?;
     let mut output = Output::new();
     output.line(&format!("{}: {done} edit{}", opened.source, if done == 1 { "" } else { "s" }))?;
-    config.mark.stamp(compositor.origin(), &mut picture);
+    let mut alpha = compositor.alpha(opened.session.face(), &opened.original);
+    config.mark.stamp_whole(compositor.origin(), &mut picture, &mut alpha);
     let origin = config.mark.origin(compositor.origin());
     if let Some(out) = out {
-        write_marked(out, &picture, origin)?;
+        write_like(out, &picture, &alpha, &opened.original, origin)?;
         output.line(&format!("wrote picture: {}", out.display()))?;
     }
     if let Some(path) = sheet {

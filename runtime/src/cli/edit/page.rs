@@ -9,7 +9,7 @@ use crate::cli::remark;
 use crate::edit::Workspace;
 use crate::error::{Error, Result};
 use crate::interrupt;
-use crate::media::mark;
+use crate::media::picture::png_like;
 use crate::serve::edit::{EditPages, Export};
 use crate::serve::{Access, Server};
 
@@ -21,9 +21,9 @@ const IDLE: Duration = Duration::from_millis(100);
 
 impl Export for MarkArgs {
     fn picture(&self, workspace: &mut Workspace) -> Result<Vec<u8>> {
-        let mut picture = workspace.finished()?;
-        self.stamp(workspace.origin(), &mut picture);
-        mark::png(&picture, self.origin(workspace.origin()))
+        let (mut picture, mut alpha) = workspace.finished_whole()?;
+        self.stamp_whole(workspace.origin(), &mut picture, &mut alpha);
+        png_like(&picture, &alpha, &workspace.opened().original, self.origin(workspace.origin()))
             .map_err(|reason| Error::Picture { path: "the picture".into(), reason })
     }
 

@@ -10,7 +10,7 @@ use crate::edit::window_editor::{Command, Editor, ZOOM};
 use crate::error::Result;
 use crate::interrupt;
 use crate::media::output::stamp;
-use crate::media::picture::write_marked;
+use crate::media::picture::write_like;
 use crate::media::window::{Display, Key};
 
 /// Pause between two readings of mouse and keys.
@@ -90,8 +90,8 @@ fn command(key: Key) -> Option<Command> {
 /// # Errors
 /// A network failed, or a file cannot be written.
 pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> {
-    let mut picture = workspace.finished()?;
-    mark.stamp(workspace.origin(), &mut picture);
+    let (mut picture, mut alpha) = workspace.finished_whole()?;
+    mark.stamp_whole(workspace.origin(), &mut picture, &mut alpha);
     let origin = mark.origin(workspace.origin());
     let name = format!("edit-{}", stamp(SystemTime::now()));
     let free = |n: &u32| {
@@ -102,7 +102,7 @@ pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> 
     let Some((png, json)) = (1..1000).find_map(|n| free(&n)) else {
         return Ok("not saved: too many files of this second".to_owned());
     };
-    write_marked(&png, &picture, origin)?;
+    write_like(&png, &picture, &alpha, &workspace.opened().original, origin)?;
     workspace.model().to_file(workspace.opened()).write(&json, false)?;
     Ok(format!("saved {} and {}", png.display(), json.display()))
 }

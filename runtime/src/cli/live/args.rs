@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::args::{FrameSize, frame_rate, in_range, unit_interval};
+use crate::cli::args::{FrameSize, OUTPUT, frame_rate, in_range, unit_interval};
 use crate::cli::by_name::by_name;
 use crate::cli::serve_args::{PAGE, ServeArgs};
 use crate::media::OutputSpec;
@@ -10,12 +10,13 @@ use crate::media::camera::PixelFormat;
 use crate::vision::smooth::OneEuroOptions;
 
 /// Heading of what is asked of frames and their source.
-const FRAMES: &str = "Frames";
+pub(in crate::cli) const FRAMES: &str = "Frames";
 /// Heading of how keypoints are found.
 const KEYPOINTS: &str = "Keypoints";
 
 /// Arguments of every command that takes frames from a source, finds the face in them and hands them on.
 #[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
 pub struct LiveArgs {
     /// Where frames go: window, FILE.avi, FILE.mp4, a folder or DIR/%05d.png for single pictures, /dev/videoN (a camera for
     /// other programs, by v4l2loopback), - (y4m on standard output), http://127.0.0.1:PORT or null; may be given several
@@ -50,7 +51,8 @@ pub struct LiveArgs {
     /// RGB frames
     #[arg(long, value_name = "WxH", help_heading = FRAMES)]
     pub size: Option<FrameSize>,
-    /// Frames a second to ask of the camera, or of bare RGB frames, or of a folder of pictures [default: 30, pictures 25]
+    /// Frames a second to ask of the camera, or of bare RGB frames, or of pictures [default: 30, pictures of a clip
+    /// 25, photos of a folder 1]
     #[arg(long, value_name = "FPS", value_parser = frame_rate, help_heading = FRAMES)]
     pub fps: Option<f32>,
     /// Pixel format to ask of the camera, mjpg, yuyv or nv12 [default: what its size and rate come in]

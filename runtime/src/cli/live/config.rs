@@ -80,8 +80,11 @@ pub(in crate::cli) struct LiveConfig {
     pub force: bool,
     /// Whether the report is JSON.
     pub json: bool,
+    /// Whether each picture is looked at by itself, as photos of a folder are.
+    pub each_alone: bool,
     max_frames: Option<u64>,
-    mirror: bool,
+    /// Whether left and right are swapped.
+    pub mirror: bool,
     /// Whether the rate and latency of the run are written on pictures.
     pub numbers: bool,
     smoothing: Smoothing,
@@ -155,6 +158,7 @@ impl LiveConfig {
             source: source.map(SourceSpec::to_string).unwrap_or_default(),
             force: args.force,
             json: args.json,
+            each_alone: false,
             max_frames: args.max_frames,
             mirror: args.mirror,
             numbers: !args.no_hud,
@@ -178,13 +182,17 @@ impl LiveConfig {
         let Self { max_frames, mirror, numbers, .. } = *self;
         // Every round of a loop would need its sound anew.
         let clip = self.clip.clone().filter(|_| !self.looping);
-        LoopOptions { max_frames, mirror, numbers, engine, change: false, origin, clip }
+        LoopOptions { max_frames, mirror, numbers, engine, origin, clip, ..LoopOptions::default() }
     }
 
     /// Settings of the face tracker.
     pub fn track_options(&self, manifest: &Manifest) -> TrackOptions {
         let mut options = TrackOptions::live(manifest);
+        if self.each_alone {
+            options = TrackOptions { guess: false, ..TrackOptions::picture(manifest) };
+        }
         match self.smoothing {
+            _ if self.each_alone => {}
             Smoothing::Usual => {}
             Smoothing::Tuned(tuned) => options.smooth = Some(tuned),
             Smoothing::Off => options.smooth = None,

@@ -5,6 +5,7 @@ mod config;
 mod report;
 mod wiring;
 
+pub(in crate::cli) use self::args::FRAMES;
 pub use self::args::LiveArgs;
 pub(super) use self::config::{Files, LiveConfig};
 pub(super) use self::report::{exit_code, where_it_runs, write_report};

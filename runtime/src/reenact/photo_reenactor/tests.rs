@@ -198,6 +198,27 @@ fn gains_views_and_the_next_photo() {
 }
 
 #[test]
+fn a_face_alone_is_a_square_and_the_next_one_as_large() {
+    let mut model = model();
+    let photos = vec![photo(&mut model), {
+        let white = RgbImage::from_pixel(64, 200, Rgb([210; 3]));
+        model.open_image(white, "white").unwrap()
+    }];
+    let alone = ReenactOptions { view: View::Face, ..options() };
+    let mut reenactor = PhotoReenactor::new(&mut model, photos, alone).unwrap();
+    let first = play(&mut reenactor, &[Some(face(0.0, 0.0))], 0);
+    let crop = *reenactor.photo.crop();
+    let side = (crop.side.round() as u32).min(128) & !1;
+    assert_eq!(first.dimensions(), (side, side));
+    // Its middle is the face's.
+    let still = reenactor.photo.picture().get_pixel(64, 64).0[0];
+    let [left, top, _] = reenactor.alone;
+    assert!(first.get_pixel(64 - left, 64 - top).0[0].abs_diff(still) <= 1);
+    assert!(reenactor.next_source());
+    assert_eq!(play(&mut reenactor, &[Some(face(0.0, 0.0))], 1).dimensions(), (side, side));
+}
+
+#[test]
 fn absolute_motion_needs_no_neutral_face() {
     let mut model = model();
     let photo = photo(&mut model);

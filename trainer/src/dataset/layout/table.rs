@@ -1,14 +1,11 @@
-//! Text tables: rows of a picture's name and numbers, parted by commas or by blanks.
+//! Text tables: rows of a picture's name and numbers.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::decode::Bounds;
 use crate::error::{Error, Result};
-
-/// Largest table that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 30;
+use crate::support::rows::{self, Row};
 
 /// A table by the first field of its rows.
 #[derive(Debug)]
@@ -27,24 +24,20 @@ impl Table {
     /// # Errors
     /// [`Error::Io`], or [`Error::Data`] with the line that is wrong.
     pub fn read(path: &Path, columns: usize) -> Result<Self> {
-        let text = lkg_bundle::files::read_at_most(path, MAX_BYTES)?;
-        let text = String::from_utf8_lossy(&text);
         let mut table = Self { path: path.to_owned(), rows: HashMap::new(), names: vec![], heading: vec![] };
-        for (i, line) in text.lines().enumerate() {
-            // Names in a table with commas may have blanks in them.
-            let part = |c: char| if line.contains(',') { c == ',' } else { c.is_whitespace() };
-            let fields: Vec<&str> = line.split(part).map(str::trim).filter(|f| !f.is_empty()).collect();
+        for (i, Row { line, mut fields }) in rows::read(path)?.into_iter().enumerate() {
+            fields.retain(|f| !f.is_empty());
             let Some((name, rest)) = fields.split_first() else { continue };
             let numbers: Vec<f64> = rest.iter().map_while(|f| f.parse().ok()).collect();
             let finite = numbers.iter().all(|n| n.is_finite());
             if numbers.len() == rest.len() && numbers.len() >= columns && finite {
-                table.names.push((*name).to_owned());
-                table.rows.insert((*name).to_owned(), numbers);
+                table.names.push(name.clone());
+                table.rows.insert(name.clone(), numbers);
             } else if i == 0 || (i == 1 && table.heading.len() == 1) {
                 // CelebA has the number of rows, then names of columns.
-                table.heading = fields.iter().map(|f| (*f).to_owned()).collect();
+                table.heading = fields;
             } else {
-                let reason = format!("line {}: not a name and {columns} numbers", i + 1);
+                let reason = format!("line {line}: not a name and {columns} numbers");
                 return Err(Error::Data { path: path.to_owned(), reason });
             }
         }
@@ -74,11 +67,9 @@ impl Table {
 /// Reads lines of words; blank lines are skipped.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::Data`].
+/// [`Error::Bundle`] or [`Error::Data`].
 pub fn lines(path: &Path) -> Result<Vec<Vec<String>>> {
-    let text = fs::read_to_string(path).map_err(Error::io(path))?;
-    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    Ok(text.lines().map(words).filter(|w| !w.is_empty()).collect())
+    Ok(rows::read(path)?.into_iter().map(|row| row.fields).collect())
 }
 
 /// Boxes to cut round, from a CSV file.
@@ -97,7 +88,8 @@ impl Boxes {
     /// [`Error::Io`] or [`Error::Data`].
     pub fn read(path: &Path) -> Result<Self> {
         let table = Table::read(path, 4)?;
-        let of_points = table.heading[..] != ["file", "x", "y", "width", "height"];
+        let heading: Vec<String> = table.heading.iter().map(|h| h.to_lowercase()).collect();
+        let of_points = heading != ["file", "x", "y", "width", "height"];
         let mut bounds = HashMap::new();
         for name in &table.names {
             let numbers = table.need(name)?;
@@ -141,6 +133,8 @@ fn around(points: &[f64]) -> [f64; 4] {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn boxes(text: &str) -> Result<Boxes> {
@@ -158,6 +152,21 @@ mod tests {
         let points = boxes("file,ax,ay,bx,by\nb.png,0.25,0.5,0.75,0.5\n").unwrap();
         assert_eq!(points.of("b.png"), Some(Bounds::Fractions([0.25, 0.5, 0.5, 0.0])));
         assert_eq!(points.of("a.png"), None);
+    }
+
+    /// Written by a spreadsheet, the heading was not found although it is there.
+    #[test]
+    fn boxes_of_a_spreadsheet_are_boxes() {
+        for heading in [
+            "\u{feff}file,x,y,width,height\r\n",
+            "\"file\",\"x\",\"y\",\"width\",\"height\"\n",
+            "File;X;Y;Width;Height\n",
+        ] {
+            let row = if heading.contains(';') { "\"a.png\";1;2;30;40" } else { "\"a.png\",1,\"2\",30,40" };
+            let read = boxes(&format!("{heading}{row}\n")).unwrap();
+            assert!(!read.of_points, "{heading}");
+            assert_eq!(read.of("a.png"), Some(Bounds::Pixels([1.0, 2.0, 30.0, 40.0])), "{heading}");
+        }
     }
 
     #[test]

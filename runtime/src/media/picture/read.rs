@@ -1,0 +1,142 @@
+//! A picture's file to its pixels, and to what else it holds.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use image::metadata::Orientation;
+use image::{ColorType, DynamicImage, ImageDecoder, ImageFormat, ImageReader, Rgb, RgbImage, Rgba};
+use lkg_bundle::pictures;
+
+use super::head::{JpegHead, exif_resolution};
+use super::original::{Colours, Original, Samples, shown};
+use super::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
+use crate::error::one_line;
+
+/// A picture that was read from a file.
+#[derive(Clone, Debug)]
+pub struct ReadPicture {
+    /// The pixels as RGB, upright, on white where they are clear.
+    pub pixels: RgbImage,
+    /// What else its file holds.
+    pub original: Original,
+    /// What the user should know about how it was read.
+    pub notes: Vec<String>,
+}
+
+/// Decodes a picture in memory; errors are the reason alone.
+pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
+    let format = match image::guess_format(content) {
+        Ok(f @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => f,
+        _ => {
+            let unknown = || format!("not a picture; {} can be read", pictures::READ_KINDS);
+            return Err(pictures::refusal(content).unwrap_or_else(unknown));
+        }
+    };
+    let broken = |e: image::ImageError| format!("damaged or cut short: {}", one_line(&e.to_string()));
+    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let (width, height) = decoder.dimensions();
+    if width > MAX_SIDE || height > MAX_SIDE || u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(format!(
+            "{width} x {height} pixels, the most are {MAX_SIDE} a side and {} million in all",
+            MAX_PIXELS / 1_000_000
+        ));
+    }
+    if decoder.total_bytes() > MAX_DECODED_BYTES {
+        return Err(format!("decodes to more than {} MiB", MAX_DECODED_BYTES >> 20));
+    }
+    let mut original = Original::default();
+    let mut notes = Vec::new();
+    // Broken metadata are no reason to refuse the picture.
+    original.colours.icc = decoder.icc_profile().ok().flatten();
+    let exif = decoder.exif_metadata().ok().flatten();
+    match format {
+        ImageFormat::Jpeg => {
+            let head = JpegHead::read(content);
+            if !head.whole {
+                return Err("damaged or cut short: the JPEG data has no end".to_owned());
+            }
+            original.per_metre = head.per_metre;
+            if head.channels == Some(4) {
+                // A profile of inks says nothing about RGB.
+                original.colours.icc = None;
+                notes.push(
+                    "printing inks (CMYK), read as RGB without their profile: its colours are near, not the same; where \
+                     they matter, save it as RGB first"
+                        .to_owned(),
+                );
+            }
+        }
+        ImageFormat::Png => png_head(content, &mut original),
+        _ => {}
+    }
+    original.per_metre = original.per_metre.or_else(|| exif_resolution(&exif?));
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
+    picture.apply_orientation(orientation);
+    if matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    ) {
+        original.per_metre = original.per_metre.map(|[x, y]| [y, x]);
+    }
+    let colour = picture.color();
+    original.clear = colour.has_alpha();
+    original.deep = !matches!(colour, ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8);
+    original.grey_file = !colour.has_color();
+    let pixels = if original.clear || original.deep {
+        let samples = match picture {
+            DynamicImage::ImageRgba16(samples) => samples,
+            other => each_sample(&other),
+        };
+        let pixels = RgbImage::from_fn(samples.width(), samples.height(), |x, y| {
+            Rgb(shown(samples.get_pixel(x, y).0))
+        });
+        original.samples = Some(Arc::new(samples));
+        pixels
+    } else {
+        picture.into_rgb8()
+    };
+    original.grey = original.grey_file || pixels.pixels().all(|Rgb([r, g, b])| r == g && g == b);
+    Ok(ReadPicture { pixels, original, notes })
+}
+
+fn each_sample(picture: &DynamicImage) -> Samples {
+    let wide = |v: u8| u16::from(v) * 257;
+    match picture {
+        DynamicImage::ImageRgba8(p) => {
+            Samples::from_fn(p.width(), p.height(), |x, y| Rgba(p.get_pixel(x, y).0.map(wide)))
+        }
+        DynamicImage::ImageLumaA8(p) => Samples::from_fn(p.width(), p.height(), |x, y| {
+            let [l, a] = p.get_pixel(x, y).0.map(wide);
+            Rgba([l, l, l, a])
+        }),
+        other => other.to_rgba16(),
+    }
+}
+
+/// Adds what the chunks before a PNG's pixels say.
+fn png_head(content: &[u8], original: &mut Original) {
+    let Ok(reader) = png::Decoder::new(Cursor::new(content)).read_info() else { return };
+    let info = reader.info();
+    let colours = &mut original.colours;
+    if let Some(c) = info.coding_independent_code_points {
+        let full = u8::from(c.is_video_full_range_image);
+        colours.cicp = Some([c.color_primaries, c.transfer_function, c.matrix_coefficients, full]);
+    }
+    let Colours { icc, srgb, gamma, chromaticities, .. } = colours;
+    *srgb = info.srgb.filter(|_| icc.is_none());
+    if srgb.is_none() {
+        (*gamma, *chromaticities) = (info.gama_chunk, info.chrm_chunk);
+    }
+    original.per_metre = info
+        .pixel_dims
+        .filter(|d| d.unit == png::Unit::Meter && d.xppu > 0 && d.yppu > 0)
+        .map(|d| [f64::from(d.xppu), f64::from(d.yppu)]);
+}
