@@ -137,6 +137,9 @@ pub struct DetectArgs {
     /// exact keypoints. Without it refinement crops follow, and where nothing is found, parts of the picture are searched
     #[arg(long)]
     pub once: bool,
+    /// Draw the keypoints of --out without their names, which otherwise stand beside faces with room for them
+    #[arg(long, requires = "out")]
+    pub no_names: bool,
     /// Report no face where the mean confidence (0 to 1) is lower [default: 0, clips 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,

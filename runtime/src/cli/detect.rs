@@ -22,7 +22,7 @@ use crate::interrupt;
 use crate::media::keypoints::NamedValues;
 use crate::media::picture;
 use crate::vision::expressions::read_expressions;
-use crate::vision::overlay::draw_face;
+use crate::vision::overlay::draw_faces;
 use crate::vision::track::{FaceTracker, LIVE_CONFIDENCE, TrackOptions};
 
 /// Pixels that may be decoded at once, so that memory stays bounded whatever the pictures (one always may).
@@ -120,7 +120,8 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
             write_result(&mut output, args.json, &job.source, &picture, face.as_ref(), bundle.manifest())?;
             if let Some(target) = &job.target {
                 if let Some(face) = &face {
-                    draw_face(&mut picture, face, bundle.manifest());
+                    let faces = std::slice::from_ref(face);
+                    draw_faces(&mut picture, faces, bundle.manifest(), !args.no_names);
                 }
                 annotated.push((target, picture));
             }

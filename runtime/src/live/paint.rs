@@ -29,17 +29,17 @@ pub struct Scene<'a> {
 pub struct Layers {
     /// The keypoints.
     pub keypoints: bool,
+    /// The lines between them.
+    pub skeleton: bool,
     /// Their heat maps.
     pub heat_maps: bool,
     /// The crop that the detector saw.
     pub crop: bool,
-    /// The values of expressions.
-    pub meters: bool,
 }
 
 impl Default for Layers {
     fn default() -> Self {
-        Self { keypoints: true, heat_maps: false, crop: false, meters: false }
+        Self { keypoints: true, skeleton: true, heat_maps: false, crop: false }
     }
 }
 
@@ -51,6 +51,18 @@ pub trait Painter {
     /// # Errors
     /// A network failed.
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>>;
+
+    /// Writes names beside the faces that were painted last, where there is room for them, on `canvas`: what was painted or a
+    /// copy. Its first `top` pixels are kept free.
+    fn name(&mut self, _canvas: &mut RgbImage, _top: u32) {}
+
+    /// Draws what was measured of the faces that were painted last, beside the loop's own numbers.
+    fn measure(&mut self, _canvas: &mut RgbImage) {}
+
+    /// What those who watch should know or do. It never comes into a file.
+    fn message(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Does what a user asked for and the loop itself has no use for; gives back what to say about it.
     fn handle(&mut self, _command: Command) -> Option<&'static str> {
@@ -78,12 +90,14 @@ pub struct Overlay<'a> {
     /// The latest face, and when it was seen.
     held: DetectedFace,
     seen: Option<Duration>,
+    /// How much of it was drawn last, if it was.
+    drawn: Option<f32>,
 }
 
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: DetectedFace::new(Vec::new()), seen: None }
+        Self { manifest, view: View::default(), held: DetectedFace::new(Vec::new()), seen: None, drawn: None }
     }
 
     /// The face that is to be drawn at `time`, and how much of it.
@@ -114,15 +128,24 @@ impl Painter for Overlay<'_> {
         let face = self.hold(tracked.face.as_ref(), time);
         let marks = Marks {
             face: face.filter(|_| layers.keypoints),
+            skeleton: layers.skeleton,
             heat: layers.heat_maps.then_some(&tracked.crop),
             crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
-        if let Some((face, strength)) = face.filter(|_| layers.meters) {
-            draw_meters(canvas, &manifest.expressions, &face.expressions, strength);
-        }
+        self.drawn = face.map(|(_, strength)| strength);
         self.view = view;
         Ok(None)
+    }
+
+    fn name(&mut self, canvas: &mut RgbImage, top: u32) {
+        self.view.name(canvas, self.manifest, top);
+    }
+
+    fn measure(&mut self, canvas: &mut RgbImage) {
+        if let Some(strength) = self.drawn {
+            draw_meters(canvas, &self.manifest.expressions, &self.held.expressions, strength);
+        }
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {

@@ -4,6 +4,7 @@ use image::RgbImage;
 
 use super::change::Change;
 use super::clock::{Clock, Step};
+use super::control::Audience;
 use super::finder::Finder;
 use super::frame_supply::{FrameSupply, Supplied};
 use super::outputs::Outputs;
@@ -31,8 +32,12 @@ pub struct LoopOptions {
     pub max_frames: Option<u64>,
     /// Whether to start with left and right swapped.
     pub mirror: bool,
-    /// Whether the rate and latency of the run are written on the pictures.
-    pub numbers: bool,
+    /// Who sees the names of keypoints, where there is room for them.
+    pub names: Audience,
+    /// Who sees rate and latency of the run, and expressions.
+    pub numbers: Audience,
+    /// Whether the lines between keypoints are left out.
+    pub points_only: bool,
     /// What computes, for the report and the numbers on the pictures.
     pub engine: EngineSummary,
     /// Whether [`Shown::change`] is computed.
@@ -69,6 +74,8 @@ pub(super) struct Progress {
     pub outputs: Outputs,
     pub hud: Hud,
     pub mirror: bool,
+    /// Whether names and numbers are seen, by whom they are seen at all.
+    pub names: bool,
     pub numbers: bool,
     pub layers: Layers,
     pub clock: Clock,
@@ -76,8 +83,12 @@ pub(super) struct Progress {
     pub frames: u64,
     faces: u64,
     pub paused: bool,
-    /// The latest frame as it was shown; no pixels before the first.
+    /// The latest frame as files have it; no pixels before the first.
     pub canvas: RgbImage,
+    /// The same with what is for those who watch alone, if there is any of that.
+    pub watched: Option<RgbImage>,
+    /// A picture that there was room for once.
+    pub spare: RgbImage,
     pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     pub anchor: Option<(Instant, Duration)>,
@@ -94,8 +105,10 @@ impl LiveLoop<'_> {
         let hud = Hud::new(self.options.engine.chosen.clone());
         let (sinks, viewers) = (std::mem::take(&mut self.sinks), std::mem::take(&mut self.viewers));
         let outputs = Outputs::new(sinks, viewers, self.options.origin);
-        let LoopOptions { mirror, numbers, .. } = self.options;
-        let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
+        let LoopOptions { mirror, names, numbers, .. } = self.options;
+        let (names, numbers) = (names != Audience::Nobody, numbers != Audience::Nobody);
+        let layers = Layers { skeleton: !self.options.points_only, ..Layers::default() };
+        let mut progress = Progress { outputs, hud, mirror, names, numbers, layers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
             Err(e) => {
@@ -192,15 +205,11 @@ impl LiveLoop<'_> {
         p.faces += u64::from(face.is_some());
 
         let drawing = Instant::now();
-        let layers = Layers { meters: p.numbers, ..p.layers };
-        let scene = Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers };
+        let scene =
+            Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
         self.supply.reuse(picture);
-        if p.numbers {
-            let (source, dropped) = (self.supply.describe(), self.supply.dropped());
-            let keys = self.painter.keys();
-            p.hud.draw(&mut p.canvas, &p.clock, source, dropped, face.is_some(), keys);
-        }
+        self.annotate(p, face.is_some());
         if let Some(generate) = generate {
             p.clock.add(Step::Generate, generate);
         }
@@ -211,15 +220,17 @@ impl LiveLoop<'_> {
             p.outputs.set_window(open(p.canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
-        let shown = Shown { picture: &p.canvas, index, time, face, change };
         if p.outputs.has_window() {
-            p.outputs.show(&shown, self.notice);
+            let watched = p.watched.as_ref().unwrap_or(&p.canvas);
+            p.outputs.show(&Shown { picture: watched, index, time, face, change }, self.notice);
             p.clock.add(Step::Show, showing.elapsed());
         }
         if p.outputs.has_others() {
             let writing = Instant::now();
             self.report(p, taken.elapsed());
-            p.outputs.write(&Shown { picture: &p.canvas, index, time, face, change }, self.notice);
+            let shown = Shown { picture: &p.canvas, index, time, face, change };
+            let watched = p.watched.as_ref().unwrap_or(&p.canvas);
+            p.outputs.write(&shown, watched, self.notice);
             p.clock.add(Step::Write, writing.elapsed());
         }
         p.clock.add(Step::Total, taken.elapsed());
