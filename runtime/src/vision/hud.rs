@@ -46,7 +46,9 @@ pub fn draw_hud<S: AsRef<str>>(picture: &mut RgbImage, lines: &[S]) {
     });
     let (near, far) = (padding / 2, padding / 2 + longest.max().unwrap_or(0) + 2 * padding);
     let bottom = near + lines.len() as u32 * line + padding;
-    panel(picture, (near..far, near..bottom), padding, GROUND.0, GROUND.1);
+    // A list is read, numbers are glanced at.
+    let opacity = if lines.len() > 1 { 216 } else { GROUND.1 };
+    panel(picture, (near..far, near..bottom), padding, GROUND.0, opacity);
     for (i, (first, rest)) in split().enumerate() {
         let (x, y) = ((near + padding) as i32, (near + padding / 2 + i as u32 * line) as i32);
         let colour = if rest.is_some() { ACCENT } else { LIGHT };

@@ -18,7 +18,7 @@ const MOST_SIZE: f32 = 1.2;
 /// A size stays as long as another would not differ by this factor: what a face's breath changes should not be seen.
 const STAYS: f32 = 1.12;
 /// From the face's keypoints to names, in shares of the face's extent.
-const GAP: f32 = 0.1;
+const GAP: f32 = 0.16;
 /// Room at the picture's edges, in pixels.
 const MARGIN: f32 = 4.0;
 
@@ -93,7 +93,7 @@ impl Labels {
         for label in &self.labels {
             let described = &manifest.keypoints[label.keypoint];
             let corner = (label.left.round() as i32, label.top.round() as i32);
-            text::draw(picture, &described.name, corner, size, described.colour);
+            text::draw(picture, &described.name, corner, size, lightened(described.colour));
         }
     }
 
@@ -178,6 +178,11 @@ impl Labels {
         }
         false
     }
+}
+
+/// A colour that is read well, small and with a dark rim.
+pub(super) fn lightened(colour: [u8; 3]) -> [u8; 3] {
+    colour.map(|c| (u16::from(c) * 9 / 16 + 255 * 7 / 16) as u8)
 }
 
 /// Moves names of a column apart until none covers the next, as little as that takes on average, and into the picture;

@@ -242,8 +242,8 @@ mod tests {
         let points = [(120.0, 60.0), (200.0, 120.0), (120.0, 180.0), (200.0, 240.0)];
         let picture = drawn(points.iter().map(|(x, y)| keypoint(*x, *y, 1.0)).collect());
         for (i, (_, y)) in points.iter().enumerate() {
-            let wide = if i % 2 == 0 { 0..106 } else { 214..320 };
-            let near = KEYPOINT_COLOURS[i].map(i32::from);
+            let wide = if i % 2 == 0 { 0..100 } else { 220..320 };
+            let near = super::super::names::lightened(KEYPOINT_COLOURS[i]).map(i32::from);
             let letters = wide.flat_map(|x| (0..20).map(move |dy| (x, *y as u32 - 10 + dy)));
             let alike = |p: &[u8; 3]| p.iter().zip(near).all(|(p, n)| (i32::from(*p) - n).abs() < 40);
             let n = letters.filter(|(x, y)| alike(&picture.get_pixel(*x, *y).0)).count();
