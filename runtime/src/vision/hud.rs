@@ -36,6 +36,7 @@ pub fn draw_hud<S: AsRef<str>>(picture: &mut RgbImage, lines: &[S]) {
     while size > 9 && needs(size) > picture.height() {
         size -= 1;
     }
+    text::prepare(size);
     let (line, padding) = (text::line(size), padding(size));
     let split = || lines.iter().map(|line| columns(line.as_ref()));
     let keys = split().filter(|(_, rest)| rest.is_some()).map(|(key, _)| text::width(key, size)).max();

@@ -42,6 +42,8 @@ struct Letters {
     font: Option<FontRef<'static>>,
     glyphs: HashMap<Key, Glyph>,
     advances: HashMap<char, f32>,
+    /// Sizes of which all that numbers are made of is kept.
+    prepared: Vec<u32>,
     bytes: usize,
 }
 
@@ -50,6 +52,7 @@ thread_local! {
         font: FontRef::try_from_slice(notosans::REGULAR_TTF).ok(),
         glyphs: HashMap::new(),
         advances: HashMap::new(),
+        prepared: Vec::new(),
         bytes: 0,
     });
 }
@@ -60,6 +63,23 @@ pub fn width(text: &str, size: u32) -> u32 {
         let sum: f32 = text.chars().map(|c| letters.advance(c)).sum();
         (sum * size as f32).ceil() as u32
     })
+}
+
+/// Rasterises everything that text of a size may come to, once: for text that changes from picture to picture.
+pub fn prepare(size: u32) {
+    LETTERS.with_borrow_mut(|letters| {
+        if letters.prepared.contains(&size) {
+            return;
+        }
+        let steps = if size < LARGE { STEPS } else { 1 };
+        for character in (' '..='~').chain(['·']) {
+            letters.advance(character);
+            for step in 0..steps {
+                letters.glyph((size, character, step), steps);
+            }
+        }
+        letters.prepared.push(size);
+    });
 }
 
 /// Height of a line of text of a size, in pixels.
@@ -141,6 +161,7 @@ impl Letters {
             let glyph = rasterised(self.font.as_ref()?, key, steps);
             if self.bytes > MOST_KEPT {
                 self.glyphs.clear();
+                self.prepared.clear();
                 self.bytes = 0;
             }
             self.bytes += 2 * glyph.letter.len();
