@@ -183,7 +183,8 @@ mod tests {
             macs: 0,
             parity: BTreeMap::new(),
         };
-        let keypoint = |i: usize| Keypoint { name: format!("k{i}"), colour: [0; 3], mean: [0.0; 2] };
+        let keypoint =
+            |i: usize| Keypoint { name: format!("k{i}"), aliases: vec![], colour: [0; 3], mean: [0.0; 2] };
         let manifest = Manifest {
             schema_version: SCHEMA_VERSION,
             name: "tiny".to_owned(),
@@ -268,6 +269,8 @@ mod tests {
         assert!(refuse(&|m| m.skeleton.push([0, 9])).contains("[0, 9]"));
         assert!(refuse(&|m| m.tau = -1.0).contains("tau"));
         assert!(refuse(&|m| m.keypoints[1].name = "k0".to_owned()).contains("given twice"));
+        let old = || vec!["old".to_owned()];
+        assert!(refuse(&|m| m.keypoints.iter_mut().for_each(|k| k.aliases = old())).contains("were called"));
         assert!(refuse(&|m| m.symmetric_pairs.push([1, 0])).contains("shares a keypoint"));
         assert!(refuse(&|m| m.skeleton = vec![[0, 1], [1, 0]]).contains("given twice"));
         assert!(

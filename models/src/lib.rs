@@ -11,6 +11,7 @@ pub mod cache;
 pub mod contract;
 pub mod conventions;
 mod error;
+pub mod face_parts;
 pub mod files;
 pub mod golden;
 pub mod manifest;

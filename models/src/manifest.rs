@@ -55,6 +55,9 @@ pub struct Manifest {
 pub struct Keypoint {
     /// Name, unique in the bundle.
     pub name: String,
+    /// What it was called before, for scripts and sessions that call it so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
     /// sRGB colour.
     pub colour: [u8; 3],
     /// Mean position over generated samples, normalised coordinates.
@@ -156,6 +159,12 @@ pub struct Provenance {
 }
 
 impl Manifest {
+    /// The keypoint of this name, or the one that was called so before.
+    pub fn part(&self, name: &str) -> Option<usize> {
+        let named = self.keypoints.iter().position(|k| k.name == name);
+        named.or_else(|| self.keypoints.iter().position(|k| k.aliases.iter().any(|alias| alias == name)))
+    }
+
     /// Parses and checks a manifest's text; `path` is named in errors.
     ///
     /// # Errors
@@ -230,6 +239,11 @@ impl Manifest {
             if taken || keypoint.name.trim().is_empty() {
                 return Err(format!("keypoint name {:?} is empty or given twice", keypoint.name));
             }
+        }
+        let mut aliases: Vec<&String> = self.keypoints.iter().flat_map(|k| &k.aliases).collect();
+        aliases.sort_unstable();
+        if let Some(pair) = aliases.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("two keypoints were called {:?} before", pair[0]));
         }
         for (i, pair) in self.symmetric_pairs.iter().enumerate() {
             if self.symmetric_pairs[..i].as_flattened().iter().any(|j| pair.contains(j)) {

@@ -64,7 +64,12 @@ pub fn write_tiny_bundle(dir: &Path) -> Result<Manifest> {
         macs: 0,
         parity: BTreeMap::new(),
     };
-    let keypoint = |name: &str, x: f32, colour| Keypoint { name: name.to_owned(), colour, mean: [x, 0.0] };
+    let keypoint = |name: &str, x: f32, colour| Keypoint {
+        name: name.to_owned(),
+        aliases: vec![],
+        colour,
+        mean: [x, 0.0],
+    };
     let manifest = Manifest {
         schema_version: SCHEMA_VERSION,
         name: "tiny".to_owned(),

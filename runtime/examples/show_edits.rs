@@ -13,6 +13,8 @@ use lkg_runtime::{Blend, Crop, EngineOptions, FaceModel, Operation, Provider};
 
 /// Side of a tile, in pixels.
 const TILE: u32 = 200;
+/// Size of headings, in pixels.
+const LETTERS: u32 = 15;
 /// How much more of a photo than the face's square is shown.
 const MARGIN: f32 = 1.1;
 
@@ -41,11 +43,11 @@ fn main() -> Result<(), Failure> {
         return Err("usage: show_edits BUNDLE OUT.png FACE...".into());
     };
     let bundle = Bundle::open(bundle)?;
-    let line = 2 * text::LINE;
+    let line = text::line(LETTERS);
     let (columns, rows) = (COLUMNS.len() as u32, faces.len() as u32);
     let mut sheet = RgbImage::from_pixel(columns * (TILE + 4), line + rows * (TILE + 4), Rgb([24; 3]));
     for (column, (label, _)) in COLUMNS.iter().enumerate() {
-        text::draw(&mut sheet, label, ((column as u32 * (TILE + 4)) as i32 + 2, 3), 2, [235, 240, 245]);
+        text::draw(&mut sheet, label, ((column as u32 * (TILE + 4)) as i32 + 2, 0), LETTERS, [235, 240, 245]);
     }
     for (row, name) in faces.iter().enumerate() {
         let donor = &faces[(row + 1) % faces.len()];

@@ -32,7 +32,8 @@ pub mod engine {
 pub mod live {
     //! The live loop.
     pub use crate::live::{
-        Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Painter, Switch, Viewer, WindowOpener,
+        Audience, Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Painter, Switch, Viewer,
+        WindowOpener,
     };
     pub use crate::reenact::PhotoPainter;
 }
@@ -47,7 +48,8 @@ pub mod media {
 
 pub mod vision {
     //! Parts of the tracker.
-    pub use crate::vision::overlay::{draw_banner, draw_hud, place};
+    pub use crate::vision::hud::{draw_banner, draw_hud};
+    pub use crate::vision::overlay::{Pen, place};
     pub use crate::vision::preprocess::Preprocessor;
     pub use crate::vision::smooth::KeypointSmoother;
     pub use crate::vision::text;

@@ -68,7 +68,7 @@ pub use vision::choice::FaceChoice;
 pub use vision::crop::Crop;
 pub use vision::detect::FaceDetector;
 pub use vision::face_layout::FaceLayout;
-pub use vision::overlay::draw_face;
+pub use vision::overlay::{draw_face, draw_faces};
 pub use vision::smooth::OneEuroOptions;
 pub use vision::track::{FaceTracker, TrackOptions, Tracked};
 

@@ -17,8 +17,8 @@ use lkg_bundle::{Bundle, BundleDims, Manifest};
 use lkg_runtime::Result;
 use lkg_runtime::internals::engine::{Detector, NetworkRunner, Portrait, PortraitSource};
 use lkg_runtime::internals::live::{
-    Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Painter, PhotoPainter, Switch, Viewer,
-    WindowOpener,
+    Audience, Command, FrameSupply, LiveLoop, LoopOptions, Opener, Overlay, Painter, PhotoPainter, Switch,
+    Viewer, WindowOpener,
 };
 use lkg_runtime::internals::media::{
     self, KeypointsSink, OutputOptions, Shown, Sink, SinkSpec, Written, open_output,
@@ -273,7 +273,8 @@ fn run_with(
         viewers: Vec::new(),
         window: opener,
         options: LoopOptions {
-            numbers: true,
+            names: if window { Audience::Watchers } else { Audience::Everyone },
+            numbers: if window { Audience::Watchers } else { Audience::Everyone },
             change: window,
             max_frames: Some(WARM + COUNTED),
             ..LoopOptions::default()

@@ -164,14 +164,15 @@ fn expressions_have_names_and_values_in_what_programs_read() {
     let said = place.runtime(&["detect", "other.png", "--min-confidence", "0"]).output().unwrap();
     assert!(text(&said.stdout).contains("mouth-open   0.57 of 0 to 1"), "{}", text(&said.stdout));
 
-    let live = place.webcam(&["in%03d.png", "--out", "with", "--keypoints", "k.jsonl"]).output().unwrap();
+    let live =
+        place.webcam(&["in%03d.png", "--out", "with", "--hud", "--keypoints", "k.jsonl"]).output().unwrap();
     assert!(live.status.success(), "{}", text(&live.stderr));
     let kept = lines(&fs::read(place.path("k.jsonl")).unwrap());
     assert_eq!(kept.len(), 6);
     assert!(kept.iter().all(|line| of(line)["brows"].as_f64().is_some()), "{kept:?}");
-    let bare = place.webcam(&["in%03d.png", "--out", "without", "--no-hud"]).output().unwrap();
+    let bare = place.webcam(&["in%03d.png", "--out", "without"]).output().unwrap();
     assert!(bare.status.success());
-    // Meters stand in the lower left corner, and only with the other numbers.
+    // Meters stand in the lower left corner, and in files only with the other numbers, when these are asked for.
     let corner = |folder: &str| {
         let first = fs::read_dir(place.path(folder)).unwrap().map(|e| e.unwrap().path()).min().unwrap();
         let picture = read_picture(&first).unwrap();

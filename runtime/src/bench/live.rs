@@ -10,7 +10,9 @@ use super::frames::Material;
 use super::report::{Frames, Live, LiveRow};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::live::{FrameSupply, LiveLoop, LoopOptions, Overlay, RunReport, StepRow, Viewer, WindowOpener};
+use crate::live::{
+    Audience, FrameSupply, LiveLoop, LoopOptions, Overlay, RunReport, StepRow, Viewer, WindowOpener,
+};
 use crate::media;
 use crate::media::sink::Shown;
 use crate::media::window::Display;
@@ -74,7 +76,11 @@ pub fn run(
         sinks: Vec::new(),
         viewers: Vec::new(),
         window: Some(window),
-        options: LoopOptions { numbers: true, ..LoopOptions::default() },
+        options: LoopOptions {
+            names: Audience::Watchers,
+            numbers: Audience::Watchers,
+            ..LoopOptions::default()
+        },
         stop: &|| {
             stopped.set(stopped.get() || stop());
             stopped.get() || start.elapsed() > options.time

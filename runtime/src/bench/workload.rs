@@ -285,7 +285,7 @@ impl Executor for Pipeline {
             let drawing = Instant::now();
             let (face, canvas) = (tracked.face.as_ref(), &mut self.canvas);
             self.view.compose(&mut picture, canvas, &Marks::face(face), false, &self.manifest);
-            self.hud.draw(canvas, &self.clock, &self.description, 0, face.is_some(), &[]);
+            self.hud.draw(canvas, &self.clock, &self.description, 0, face.is_some(), None);
             std::hint::black_box(&*canvas);
             self.source.reuse(picture);
             let overlay = drawing.elapsed();

@@ -159,6 +159,9 @@ pub struct DetectArgs {
     /// exact keypoints. Without it refinement crops follow, and where nothing is found, parts of the picture are searched
     #[arg(long)]
     pub once: bool,
+    /// Draw the keypoints of --out without their names, which otherwise stand beside faces with room for them
+    #[arg(long, requires = "out")]
+    pub no_names: bool,
     /// Mean confidence (0 to 1) that a face must have; below 0.65 the best guess is taken where nothing else is found
     /// [default: 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval)]

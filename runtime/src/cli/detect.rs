@@ -21,7 +21,7 @@ use crate::media::detections::{DetectionWriter, Found};
 use crate::media::picture::{self, Alpha, ReadPicture};
 use crate::vision::detect::FaceDetector;
 use crate::vision::expressions::read_expressions;
-use crate::vision::overlay::draw_face;
+use crate::vision::overlay::draw_faces;
 use crate::vision::track::LIVE_CONFIDENCE;
 
 /// Pixels that may be decoded at once, so that memory stays bounded whatever the pictures (one always may).
@@ -103,7 +103,7 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
                 None => write_faces(&mut output, &file, size, &faces, bundle.manifest())?,
             }
             if let Some(target) = &job.target {
-                faces.iter().for_each(|face| draw_face(&mut picture, face, bundle.manifest()));
+                draw_faces(&mut picture, &faces, bundle.manifest(), !args.no_names);
                 if !faces.is_empty() {
                     original = original.in_colour();
                 }

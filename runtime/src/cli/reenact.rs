@@ -124,7 +124,7 @@ impl Config {
         painter: &mut dyn Painter,
         engine: EngineSummary,
         origin: Option<Origin>,
-        (original, numbers): (Original, bool),
+        original: Original,
     ) -> Result<u8> {
         let is_live = wiring.supply.is_live();
         let title = format!("{} as {}", self.sources.join(", "), wiring.supply.describe());
@@ -137,7 +137,6 @@ impl Config {
             window: wiring.window.then(|| live::window(title)),
             options: LoopOptions {
                 change: self.save_motion.is_some(),
-                numbers,
                 original,
                 ..self.live.loop_options(engine, origin)
             },
@@ -198,9 +197,7 @@ fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion)
     }
     let origin = config.mark.origin(reenactor.origin());
     let mut painter = PhotoPainter::new(reenactor, motion.has_pictures(), config.mark.visible_mark);
-    // A file of the driven photo is to show the photo and nothing else.
-    let numbers = config.live.numbers && (wiring.window || config.live.page.is_some());
-    config.go(wiring, finder.finder(), &mut painter, engine, origin, (original, numbers))
+    config.go(wiring, finder.finder(), &mut painter, engine, origin, original)
 }
 
 /// Drives faces that a generator draws.
@@ -226,7 +223,7 @@ fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) 
         remark(&format!("keypoints {own:.1} from the mean, {most:.1} for 99 % of the generator's own"));
     }
     let mut painter = ReenactPainter::new(reenactor, motion.has_pictures(), config.mark.visible_mark);
-    config.go(wiring, finder.finder(), &mut painter, engine, origin, (original, config.live.numbers))
+    config.go(wiring, finder.finder(), &mut painter, engine, origin, original)
 }
 
 #[cfg(test)]

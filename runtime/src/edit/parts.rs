@@ -13,7 +13,7 @@ pub fn group_names() -> impl Iterator<Item = &'static str> {
     GROUPS.iter().map(|(name, _)| *name)
 }
 
-/// Indices of the parts in `group` (`all`, `eyes`, `brows`, `mouth` or `nose`); `None` for another word. Where no part is named
+/// Indices of the parts in `group` (`all`, `eyes`, `brows`, `mouth` or `nose`), those that are named after it and their mirror images; `None` for another word. Where no part is named
 /// after it, those are meant whose states change with its expressions; else, of the mouth, the one found nearest to a nose stands in:
 /// it moves with the upper lip.
 pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
@@ -27,6 +27,12 @@ pub fn group(name: &str, manifest: &Manifest) -> Option<Vec<usize>> {
     };
     let (_, words) = GROUPS.iter().find(|(group, _)| *group == name)?;
     let mut parts = having(words);
+    // What lies where nothing is named after the group may be the mirror image of what does.
+    let images = manifest.symmetric_pairs.iter().flat_map(|[a, b]| [(*a, *b), (*b, *a)]);
+    let images: Vec<usize> = images.filter(|(a, _)| parts.contains(a)).map(|(_, b)| b).collect();
+    parts.extend(images);
+    parts.sort_unstable();
+    parts.dedup();
     if parts.is_empty() {
         parts = shown_by(words, manifest);
     }
@@ -81,7 +87,7 @@ impl Parts {
     pub fn is_single(&self, manifest: &Manifest) -> bool {
         match self {
             Parts::Index(_) => true,
-            Parts::Name(name) => group(name, manifest).is_none() || named(name, manifest).is_some(),
+            Parts::Name(name) => group(name, manifest).is_none() || manifest.part(name).is_some(),
             Parts::List(list) => list.len() == 1 && list[0].is_single(manifest),
         }
     }
@@ -94,7 +100,7 @@ impl Parts {
                 Err(format!("no part {i}; they are 0 to {} ({})", manifest.keypoints.len() - 1, names()))
             }
             Parts::Name(name) => {
-                if let Some(i) = named(name, manifest) {
+                if let Some(i) = manifest.part(name) {
                     return Ok(vec![i]);
                 }
                 match group(name, manifest) {
@@ -130,10 +136,6 @@ impl Parts {
     }
 }
 
-fn named(name: &str, manifest: &Manifest) -> Option<usize> {
-    manifest.keypoints.iter().position(|k| k.name == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +161,13 @@ mod tests {
         assert_eq!(group("eyes", &by_states), Some(vec![]));
         by_states.symmetric_pairs = vec![[0, 2]];
         assert_eq!(group("mouth", &by_states), Some(vec![0, 1, 2]));
+        // Scripts that were written for earlier names still work.
+        let mut renamed = named_manifest(&["mouth-left", "cheek-right-lower", "nose-base"]);
+        renamed.symmetric_pairs = vec![[0, 1]];
+        renamed.keypoints[1].aliases = vec!["mouth-right".to_owned()];
+        assert_eq!(Parts::Name("mouth-right".to_owned()).resolve(&renamed).unwrap(), [1]);
+        assert!(Parts::Name("mouth-right".to_owned()).is_single(&renamed));
+        assert_eq!(group("mouth", &renamed), Some(vec![0, 1]));
         let bare = named_manifest(&["a"]);
         assert!(Parts::Name("eyes".to_owned()).resolve(&bare).unwrap_err().contains("group eyes"));
     }

@@ -1,4 +1,4 @@
-//! A sheet that shows the steps of an edit.
+//! A sheet that shows the steps of an edit, each with its name below.
 
 use image::{Rgb, RgbImage, imageops};
 use ndarray::ArrayView3;
@@ -11,6 +11,8 @@ use crate::vision::text;
 
 /// Side of a picture on the sheet, in pixels.
 const TILE: u32 = 256;
+/// Size of captions, in pixels.
+const CAPTION: u32 = 15;
 
 /// The steps of an edit side by side: of a photo six pictures, four where it is carried, else two.
 ///
@@ -72,12 +74,12 @@ fn draw_carried(
 }
 
 fn side_by_side(tiles: &[(&str, RgbImage)]) -> RgbImage {
-    let line = 2 * text::LINE;
+    let line = text::line(CAPTION);
     let mut sheet = RgbImage::from_pixel(4 + tiles.len() as u32 * (TILE + 4), TILE + line + 8, Rgb([24; 3]));
     for (i, (label, tile)) in tiles.iter().enumerate() {
         let x = 4 + i as u32 * (TILE + 4);
-        text::draw(&mut sheet, label, (x as i32, 4), 2, [235, 240, 245]);
-        imageops::replace(&mut sheet, tile, i64::from(x), i64::from(line + 4));
+        imageops::replace(&mut sheet, tile, i64::from(x), 4);
+        text::draw_plain(&mut sheet, label, (x as i32 + 2, TILE as i32 + 5), CAPTION, [225, 230, 235]);
     }
     sheet
 }

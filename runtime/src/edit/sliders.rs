@@ -11,6 +11,8 @@ pub(super) const PANEL: u32 = 220;
 const ROW: u32 = 44;
 /// Room at the panel's sides, in pixels.
 const MARGIN: u32 = 14;
+/// Size of letters, in pixels.
+const LETTERS: u32 = 15;
 /// From a row's upper edge to its track, in pixels.
 const TRACK: u32 = 26;
 /// Steps of a value, in shares of 1.
@@ -73,7 +75,7 @@ impl Sliders {
             let top = i as u32 * ROW;
             let colour = if i == self.chosen { [255, 214, 90] } else { [235, 240, 245] };
             let line = format!("{} {value:.2}", expression.name);
-            text::draw(canvas, &line, ((left + MARGIN) as i32, (top + 6) as i32), 2, colour);
+            text::draw_plain(canvas, &line, ((left + MARGIN) as i32, (top + 4) as i32), LETTERS, colour);
             let [least, most] = expression.range;
             let length = PANEL - 2 * MARGIN;
             let share = ((value - least) / (most - least)).clamp(0.0, 1.0);

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::frame::{DetectedFace as Marks, DetectedKeypoint};
 use crate::media::picture::from_network;
 use crate::vision::crop::Crop;
-use crate::vision::{overlay, text};
+use crate::vision::{hud, overlay, text};
 
 /// Side of the picture being edited, in pixels.
 const VIEW: u32 = 640;
@@ -22,8 +22,12 @@ const VIEW: u32 = 640;
 const MARGIN: f32 = 1.15;
 /// Side of a face on the strip, in pixels.
 pub const DONOR: u32 = 70;
-/// Height of the line below, in pixels.
-const LINE: u32 = 24;
+/// Height of the numbers below the strip, and of the line below these, in pixels.
+const NUMBERS: u32 = 18;
+const LINE: u32 = 26;
+/// Size of their letters, in pixels.
+const SMALL: u32 = 13;
+const LETTERS: u32 = 15;
 /// How far beside a part its duplicate is put, in normalised coordinates.
 const BESIDE: f32 = 0.3;
 /// How near to a point a click must be, in pixels.
@@ -36,7 +40,7 @@ const NEAREST: f32 = 8.0;
 const WEIGHTS: [f32; 4] = [1.0, 0.25, 0.5, 0.75];
 
 /// Size of the editor's picture without sliders, in pixels.
-pub const SIZE: (u32, u32) = (VIEW, VIEW + DONOR + 8 + LINE);
+pub const SIZE: (u32, u32) = (VIEW, VIEW + DONOR + 4 + NUMBERS + LINE);
 
 /// An editor of one face.
 pub struct Editor {
@@ -311,14 +315,17 @@ impl Editor {
             let (x, y) = (i as u32 * (DONOR + 1), VIEW + 4);
             imageops::replace(&mut canvas, &donor.tile, i64::from(x), i64::from(y));
             let colour = if i == self.chosen { [255, 214, 90] } else { [235, 240, 245] };
-            text::draw(&mut canvas, &format!("{}", i + 1), (x as i32 + 3, y as i32 + 3), 2, colour);
+            let number = format!("{}", i + 1);
+            let x = x + (DONOR - text::width(&number, SMALL).min(DONOR)) / 2;
+            text::draw_plain(&mut canvas, &number, (x as i32, (y + DONOR) as i32), SMALL, colour);
         }
         let lock = if locked[self.selected] { ", locked" } else { "" };
         let name = &self.workspace.model().manifest().keypoints[self.selected].name;
         let line = format!("[{name}{lock}] {}", self.status);
-        text::draw(&mut canvas, &line, (4, (SIZE.1 - LINE + 4) as i32), 2, [235, 240, 245]);
+        let line = text::shortened(&line, LETTERS, width - 12);
+        text::draw_plain(&mut canvas, &line, (6, (SIZE.1 - LINE + 2) as i32), LETTERS, [235, 240, 245]);
         if self.help {
-            overlay::draw_hud(&mut canvas, &HELP);
+            hud::draw_hud(&mut canvas, &HELP);
         }
         Ok(canvas)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::control::{Command, Status, Switch, Switches};
 use super::finder::Follow;
 use super::run::{LiveLoop, Progress};
-use crate::vision::overlay;
+use crate::vision::hud;
 
 impl LiveLoop<'_> {
     /// Does what the users asked for; true means quit.
@@ -25,11 +25,7 @@ impl LiveLoop<'_> {
                     }
                     continue;
                 }
-                Command::Pause => (Switch::Pause, !p.paused),
-                Command::Mirror => (Switch::Mirror, !p.mirror),
-                Command::Record => (Switch::Recording, !p.outputs.is_recording()),
-                Command::HeatMaps => (Switch::HeatMaps, !p.layers.heat_maps),
-                Command::Crop => (Switch::Crop, !p.layers.crop),
+                Command::Toggle(switch) => (switch, !self.switches(p).of(switch)),
                 Command::Set(switch, on) => (switch, on),
                 Command::NextCamera => {
                     if !self.supply.change() {
@@ -66,10 +62,28 @@ impl LiveLoop<'_> {
         }
     }
 
+    /// Where the switches are.
+    fn switches(&self, p: &Progress) -> Switches {
+        Switches {
+            mirror: p.mirror,
+            pause: p.paused,
+            overlay: p.layers.keypoints,
+            names: p.names,
+            skeleton: p.layers.skeleton,
+            heat_maps: p.layers.heat_maps,
+            crop: p.layers.crop,
+            smoothing: self.finder.is_smoothing(),
+            numbers: p.numbers,
+            recording: p.outputs.is_recording(),
+        }
+    }
+
     fn turn_switch(&mut self, p: &mut Progress, switch: Switch, on: bool) {
         match switch {
             Switch::Mirror => p.mirror = on,
             Switch::Overlay => p.layers.keypoints = on,
+            Switch::Names => p.names = on,
+            Switch::Skeleton => p.layers.skeleton = on,
             Switch::HeatMaps => p.layers.heat_maps = on,
             Switch::Crop => p.layers.crop = on,
             Switch::Numbers => p.numbers = on,
@@ -94,9 +108,9 @@ impl LiveLoop<'_> {
     /// Shows the last picture with a message across it; an empty message takes it off.
     pub(super) fn banner(&mut self, p: &mut Progress, message: &str) {
         if p.frames > 0 {
-            let mut banner = p.canvas.clone();
+            let mut banner = p.seen().clone();
             if !message.is_empty() {
-                overlay::draw_banner(&mut banner, message);
+                hud::draw_banner(&mut banner, message);
             }
             p.outputs.hold(&banner, self.notice);
         }
@@ -115,16 +129,7 @@ impl LiveLoop<'_> {
             source: self.supply.describe().to_owned(),
             engine: p.hud.engine().to_owned(),
             trouble: p.trouble.clone(),
-            switches: Switches {
-                mirror: p.mirror,
-                pause: p.paused,
-                overlay: p.layers.keypoints,
-                heat_maps: p.layers.heat_maps,
-                crop: p.layers.crop,
-                smoothing: self.finder.is_smoothing(),
-                numbers: p.numbers,
-                recording: p.outputs.is_recording(),
-            },
+            switches: self.switches(p),
             recordings: p.outputs.recordings().to_vec(),
             offers: self.painter.offers(),
         };

@@ -15,24 +15,16 @@ pub enum Command {
     NextDrive,
     /// The window was closed: end the program unless there are other outputs.
     Close,
-    /// Stop or go on.
-    Pause,
     /// Save the picture shown.
     Snapshot,
-    /// Swap left and right.
-    Mirror,
     /// Show or hide the help.
     Help,
     /// Take what is seen now as neutral.
     Calibrate,
-    /// Start or end a recording.
-    Record,
     /// Look through the next camera.
     NextCamera,
-    /// Show or hide the heat maps.
-    HeatMaps,
-    /// Show or hide the crop that the detector sees.
-    Crop,
+    /// Turn something on that is off, or off that is on.
+    Toggle(Switch),
     /// Turn something on or off, whatever it was.
     Set(Switch, bool),
 }
@@ -55,10 +47,14 @@ impl Command {
 pub enum Switch {
     /// Left and right swapped.
     Mirror,
-    /// Status still.
+    /// Pictures still.
     Pause,
     /// Keypoints drawn.
     Overlay,
+    /// Their names beside the face.
+    Names,
+    /// The lines between them.
+    Skeleton,
     /// Their heat maps drawn.
     HeatMaps,
     /// The crop that the detector sees drawn.
@@ -66,10 +62,22 @@ pub enum Switch {
     Crop,
     /// Keypoints filtered over time.
     Smoothing,
-    /// Rate and latency written on the picture.
+    /// Rate, latency and expressions written on the picture.
     Numbers,
     /// A clip being recorded.
     Recording,
+}
+
+/// Who sees what is written on pictures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Audience {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// Those who watch at a window or page. What is recorded or handed on stays clean.
+    Watchers,
+    /// Files and other programs, too.
+    Everyone,
 }
 
 /// Where the switches are.
@@ -79,12 +87,32 @@ pub struct Switches {
     pub mirror: bool,
     pub pause: bool,
     pub overlay: bool,
+    pub names: bool,
+    pub skeleton: bool,
     pub heat_maps: bool,
     #[serde(rename = "square")]
     pub crop: bool,
     pub smoothing: bool,
     pub numbers: bool,
     pub recording: bool,
+}
+
+impl Switches {
+    /// Where one of them is.
+    pub fn of(&self, switch: Switch) -> bool {
+        match switch {
+            Switch::Mirror => self.mirror,
+            Switch::Pause => self.pause,
+            Switch::Overlay => self.overlay,
+            Switch::Names => self.names,
+            Switch::Skeleton => self.skeleton,
+            Switch::HeatMaps => self.heat_maps,
+            Switch::Crop => self.crop,
+            Switch::Smoothing => self.smoothing,
+            Switch::Numbers => self.numbers,
+            Switch::Recording => self.recording,
+        }
+    }
 }
 
 /// How a run goes at the moment, for those who watch it.

@@ -3,6 +3,7 @@
 //! One thread looks at frames one after the other; a camera has a thread of its own that keeps the newest frame only,
 //! so nothing queues up and latency does not grow. Losing the camera is a state with a way back.
 
+mod annotate;
 mod change;
 mod clock;
 mod commands;
@@ -24,7 +25,7 @@ pub(crate) use change::Change;
 pub use clock::{Clock, Step, StepRow};
 #[cfg(test)]
 pub(crate) use control::Switches;
-pub use control::{Command, Status, Switch};
+pub use control::{Audience, Command, Status, Switch};
 pub use finder::{ExpressionFinder, Finder};
 pub use frame_supply::{Choice, Chooser, FrameSupply, Opener};
 #[cfg(test)]

@@ -102,6 +102,11 @@ impl Outputs {
         self.viewers.iter().any(|viewer| viewer.wants_status())
     }
 
+    /// Whether somebody watches to whom keys and numbers may be shown.
+    pub fn are_seen(&self) -> bool {
+        self.window.is_some() || self.viewers.iter().any(|viewer| !viewer.hands_on())
+    }
+
     pub fn are_watched(&self) -> bool {
         self.window.is_some() || !self.viewers.is_empty()
     }
@@ -144,8 +149,8 @@ impl Outputs {
         self.in_viewers(notice, |viewer| viewer.hold(picture));
     }
 
-    /// Hands a frame to everything but the window.
-    pub fn write(&mut self, shown: &Shown<'_>, notice: Notice<'_>) {
+    /// Hands a frame to everything but the window; those who watch get the picture `watched`.
+    pub fn write(&mut self, shown: &Shown<'_>, watched: &RgbImage, notice: Notice<'_>) {
         let mut i = 0;
         while i < self.sinks.len() {
             match self.sinks[i].write(shown) {
@@ -156,7 +161,10 @@ impl Outputs {
                 }
             }
         }
-        self.in_viewers(notice, |viewer| viewer.show(shown));
+        self.in_viewers(notice, |viewer| {
+            let picture = if viewer.hands_on() { shown.picture } else { watched };
+            viewer.show(&Shown { picture, ..*shown })
+        });
         if let Some(recording) = &mut self.recording
             && let Err(e) = recording.write(shown)
             && let Some(recording) = self.recording.take()

@@ -29,17 +29,17 @@ pub struct Scene<'a> {
 pub struct Layers {
     /// The keypoints.
     pub keypoints: bool,
+    /// The lines between them.
+    pub skeleton: bool,
     /// Their heat maps.
     pub heat_maps: bool,
     /// The crop that the detector saw.
     pub crop: bool,
-    /// The values of expressions.
-    pub meters: bool,
 }
 
 impl Default for Layers {
     fn default() -> Self {
-        Self { keypoints: true, heat_maps: false, crop: false, meters: false }
+        Self { keypoints: true, skeleton: true, heat_maps: false, crop: false }
     }
 }
 
@@ -55,6 +55,18 @@ pub trait Painter {
     /// How much of each pixel of the picture that was painted last shows, where it is made of one that has alpha, which moves
     /// with it.
     fn alpha(&self) -> Option<GrayImage> {
+        None
+    }
+
+    /// Writes names beside the faces that were painted last, where there is room for them, on `canvas`: what was painted or a
+    /// copy. Its first `top` pixels are kept free.
+    fn name(&mut self, _canvas: &mut RgbImage, _top: u32) {}
+
+    /// Draws what was measured of the faces that were painted last, beside the loop's own numbers.
+    fn measure(&mut self, _canvas: &mut RgbImage) {}
+
+    /// What those who watch should know or do. It never comes into a file.
+    fn message(&self) -> Option<&'static str> {
         None
     }
 
@@ -93,6 +105,8 @@ pub struct Overlay<'a> {
     held: Vec<Held>,
     /// Who stood out last.
     main: u32,
+    /// How much of him was drawn last, if he was.
+    drawn: Option<f32>,
 }
 
 /// A face as it was seen last.
@@ -118,7 +132,7 @@ impl Held {
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: Vec::new(), main: 0 }
+        Self { manifest, view: View::default(), held: Vec::new(), main: 0, drawn: None }
     }
 
     /// Takes the faces of the frame at `time`.
@@ -153,21 +167,31 @@ impl Painter for Overlay<'_> {
             shown.clone().find(|held| held.face.id == *main).map(|held| (&held.face, held.strength(time)));
         let marks = Marks {
             face: first.filter(|_| layers.keypoints),
+            skeleton: layers.skeleton,
             heat: layers.heat_maps.then_some(&tracked.crop),
             crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
         for other in shown.filter(|held| held.face.id != *main && layers.keypoints) {
-            view.add(canvas, &other.face, OTHERS * other.strength(time), manifest);
+            view.add(canvas, &other.face, OTHERS * other.strength(time), layers.skeleton, manifest);
         }
-        if let Some((face, strength)) = first.filter(|_| layers.meters) {
-            draw_meters(canvas, &manifest.expressions, &face.expressions, strength);
-        }
+        self.drawn = first.map(|(_, strength)| strength);
         Ok(None)
     }
 
     fn shows_source(&self) -> bool {
         true
+    }
+
+    fn name(&mut self, canvas: &mut RgbImage, top: u32) {
+        self.view.name(canvas, self.manifest, top);
+    }
+
+    fn measure(&mut self, canvas: &mut RgbImage) {
+        let first = self.held.iter().find(|held| held.seen.is_some() && held.face.id == self.main);
+        if let Some((held, strength)) = first.zip(self.drawn) {
+            draw_meters(canvas, &self.manifest.expressions, &held.face.expressions, strength);
+        }
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {

@@ -5,6 +5,7 @@ use image::RgbImage;
 
 use super::change::Change;
 use super::clock::{Clock, Step};
+use super::control::Audience;
 use super::finder::Finder;
 use super::frame_supply::{FrameSupply, Supplied};
 use super::outputs::Outputs;
@@ -33,8 +34,12 @@ pub struct LoopOptions {
     pub max_frames: Option<u64>,
     /// Whether to start with left and right swapped.
     pub mirror: bool,
-    /// Whether the rate and latency of the run are written on the pictures.
-    pub numbers: bool,
+    /// Who sees the names of keypoints, where there is room for them.
+    pub names: Audience,
+    /// Who sees rate and latency of the run, and expressions.
+    pub numbers: Audience,
+    /// Whether the lines between keypoints are left out.
+    pub points_only: bool,
     /// What computes, for the report and the numbers on the pictures.
     pub engine: EngineSummary,
     /// Whether [`Shown::change`] is computed.
@@ -75,6 +80,8 @@ pub(super) struct Progress {
     pub outputs: Outputs,
     pub hud: Hud,
     pub mirror: bool,
+    /// Whether names and numbers are seen, by whom they are seen at all.
+    pub names: bool,
     pub numbers: bool,
     pub layers: Layers,
     pub clock: Clock,
@@ -82,10 +89,14 @@ pub(super) struct Progress {
     pub frames: u64,
     faces: u64,
     pub paused: bool,
-    /// The latest frame as it was shown; no pixels before the first.
+    /// The latest frame as files have it; no pixels before the first.
     pub canvas: RgbImage,
     /// Width and height of the latest frame as it came.
     pub size: (u32, u32),
+    /// The same as `canvas` with what is for those who watch alone, if there is any of that.
+    pub watched: Option<RgbImage>,
+    /// A picture that there was room for once.
+    pub spare: RgbImage,
     pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     pub anchor: Option<(Instant, Duration)>,
@@ -103,8 +114,10 @@ impl LiveLoop<'_> {
         let (sinks, viewers) = (std::mem::take(&mut self.sinks), std::mem::take(&mut self.viewers));
         let (clip, original) = (self.options.clip.clone(), self.options.original.clone());
         let outputs = Outputs::new(sinks, viewers, self.options.origin, clip, original);
-        let LoopOptions { mirror, numbers, .. } = self.options;
-        let mut progress = Progress { outputs, hud, mirror, numbers, ..Progress::default() };
+        let LoopOptions { mirror, names, numbers, .. } = self.options;
+        let (names, numbers) = (names != Audience::Nobody, numbers != Audience::Nobody);
+        let layers = Layers { skeleton: !self.options.points_only, ..Layers::default() };
+        let mut progress = Progress { outputs, hud, mirror, names, numbers, layers, ..Progress::default() };
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
             Err(e) => {
@@ -202,18 +215,14 @@ impl LiveLoop<'_> {
         p.faces += u64::from(!faces.is_empty());
 
         let drawing = Instant::now();
-        let layers = Layers { meters: p.numbers, ..p.layers };
-        let scene = Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers };
+        let scene =
+            Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
         if p.outputs.want_alpha() {
             p.outputs.set_alpha(self.painter.alpha());
         }
         self.supply.reuse(picture);
-        if p.numbers {
-            let (source, dropped) = (self.supply.describe(), self.supply.dropped());
-            let keys = self.painter.keys();
-            p.hud.draw(&mut p.canvas, &p.clock, source, dropped, !faces.is_empty(), keys);
-        }
+        self.annotate(p, !faces.is_empty());
         if let Some(generate) = generate {
             p.clock.add(Step::Generate, generate);
         }
@@ -224,16 +233,17 @@ impl LiveLoop<'_> {
             p.outputs.set_window(open(p.canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
-        let shown = Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) };
         if p.outputs.has_window() {
-            p.outputs.show(&shown, self.notice);
+            let watched = p.watched.as_ref().unwrap_or(&p.canvas);
+            p.outputs.show(&Shown { faces, size, change, ..Shown::new(watched, index, time) }, self.notice);
             p.clock.add(Step::Show, showing.elapsed());
         }
         if p.outputs.has_others() {
             let writing = Instant::now();
             self.report(p, taken.elapsed());
-            p.outputs
-                .write(&Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) }, self.notice);
+            let shown = Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) };
+            let watched = p.watched.as_ref().unwrap_or(&p.canvas);
+            p.outputs.write(&shown, watched, self.notice);
             p.clock.add(Step::Write, writing.elapsed());
         }
         p.clock.add(Step::Total, taken.elapsed());

@@ -8,14 +8,16 @@ use super::viewer::KEYS;
 use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
-use crate::vision::layers;
 use crate::vision::overlay::{self, Pen};
+use crate::vision::{hud, layers};
 
 /// What is drawn on a picture.
 #[derive(Debug, Default)]
 pub(crate) struct Marks<'a> {
     /// A face, and how much of it is seen, 0 to 1.
     pub face: Option<(&'a DetectedFace, f32)>,
+    /// Whether lines join its keypoints.
+    pub skeleton: bool,
     /// The crop that gives its heat maps their size, if they are drawn.
     pub heat: Option<&'a Crop>,
     /// The crop that the detector saw, if it is drawn.
@@ -25,7 +27,7 @@ pub(crate) struct Marks<'a> {
 impl<'a> Marks<'a> {
     /// A face alone.
     pub fn face(face: Option<&'a DetectedFace>) -> Self {
-        Self { face: face.map(|face| (face, 1.0)), ..Self::default() }
+        Self { face: face.map(|face| (face, 1.0)), skeleton: true, ..Self::default() }
     }
 }
 
@@ -35,9 +37,13 @@ pub(crate) struct View {
     enlarger: Enlarger,
     pen: Pen,
     placed: Vec<DetectedKeypoint>,
+    /// Keypoints of a face beside the one that stands out.
+    other: Vec<DetectedKeypoint>,
     /// How the latest picture was put on its canvas: enlarged by, and mirrored.
     factor: u32,
     mirror: bool,
+    /// Whether the face is there and not fading: of what fades, names go first.
+    is_named: bool,
 }
 
 impl View {
@@ -62,13 +68,14 @@ impl View {
         if mirror {
             imageops::flip_horizontal_in_place(canvas);
         }
+        self.is_named = marks.face.is_some_and(|(_, strength)| strength == 1.0);
         if let Some((face, strength)) = marks.face {
             let mirrored = mirror.then_some(canvas.width());
             overlay::place(face, factor, mirrored, &mut self.placed);
             if let Some(crop) = marks.heat {
                 layers::draw_heat_maps(canvas, &self.placed, crop.side * factor as f32, manifest);
             }
-            self.pen.draw(canvas, &self.placed, manifest, strength);
+            self.pen.marks(canvas, &self.placed, manifest, marks.skeleton, strength);
         }
         if let Some(crop) = marks.crop {
             layers::draw_square(canvas, crop, factor, mirror);
@@ -76,10 +83,25 @@ impl View {
     }
 
     /// Draws another face of the latest picture on its canvas.
-    pub fn add(&mut self, canvas: &mut RgbImage, face: &DetectedFace, strength: f32, manifest: &Manifest) {
+    pub fn add(
+        &mut self,
+        canvas: &mut RgbImage,
+        face: &DetectedFace,
+        strength: f32,
+        skeleton: bool,
+        manifest: &Manifest,
+    ) {
         let mirrored = self.mirror.then_some(canvas.width());
-        overlay::place(face, self.factor, mirrored, &mut self.placed);
-        self.pen.draw(canvas, &self.placed, manifest, strength);
+        overlay::place(face, self.factor, mirrored, &mut self.other);
+        self.pen.marks(canvas, &self.other, manifest, skeleton, strength);
+    }
+
+    /// Writes names beside the face of the picture composed last, where there is room for them; `canvas` is that picture or
+    /// a copy. Its first `top` pixels are kept free.
+    pub fn name(&mut self, canvas: &mut RgbImage, manifest: &Manifest, top: u32) {
+        if self.is_named {
+            self.pen.names(canvas, std::iter::once(self.placed.as_slice()), manifest, top);
+        }
     }
 }
 
@@ -89,7 +111,7 @@ pub(crate) struct Hud {
     /// Whether the keys are listed.
     pub help: bool,
     engine: String,
-    lines: Vec<String>,
+    line: String,
 }
 
 /// How long a line may become before it takes more room: longer than any but that of a long name.
@@ -106,8 +128,7 @@ impl Hud {
         &self.engine
     }
 
-    /// Writes the numbers of the run so far, and the keys (the painter's `keys` after the loop's own) if they are asked
-    /// for.
+    /// Writes the numbers of the run so far; with the painter's `keys` what they are about, too, the loop's keys and these.
     pub fn draw(
         &mut self,
         canvas: &mut RgbImage,
@@ -115,35 +136,32 @@ impl Hud {
         source: &str,
         dropped: u64,
         face: bool,
-        keys: &[&str],
+        keys: Option<&[&str]>,
     ) {
-        while self.lines.len() < 3 {
-            self.lines.push(String::with_capacity(LINE));
-        }
-        self.lines.iter_mut().for_each(String::clear);
+        let line = &mut self.line;
+        line.clear();
+        line.reserve(LINE);
         // Writing to a string does not fail.
         match clock.fps() {
-            Some(fps) => write!(self.lines[0], "{fps:.1} fps").ok(),
-            None => write!(self.lines[0], "-- fps").ok(),
+            Some(fps) => write!(line, "{fps:.1} fps").ok(),
+            None => write!(line, "-- fps").ok(),
         };
         if let Some((p50, p90)) = clock.recent_latency() {
             let ms = |d: std::time::Duration| d.as_secs_f64() * 1e3;
-            write!(self.lines[0], "  latency p50 {:.1} p90 {:.1} ms", ms(p50), ms(p90)).ok();
+            write!(line, " · latency {:.1} ms (p90 {:.1})", ms(p50), ms(p90)).ok();
         }
-        self.lines[1].push_str(source);
         if dropped > 0 {
-            write!(self.lines[1], "  dropped {dropped}").ok();
+            write!(line, " · {dropped} dropped").ok();
         }
-        self.lines[2].push_str(&self.engine);
         if !face {
-            self.lines[2].push_str("  no face");
+            line.push_str(" · no face");
         }
-        if !self.help {
-            return overlay::draw_hud(canvas, &self.lines[..3]);
-        }
+        let Some(keys) = keys else {
+            return hud::draw_hud(canvas, &[line.as_str()]);
+        };
         // Help stands still for as long as somebody reads it: it may allocate.
-        let numbers = self.lines.iter().take(3).map(String::as_str);
-        let all: Vec<&str> = numbers.chain(KEYS).chain(keys.iter().copied()).collect();
-        overlay::draw_hud(canvas, &all);
+        let about = [self.line.as_str(), source, self.engine.as_str()].into_iter().filter(|l| !l.is_empty());
+        let all: Vec<&str> = about.chain(KEYS).chain(keys.iter().copied()).collect();
+        hud::draw_hud(canvas, &all);
     }
 }

@@ -2,6 +2,8 @@
 
 use image::RgbImage;
 
+#[cfg(feature = "window")]
+use super::control::Switch;
 use super::control::{Command, Status};
 use crate::media;
 #[cfg(feature = "camera")]
@@ -11,15 +13,20 @@ use crate::media::sink::Shown;
 use crate::media::window::{Display, Key};
 
 /// The loop's keys, for help texts.
-pub(crate) const KEYS: [&str; 9] = [
+pub(crate) const KEYS: [&str; 14] = [
     "q, Esc  quit",
     "space   pause",
     "s       save a picture",
     "r       record, or stop",
-    "n       next camera",
     "m       mirror",
+    "o       keypoints",
+    "k       lines between them",
+    "l       names",
+    "i       numbers",
     "t       heat maps",
     "b       detector's crop",
+    "v       smoothing",
+    "n       next camera",
     "h       this help",
 ];
 
@@ -34,6 +41,11 @@ pub trait Viewer {
     /// # Errors
     /// It went away.
     fn show(&mut self, shown: &Shown<'_>) -> media::Result<()>;
+
+    /// Whether pictures go on to other programs, for which they are as clean as in files.
+    fn hands_on(&self) -> bool {
+        false
+    }
 
     /// Shows a picture that is no frame: one with a message on it, while frames fail to come.
     ///
@@ -101,15 +113,20 @@ fn command(key: Key) -> Option<Command> {
         Key::Q | Key::Escape => Some(Command::Quit),
         Key::F => Some(Command::NextFace),
         Key::D => Some(Command::NextDrive),
-        Key::Space => Some(Command::Pause),
+        Key::Space => Some(Command::Toggle(Switch::Pause)),
         Key::S => Some(Command::Snapshot),
-        Key::M => Some(Command::Mirror),
+        Key::M => Some(Command::Toggle(Switch::Mirror)),
+        Key::O => Some(Command::Toggle(Switch::Overlay)),
+        Key::K => Some(Command::Toggle(Switch::Skeleton)),
+        Key::L => Some(Command::Toggle(Switch::Names)),
+        Key::I => Some(Command::Toggle(Switch::Numbers)),
+        Key::V => Some(Command::Toggle(Switch::Smoothing)),
         Key::H => Some(Command::Help),
         Key::C => Some(Command::Calibrate),
-        Key::R => Some(Command::Record),
+        Key::R => Some(Command::Toggle(Switch::Recording)),
         Key::N => Some(Command::NextCamera),
-        Key::T => Some(Command::HeatMaps),
-        Key::B => Some(Command::Crop),
+        Key::T => Some(Command::Toggle(Switch::HeatMaps)),
+        Key::B => Some(Command::Toggle(Switch::Crop)),
         _ => None,
     }
 }
@@ -119,6 +136,10 @@ fn command(key: Key) -> Option<Command> {
 impl Viewer for LoopbackSink {
     fn name(&self) -> String {
         self.path().display().to_string()
+    }
+
+    fn hands_on(&self) -> bool {
+        true
     }
 
     fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {

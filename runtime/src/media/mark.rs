@@ -52,12 +52,12 @@ impl Origin {
 
     /// Writes the sentence, or `AI` where there is no room for it, into the lower right corner, to be seen.
     pub fn stamp(self, picture: &mut RgbImage) {
-        let scale = (picture.width().min(picture.height()) / 250).clamp(1, 8);
-        let fits = text::width(self.sentence(), scale) + 6 * scale <= picture.width();
+        let size = text::readable(picture.width(), picture.height());
+        let fits = text::width(self.sentence(), size) + size <= picture.width();
         let label = if fits { self.sentence() } else { "AI" };
-        let x = picture.width() as i32 - text::width(label, scale) as i32 - 3 * scale as i32;
-        let y = picture.height() as i32 - (text::LINE * scale) as i32 - scale as i32;
-        text::draw(picture, label, (x.max(0), y.max(0)), scale, [255, 214, 90]);
+        let x = picture.width() as i32 - (text::width(label, size) + size / 2) as i32;
+        let y = picture.height() as i32 - text::line(size) as i32;
+        text::draw(picture, label, (x.max(0), y.max(-(size as i32) / 4)), size, [255, 214, 90]);
     }
 }
 

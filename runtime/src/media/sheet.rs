@@ -1,6 +1,7 @@
-//! A contact sheet: evenly spaced frames of a run in one picture.
+//! A contact sheet: evenly spaced frames of a run in one picture, each with its number and time below.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
@@ -23,12 +24,22 @@ const HELD: usize = 4 * CELLS;
 /// Width of a frame on the sheet, in pixels.
 const CELL_WIDTH: u32 = 320;
 
+/// Size of captions, in pixels.
+const CAPTION: u32 = 15;
+
+/// A frame on the sheet.
+struct Cell {
+    picture: RgbImage,
+    index: u64,
+    time: Duration,
+}
+
 /// Collects frames for the sheet. How long a run is shows only at its end, so whenever the store is full every other
 /// frame is thrown out and the step doubled: a bounded number is held, fine enough to choose evenly spaced ones from.
 pub struct SheetSink {
     path: PathBuf,
     force: bool,
-    kept: Vec<(u64, RgbImage)>,
+    kept: Vec<Cell>,
     step: u64,
     seen: u64,
     origin: Option<Origin>,
@@ -59,7 +70,7 @@ impl Sink for SheetSink {
             let (width, height) = shown.picture.dimensions();
             let cell_height = (height * CELL_WIDTH / width.max(1)).max(1);
             let cell = imageops::resize(shown.picture, CELL_WIDTH, cell_height, FilterType::Triangle);
-            self.kept.push((shown.index, cell));
+            self.kept.push(Cell { picture: cell, index: shown.index, time: shown.time });
             if self.kept.len() == HELD {
                 let mut even = false;
                 self.kept.retain(|_| {
@@ -92,28 +103,26 @@ fn spread(n: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..cells).map(move |i| if cells > 1 { i * (n - 1) / (cells - 1) } else { 0 })
 }
 
-fn compose(cells: &[&(u64, RgbImage)]) -> RgbImage {
+fn compose(cells: &[&Cell]) -> RgbImage {
     const GAP: u32 = 4;
     let columns = COLUMNS.min(cells.len() as u32);
     let rows = (cells.len() as u32).div_ceil(columns);
-    let height = cells.iter().map(|(_, cell)| cell.height()).max().unwrap_or(1);
-    let size = (GAP + columns * (CELL_WIDTH + GAP), GAP + rows * (height + GAP));
+    let height = cells.iter().map(|cell| cell.picture.height()).max().unwrap_or(1);
+    let below = height + text::line(CAPTION);
+    let size = (GAP + columns * (CELL_WIDTH + GAP), GAP + rows * (below + GAP));
     let mut sheet = RgbImage::from_pixel(size.0, size.1, Rgb([24; 3]));
-    for (i, (index, cell)) in cells.iter().enumerate() {
+    for (i, Cell { picture, index, time }) in cells.iter().enumerate() {
         let x = GAP + i as u32 % columns * (CELL_WIDTH + GAP);
-        let y = GAP + i as u32 / columns * (height + GAP);
-        imageops::replace(&mut sheet, cell, x.into(), y.into());
-        let number = format!("{index}");
-        let right = x as i32 + CELL_WIDTH as i32 - text::width(&number, 2) as i32 - 4;
-        text::draw(&mut sheet, &number, (right, (y + cell.height()) as i32 - 20), 2, [255; 3]);
+        let y = GAP + i as u32 / columns * (below + GAP);
+        imageops::replace(&mut sheet, picture, x.into(), y.into());
+        let caption = format!("frame {index}, {:.2} s", time.as_secs_f64());
+        text::draw_plain(&mut sheet, &caption, (x as i32 + 2, (y + height) as i32), CAPTION, [225, 230, 235]);
     }
     sheet
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn sheet_of(frames: u64) -> RgbImage {
@@ -132,14 +141,25 @@ mod tests {
     #[test]
     fn a_long_run_fills_twenty_cells_from_start_to_end() {
         let sheet = sheet_of(1000);
-        assert_eq!(sheet.dimensions(), (4 + 4 * 324, 4 + 5 * 244));
+        let row = 244 + text::line(CAPTION);
+        assert_eq!(sheet.dimensions(), (4 + 4 * 324, 4 + 5 * row));
         assert_eq!(sheet.get_pixel(8, 8).0, [0, 90, 90]);
-        assert!(sheet.get_pixel(4 + 3 * 324 + 8, 4 + 4 * 244 + 8).0[0] > 235, "the end of the run");
+        assert!(sheet.get_pixel(4 + 3 * 324 + 8, 4 + 4 * row + 8).0[0] > 235, "the end of the run");
+    }
+
+    /// Numbers stood on the pictures.
+    #[test]
+    fn captions_stand_below_frames_and_not_on_them() {
+        let sheet = sheet_of(3);
+        let frame = |x: u32, y: u32| (4..324).contains(&x) && (4..244).contains(&y);
+        let pixels = || sheet.enumerate_pixels().filter(|(x, ..)| *x < 326);
+        assert!(pixels().filter(|(x, y, _)| frame(*x, *y)).all(|(.., p)| p.0 == [0, 90, 90]));
+        assert!(pixels().filter(|(x, y, p)| !frame(*x, *y) && p.0[0] > 150).count() > 50, "a caption");
     }
 
     #[test]
     fn a_short_run_fills_what_it_can() {
-        assert_eq!(sheet_of(3).dimensions(), (4 + 3 * 324, 4 + 244));
+        assert_eq!(sheet_of(3).dimensions(), (4 + 3 * 324, 4 + 244 + text::line(CAPTION)));
         assert_eq!(spread(20, 20).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
         assert_eq!(spread(39, 20).last(), Some(38));
     }

@@ -8,7 +8,6 @@ use super::driver_view::DriverView;
 use super::reenactor::{Reenactor, View};
 use crate::error::Result;
 use crate::live::{Command, Painter, Scene};
-use crate::vision::text;
 
 /// Shows a re-enactment of what is before the camera.
 pub struct ReenactPainter<'a> {
@@ -48,16 +47,14 @@ impl Painter for ReenactPainter<'_> {
         if scene.mirror && !matches!(self.reenactor.view(), View::Beside | View::Face) {
             imageops::flip_horizontal_in_place(canvas);
         }
-        if !self.reenactor.is_calibrated() {
-            let scale = (canvas.height() / 240).max(1);
-            let y = canvas.height().saturating_sub((text::LINE + 3) * scale);
-            let message = "calibrating: look ahead and hold still";
-            text::draw(canvas, message, (4 * scale as i32, y as i32), scale, [255, 214, 90]);
-        }
         if self.visible_mark {
             self.reenactor.origin().stamp(canvas);
         }
         Ok(took)
+    }
+
+    fn message(&self) -> Option<&'static str> {
+        (!self.reenactor.is_calibrated()).then_some("calibrating: look ahead and hold still")
     }
 
     fn handle(&mut self, command: Command) -> Option<&'static str> {

@@ -1,9 +1,14 @@
 //! Motion of another bundle, by the names of parts.
 
 use lkg_bundle::Manifest;
+use lkg_bundle::face_parts::apart;
+use lkg_bundle::manifest::Keypoint;
 
 use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::vision::face_layout::FaceLayout;
+
+/// How far apart two parts may be that move alike, in distances between the eyes.
+const BESIDE: f64 = 0.3;
 
 /// Takes another bundle's keypoints for this one's.
 #[derive(Clone, Debug)]
@@ -18,16 +23,31 @@ pub(super) struct Translation {
 impl Translation {
     /// From a bundle whose parts have the names `theirs` to that of `manifest`.
     pub fn new(theirs: &[String], manifest: &Manifest) -> Self {
-        let named = |name: &str| theirs.iter().position(|other| other == name);
+        let named = |name: &String| theirs.iter().position(|other| other == name);
+        // What was recorded before a part was renamed has it under its old name.
+        let of = |k: &Keypoint| named(&k.name).or_else(|| k.aliases.iter().find_map(named));
+        let mut from: Vec<Option<usize>> = manifest.keypoints.iter().map(of).collect();
+        // What has no part of the same name there moves as the part beside it.
+        for (part, k) in manifest
+            .keypoints
+            .iter()
+            .enumerate()
+            .filter(|(part, _)| from[*part].is_none())
+            .collect::<Vec<_>>()
+        {
+            let near = theirs.iter().enumerate().filter_map(|(i, name)| Some((i, apart(&k.name, name)?)));
+            let free = near.filter(|(i, far)| *far < BESIDE && !from.contains(&Some(*i)));
+            from[part] = free.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i);
+        }
         Self {
-            from: manifest.keypoints.iter().map(|k| named(&k.name)).collect(),
+            from,
             means: manifest.keypoints.iter().map(|k| k.mean).collect(),
             layout: FaceLayout::new(manifest),
             states: manifest.dims.states.unwrap_or_default(),
         }
     }
 
-    /// How many parts have the same name in both.
+    /// How many parts have the same name in both, or lie beside each other.
     pub fn shared(&self) -> usize {
         self.from.iter().flatten().count()
     }

@@ -4,7 +4,7 @@ use image::RgbImage;
 use lkg_bundle::Manifest;
 
 use super::crop::Crop;
-use super::overlay::blend;
+use super::paint::blend;
 use crate::frame::DetectedKeypoint;
 
 /// Opacity at the top of a heat map.

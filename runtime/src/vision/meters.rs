@@ -3,15 +3,14 @@
 use image::RgbImage;
 use lkg_bundle::manifest::Expression;
 
-use super::overlay::{blend, darken, span, text_scale};
+use super::hud::LIGHT;
+use super::paint::{fill, panel};
 use super::text;
 
-/// Length of a meter, in characters.
-const LENGTH: u32 = 12;
+/// Length of a meter, in sizes of its name's letters.
+const LENGTH: u32 = 7;
 /// Colour of a bar.
 const BAR: [u8; 3] = [90, 176, 255];
-/// Colour of the mark at rest, and of names.
-const LIGHT: [u8; 3] = [235, 240, 245];
 
 /// Draws a meter for each of `expressions` with its value; all of it fades with `strength`, 1 to 0. The bar goes from the
 /// value at rest to the one that is.
@@ -20,37 +19,28 @@ pub fn draw_meters(picture: &mut RgbImage, expressions: &[Expression], values: &
     if rows == 0 {
         return;
     }
-    let scale = text_scale(picture);
-    let longest = expressions.iter().map(|e| text::width(&e.name, scale)).max().unwrap_or(0);
-    let (margin, line, length) = (3 * scale, text::LINE * scale, LENGTH * text::ADVANCE * scale);
-    let top = picture.height().saturating_sub(rows * line + 2 * margin);
-    let (left, bottom) = (longest + 2 * margin, picture.height());
-    darken(picture, 0, left + length + margin, top, bottom);
+    let size = text::readable(picture.width(), picture.height());
+    let longest = expressions.iter().map(|e| text::width(&e.name, size)).max().unwrap_or(0);
+    let (margin, line, length) = (size / 2, text::line(size), LENGTH * size);
+    let (left, bottom) = (longest + 3 * margin, picture.height().saturating_sub(margin / 2));
+    let top = bottom.saturating_sub(rows * line + margin);
+    panel(picture, (margin / 2..left + length + margin, top..bottom), margin, [12, 14, 18], 168);
     for (i, (expression, value)) in expressions.iter().zip(values).enumerate() {
-        let y = top + margin + i as u32 * line;
-        text::draw_plain(picture, &expression.name, (margin as i32, y as i32), scale, LIGHT);
+        let y = top + margin / 2 + i as u32 * line;
+        text::draw_plain(picture, &expression.name, (margin as i32 * 3 / 2, y as i32), size, LIGHT);
         let [least, most] = expression.range;
         let at = |v: f32| {
             let share = ((v - least) / (most - least)).clamp(0.0, 1.0);
             left + (share * length as f32).round() as u32
         };
         let (rest, now) = (at(expression.rest), at(*value));
-        let rows = y + scale..y + 6 * scale;
-        fill(picture, (left..left + length, rows.clone()), [255; 3], 0.15);
-        fill(picture, (rest.min(now)..rest.max(now), rows), BAR, strength);
-        let mark = rest.min(left + length - scale)..rest.min(left + length - scale) + scale;
-        fill(picture, (mark, y..y + 7 * scale), LIGHT, 0.8);
-    }
-}
-
-fn fill(
-    picture: &mut RgbImage,
-    (columns, rows): (std::ops::Range<u32>, std::ops::Range<u32>),
-    colour: [u8; 3],
-    amount: f32,
-) {
-    for y in rows.start..rows.end.min(picture.height()) {
-        span(picture, y, columns.clone()).chunks_exact_mut(3).for_each(|p| blend(p, colour, amount));
+        let opacity = (strength.clamp(0.0, 1.0) * 256.0) as u32;
+        let rows = y + line * 3 / 8..y + line * 3 / 4;
+        fill(picture, (left..left + length, rows.clone()), [255; 3], 38);
+        let thick = (size / 8).max(1);
+        let mark = rest.min(left + length - thick);
+        fill(picture, (mark..mark + thick, rows.start - thick..rows.end + thick), LIGHT, 205);
+        fill(picture, (rest.min(now)..rest.max(now), rows), BAR, opacity);
     }
 }
 

@@ -1,27 +1,77 @@
-//! Drawing detected keypoints, names and numbers on a picture.
-
-use std::ops::Range;
+//! Drawing detected faces on a picture: keypoints, the lines between them, their names.
 
 use image::RgbImage;
 use lkg_bundle::Manifest;
 
 use super::names::Labels;
-use super::text;
+use super::paint::Brush;
 use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Shortest side, in pixels, from which names beside keypoints are readable.
 const READABLE_SIDE: u32 = 480;
 
-/// Shortest side, in pixels, from which names leave enough of the face to be seen.
-const NAMED_SIDE: u32 = 240;
-
 /// Most that a small picture is enlarged by.
 const MOST_ENLARGED: u32 = 4;
 
+/// Extent of a face, in pixels, whose keypoints are drawn at the size that all lengths here are given for; smaller and
+/// larger ones with it.
+const USUAL_FACE: f32 = 130.0;
+
 /// Draws a face on the picture it was found in: the skeleton's lines, at every keypoint a disc in its colour of the manifest
-/// whose size and opacity show the confidence, and its name unless the picture is too small (240 pixels) for names.
+/// whose size and opacity show the confidence, and the names beside the face if there is room for them.
 pub fn draw_face(picture: &mut RgbImage, face: &DetectedFace, manifest: &Manifest) {
-    Pen::default().draw(picture, &face.keypoints, manifest, 1.0);
+    draw_faces(picture, std::slice::from_ref(face), manifest, true);
+}
+
+/// The same for several faces, with `names` or without. Names cover neither each other nor a face.
+pub fn draw_faces(picture: &mut RgbImage, faces: &[DetectedFace], manifest: &Manifest, names: bool) {
+    let mut pen = Pen::default();
+    let faces = || faces.iter().map(|face| face.keypoints.as_slice());
+    faces().for_each(|keypoints| pen.marks(picture, keypoints, manifest, true, 1.0));
+    if names {
+        pen.names(picture, faces(), manifest, 0);
+    }
+}
+
+/// A rectangle, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Extent {
+    /// Its edges.
+    pub left: f32,
+    /// Above.
+    pub top: f32,
+    /// The other side.
+    pub right: f32,
+    /// Below.
+    pub bottom: f32,
+}
+
+impl Extent {
+    /// Whether two have a pixel in common.
+    pub fn meets(&self, other: &Self) -> bool {
+        self.left < other.right
+            && other.left < self.right
+            && self.top < other.bottom
+            && other.top < self.bottom
+    }
+}
+
+/// The rectangle round keypoints; none if there are none.
+pub fn extent(keypoints: &[DetectedKeypoint]) -> Option<Extent> {
+    let none = Extent {
+        left: f32::INFINITY,
+        top: f32::INFINITY,
+        right: f32::NEG_INFINITY,
+        bottom: f32::NEG_INFINITY,
+    };
+    let known = keypoints.iter().filter(|k| k.x.is_finite() && k.y.is_finite());
+    let all = known.fold(none, |b, k| Extent {
+        left: b.left.min(k.x),
+        top: b.top.min(k.y),
+        right: b.right.max(k.x),
+        bottom: b.bottom.max(k.y),
+    });
+    (all.left <= all.right).then_some(all)
 }
 
 /// Draws faces; keeps its room, so that repeated use does not allocate.
@@ -31,31 +81,48 @@ pub struct Pen {
 }
 
 impl Pen {
-    /// Draws the face of `keypoints`, in pixels of `picture`: the skeleton's lines, at every keypoint a disc in its
-    /// manifest colour whose size and opacity show the confidence, and its name unless the picture is too small for names.
-    /// All of it fades with `strength`, 1 to 0; names go first.
-    pub fn draw(
+    /// Draws the face of `keypoints`, in pixels of `picture`: at every keypoint a disc in its manifest colour whose size and
+    /// opacity show the confidence, and if asked the `skeleton`'s lines. All of it fades with `strength`, 1 to 0.
+    pub fn marks(
         &mut self,
         picture: &mut RgbImage,
         keypoints: &[DetectedKeypoint],
         manifest: &Manifest,
+        skeleton: bool,
         strength: f32,
     ) {
-        let unit = unit(picture) * relative_size(keypoints, picture);
+        let unit = unit(keypoints, picture);
         let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
-        draw_skeleton(picture, keypoints, manifest, (unit, strength), colour);
-        if strength == 1.0 && picture.width().min(picture.height()) >= NAMED_SIDE {
-            self.labels.draw(picture, keypoints, manifest, 7.0 * unit, |picture, from, to, colour| {
-                let end = |(x, y)| DetectedKeypoint { x, y, confidence: 1.0 };
-                line(picture, end(from), end(to), 0.5, colour, 0.55);
-            });
+        if skeleton {
+            draw_skeleton(picture, keypoints, manifest, (unit, strength), colour);
         }
         for (i, keypoint) in keypoints.iter().enumerate() {
             let confidence = keypoint.confidence.clamp(0.0, 1.0);
-            let radius = unit * (2.0 + 1.5 * confidence);
             let opacity = strength * (0.5 + 0.5 * confidence);
-            disc(picture, keypoint, radius + 1.2 * unit, [0; 3], opacity);
-            disc(picture, keypoint, radius, colour(i), opacity);
+            Brush {
+                radius: unit * (2.0 + 1.5 * confidence),
+                colour: colour(i),
+                opacity,
+                rim: 1.2 * unit,
+                rim_opacity: opacity,
+            }
+            .disc(picture, keypoint);
+        }
+    }
+
+    /// Writes the names of each of `faces`, keypoints in pixels of `picture`, beside it if there is room for all of them,
+    /// and draws a line from each point to its name. The picture's first `top` pixels are kept free.
+    pub fn names<'a>(
+        &mut self,
+        picture: &mut RgbImage,
+        faces: impl Iterator<Item = &'a [DetectedKeypoint]> + Clone,
+        manifest: &Manifest,
+        top: u32,
+    ) {
+        self.labels.begin(picture.width(), top);
+        faces.clone().for_each(|keypoints| self.labels.keep_off(keypoints));
+        for (number, keypoints) in faces.enumerate() {
+            self.labels.draw(picture, number, keypoints, manifest);
         }
     }
 }
@@ -74,48 +141,19 @@ fn draw_skeleton(
             let mixed = [0, 1, 2].map(|i| c[i] / 2 + d[i] / 2);
             let confidence = from.confidence.min(to.confidence).clamp(0.0, 1.0);
             let opacity = strength * (0.35 + 0.55 * confidence);
-            // The dark rim keeps it apart from a ground of its own colour.
-            line(picture, from, to, 0.9 * unit + 0.8, [0; 3], 0.5 * opacity);
-            line(picture, from, to, 0.9 * unit, mixed, opacity);
+            let rim = 0.3 + 0.5 * unit.min(1.0);
+            Brush { radius: 0.9 * unit, colour: mixed, opacity, rim, rim_opacity: 0.5 * opacity }
+                .line(picture, from, to);
         }
     }
 }
 
-/// How large the face is, relative to one that fills about half of the picture: 0.9 to 1.4.
-fn relative_size(keypoints: &[DetectedKeypoint], picture: &RgbImage) -> f32 {
-    let span = |axis: fn(&DetectedKeypoint) -> f32| {
-        let values = || keypoints.iter().map(axis).filter(|v| v.is_finite());
-        values().fold(f32::NEG_INFINITY, f32::max) - values().fold(f32::INFINITY, f32::min)
-    };
-    let size = span(|k| k.x).max(span(|k| k.y)).max(0.0);
-    (size / (0.45 * picture.width().min(picture.height()) as f32)).clamp(0.9, 1.4)
-}
-
-/// Writes lines of numbers into the upper left corner, on a darkened ground.
-pub fn draw_hud<S: AsRef<str>>(picture: &mut RgbImage, lines: &[S]) {
-    let scale = text_scale(picture);
-    let longest = lines.iter().map(|l| text::width(l.as_ref(), scale)).max().unwrap_or(0);
-    let margin = 3 * scale;
-    darken(picture, 0, longest + 2 * margin, 0, lines.len() as u32 * text::LINE * scale + 2 * margin);
-    for (i, line) in lines.iter().enumerate() {
-        let y = margin + i as u32 * text::LINE * scale;
-        text::draw(picture, line.as_ref(), (margin as i32, y as i32), scale, [235, 240, 245]);
-    }
-}
-
-/// Writes a message across the middle.
-pub fn draw_banner(picture: &mut RgbImage, message: &str) {
-    let mut scale = text_scale(picture) + 1;
-    while scale > 1 && text::width(message, scale) > picture.width() {
-        scale -= 1;
-    }
-    let (width, height) = picture.dimensions();
-    let band = (2 * text::LINE * scale).min(height);
-    let top = (height - band) / 2;
-    darken(picture, 0, width, top, top + band);
-    let x = (width as i32 - text::width(message, scale) as i32) / 2;
-    let y = top + (band.saturating_sub(7 * scale)) / 2;
-    text::draw(picture, message, (x.max(0), y as i32), scale, [255, 214, 90]);
+/// The length that all drawing of a face is measured in: 1 pixel for a usual face, less for a smaller one, more for a
+/// larger one as far as the picture is large.
+fn unit(keypoints: &[DetectedKeypoint], picture: &RgbImage) -> f32 {
+    let span = extent(keypoints).map_or(0.0, |b| (b.right - b.left).max(b.bottom - b.top));
+    let most = picture.width().min(picture.height()) as f32 / 320.0;
+    (span / USUAL_FACE).min(most).max(0.5)
 }
 
 /// By what to enlarge a picture of this size so that names are readable: 1 for all but small ones.
@@ -136,94 +174,6 @@ pub fn place(
         let (x, y) = (k.x * factor as f32, k.y * factor as f32);
         DetectedKeypoint { x: mirrored_width.map_or(x, |w| w as f32 - x), y, ..*k }
     }));
-}
-
-/// The length that all drawing is measured in: 1 pixel in a picture of 320 lines.
-fn unit(picture: &RgbImage) -> f32 {
-    (picture.width().min(picture.height()) as f32 / 320.0).max(0.5)
-}
-
-pub(super) fn text_scale(picture: &RgbImage) -> u32 {
-    (picture.width().min(picture.height()) / 200).clamp(1, 6)
-}
-
-pub(super) fn darken(picture: &mut RgbImage, left: u32, right: u32, top: u32, bottom: u32) {
-    for y in top..bottom.min(picture.height()) {
-        for c in span(picture, y, left..right) {
-            *c = (u16::from(*c) * 2 / 5) as u8;
-        }
-    }
-}
-
-/// The bytes of these columns of row `y`; those outside the picture are left out.
-pub(super) fn span(picture: &mut RgbImage, y: u32, columns: Range<u32>) -> &mut [u8] {
-    let (width, row) = (picture.width(), y as usize * picture.width() as usize);
-    let byte = |x: u32| 3 * (row + x.min(width) as usize);
-    picture.get_mut(byte(columns.start)..byte(columns.end)).unwrap_or_default()
-}
-
-pub(super) fn blend(pixel: &mut [u8], colour: [u8; 3], amount: f32) {
-    for (old, new) in pixel.iter_mut().zip(colour) {
-        // Rounds what is never negative; `round` is a call on processors of the x86-64 baseline, as `hypot` is.
-        *old = (f32::from(*old) + (f32::from(new) - f32::from(*old)) * amount + 0.5) as u8;
-    }
-}
-
-fn length(x: f32, y: f32) -> f32 {
-    (x * x + y * y).sqrt()
-}
-
-/// Blends `colour` where `distance` of a pixel's centre is below `radius`, with a soft edge one pixel wide. `columns` are
-/// the outermost of a row that can be that near, `rows` those of the whole.
-fn stroke(
-    picture: &mut RgbImage,
-    rows: [f32; 2],
-    columns: impl Fn(f32) -> [f32; 2],
-    radius: f32,
-    (colour, opacity): ([u8; 3], f32),
-    distance: impl Fn(f32, f32) -> f32,
-) {
-    // A float cast to an unsigned integer saturates; NaN becomes 0.
-    let range = |[low, high]: [f32; 2], size: u32| {
-        ((low - radius - 1.0) as u32).min(size)..((high + radius + 2.0) as u32).min(size)
-    };
-    for y in range(rows, picture.height()) {
-        let columns = range(columns(y as f32 + 0.5), picture.width());
-        for (x, pixel) in columns.clone().zip(span(picture, y, columns).chunks_exact_mut(3)) {
-            let coverage = (radius - distance(x as f32 + 0.5, y as f32 + 0.5) + 0.5).clamp(0.0, 1.0);
-            if coverage > 0.0 {
-                blend(pixel, colour, coverage * opacity);
-            }
-        }
-    }
-}
-
-fn disc(picture: &mut RgbImage, at: &DetectedKeypoint, radius: f32, colour: [u8; 3], opacity: f32) {
-    let columns = |_| [at.x, at.x];
-    stroke(picture, [at.y, at.y], columns, radius, (colour, opacity), |x, y| length(x - at.x, y - at.y));
-}
-
-fn line(
-    picture: &mut RgbImage,
-    a: DetectedKeypoint,
-    b: DetectedKeypoint,
-    radius: f32,
-    colour: [u8; 3],
-    opacity: f32,
-) {
-    let (dx, dy) = (b.x - a.x, b.y - a.y);
-    let squared = (dx * dx + dy * dy).max(1e-6);
-    let [west, east] = [a.x.min(b.x), a.x.max(b.x)];
-    // Most of the box round a slanted line is far from it: a row has what lies within reach of the endless line.
-    let reach = (radius + 1.0) * squared.sqrt() / dy.abs().max(1e-6);
-    let columns = |y: f32| {
-        let middle = a.x + (y - a.y) * dx / if dy == 0.0 { 1e-6 } else { dy };
-        [(middle - reach).max(west), (middle + reach).min(east)]
-    };
-    stroke(picture, [a.y.min(b.y), a.y.max(b.y)], columns, radius, (colour, opacity), |x, y| {
-        let along = (((x - a.x) * dx + (y - a.y) * dy) / squared).clamp(0.0, 1.0);
-        length(x - a.x - along * dx, y - a.y - along * dy)
-    });
 }
 
 #[cfg(test)]
@@ -270,59 +220,34 @@ mod tests {
     fn points_outside_the_picture_do_no_harm() {
         let far = [(-50.0, 3.0), (1e9, -1e9), (f32::NAN, f32::NAN), (320.0, 320.0)];
         drawn(far.into_iter().map(|(x, y)| keypoint(x, y, 1.0)).collect());
-        let mut tiny = RgbImage::new(3, 2);
-        draw_hud(&mut tiny, &["a long line"]);
-        draw_banner(&mut tiny, "a long message");
+        drawn(Vec::new());
     }
 
     #[test]
     fn names_are_left_out_where_they_would_hide_the_face() {
-        let face = DetectedFace::new(vec![keypoint(20.0, 30.0, 1.0)]);
+        let face = |side: f32| {
+            let at = |x: f32, y: f32| keypoint(x * side, y * side, 1.0);
+            DetectedFace::new(vec![at(0.4, 0.2), at(0.6, 0.4), at(0.4, 0.6), at(0.6, 0.8)])
+        };
         let painted = |side: u32| {
             let mut picture = RgbImage::new(side, side);
-            draw_face(&mut picture, &face, &manifest(1));
-            picture.enumerate_pixels().any(|(x, _, p)| x > 32 && p.0 != [0; 3])
+            draw_face(&mut picture, &face(side as f32), &manifest(4));
+            picture.enumerate_pixels().any(|(x, _, p)| x * 10 > side * 7 && p.0 != [0; 3])
         };
         assert!(!painted(128) && painted(300));
     }
 
     #[test]
-    fn names_stand_beside_the_face_and_do_not_cover_each_other() {
-        // Letters are whole where nothing was drawn over them: as many pixels as with points far apart.
-        let written = |ys: [f32; 6]| {
-            let points = ys.iter().enumerate().map(|(i, y)| keypoint(150.0 + 4.0 * i as f32, *y, 1.0));
-            let picture = drawn(points.collect());
-            let outside = |x: u32| !(138..=182).contains(&x);
-            let count = |i: usize| {
-                let letters = picture.enumerate_pixels();
-                letters.filter(|(x, _, p)| outside(*x) && p.0 == KEYPOINT_COLOURS[i]).count()
-            };
-            [0, 1, 2, 3, 4, 5].map(count)
-        };
-        let apart = written([40.0, 120.0, 200.0, 120.0, 200.0, 280.0]);
-        assert!(apart.iter().all(|n| *n > 20), "{apart:?}");
-        assert_eq!(apart, written([40.0, 160.0, 161.0, 160.5, 161.5, 280.0]));
-    }
-
-    #[test]
-    fn slanted_lines_are_whole() {
-        // Every pixel as the distance from the segment says, whatever the slant.
-        for (a, b) in
-            [((20.0, 30.0), (90.0, 60.0)), ((50.0, 90.0), (52.0, 10.0)), ((10.0, 40.0), (90.0, 40.0))]
-        {
-            let mut picture = RgbImage::new(100, 100);
-            line(&mut picture, keypoint(a.0, a.1, 1.0), keypoint(b.0, b.1, 1.0), 2.0, [255; 3], 1.0);
-            let (dx, dy) = (b.0 - a.0, b.1 - a.1);
-            for (x, y, p) in picture.enumerate_pixels() {
-                let (px, py) = (x as f32 + 0.5 - a.0, y as f32 + 0.5 - a.1);
-                let t = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
-                let want = (2.5 - (px - t * dx).hypot(py - t * dy)).clamp(0.0, 1.0) * 255.0;
-                assert!(
-                    (f32::from(p.0[0]) - want).abs() <= 1.0,
-                    "{a:?} {b:?} at {x}, {y}: {} not {want}",
-                    p.0[0]
-                );
-            }
+    fn names_are_written_in_their_points_colours() {
+        let points = [(120.0, 60.0), (200.0, 120.0), (120.0, 180.0), (200.0, 240.0)];
+        let picture = drawn(points.iter().map(|(x, y)| keypoint(*x, *y, 1.0)).collect());
+        for (i, (_, y)) in points.iter().enumerate() {
+            let wide = if i % 2 == 0 { 0..100 } else { 220..320 };
+            let near = super::super::names::lightened(KEYPOINT_COLOURS[i]).map(i32::from);
+            let letters = wide.flat_map(|x| (0..20).map(move |dy| (x, *y as u32 - 10 + dy)));
+            let alike = |p: &[u8; 3]| p.iter().zip(near).all(|(p, n)| (i32::from(*p) - n).abs() < 40);
+            let n = letters.filter(|(x, y)| alike(&picture.get_pixel(*x, *y).0)).count();
+            assert!(n > 20, "{n} pixels of name {i}");
         }
     }
 
@@ -338,6 +263,18 @@ mod tests {
         let face = DetectedFace::new(vec![keypoint(60.0, 160.0, 1.0), keypoint(260.0, 160.0, 1.0)]);
         draw_face(&mut picture, &face, &manifest(2));
         assert!((150..170).any(|y| picture.get_pixel(160, y).0[0] + 30 < mixed[0]), "no rim");
+    }
+
+    #[test]
+    fn points_of_small_faces_are_small_whatever_the_picture() {
+        let marked = |span: f32| {
+            let mut picture = RgbImage::new(1920, 1080);
+            let face =
+                DetectedFace::new(vec![keypoint(900.0, 500.0, 1.0), keypoint(900.0 + span, 500.0, 1.0)]);
+            draw_faces(&mut picture, &[face], &Manifest { skeleton: vec![], ..manifest(2) }, false);
+            (400..600).filter(|y| picture.get_pixel(900, *y).0 != [0; 3]).count()
+        };
+        assert!((3..=8).contains(&marked(60.0)) && (18..40).contains(&marked(600.0)), "{}", marked(600.0));
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub(crate) fn expressions(names: &[&str]) -> Vec<Expression> {
 pub(crate) fn manifest(keypoints: usize) -> Manifest {
     let described = |i: usize| Keypoint {
         name: format!("point {i}"),
+        aliases: vec![],
         colour: KEYPOINT_COLOURS[i % KEYPOINT_COLOURS.len()],
         mean: [0.0; 2],
     };

@@ -155,7 +155,7 @@ pub fn export_bundle(
         .into_iter()
         .zip(means)
         .zip(KEYPOINT_COLOURS.into_iter().cycle())
-        .map(|((name, mean), colour)| Keypoint { name, colour, mean })
+        .map(|((name, mean), colour)| Keypoint { name, aliases: vec![], colour, mean })
         .collect();
     let manifest = Manifest {
         schema_version: SCHEMA_VERSION,

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use lkg_bundle::face_parts::{self, LANDMARKS};
 use serde::Serialize;
 
 use super::Shape;
-use super::align::{Similarity, centre};
+use super::align::{Similarity, centre, distance};
 use crate::dataset::annotations::ANNOTATIONS;
 use crate::dataset::batches::in_batches;
 use crate::dataset::tensors::{load, tensor};
@@ -28,6 +29,10 @@ pub struct LandmarkDistances {
     pub layout: Vec<[f64; 2]>,
     /// `distances[keypoint][landmark]`: root mean square distance after alignment, normalised coordinates.
     pub distances: Vec<Vec<f64>>,
+    /// The same with the distance of the mean places.
+    pub offsets: Vec<Vec<f64>>,
+    /// The distance between the eyes, where landmarks are those of a face.
+    pub eyes: Option<f64>,
     /// Pictures.
     pub n: usize,
 }
@@ -42,6 +47,7 @@ impl LandmarkDistances {
         let folder = set.join("train");
         let path = folder.join(ANNOTATIONS);
         let (names, rows) = parse(rows::read(&path)?, &path)?;
+        let (names, rows) = with_parts_of_faces(names, rows);
         let step = rows.len().div_ceil(PICTURES).max(1);
         let rows: Vec<_> = rows.into_iter().step_by(step).collect();
         let side = subject.detector_size().ok_or(Error::NoDetector)?;
@@ -60,7 +66,7 @@ impl LandmarkDistances {
     /// Lays each shape of keypoints over `layout` and takes its landmarks along.
     pub fn of(names: Vec<String>, shapes: &[Shape], landmarks: &[Shape], layout: &[[f64; 2]]) -> Self {
         let moves: Vec<Similarity> = shapes.iter().map(|s| Similarity::fit(s, layout)).collect();
-        let distance = |k: usize, l: usize| {
+        let spread = |k: usize, l: usize| {
             let off = |((s, m), marks): ((&Shape, &Similarity), &Shape)| {
                 let (p, q) = (m.apply(s[k]), m.apply(marks[l]));
                 (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2)
@@ -71,11 +77,21 @@ impl LandmarkDistances {
         let place = |l: usize| {
             centre(&moves.iter().zip(landmarks).map(|(m, marks)| m.apply(marks[l])).collect::<Vec<_>>())
         };
+        let offset = |k: usize, l: usize| {
+            let off = |((s, m), marks): ((&Shape, &Similarity), &Shape)| {
+                let (p, q) = (m.apply(s[k]), m.apply(marks[l]));
+                [p[0] - q[0], p[1] - q[1]]
+            };
+            let [x, y] = centre(&shapes.iter().zip(&moves).zip(landmarks).map(off).collect::<Vec<_>>());
+            x.hypot(y)
+        };
+        let at = |name: &str| names.iter().position(|known| known == name).map(place);
+        let eyes = at(LANDMARKS[0]).zip(at(LANDMARKS[1])).map(|(left, right)| distance(left, right));
         Self {
+            eyes,
+            offsets: (0..layout.len()).map(|k| (0..names.len()).map(|l| offset(k, l)).collect()).collect(),
             layout: (0..names.len()).map(place).collect(),
-            distances: (0..layout.len())
-                .map(|k| (0..names.len()).map(|l| distance(k, l)).collect())
-                .collect(),
+            distances: (0..layout.len()).map(|k| (0..names.len()).map(|l| spread(k, l)).collect()).collect(),
             n: shapes.len(),
             names,
         }
@@ -111,6 +127,19 @@ fn parse(rows: Vec<Row>, path: &Path) -> Result<(Vec<String>, Vec<Annotated>)> {
     let names = header.chunks(2).map(named).collect::<Option<Vec<_>>>().filter(|n| n.len() == count);
     let names = names.unwrap_or_else(|| (1..=count).map(|i| format!("landmark-{i}")).collect());
     Ok((names, rows))
+}
+
+/// Where the five landmarks of faces are, the other parts of faces that have names are put after them.
+fn with_parts_of_faces(mut names: Vec<String>, mut rows: Vec<Annotated>) -> (Vec<String>, Vec<Annotated>) {
+    let five = LANDMARKS.map(|landmark| names.iter().position(|name| name == landmark));
+    let [Some(a), Some(b), Some(c), Some(d), Some(e)] = five else { return (names, rows) };
+    let added: Vec<_> = face_parts::all().filter(|(name, _)| !LANDMARKS.contains(name)).collect();
+    names.extend(added.iter().map(|(name, _)| (*name).to_owned()));
+    for (_, marks) in &mut rows {
+        let face = [a, b, c, d, e].map(|i| marks[i]);
+        marks.extend(added.iter().map(|(_, place)| place.point(&face)));
+    }
+    (names, rows)
 }
 
 /// `eye_l` becomes `eye-left`.
@@ -149,6 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn faces_have_more_parts_than_landmarks() {
+        let path = Path::new("x/landmarks.csv");
+        let heads: Vec<String> =
+            ["eye_l", "eye_r", "nose", "mouth_l", "mouth_r"].map(|n| format!("{n}_x,{n}_y")).to_vec();
+        let text = format!("file,{}\na.png,0.3,0.4,0.7,0.4,0.5,0.6,0.35,0.8,0.65,0.8\n", heads.join(","));
+        let (names, rows) = parse(&text, path).unwrap();
+        let (names, rows) = with_parts_of_faces(names, rows);
+        let mouth = names.iter().position(|n| n == "mouth").unwrap();
+        assert!(distance(rows[0].1[mouth], [0.0, 0.6]) < 1e-9 && names.len() == rows[0].1.len());
+        let (names, _) = with_parts_of_faces(vec!["beak".into()], vec![]);
+        assert_eq!(names, ["beak"]);
+    }
+
+    #[test]
     fn distances_are_those_after_alignment() {
         let layout = [[-0.5, 0.0], [0.5, 0.0], [0.0, 0.5]];
         // Twice as large and shifted; the landmark lies on keypoint 2.
@@ -159,5 +202,6 @@ mod tests {
         assert!(found.distances[2][0] < 1e-9);
         assert!((found.distances[0][0] - 0.5f64.sqrt()).abs() < 1e-9, "{found:?}");
         assert!((found.layout[0][1] - 0.5).abs() < 1e-9 && found.n == 2);
+        assert!((found.offsets[0][0] - 0.5f64.sqrt()).abs() < 1e-9 && found.eyes.is_none());
     }
 }

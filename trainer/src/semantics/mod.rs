@@ -11,10 +11,11 @@ pub mod skeleton;
 
 use std::path::Path;
 
+use lkg_bundle::Manifest;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::subject::KeypointDetector;
 use align::Aligned;
 use annotated::LandmarkDistances;
@@ -63,6 +64,26 @@ impl Semantics {
             layout,
             landmarks,
         })
+    }
+
+    /// Takes over names, pairs and lines of a bundle with the same detector.
+    ///
+    /// # Errors
+    /// [`Error::KeypointNames`] if it has another number of keypoints.
+    pub fn adopt(&mut self, manifest: &Manifest) -> Result<()> {
+        let (theirs, ours) = (manifest.keypoints.len(), self.layout.len());
+        if theirs != ours {
+            return Err(Error::KeypointNames(format!(
+                "{} has {theirs} keypoints, this {ours}",
+                manifest.name
+            )));
+        }
+        self.names = manifest.keypoints.iter().map(|k| k.name.clone()).collect();
+        self.mirror.pairs.clone_from(&manifest.symmetric_pairs);
+        let pairs = &self.mirror.pairs;
+        self.mirror.axis.retain(|j| !pairs.as_flattened().contains(j));
+        self.skeleton.clone_from(&manifest.skeleton);
+        Ok(())
     }
 
     /// The mean shape as a manifest has it.

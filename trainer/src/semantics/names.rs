@@ -1,6 +1,8 @@
 //! Names for keypoints: where they lie in the mean shape, or the annotated landmark that they keep to. Left and right
 //! are the picture's.
 
+use lkg_bundle::face_parts::TOLERANCE;
+
 use super::align::{centre, distance, radius};
 use super::annotated::LandmarkDistances;
 use super::mirror::Mirror;
@@ -11,7 +13,8 @@ const ROW: f64 = 0.25;
 const OUTER_ROW: f64 = 0.7;
 /// Beyond this share of half the layout's width from the middle a keypoint is left or right.
 const COLUMN: f64 = 0.2;
-/// A keypoint bears the name of a landmark that is nearer than this many distances between neighbouring landmarks.
+/// A keypoint bears the name of a landmark that is nearer than this many distances between neighbouring landmarks; of
+/// faces, whose landmarks are not all there is to name, that of a part within [`TOLERANCE`] distances between the eyes.
 const NEAR: f64 = 0.5;
 
 /// What a keypoint is called before numbers distinguish it from others.
@@ -87,11 +90,15 @@ fn by_landmark(landmarks: &LandmarkDistances, size: f64) -> Vec<Option<Stem>> {
         })
         .collect();
     let spacing = (neighbours.iter().sum::<f64>() / neighbours.len().max(1) as f64).min(size);
+    let (rows, most) = match landmarks.eyes {
+        Some(eyes) => (&landmarks.offsets, TOLERANCE * eyes),
+        None => (&landmarks.distances, NEAR * spacing),
+    };
     let nearest = |row: &Vec<f64>| {
         let (i, d) = row.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
-        (*d < NEAR * spacing).then(|| Stem { name: landmarks.names[i].clone(), rank: *d })
+        (*d < most).then(|| Stem { name: landmarks.names[i].clone(), rank: *d })
     };
-    landmarks.distances.iter().map(nearest).collect()
+    rows.iter().map(nearest).collect()
 }
 
 /// Numbers where a stem is wanted more than once; partners get the same number.
@@ -186,12 +193,36 @@ mod tests {
         let landmarks = LandmarkDistances {
             names: ["eye-left", "eye-right", "mouth"].map(str::to_owned).to_vec(),
             layout,
+            offsets: distances.clone(),
             distances,
+            eyes: None,
             n: 5,
         };
         let found = names(&FACE, &symmetric(&[[0, 3], [2, 4]], &[5]), Some(&landmarks));
         assert_eq!([0, 3, 1].map(|j| found[j].as_str()), ["eye-right", "eye-left", "eye-left-2"]);
         assert_eq!([2, 6].map(|j| found[j].as_str()), ["lower-left", "top-centre"]);
+    }
+
+    /// "mouth-right" lay on the cheek.
+    #[test]
+    fn parts_of_faces_bear_names_of_places_that_they_are_at() {
+        let parts: Vec<_> = lkg_bundle::face_parts::all().collect();
+        let face = [[-0.25, -0.2], [0.25, -0.2], [0.0, 0.12], [-0.22, 0.32], [0.22, 0.32]];
+        let places: Vec<[f64; 2]> = parts.iter().map(|(_, place)| place.point(&face)).collect();
+        // The corner of a mouth, a point a quarter of the eyes' distance beside the other, and one above the head.
+        let layout = [[-0.23, 0.33], [0.33, 0.24], [0.0, -0.95]];
+        let rows: Vec<Vec<f64>> =
+            layout.iter().map(|p| places.iter().map(|q| distance(*p, *q)).collect()).collect();
+        let landmarks = LandmarkDistances {
+            names: parts.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            layout: places,
+            distances: rows.iter().map(|r| r.iter().map(|d| d + 0.2).collect()).collect(),
+            offsets: rows,
+            eyes: Some(0.5),
+            n: 9,
+        };
+        let found = names(&layout, &symmetric(&[[0, 1]], &[2]), Some(&landmarks));
+        assert_eq!(found, ["mouth-left", "cheek-right-lower", "top-centre"]);
     }
 
     #[test]
@@ -200,6 +231,8 @@ mod tests {
             names: vec!["beak".into()],
             layout: vec![[0.0, 0.0]],
             distances: vec![vec![0.1], vec![0.05], vec![2.0]],
+            offsets: vec![vec![0.1], vec![0.05], vec![2.0]],
+            eyes: None,
             n: 5,
         };
         let layout = [[-0.1, 0.0], [0.1, 0.0], [0.0, 1.0]];

@@ -4,6 +4,9 @@ use image::{Rgb, RgbImage};
 
 use crate::vision::text;
 
+/// Width of a letter of the smallest size, in pixels.
+const ADVANCE: u32 = 6;
+
 /// Red, green, blue.
 pub type Colour = [u8; 3];
 
@@ -91,11 +94,26 @@ impl Scene {
                     }
                 }
                 Shape::Text([x, y], size, colour, content) => {
-                    text::draw_plain(&mut picture, content, (*x as i32, *y as i32), *size, *colour);
+                    write_columns(&mut picture, content, [*x, *y], *size, *colour);
                 }
             }
         }
         picture
+    }
+}
+
+/// Writes words where letters of one width would put them, so that columns stand below each other.
+fn write_columns(picture: &mut RgbImage, content: &str, [x, y]: [f32; 2], size: u32, colour: Colour) {
+    let letters = 10 * size;
+    let top = text::centred(y + 3.5 * size as f32, letters);
+    let mut rest = content;
+    while let Some(start) = rest.find(|c: char| c != ' ') {
+        let skipped = content.len() - rest.len() + start;
+        let word = &rest[start..];
+        let end = word.find("  ").unwrap_or(word.len());
+        let column = content[..skipped].chars().count() as u32 * ADVANCE * size;
+        text::draw_plain(picture, &word[..end], ((x + column as f32) as i32, top), letters, colour);
+        rest = &word[end..];
     }
 }
 
@@ -112,7 +130,7 @@ mod tests {
         let picture = scene.to_picture();
         let count = |colour: Colour| picture.pixels().filter(|p| p.0 == colour).count();
         assert_eq!((count([200, 0, 0]), count([0, 0, 200])), (200, 10));
-        assert!(count([0; 3]) > 10);
+        assert!(picture.pixels().filter(|p| p.0[0] < 100).count() > 10);
         let svg = scene.to_svg();
         assert!(svg.contains("width=\"20.0\"") && svg.contains("a&lt;b") && svg.ends_with("</svg>"));
     }

@@ -11,6 +11,8 @@ use crate::vision::smooth::OneEuroOptions;
 
 /// Heading of what is asked of frames and their source.
 pub(in crate::cli) const FRAMES: &str = "Frames";
+/// Heading of what is drawn and written on pictures.
+const DRAWN: &str = "Overlay";
 /// Heading of how keypoints are found.
 const KEYPOINTS: &str = "Keypoints";
 
@@ -65,9 +67,21 @@ pub struct LiveArgs {
     /// Show keypoints as detected, without smoothing over time
     #[arg(long, help_heading = KEYPOINTS)]
     pub no_smooth: bool,
-    /// Leave out the numbers in the corner of the picture
-    #[arg(long)]
+    /// Write the numbers (rate, latency, expressions) into files, too; without it only window and page show them
+    #[arg(long, conflicts_with = "no_hud", help_heading = DRAWN)]
+    pub hud: bool,
+    /// Show no numbers
+    #[arg(long, help_heading = DRAWN)]
     pub no_hud: bool,
+    /// Write the keypoints' names into files, too; without it only window and page show them
+    #[arg(long, conflicts_with = "no_names", help_heading = DRAWN)]
+    pub names: bool,
+    /// Show no names
+    #[arg(long, help_heading = DRAWN)]
+    pub no_names: bool,
+    /// Draw no lines between keypoints
+    #[arg(long, help_heading = DRAWN)]
+    pub no_skeleton: bool,
     /// Mean confidence (0 to 1) below which there is no face [default: 0.65]
     #[arg(long, value_name = "C", value_parser = unit_interval, help_heading = KEYPOINTS)]
     pub min_confidence: Option<f32>,

@@ -9,7 +9,7 @@ use super::LiveArgs;
 use crate::cli::serve;
 use crate::engine::EngineSummary;
 use crate::error::{Error, Result};
-use crate::live::LoopOptions;
+use crate::live::{Audience, LoopOptions};
 use crate::media::mark::Origin;
 use crate::media::sink::OutputOptions;
 use crate::media::source::is_clip;
@@ -85,8 +85,9 @@ pub(in crate::cli) struct LiveConfig {
     max_frames: Option<u64>,
     /// Whether left and right are swapped.
     pub mirror: bool,
-    /// Whether the rate and latency of the run are written on pictures.
-    pub numbers: bool,
+    numbers: Audience,
+    names: Audience,
+    points_only: bool,
     smoothing: Smoothing,
     min_confidence: Option<f32>,
     reopen: Option<Duration>,
@@ -161,7 +162,9 @@ impl LiveConfig {
             each_alone: false,
             max_frames: args.max_frames,
             mirror: args.mirror,
-            numbers: !args.no_hud,
+            numbers: audience(args.hud, args.no_hud),
+            names: audience(args.names, args.no_names),
+            points_only: args.no_skeleton,
             smoothing: match args.smooth {
                 _ if args.no_smooth => Smoothing::Off,
                 Some(tuned) => Smoothing::Tuned(tuned),
@@ -179,10 +182,20 @@ impl LiveConfig {
 
     /// Settings of the loop; `engine` is what computes, `origin` how the pictures come about.
     pub fn loop_options(&self, engine: EngineSummary, origin: Option<Origin>) -> LoopOptions {
-        let Self { max_frames, mirror, numbers, .. } = *self;
+        let Self { max_frames, mirror, numbers, names, points_only, .. } = *self;
         // Every round of a loop would need its sound anew.
         let clip = self.clip.clone().filter(|_| !self.looping);
-        LoopOptions { max_frames, mirror, numbers, engine, origin, clip, ..LoopOptions::default() }
+        LoopOptions {
+            max_frames,
+            mirror,
+            names,
+            numbers,
+            points_only,
+            engine,
+            origin,
+            clip,
+            ..LoopOptions::default()
+        }
     }
 
     /// Settings of the face tracker.
@@ -201,6 +214,15 @@ impl LiveConfig {
             options.min_confidence = confidence;
         }
         options
+    }
+}
+
+/// Who sees what was asked for, what was asked not to be there, or neither.
+fn audience(asked: bool, refused: bool) -> Audience {
+    match (asked, refused) {
+        (true, _) => Audience::Everyone,
+        (false, true) => Audience::Nobody,
+        (false, false) => Audience::Watchers,
     }
 }
 
@@ -267,6 +289,16 @@ mod tests {
         }
         assert!(resolve("--sheet a.PNG", &[]).is_ok());
         assert!(resolve("Cargo.toml --force", &[Path::new("Cargo.toml")]).is_err());
+    }
+
+    /// Recordings had the numbers burned into them unless one knew to leave them out.
+    #[test]
+    fn numbers_and_names_are_for_those_who_watch_unless_asked_for() {
+        let seen = |line: &str| resolve(line, &[]).map(|config| (config.numbers, config.names)).unwrap();
+        assert_eq!(seen(""), (Audience::Watchers, Audience::Watchers));
+        assert_eq!(seen("--hud --no-names"), (Audience::Everyone, Audience::Nobody));
+        assert_eq!(seen("--no-hud --names"), (Audience::Nobody, Audience::Everyone));
+        assert!(Cli::try_parse_from(["runtime", "webcam", "--hud", "--no-hud"]).is_err());
     }
 
     #[test]

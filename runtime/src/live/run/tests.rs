@@ -8,6 +8,7 @@ use crate::live::Overlay;
 use crate::live::control::Command;
 use crate::live::outputs::Failed;
 use crate::live::testing::{Act, scripts};
+use crate::live::{Audience, Overlay, Switch};
 use crate::media;
 use crate::media::sink::Written;
 use crate::vision::crop::Crop;
@@ -182,7 +183,11 @@ fn play(set: Set) -> Outcome {
         sinks,
         viewers: vec![],
         window: set.window.then_some(window),
-        options: LoopOptions { max_frames: set.max_frames, numbers: true, ..LoopOptions::default() },
+        options: LoopOptions {
+            max_frames: set.max_frames,
+            numbers: Audience::Watchers,
+            ..LoopOptions::default()
+        },
         stop: &stop,
         notice: &mut |text| notices.push(text.to_owned()),
     }
@@ -221,7 +226,12 @@ fn a_run_ends_when_asked_to() {
 
 #[test]
 fn keys_mirror_and_pause() {
-    let presses = vec![(1, Command::Mirror), (1, Command::Help), (2, Command::Pause), (3, Command::Pause)];
+    let presses = vec![
+        (1, Command::Toggle(Switch::Mirror)),
+        (1, Command::Help),
+        (2, Command::Toggle(Switch::Pause)),
+        (3, Command::Toggle(Switch::Pause)),
+    ];
     let outcome = play(Set { acts: vec![frames(4)], presses, window: true, ..Set::default() });
     assert_eq!(outcome.report.unwrap().frames, 4);
     let seen = outcome.seen.borrow();
@@ -337,7 +347,7 @@ fn a_window_that_is_closed_ends_the_run_only_if_nothing_else_is_left() {
 
 #[test]
 fn keys_show_heat_maps_and_the_crop_and_hide_them_again() {
-    let keys = [Command::HeatMaps, Command::HeatMaps, Command::Crop, Command::Crop];
+    let keys = [Switch::HeatMaps, Switch::HeatMaps, Switch::Crop, Switch::Crop].map(Command::Toggle);
     let presses = keys.into_iter().enumerate().map(|(i, command)| (i + 1, command)).collect();
     let outcome = play(Set { acts: vec![frames(5)], presses, window: true, ..Set::default() });
     assert_eq!(outcome.report.unwrap().frames, 5);
@@ -398,7 +408,7 @@ impl Painter for Brush {
 
 #[test]
 fn a_painter_draws_what_is_shown_and_gets_the_commands_that_are_its_own() {
-    let presses = vec![(1, Command::Calibrate), (1, Command::Mirror)].into();
+    let presses = vec![(1, Command::Calibrate), (1, Command::Toggle(Switch::Mirror))].into();
     let seen = Rc::new(RefCell::new(Seen { presses, ..Seen::default() }));
     let shared = Rc::clone(&seen);
     let mut notices = Vec::new();

@@ -106,6 +106,8 @@ const SWITCHES: Switches = Switches {
     mirror: false,
     pause: false,
     overlay: true,
+    names: true,
+    skeleton: true,
     heat_maps: false,
     crop: false,
     smoothing: true,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lkg_bundle::manifest::Provenance;
+use lkg_bundle::{Bundle, Manifest, Network};
 
 use super::trained::{Networks, TrainedRun};
 use super::{CardArguments, KeypointArguments};
@@ -64,6 +65,7 @@ impl BundleJob {
                 info.macs as f64 / 1e6
             );
         }
+        self.check_detector(&manifest)?;
         print_line!("{}", self.dir.display());
         Ok(())
     }
@@ -86,7 +88,9 @@ impl BundleJob {
         }
         let observed = Observed::observe(subject, &self.keypoints.pictures)?;
         let aligned = Aligned::of(&observed.points);
-        let semantics = Semantics::find(subject, &observed, &aligned, self.keypoints.landmarks.as_deref())?;
+        let mut semantics =
+            Semantics::find(subject, &observed, &aligned, self.keypoints.landmarks.as_deref())?;
+        self.adopt(&mut semantics)?;
         let names = self.names(&semantics);
         let mut scene =
             Scene { subject, observed: &observed, aligned: &aligned, semantics: &semantics, names: &names };
@@ -108,7 +112,8 @@ impl BundleJob {
         let people = people.as_deref().map(people::read).transpose()?.unwrap_or_default();
         let observed = Observed::real(subject, real)?;
         let aligned = Aligned::of(&observed.points);
-        let semantics = Semantics::find(subject, &observed, &aligned, landmarks.as_deref())?;
+        let mut semantics = Semantics::find(subject, &observed, &aligned, landmarks.as_deref())?;
+        self.adopt(&mut semantics)?;
         let names = self.names(&semantics);
         let mut expressions = Expressions::default();
         if !people.is_empty() {
@@ -122,6 +127,23 @@ impl BundleJob {
         let mut pictures = scene.draw_portrait(shown)?;
         pictures.extend(portrait_curves(run)?);
         Ok(Found::new(semantics, expressions, names, pictures))
+    }
+
+    /// Takes over what another bundle calls its parts, if one is named.
+    fn adopt(&self, semantics: &mut Semantics) -> Result<()> {
+        let Some(dir) = &self.keypoints.parts_of else { return Ok(()) };
+        semantics.adopt(Bundle::open(dir)?.manifest())
+    }
+
+    /// Says so where the bundle that parts were taken over from has another detector.
+    fn check_detector(&self, manifest: &Manifest) -> Result<()> {
+        let Some(dir) = &self.keypoints.parts_of else { return Ok(()) };
+        let file = Network::Detector.file_name();
+        if Bundle::open(dir)?.manifest().files.get(&file) != manifest.files.get(&file) {
+            let dir = dir.display();
+            print_line!("warning: {dir} has another detector: names may not say where keypoints lie");
+        }
+        Ok(())
     }
 
     /// Those asked for, or those found.

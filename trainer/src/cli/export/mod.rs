@@ -65,10 +65,14 @@ struct KeypointArguments {
     /// Expressions are found from what each picture was drawn with, and the card shows some of them driven.
     #[arg(long, value_name = "DIR")]
     people: Option<PathBuf>,
-    /// Folder with train/, in it pictures and a landmarks.csv: keypoints that keep to a landmark bear its name
-    /// (default: names say where a keypoint lies).
+    /// Folder with train/, in it pictures and a landmarks.csv: keypoints bear the name of the landmark
+    /// that they keep to, or in faces of the part that they lie on (default: names say where a keypoint lies).
     #[arg(long, value_name = "SET", conflicts_with = "keypoint_names")]
     landmarks: Option<PathBuf>,
+    /// Bundle with the same detector whose names, mirror pairs and skeleton are taken over: what is written for one bundle works
+    /// with the other.
+    #[arg(long, value_name = "BUNDLE", conflicts_with_all = ["keypoint_names", "landmarks"])]
+    parts_of: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
