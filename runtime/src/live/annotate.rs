@@ -97,7 +97,13 @@ mod tests {
         fn find(&mut self, _: &RgbImage, _: Duration) -> Result<Tracked> {
             let face = Some(DetectedFace::new(Vec::new()));
             let crop = Crop::inside(9, 9);
-            Ok(Tracked { face, crop, preprocess: Duration::ZERO, network: Duration::ZERO })
+            Ok(Tracked {
+                face,
+                others: Vec::new(),
+                crop,
+                preprocess: Duration::ZERO,
+                network: Duration::ZERO,
+            })
         }
     }
 

@@ -161,7 +161,7 @@ impl Painter for Overlay<'_> {
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         let Scene { picture, tracked, time, mirror, layers } = scene;
         self.hold(tracked.faces(), time);
-        let Self { manifest, view, held, main } = self;
+        let Self { manifest, view, held, main, drawn } = self;
         let shown = held.iter().filter(|held| held.seen.is_some());
         let first =
             shown.clone().find(|held| held.face.id == *main).map(|held| (&held.face, held.strength(time)));
@@ -175,7 +175,7 @@ impl Painter for Overlay<'_> {
         for other in shown.filter(|held| held.face.id != *main && layers.keypoints) {
             view.add(canvas, &other.face, OTHERS * other.strength(time), layers.skeleton, manifest);
         }
-        self.drawn = first.map(|(_, strength)| strength);
+        *drawn = first.map(|(_, strength)| strength);
         Ok(None)
     }
 

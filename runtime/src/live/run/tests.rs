@@ -4,7 +4,6 @@ use std::rc::Rc;
 
 use super::*;
 use crate::frame::{DetectedFace, DetectedKeypoint};
-use crate::live::Overlay;
 use crate::live::control::Command;
 use crate::live::outputs::Failed;
 use crate::live::testing::{Act, scripts};
