@@ -154,7 +154,10 @@ fn expressions_have_names_and_values_in_what_programs_read() {
     let lines = |output: &[u8]| -> Vec<Value> {
         text(output).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    let found = place.runtime(&["detect", "photo.png", "other.png", "--json", "--min-confidence", "0"]).output().unwrap();
+    let found = place
+        .runtime(&["detect", "photo.png", "other.png", "--json", "--min-confidence", "0"])
+        .output()
+        .unwrap();
     let of = |line: &Value| line["faces"][0]["expressions"].clone();
     let [photo, other] = &lines(&found.stdout)[..] else { panic!("{}", text(&found.stderr)) };
     // The state is the mean blue: 200 of 255 is 0.57, and a mouth is no less open than shut.

@@ -53,7 +53,16 @@ fn a_set_is_corrupted_and_all_of_it_is_tabulated() {
         for split in ["train", "test"] {
             // The tiny bundle's detector finds the place in whatever it is shown: refinement crops would have it elsewhere.
             let pictures = format!("{set}/{split}");
-            let outcome = runtime(&["--bundle", &bundle, "detect", &pictures, "--once", "--json", "--min-confidence", "0"]);
+            let outcome = runtime(&[
+                "--bundle",
+                &bundle,
+                "detect",
+                &pictures,
+                "--once",
+                "--json",
+                "--min-confidence",
+                "0",
+            ]);
             fs::write(format!("{found}/{name}.{split}.jsonl"), outcome.succeeded()).unwrap();
         }
         // What is fitted on is the same, byte for byte.
