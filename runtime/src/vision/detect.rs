@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use image::RgbImage;
-use lkg_bundle::Bundle;
+use lkg_bundle::{Bundle, Manifest};
 
 use super::choice::FaceChoice;
+use super::expressions::read_expressions;
 use super::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 use crate::engine::{EngineOptions, EngineSummary};
 use crate::error::{Error, Result};
@@ -93,6 +94,7 @@ pub(crate) fn face_of_photo(
 /// ```
 pub struct FaceDetector {
     tracker: FaceTracker,
+    manifest: Manifest,
 }
 
 impl FaceDetector {
@@ -104,7 +106,7 @@ impl FaceDetector {
     /// not load.
     pub fn new(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         let track = TrackOptions { guess: false, ..TrackOptions::picture(bundle.manifest()) };
-        Ok(Self { tracker: FaceTracker::open(bundle, options, track)? })
+        Self::open(bundle, options, track)
     }
 
     /// The same, but it runs the detector once on the whole picture: for pictures that are crops of faces.
@@ -112,7 +114,11 @@ impl FaceDetector {
     /// # Errors
     /// Those of [`FaceDetector::new`].
     pub(crate) fn once(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
-        Ok(Self { tracker: FaceTracker::open(bundle, options, TrackOptions::once(bundle.manifest()))? })
+        Self::open(bundle, options, TrackOptions::once(bundle.manifest()))
+    }
+
+    fn open(bundle: &Bundle, options: &EngineOptions, track: TrackOptions) -> Result<Self> {
+        Ok(Self { tracker: FaceTracker::open(bundle, options, track)?, manifest: bundle.manifest().clone() })
     }
 
     /// Every face of `picture`, the largest first; none if there is none to be confident of (mean confidence 0.65).
@@ -123,15 +129,16 @@ impl FaceDetector {
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
     pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<DetectedFace>> {
-        Ok(self.detect_at_least(picture, LIVE_CONFIDENCE)?.into_iter().map(|found| found.face).collect())
+        self.faces(picture, LIVE_CONFIDENCE)
     }
 
-    /// The same of faces whose mean confidence is `least` (0 to 1) at least. Below 0.65 the best guess is given where
-    /// nothing else is found, if it is as confident.
+    /// What `runtime detect` reports: every face of `picture` whose mean confidence is `least` (0 to 1) at least, numbered from
+    /// 1, the largest first, with the values of the bundle's expressions. Below 0.65 the best guess is given where nothing
+    /// else is found, if it is as confident.
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
-    pub(crate) fn detect_at_least(&mut self, picture: &RgbImage, least: f32) -> Result<Vec<LocatedFace>> {
+    pub(crate) fn faces(&mut self, picture: &RgbImage, least: f32) -> Result<Vec<DetectedFace>> {
         // Who asks for less wants whatever there is, not more of what is none.
         self.tracker.set_min_confidence(if least < LEAST_SOUGHT { LIVE_CONFIDENCE } else { least });
         let mut faces = self.tracker.all_faces(picture)?;
@@ -139,7 +146,12 @@ impl FaceDetector {
             let confidence = found.face.confidence();
             confidence >= least && (found.confident || least < LIVE_CONFIDENCE)
         });
-        Ok(faces)
+        let with_expressions = |found: LocatedFace| {
+            let mut face = found.face;
+            face.expressions.extend(read_expressions(&self.manifest, &face.states));
+            face
+        };
+        Ok(faces.into_iter().map(with_expressions).collect())
     }
 
     /// The face that stands out in `picture`, with the keypoints that `runtime detect` reports; none if there is none to be
