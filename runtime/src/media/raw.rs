@@ -68,8 +68,15 @@ pub(super) struct RawFrames<R: Read> {
 }
 
 enum Reader<R: Read> {
-    Y4m { decoder: Decoder<Rest<R>>, planar: Planar, shape: Shape, shaper: Shaper },
+    Y4m(Box<Y4m<R>>),
     Rgb(Rest<R>),
+}
+
+struct Y4m<R: Read> {
+    decoder: Decoder<Rest<R>>,
+    planar: Planar,
+    shape: Shape,
+    shaper: Shaper,
 }
 
 impl<R: Read> RawFrames<R> {
@@ -134,7 +141,7 @@ impl<R: Read> RawFrames<R> {
         let planar = Planar { width, height, block, matrix, full_range: says(b"XCOLORRANGE=FULL") };
         let (width, height) = shape.shown((width, height));
         let format = RawFormat { width, height, fps, kind: "y4m" };
-        let reader = Reader::Y4m { decoder, planar, shape, shaper: Shaper::default() };
+        let reader = Reader::Y4m(Box::new(Y4m { decoder, planar, shape, shaper: Shaper::default() }));
         Ok(Self { format, reader, pool: FramePool::default() })
     }
 
@@ -154,20 +161,23 @@ impl<R: Read> RawFrames<R> {
     /// One line on what is wrong with the stream.
     pub fn next(&mut self) -> Result<Option<RawFrame>, String> {
         match &mut self.reader {
-            Reader::Y4m { decoder, planar, shape, shaper } => match decoder.read_frame() {
-                Ok(frame) => {
-                    let arrived = Instant::now();
-                    let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
-                    let mut picture = self.pool.take(planar.width, planar.height);
-                    let (luma, colours, _) = planar.layout();
-                    to_rgb(*planar, planes, [luma, colours], &mut picture);
-                    let picture = shaper.apply(*shape, picture, &self.pool);
-                    Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
+            Reader::Y4m(stream) => {
+                let Y4m { decoder, planar, shape, shaper } = &mut **stream;
+                match decoder.read_frame() {
+                    Ok(frame) => {
+                        let arrived = Instant::now();
+                        let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
+                        let mut picture = self.pool.take(planar.width, planar.height);
+                        let (luma, colours, _) = planar.layout();
+                        to_rgb(*planar, planes, [luma, colours], &mut picture);
+                        let picture = shaper.apply(*shape, picture, &self.pool);
+                        Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
+                    }
+                    Err(y4m::Error::EOF) => Ok(None),
+                    Err(y4m::Error::IoError(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+                    Err(e) => Err(format!("sends a y4m frame that cannot be read: {e}")),
                 }
-                Err(y4m::Error::EOF) => Ok(None),
-                Err(y4m::Error::IoError(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-                Err(e) => Err(format!("sends a y4m frame that cannot be read: {e}")),
-            },
+            }
             Reader::Rgb(rest) => {
                 let mut picture = self.pool.take(self.format.width, self.format.height);
                 let bytes: &mut [u8] = &mut picture;

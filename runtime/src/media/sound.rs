@@ -21,7 +21,7 @@ impl ClipSound {
         if is_mp4(path) {
             match mp4::hear(path)? {
                 Heard::Silence => return Ok(None),
-                Heard::Sound(sound) => return Ok(Some(Self(Arc::new(sound)))),
+                Heard::Sound(sound) => return Ok(Some(Self(Arc::from(sound)))),
                 Heard::Other => {}
             }
         }

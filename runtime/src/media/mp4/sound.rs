@@ -21,7 +21,7 @@ pub(in crate::media) enum Heard {
     /// Nothing.
     Silence,
     /// A track that can be copied.
-    Sound(Sound),
+    Sound(Box<Sound>),
     /// A track that is not copied as it is.
     Other,
 }
@@ -74,7 +74,7 @@ pub(in crate::media) fn hear(path: &Path) -> Result<Heard> {
     let Some(track) = tracks.iter().find(|track| &track.handler == b"soun") else {
         return Ok(Heard::Silence);
     };
-    Ok(copied(path, track, length).map_or(Heard::Other, Heard::Sound))
+    Ok(copied(path, track, length).map_or(Heard::Other, |sound| Heard::Sound(Box::new(sound))))
 }
 
 /// The track as it can be copied; none if it cannot.
