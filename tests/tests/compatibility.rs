@@ -199,7 +199,10 @@ fn saved_motion_drives_a_face_the_same_way_and_a_clip_gives_the_same_motion() {
     reenact(&fixture("motion.jsonl"), &["--out", &place.path("%05d.png")]);
     for frame in ["00000", "00060", "00074"] {
         let (then, now) = (fixture(&format!("driven-{frame}.png")), place.path(&format!("{frame}.png")));
-        same_picture(frame, &picture(&then), &quarter(&picture(&now)));
+        // "calibrating" stood at the lower edge of the first frames, and is not recorded any more.
+        let rows = if frame == "00000" { 112 } else { 120 };
+        let seen = |picture: RgbImage| image::imageops::crop_imm(&picture, 0, 0, 120, rows).to_image();
+        same_picture(frame, &seen(picture(&then)), &seen(quarter(&picture(&now))));
     }
 
     let motion = place.path("motion.jsonl");

@@ -154,7 +154,7 @@ fn what_cannot_be_edited_is_refused_on_one_line_and_leaves_nothing() {
             r#"[{"op": "duplicate", "part": "nose", "to": [0, 0]}]"#,
             "edits[0].into: this bundle's generator has 10 parts",
         ),
-        (r#"[{"op": "add", "part": "nose"}]"#, "edits[0].part: nose is there already"),
+        (r#"[{"op": "add", "part": "nose"}]"#, "edits[0].part: nose-base is there already"),
         (r#"[{"op": "remove"}]"#, "edits[0]: missing field `part`"),
         (r#"{"op": "remove"}"#, "not a JSON list"),
     ] {
