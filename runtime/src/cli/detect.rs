@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
 use lkg_bundle::manifest::Expression;
 use lkg_bundle::pictures;
 use lkg_bundle::{Bundle, Manifest};
