@@ -172,10 +172,10 @@ fn two_people_who_cross_keep_their_numbers() {
             vec![at(540.0 - way, 230.0, sides[0]), at(100.0 + way, 240.0, sides[1])]
         });
         assert_ne!(table.only(0), table.only(1));
-        let (third, all) = (frames as usize / 3, frames as usize);
+        let (quarter, all) = (frames as usize / 4, frames as usize);
         for person in 0..2 {
-            assert!(table.found(person, 5..third) * 10 >= (third - 5) * 9, "before they meet");
-            assert!(table.found(person, all - third..all) * 10 >= third * 8, "after they met");
+            assert!(table.found(person, 5..quarter) * 10 >= (quarter - 5) * 9, "before they meet");
+            assert!(table.found(person, all - quarter..all) * 10 >= quarter * 8, "after they met");
         }
         assert!(table.wrong * 50 <= all, "{} wrong", table.wrong);
     }

@@ -151,7 +151,7 @@ impl FaceTracker {
             preprocessor: Preprocessor::new(size),
             input: Array4::zeros((1, 3, size, size)),
             smooth: options.smooth,
-            crowd: Crowd::default(),
+            crowd: Crowd::with_room(),
             sweep: Sweep::default(),
             tiles: Tiles::default(),
             seen: Vec::new(),

@@ -58,6 +58,18 @@ pub(super) struct Crowd {
 }
 
 impl Crowd {
+    /// Nobody, with room for everybody: new people come while frames go by.
+    pub fn with_room() -> Self {
+        Self {
+            people: Vec::with_capacity(MOST + 1),
+            spare: Vec::with_capacity(MOST + 1),
+            candidates: Vec::with_capacity(2 * MOST),
+            pairs: Vec::with_capacity(2 * MOST * MOST),
+            taken: Vec::with_capacity(2 * MOST),
+            ..Self::default()
+        }
+    }
+
     /// A picture of `size` at `time` follows. Pictures of another size show others.
     pub fn begin(&mut self, size: (u32, u32), time: Duration) {
         if size != self.size {
@@ -272,7 +284,8 @@ fn cost(person: &Person, Candidate { found, signature }: &Candidate, time: Durat
     let unlike = person.unlike(signature);
     let [of_size, of_look, of_way_out_of_sight] = COSTS;
     if person.present {
-        return (way < REACH).then_some(way + of_size * size + of_look * unlike);
+        // Few frames a second, or a cut: who looks the same is the same.
+        return (way < REACH || unlike < ALIKE).then_some(way + of_size * size + of_look * unlike);
     }
     let away = time.saturating_sub(person.seen).as_secs_f32();
     let near = way < AWAY.0 + AWAY.1 * away && unlike < UNLIKE;
