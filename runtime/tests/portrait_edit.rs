@@ -82,7 +82,7 @@ fn expressions_and_moves_carry_the_photo_and_are_undone_to_the_byte() {
     assert!(picture(&place, "again.png") == opened);
     edit(&place, &["a.json", "--move", "all=0.2,0", "--out", "moved.png", "--sheet", "sheet.png"]);
     assert!(change(&picture(&place, "moved.png"), &opened) > 3);
-    assert_eq!(picture(&place, "sheet.png").height(), 256 + 18 + 8);
+    assert_eq!(picture(&place, "sheet.png").height(), 256 + 20 + 8);
     fs::write(place.path("undo.json"), r#"[{"op": "undo"}]"#).unwrap();
     edit(&place, &["a.json", "--do", "undo.json", "--out", "back.png"]);
     assert!(picture(&place, "back.png") == photo);
