@@ -184,7 +184,7 @@ fn two_people_who_cross_keep_their_numbers() {
 #[test]
 fn who_leaves_for_two_seconds_comes_back_as_himself() {
     // To the right, and in again from the left.
-    for back in [460.0, 180.0] {
+    for back in [460.0, 130.0] {
         let table = Table::of(4, 150, |i| {
             let sways = (i as f32 * 0.3).sin() * 4.0;
             let other = match i {
