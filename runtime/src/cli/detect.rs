@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use image::RgbImage;
 use lkg_bundle::manifest::Expression;
 use lkg_bundle::pictures;
 use lkg_bundle::{Bundle, Manifest};
@@ -20,7 +19,6 @@ use crate::interrupt;
 use crate::media::detections::{DetectionWriter, Found};
 use crate::media::picture::{self, Alpha, ReadPicture};
 use crate::vision::detect::FaceDetector;
-use crate::vision::expressions::read_expressions;
 use crate::vision::overlay::draw_faces;
 use crate::vision::track::LIVE_CONFIDENCE;
 
@@ -90,7 +88,7 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
                     continue;
                 }
             };
-            let faces = faces(&mut detector, &picture, least, bundle.manifest())?;
+            let faces = detector.detect_with_expressions(&picture, least, bundle.manifest())?;
             progress.clear();
             notes.iter().for_each(|note| remark(&format!("{}: {note}", job.source.display())));
             let (file, size) = (job.source.to_string_lossy(), picture.dimensions());
@@ -148,24 +146,6 @@ fn detector(common: &Common, args: &DetectArgs, bundle: &Bundle) -> Result<FaceD
         remark(&format!("detector: {}", detector.summary()));
     }
     Ok(detector)
-}
-
-/// The faces of a picture with the values of their expressions.
-fn faces(
-    detector: &mut FaceDetector,
-    picture: &RgbImage,
-    least: f32,
-    manifest: &Manifest,
-) -> Result<Vec<DetectedFace>> {
-    let located = detector.detect_at_least(picture, least)?;
-    Ok(located
-        .into_iter()
-        .map(|found| {
-            let mut face = found.face;
-            face.expressions.extend(read_expressions(manifest, &face.states));
-            face
-        })
-        .collect())
 }
 
 /// The pictures in the order given, folders expanded, with every target checked before any work is done.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use image::RgbImage;
-use lkg_bundle::Bundle;
+use lkg_bundle::{Bundle, Manifest};
 
 use super::choice::FaceChoice;
+use super::expressions::read_expressions;
 use super::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 use crate::engine::{EngineOptions, EngineSummary};
 use crate::error::{Error, Result};
@@ -139,6 +140,23 @@ impl FaceDetector {
             let confidence = found.face.confidence();
             confidence >= least && (found.confident || least < LIVE_CONFIDENCE)
         });
+        Ok(faces)
+    }
+
+    /// The same with the values of their expressions, as `manifest` has them.
+    ///
+    /// # Errors
+    /// [`Error::Engine`](crate::Error::Engine) if the network fails.
+    pub(crate) fn detect_with_expressions(
+        &mut self,
+        picture: &RgbImage,
+        least: f32,
+        manifest: &Manifest,
+    ) -> Result<Vec<DetectedFace>> {
+        let mut faces: Vec<_> = self.detect_at_least(picture, least)?.into_iter().map(|f| f.face).collect();
+        for face in &mut faces {
+            face.expressions.extend(read_expressions(manifest, &face.states));
+        }
         Ok(faces)
     }
 
