@@ -101,9 +101,9 @@ impl Config {
         Ok(sinks)
     }
 
-    fn wiring(&self, bundle: &Bundle, motion: &Motion) -> Result<Wiring> {
+    fn wiring(&self, common: &Common, bundle: &Bundle, motion: &Motion) -> Result<Wiring> {
         let opener = motion.opener(&self.live.source_options);
-        live::open(&self.live, "reenact", bundle.manifest(), self.sinks(bundle)?, opener)
+        live::open(&self.live, ("reenact", "Re-enactment"), common, bundle, self.sinks(bundle)?, opener)
     }
 
     /// What single pictures are to be like in this `view`: as the photo is, where one is all that they show.
@@ -180,7 +180,7 @@ fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion)
     let original = config.original(view, &photos.iter().map(PortraitPhoto::original).collect::<Vec<_>>());
     let options = ReenactOptions { view, ..config.options.clone() };
     let mut reenactor = PhotoReenactor::new(&mut model, photos, options)?;
-    let wiring = config.wiring(bundle, &motion)?;
+    let wiring = config.wiring(common, bundle, &motion)?;
     let is_live = wiring.supply.is_live();
     let (mut finder, engine) = motion.finder(common, bundle, &config.live)?;
     if let Some(path) = &config.neutral {
@@ -211,7 +211,7 @@ fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) 
     let options = ReenactOptions { view, ..config.options.clone() };
     let reenactor = Reenactor::new(&mut model, &sources, options)?;
     let origin = config.mark.origin(reenactor.origin());
-    let wiring = config.wiring(bundle, &motion)?;
+    let wiring = config.wiring(common, bundle, &motion)?;
     let (mut finder, engine) = motion.finder(common, bundle, &config.live)?;
     if common.verbose {
         remark(&format!("driver: {}", wiring.supply.describe()));

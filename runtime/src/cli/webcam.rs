@@ -71,8 +71,8 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
     let bundle = open_bundle(common)?;
     let opener = live::opener(config.source.clone(), config.live.source_options.clone());
-    let wiring =
-        live::open(&config.live, "webcam", bundle.manifest(), config.sinks(bundle.manifest())?, opener)?;
+    let sinks = config.sinks(bundle.manifest())?;
+    let wiring = live::open(&config.live, ("webcam", "Live keypoints"), common, &bundle, sinks, opener)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary();
     if common.verbose {

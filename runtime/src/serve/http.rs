@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -8,11 +9,30 @@ const MAX_HEAD: usize = 16 << 10;
 /// Most headers of a request.
 const MAX_HEADERS: usize = 64;
 
-/// Longest body of a request, in bytes.
+/// Bytes that are read at once.
+const CHUNK: usize = 16 << 10;
+
+/// Longest body of a request, in bytes, unless its route takes longer ones.
 const MAX_BODY: usize = 64 << 10;
 
-/// How long a request may take to arrive.
+/// How long a request may take to arrive, unless its route is more patient.
 const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// The body that a route takes.
+pub struct Body {
+    /// Most bytes of it.
+    pub most: usize,
+    /// How long the request may take to arrive.
+    pub within: Duration,
+    /// Held from before the body is read until it is answered, where only so many may be at it at once.
+    pub place: Option<Box<dyn Any + Send>>,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { most: MAX_BODY, within: ARRIVAL, place: None }
+    }
+}
 
 /// What was asked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,28 +63,35 @@ impl Request {
         pairs.into_iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
-    /// Reads a request. `Ok(Err(_))` is the answer to one that makes no sense.
+    /// A value of the query, decoded as forms encode it (`%20` or `+` for a space).
+    pub fn decoded(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(n, _)| n == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// Whether it is for a program, which is told of errors in JSON.
+    pub(super) fn is_of_program(&self) -> bool {
+        self.path == "/api" || self.path.starts_with("/api/")
+    }
+
+    /// Reads the head of a request. `Ok(Err(_))` is the answer to one that makes no sense.
     ///
     /// # Errors
     /// The connection broke off or was too slow.
-    pub(super) fn read(stream: &mut impl Read) -> io::Result<Result<Self, Response>> {
+    pub(super) fn read(stream: &mut impl Read) -> io::Result<Result<Begun, Response>> {
         let start = Instant::now();
         let mut data = Vec::new();
-        let mut chunk = [0; 4096];
+        let mut chunk = [0; CHUNK];
         loop {
             let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
             let mut head = httparse::Request::new(&mut headers);
             match head.parse(&data) {
                 Ok(httparse::Status::Complete(length)) => {
-                    let mut request = match Self::from_head(&head) {
-                        Some(request) => request,
-                        None => return Ok(Err(Response::text(400, "not a request"))),
+                    let Some(mut request) = Self::from_head(&head) else {
+                        return Ok(Err(Response::text(400, "not a request")));
                     };
-                    let body = data.split_off(length);
-                    return request.read_body(stream, body, start).map(|refused| match refused {
-                        Some(response) => Err(response),
-                        None => Ok(request),
-                    });
+                    request.body = data.split_off(length);
+                    return Ok(Ok(Begun { request, start }));
                 }
                 Ok(httparse::Status::Partial) if data.len() < MAX_HEAD => {}
                 Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
@@ -72,7 +99,7 @@ impl Request {
                 }
                 Err(_) => return Ok(Err(Response::text(400, "not a request"))),
             }
-            let n = read_some(stream, &mut chunk, start)?;
+            let n = read_some(stream, &mut chunk, start, ARRIVAL)?;
             data.extend_from_slice(&chunk[..n]);
         }
     }
@@ -91,37 +118,74 @@ impl Request {
             body: Vec::new(),
         })
     }
+}
 
-    fn read_body(
-        &mut self,
-        stream: &mut impl Read,
-        begun: Vec<u8>,
-        start: Instant,
-    ) -> io::Result<Option<Response>> {
-        let sent = |name: &str| self.headers.iter().any(|(n, _)| n == name);
-        let length = match self.header("content-length").map(str::parse::<usize>) {
-            _ if sent("transfer-encoding") => {
-                return Ok(Some(Response::text(411, "give the length of the body")));
-            }
-            None if sent("content-length") => return Ok(Some(Response::text(400, "not a request"))),
-            None => 0,
-            Some(Ok(length)) if length <= MAX_BODY => length,
-            Some(Ok(_)) => return Ok(Some(Response::text(413, "the body is too long"))),
-            Some(Err(_)) => return Ok(Some(Response::text(400, "not a request"))),
-        };
-        self.body = begun;
-        let mut chunk = [0; 4096];
-        while self.body.len() < length {
-            let n = read_some(stream, &mut chunk, start)?;
-            self.body.extend_from_slice(&chunk[..n]);
+/// A request whose body is still to come.
+pub(super) struct Begun {
+    /// All but the rest of its body.
+    pub request: Request,
+    start: Instant,
+}
+
+impl Begun {
+    /// Bytes of the body. `Err` is the answer to one whose length is not said.
+    fn length(&self) -> Result<usize, Response> {
+        let sent = |name: &str| self.request.headers.iter().any(|(n, _)| n == name);
+        match self.request.header("content-length").map(str::parse) {
+            _ if sent("transfer-encoding") => Err(Response::text(411, "give the length of the body")),
+            None if sent("content-length") => Err(Response::text(400, "not a request")),
+            None => Ok(0),
+            Some(length) => length.map_err(|_| Response::text(400, "not a request")),
         }
-        self.body.truncate(length);
-        Ok(None)
+    }
+
+    /// Whether more of the body is to come.
+    pub fn is_partial(&self) -> bool {
+        self.length().map_or(true, |length| self.request.body.len() < length)
+    }
+
+    /// Reads the body. `Ok(Err(_))` is the answer to one that is too long.
+    ///
+    /// # Errors
+    /// The connection broke off or was too slow.
+    pub fn finish(
+        mut self,
+        stream: &mut (impl Read + Write),
+        body: &Body,
+    ) -> io::Result<Result<Request, Response>> {
+        let length = match self.length() {
+            Ok(length) if length > body.most => {
+                let most = body.most >> 10;
+                return Ok(Err(Response::text(413, &format!("the body is too long: {most} KiB at most"))));
+            }
+            Ok(length) => length,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let waits = self.request.header("expect").is_some_and(|e| e.eq_ignore_ascii_case("100-continue"));
+        if waits && self.is_partial() {
+            stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+        }
+        let held = &mut self.request.body;
+        if held.try_reserve_exact(length.saturating_sub(held.len())).is_err() {
+            return Ok(Err(Response::text(503, "there is no memory for the body")));
+        }
+        let mut chunk = [0; CHUNK];
+        while held.len() < length {
+            let n = read_some(stream, &mut chunk, self.start, body.within)?;
+            held.extend_from_slice(&chunk[..n]);
+        }
+        held.truncate(length);
+        Ok(Ok(self.request))
     }
 }
 
-fn read_some(stream: &mut impl Read, chunk: &mut [u8], start: Instant) -> io::Result<usize> {
-    if start.elapsed() > ARRIVAL {
+fn read_some(
+    stream: &mut impl Read,
+    chunk: &mut [u8],
+    start: Instant,
+    within: Duration,
+) -> io::Result<usize> {
+    if start.elapsed() > within {
         return Err(io::ErrorKind::TimedOut.into());
     }
     match stream.read(chunk)? {
@@ -165,6 +229,18 @@ impl Response {
         self
     }
 
+    /// The same for a program: an error, which is a line of text, as `{"status": 400, "error": "..."}`.
+    pub(super) fn for_program(self) -> Self {
+        if self.status < 400 {
+            return self;
+        }
+        let error = String::from_utf8_lossy(&self.body);
+        let body = format!("{}\n", serde_json::json!({ "status": self.status, "error": error.trim_end() }));
+        let kept = self.headers.into_iter().filter(|(name, _)| *name != "Content-Type");
+        let kind = ("Content-Type", "application/json".to_owned());
+        Self { headers: kept.chain([kind]).collect(), body: body.into_bytes().into(), ..self }
+    }
+
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let mut headers = self.headers.clone();
         headers.push(("Content-Length", self.body.len().to_string()));
@@ -196,9 +272,31 @@ impl From<Response> for Answer {
     }
 }
 
+/// A method and a path; a last part in braces, as in `/recordings/{name}`, stands for the rest of a path.
+pub type Route = (&'static str, &'static str);
+
+/// Whether `path` is one of a route's.
+pub(super) fn leads_to(route: &str, path: &str) -> bool {
+    match route.split_once('{') {
+        Some((before, _)) => path.strip_prefix(before).is_some_and(|rest| !rest.is_empty()),
+        None => route == path,
+    }
+}
+
 /// Answers requests for some paths.
 pub trait Pages: Send + Sync {
-    /// The answer to a request that passed the gate; none if its path is not among these pages.
+    /// What is answered: requests for anything else do not come here.
+    fn routes(&self) -> &'static [Route];
+
+    /// The body that is taken of a request that passed the gate, or why it is not.
+    ///
+    /// # Errors
+    /// The answer to a request that cannot be taken now.
+    fn admit(&self, _request: &Request) -> Result<Body, Response> {
+        Ok(Body::default())
+    }
+
+    /// The answer to a request that passed the gate; none if there is nothing under its path.
     fn answer(&self, request: &Request) -> Option<Answer>;
 
     /// Ends the streams of these pages: the server stops.
@@ -247,10 +345,14 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
 
     fn read(text: &str) -> Result<Request, u16> {
-        Request::read(&mut text.as_bytes()).unwrap().map_err(|r| r.status)
+        let mut stream = Cursor::new(text.as_bytes().to_vec());
+        let begun = Request::read(&mut stream).unwrap().map_err(|r| r.status)?;
+        begun.finish(&mut stream, &Body::default()).unwrap().map_err(|r| r.status)
     }
 
     #[test]
@@ -277,6 +379,21 @@ mod tests {
         assert_eq!(read(&format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(MAX_HEAD + 4096))), Err(431));
         assert_eq!(read(&format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MAX_HEADERS + 1))), Err(431));
         assert!(Request::read(&mut &b"GET / HTTP/1.1\r\nHo"[..]).is_err());
+    }
+
+    #[test]
+    fn names_in_a_query_are_decoded() {
+        let request = read("GET /?x=1&file=a%20b+c%2B.jpg HTTP/1.1\r\n\r\n").unwrap();
+        assert_eq!(request.decoded("file").as_deref(), Some("a b c+.jpg"));
+        assert_eq!(request.decoded("y"), None);
+    }
+
+    #[test]
+    fn programs_are_told_in_json() {
+        let answer = Response::text(503, "later").with("Retry-After", "5").for_program();
+        assert_eq!(&answer.body[..], b"{\"error\":\"later\",\"status\":503}\n");
+        assert_eq!(answer.headers.len(), 2);
+        assert_eq!(Response::done().for_program(), Response::done());
     }
 
     #[test]

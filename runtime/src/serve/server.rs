@@ -1,11 +1,11 @@
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::gate::{Access, Gate};
-use super::http::{Answer, Pages, Request, Response, write_head};
+use super::http::{Answer, Pages, Request, Response, leads_to, write_head};
 use crate::error::serve::Error;
 
 /// Connections at once; more are asked to come back.
@@ -16,6 +16,9 @@ const PEER: Duration = Duration::from_secs(8);
 
 /// Pause before a wrong token is answered, so that guessing takes long.
 const WRONG: Duration = Duration::from_millis(250);
+
+/// How long a body that is not wanted may still come: who sends it reads the answer only then.
+const UNWANTED: Duration = Duration::from_secs(2);
 
 /// Bytes on their way to a peer that the system may hold: what is held grows old.
 const IN_FLIGHT: usize = 128 << 10;
@@ -145,31 +148,80 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(PEER))?;
     stream.set_nodelay(true)?;
     rustix::net::sockopt::set_socket_send_buffer_size(&stream, IN_FLIGHT)?;
-    let request = match Request::read(&mut stream)? {
-        Ok(request) => request,
+    let begun = match Request::read(&mut stream)? {
+        Ok(begun) => begun,
         Err(response) => return respond(&stream, &response),
     };
-    if let Some(refusal) = shared.gate.refuse(&request) {
+    let partial = begun.is_partial();
+    let of_program = begun.request.is_of_program();
+    let told = |response: Response| if of_program { response.for_program() } else { response };
+    let refuse = |response: Response| {
+        respond(&stream, &told(response))?;
+        if partial { skip(&stream) } else { Ok(()) }
+    };
+    if let Some(refusal) = shared.gate.refuse(&begun.request) {
         if refusal.status == 401 {
             std::thread::sleep(WRONG);
         }
-        return respond(&stream, &refusal);
+        return refuse(refusal);
     }
-    match shared.pages.iter().find_map(|pages| pages.answer(&request)) {
-        Some(Answer::Whole(response)) => respond(&stream, &response),
+    let pages = match pages_for(&shared.pages, &begun.request) {
+        Ok(pages) => pages,
+        Err(response) => return refuse(response),
+    };
+    // Before the body is read: nobody else's is held in memory, nor that of somebody who may not ask.
+    let body = match pages.admit(&begun.request) {
+        Ok(body) => body,
+        Err(response) => return refuse(response),
+    };
+    let request = match begun.finish(&mut &stream, &body)? {
+        Ok(request) => request,
+        Err(response) => return refuse(response),
+    };
+    let answer = pages.answer(&request);
+    drop(body.place);
+    drop(request);
+    match answer {
+        Some(Answer::Whole(response)) => respond(&stream, &told(response)),
         Some(Answer::Stream { headers, body }) => {
             let mut out = BufWriter::new(&stream);
             write_head(&mut out, 200, &headers)?;
             body(&mut out)?;
             out.flush()
         }
-        None => respond(&stream, &Response::text(404, "there is nothing here")),
+        None => respond(&stream, &told(nothing())),
+    }
+}
+
+fn nothing() -> Response {
+    Response::text(404, "there is nothing here")
+}
+
+/// Whose routes a request is for. `Err` is the answer where it is nobody's.
+fn pages_for<'a>(pages: &'a [Arc<dyn Pages>], request: &Request) -> Result<&'a dyn Pages, Response> {
+    let under = |pages: &Arc<dyn Pages>| {
+        pages.routes().iter().filter(|(_, path)| leads_to(path, &request.path)).map(|(method, _)| *method)
+    };
+    match pages.iter().find(|pages| under(pages).any(|method| method == request.method)) {
+        Some(pages) => Ok(pages.as_ref()),
+        None => Err(match pages.iter().flat_map(under).next() {
+            Some(method) => Response::text(405, &format!("{method} only")).with("Allow", method),
+            None => nothing(),
+        }),
     }
 }
 
 fn respond(stream: &TcpStream, response: &Response) -> io::Result<()> {
     response.write(&mut BufWriter::new(stream))?;
     stream.shutdown(Shutdown::Write)
+}
+
+/// Reads what nobody wants, for a while: closing at once would take the answer back.
+fn skip(mut stream: &TcpStream) -> io::Result<()> {
+    stream.set_read_timeout(Some(UNWANTED))?;
+    let (start, mut chunk) = (Instant::now(), [0; 16 << 10]);
+    while start.elapsed() < UNWANTED && stream.read(&mut chunk)? > 0 {}
+    Ok(())
 }
 
 /// The answer to one too many.

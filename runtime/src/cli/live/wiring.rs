@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lkg_bundle::Manifest;
+use lkg_bundle::Bundle;
 
 use super::config::{LiveConfig, Window};
+use crate::cli::args::Common;
 use crate::cli::remark;
 use crate::error::Result;
 use crate::live::{Choice, Chooser, FrameSupply, Opener, Viewer, WindowOpener};
@@ -17,6 +18,7 @@ use crate::media::sink::{OutputOptions, Sink, open_output, unnamed_recording};
 use crate::media::window::Display;
 use crate::media::{self, ClipSound, LoopbackSink, SinkSpec, SourceOptions, SourceSpec};
 use crate::serve::live::LivePage;
+use crate::serve::{DetectApi, Pages};
 
 /// Where the frames of a run come from and go to, all of it open.
 pub(in crate::cli) struct Wiring {
@@ -28,11 +30,12 @@ pub(in crate::cli) struct Wiring {
 }
 
 /// Opens source, window and sinks. `name` begins the name of the recording that is made where nothing else would be left
-/// to look at; a page names the keypoints of `manifest`; `more` are sinks of the command's own; `opener` opens the source.
+/// to look at, `title` stands above a page, which names the keypoints of `bundle` and finds them in pictures that are sent; `more` are sinks of the command's own; `opener` opens the source.
 pub(in crate::cli) fn open(
     config: &LiveConfig,
-    name: &str,
-    manifest: &Manifest,
+    (name, title): (&str, &'static str),
+    common: &Common,
+    bundle: &Bundle,
     more: Vec<Box<dyn Sink>>,
     opener: Opener,
 ) -> Result<Wiring> {
@@ -65,8 +68,10 @@ pub(in crate::cli) fn open(
         supply.set_chooser(next_camera(config.source_options.clone()));
     }
     if let Some(page) = &config.page {
-        let page = LivePage::start(&page.access, page.viewers, manifest, Vec::new())?
-            .of_source(config.source.clone());
+        let detect: Arc<dyn Pages> = Arc::new(DetectApi::new(bundle.clone(), common.engine()));
+        let page = LivePage::start(&page.access, page.viewers, bundle.manifest(), vec![detect])?
+            .of_source(config.source.clone())
+            .titled(title);
         remark(&format!("live page: {}", page.server().url()));
         viewers.push(Box::new(page));
     }

@@ -90,7 +90,15 @@ pub fn read_whole(path: &Path) -> Result<ReadPicture> {
         return Err(fail(format!("larger than {} MiB", MAX_FILE_BYTES >> 20)));
     }
     let content = read_at_most(path, MAX_FILE_BYTES).map_err(|e| fail(e.to_string()))?;
-    read::decode(&content).map_err(fail)
+    decode(&content).map_err(fail)
+}
+
+/// The same of a picture in memory.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn decode(content: &[u8]) -> std::result::Result<ReadPicture, String> {
+    read::decode(content)
 }
 
 /// Checks that a picture could be written to `path`: a name ending in .png, .jpg or .jpeg, in a folder that exists,

@@ -8,7 +8,7 @@ use crate::edit::{Operation, Workspace};
 use crate::error::{Error, Result, one_line};
 use crate::media::jpeg;
 use crate::serve::sealed::sealed;
-use crate::serve::{Access, Answer, Pages, Request, Response};
+use crate::serve::{Access, Answer, Pages, Request, Response, Route};
 
 /// The page: markup, style and script in one.
 const PAGE: &str = include_str!("page.html");
@@ -153,6 +153,22 @@ impl EditPages {
 }
 
 impl Pages for EditPages {
+    fn routes(&self) -> &'static [Route] {
+        &[
+            ("GET", "/"),
+            ("GET", "/state.json"),
+            ("GET", "/base.jpg"),
+            ("GET", "/patch.jpg"),
+            ("GET", "/donor.jpg"),
+            ("GET", "/picture.png"),
+            ("GET", "/face.json"),
+            ("POST", "/do"),
+            ("POST", "/preview"),
+            ("POST", "/faces"),
+            ("POST", "/save"),
+        ]
+    }
+
     fn answer(&self, request: &Request) -> Option<Answer> {
         let answer = match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/") => sealed(PAGE),

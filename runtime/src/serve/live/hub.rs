@@ -29,6 +29,9 @@ struct State {
     commands: Vec<Command>,
     recordings: BTreeMap<String, PathBuf>,
     info: String,
+    title: Option<&'static str>,
+    /// What is known of the frame that is being encoded.
+    encoding: Option<String>,
     closed: bool,
 }
 
@@ -65,12 +68,14 @@ impl Hub {
                 }
                 state = self.wait(state, Duration::from_secs(1));
             };
+            state.encoding = Some(facts.clone());
             drop(state);
             let mut jpeg = Vec::new();
             if jpeg::encode(&picture, &mut jpeg).is_err() {
                 continue;
             }
             let mut state = self.lock();
+            state.encoding = None;
             state.part = Some(Arc::new(Part { jpeg, picture, facts }));
             state.version += 1;
             self.0.1.notify_all();
@@ -135,6 +140,22 @@ impl Hub {
 
     pub fn set_info(&self, info: String) {
         self.lock().info = info;
+    }
+
+    /// What runs, as it stands above the page.
+    pub fn title(&self) -> &'static str {
+        self.lock().title.unwrap_or("Live keypoints")
+    }
+
+    pub fn set_title(&self, title: &'static str) {
+        self.lock().title = Some(title);
+    }
+
+    /// What is known of the newest frame; none before the first.
+    pub fn facts(&self) -> Option<String> {
+        let state = self.lock();
+        let newest = state.raw.as_ref().map(|(_, facts)| facts);
+        newest.or(state.encoding.as_ref()).or(state.part.as_ref().map(|part| &part.facts)).cloned()
     }
 
     pub fn browsers(&self) -> usize {

@@ -8,10 +8,13 @@ use super::hub::{Hub, Part};
 use crate::live::{Command, Switch};
 use crate::serve::sealed::sealed;
 use crate::serve::server::busy;
-use crate::serve::{Answer, Pages, Request, Response};
+use crate::serve::{Answer, Pages, Request, Response, Route};
 
 /// The page: markup, style and script in one.
 const PAGE: &str = include_str!("page.html");
+
+/// What stands in it for the title.
+const TITLE: &str = "{{title}}";
 
 /// Where no frame comes the last one is sent again after this long.
 const STILL: Duration = Duration::from_secs(1);
@@ -60,6 +63,14 @@ impl LivePages {
         }
     }
 
+    /// What is known of the newest frame.
+    fn state(&self) -> Response {
+        match self.hub.facts() {
+            Some(facts) => Response::content("application/json", format!("{facts}\n").into_bytes()),
+            None => Response::text(503, "there is no picture yet"),
+        }
+    }
+
     /// `POST /command?name=calibrate`, or `name=follow&x=0.5&y=0.25` for whoever is at that share of the picture.
     fn command(&self, request: &Request) -> Response {
         let name = request.parameter("name").unwrap_or_default();
@@ -100,13 +111,30 @@ impl LivePages {
 }
 
 impl Pages for LivePages {
+    fn routes(&self) -> &'static [Route] {
+        &[
+            ("GET", "/"),
+            ("GET", "/info.json"),
+            ("GET", "/stream.mjpg"),
+            ("GET", "/snapshot.png"),
+            ("POST", "/switch"),
+            ("POST", "/command"),
+            ("POST", "/wish"),
+            ("GET", "/recordings/{name}"),
+            ("GET", "/api/info"),
+            ("GET", "/api/state"),
+            ("GET", "/api/stream"),
+        ]
+    }
+
     fn answer(&self, request: &Request) -> Option<Answer> {
         let answer = match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/") => sealed(PAGE).into(),
-            ("GET", "/info.json") => {
+            ("GET", "/") => sealed(&PAGE.replace(TITLE, self.hub.title())).into(),
+            ("GET", "/info.json" | "/api/info") => {
                 Response::content("application/json", self.hub.info().into_bytes()).into()
             }
-            ("GET", "/stream.mjpg") => self.stream(),
+            ("GET", "/stream.mjpg" | "/api/stream") => self.stream(),
+            ("GET", "/api/state") => self.state().into(),
             ("GET", "/snapshot.png") => self.snapshot().into(),
             ("POST", "/switch") => self.turn(request).into(),
             // Its first name was "/wish".

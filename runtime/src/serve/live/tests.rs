@@ -8,11 +8,14 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 
 use super::LivePage;
+use super::hub::Hub;
+use super::page::LivePages;
+use crate::engine::EngineOptions;
 use crate::frame::{DetectedFace, DetectedKeypoint, Faces};
 use crate::live::{Command, Status, Switch, Switches, Viewer};
 use crate::media::jpeg;
 use crate::media::sink::Shown;
-use crate::serve::{Access, Error};
+use crate::serve::{Access, DetectApi, Error, Pages};
 use crate::vision::testing::manifest;
 
 const TOKEN: &str = "0123456789abcdef";
@@ -133,6 +136,75 @@ fn the_page_arrives_whole_and_sealed() {
     assert_eq!(get(&page, "/nothing").0, 404);
     let info: Value = serde_json::from_slice(&get(&page, "/info.json").2).unwrap();
     assert_eq!(info["keypoints"][1]["name"], "point 1");
+}
+
+#[test]
+fn the_title_says_what_runs() {
+    let page = start(None, 4).titled("Re-enactment");
+    let text = String::from_utf8(get(&page, "/").2).unwrap();
+    assert!(text.contains("<title>Re-enactment</title>") && text.contains("<h1>Re-enactment</h1>"));
+}
+
+/// Every button has words, not a sign alone.
+#[test]
+fn buttons_have_words() {
+    for page in [include_str!("page.html"), include_str!("../edit/page.html")] {
+        for button in page.split("<button ").skip(1) {
+            let label = button.split_once('>').unwrap().1.split('<').next().unwrap();
+            assert!(label.chars().filter(|c| c.is_alphabetic()).count() >= 3, "{label:?}");
+        }
+    }
+}
+
+#[test]
+fn programs_see_the_state_and_the_stream() {
+    let mut page = start(None, 4);
+    let (status, _, body) = get(&page, "/api/state");
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (status, &told["status"], &told["error"]),
+        (503, &503.into(), &"there is no picture yet".into())
+    );
+    for index in 1..3 {
+        show(&mut page, index, (64, 48));
+        let state: Value = serde_json::from_slice(&get(&page, "/api/state").2).unwrap();
+        assert_eq!((&state["frame"], &state["detections"]["schema"]), (&index.into(), &2.into()));
+    }
+    assert_eq!(get(&page, "/api/info").2, get(&page, "/info.json").2);
+    let (status, head, _) = ask(
+        &page,
+        "POST /api/state",
+        &format!("{0}Origin: http://{1}\r\n", host(page.server().address()), page.server().address()),
+    );
+    assert!(status == 405 && head.contains("Allow: GET\r\n"), "{head}");
+    let mut stream = connect(&page);
+    let address = host(page.server().address());
+    stream.write_all(format!("GET /api/stream HTTP/1.1\r\n{address}\r\n").as_bytes()).unwrap();
+    let mut watcher = Watcher(BufReader::new(stream));
+    assert!(watcher.head().contains("multipart/x-mixed-replace"));
+    assert_eq!(watcher.next().1["frame"], 2);
+}
+
+/// `docs/reference/openapi.json` has every route of the server, and no other.
+#[test]
+fn the_description_and_the_routes_agree() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let text = std::fs::read_to_string(root.join("docs/reference/openapi.json")).unwrap();
+    let described: Value = serde_json::from_str(&text).unwrap();
+    let mut written: Vec<(String, String)> = Vec::new();
+    for (path, methods) in described["paths"].as_object().unwrap() {
+        written.extend(methods.as_object().unwrap().keys().map(|m| (m.to_uppercase(), path.clone())));
+    }
+    let bundle = lkg_bundle::Bundle::open(root.join("models/faces64-edge")).unwrap();
+    let pages: [Box<dyn Pages>; 2] = [
+        Box::new(LivePages::new(Hub::default(), 1)),
+        Box::new(DetectApi::new(bundle, EngineOptions::default())),
+    ];
+    let mut routes: Vec<_> =
+        pages.iter().flat_map(|p| p.routes()).map(|(m, p)| (m.to_string(), p.to_string())).collect();
+    written.sort();
+    routes.sort();
+    assert_eq!(written, routes);
 }
 
 #[test]

@@ -65,6 +65,12 @@ impl LivePage {
         Self { source, ..self }
     }
 
+    /// The same under a title that says what runs.
+    pub fn titled(self, title: &'static str) -> Self {
+        self.hub.set_title(title);
+        self
+    }
+
     /// The server.
     pub fn server(&self) -> &Server {
         &self.server

@@ -1,0 +1,145 @@
+//! `/api` of the live page: what a program gets that posts a picture is what `runtime detect --json` prints for it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use image::{DynamicImage, ImageFormat, RgbImage};
+use serde_json::Value;
+use workspace_tests::{checkout, program, runtime};
+
+const TOKEN: &str = "0123456789abcdef";
+
+/// A live run with a page, on photos that are shown again and again.
+struct Live {
+    child: Child,
+    address: String,
+    /// Kept open, so that the program can go on talking.
+    _stderr: BufReader<ChildStderr>,
+}
+
+impl Live {
+    fn start(folder: &Path, bundle: &str) -> Self {
+        let mut child = Command::new(program("runtime"))
+            .args(["webcam", "--loop", "--headless", "--provider", "cpu", "--fps", "10", "--out", "null"])
+            .args(["--bundle", bundle, "--token", TOKEN, folder.to_str().unwrap(), "--serve", "0"])
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        stderr.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        Self { child, address, _stderr: stderr }
+    }
+
+    /// Status and body of the answer to a request with the token and these further headers.
+    fn ask(&self, line: &str, headers: &str, body: &[u8]) -> (u16, String) {
+        self.send(line, headers, body.len(), body)
+    }
+
+    fn send(&self, line: &str, headers: &str, length: usize, body: &[u8]) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(120))).unwrap();
+        let address = &self.address;
+        write!(stream, "{line} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n").unwrap();
+        write!(stream, "Authorization: Bearer {TOKEN}\r\n{headers}\r\n").unwrap();
+        // A body that is refused may not be taken to its end.
+        stream.write_all(body).ok();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn post(&self, target: &str, body: &[u8]) -> (u16, String) {
+        self.ask(&format!("POST {target}"), &format!("Origin: http://{}\r\n", self.address), body)
+    }
+
+    /// The number of the newest frame.
+    fn frame(&self) -> u64 {
+        let start = Instant::now();
+        loop {
+            let (status, state) = self.ask("GET /api/state", "", b"");
+            if status == 200 {
+                let state: Value = serde_json::from_str(&state).unwrap();
+                return state["frame"].as_u64().unwrap();
+            }
+            assert!(status == 503 && start.elapsed() < Duration::from_secs(60), "{state}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn a_picture_that_is_posted_gives_what_detect_prints() {
+    let place = tempfile::tempdir().unwrap();
+    let bundle = checkout::root().join("models/faces64-edge").to_str().unwrap().to_owned();
+    let folder = place.path().join("shown");
+    fs::create_dir(&folder).unwrap();
+    RgbImage::new(64, 48).save(folder.join("black.png")).unwrap();
+
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases");
+    let mut pictures: Vec<String> = ["alpha.png", "display-p3.png", "gray.png"]
+        .map(|name| cases.join(name).to_str().unwrap().to_owned())
+        .into();
+    // Every kind that is read, and a name that an address cannot hold as it is.
+    let photo = DynamicImage::ImageRgb8(image::open(&pictures[1]).unwrap().to_rgb8());
+    for (name, format) in [("a photo & more+.jpg", ImageFormat::Jpeg), ("w.webp", ImageFormat::WebP)] {
+        let path = place.path().join(name);
+        photo.save_with_format(&path, format).unwrap();
+        pictures.push(path.to_str().unwrap().to_owned());
+    }
+
+    let live = Live::start(&folder, &bundle);
+    let before = live.frame();
+    let mut faces = 0;
+    for path in &pictures {
+        let detect = runtime(&["detect", path, "--json", "--provider", "cpu", "--bundle", &bundle]);
+        let printed = detect.succeeded();
+        let name: String = path.bytes().map(|b| format!("%{b:02X}")).collect();
+        let (status, body) = live.post(&format!("/api/detect?file={name}"), &fs::read(path).unwrap());
+        assert_eq!((status, body.as_str()), (200, printed), "{path}");
+        faces += serde_json::from_str::<Value>(printed).unwrap()["faces"].as_array().unwrap().len();
+    }
+    assert!(faces > 0);
+    assert!(live.frame() > before, "the loop went on");
+    // Nothing of it is kept.
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+    let unnamed = live.post("/api/detect", &fs::read(&pictures[0]).unwrap()).1;
+    assert_eq!(serde_json::from_str::<Value>(&unnamed).unwrap()["file"], "picture");
+
+    // What is refused is refused in JSON, with a status.
+    let origin = format!("Origin: http://{}\r\n", live.address);
+    let large = vec![0; 1 << 20];
+    let post = |body: &[u8]| live.post("/api/detect", body);
+    let refusals = [
+        (400, "empty", post(b"")),
+        (400, "not a picture", post(b"hello")),
+        (400, "damaged", post(&fs::read(&pictures[3]).unwrap()[..2000])),
+        (403, "another site", live.ask("POST /api/detect", "Origin: http://evil.example\r\n", &large)),
+        (401, "token", live.ask("POST /api/detect", "Authorization: Bearer no\r\n", &large)),
+        (405, "POST", live.ask("GET /api/detect", "", b"")),
+        (404, "nothing", live.post("/api/nothing", &large)),
+        (413, "too long", live.send("POST /api/detect", &origin, 1 << 40, b"")),
+    ];
+    for (expected, part, (status, body)) in refusals {
+        let told: Value = serde_json::from_str(&body).unwrap();
+        let error = told["error"].as_str().unwrap();
+        assert!(status == expected && told["status"] == expected && error.contains(part), "{part}: {body}");
+    }
+}
