@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use image::RgbImage;
-use lkg_bundle::{Bundle, Manifest};
+use lkg_bundle::Bundle;
 
 use super::choice::FaceChoice;
-use super::expressions::read_expressions;
 use super::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 use crate::engine::{EngineOptions, EngineSummary};
 use crate::error::{Error, Result};
@@ -147,15 +146,16 @@ impl FaceDetector {
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
+    #[cfg(feature = "serve")]
     pub(crate) fn detect_with_expressions(
         &mut self,
         picture: &RgbImage,
         least: f32,
-        manifest: &Manifest,
+        manifest: &lkg_bundle::Manifest,
     ) -> Result<Vec<DetectedFace>> {
         let mut faces: Vec<_> = self.detect_at_least(picture, least)?.into_iter().map(|f| f.face).collect();
         for face in &mut faces {
-            face.expressions.extend(read_expressions(manifest, &face.states));
+            face.expressions.extend(super::expressions::read_expressions(manifest, &face.states));
         }
         Ok(faces)
     }
