@@ -47,12 +47,14 @@ impl FaceTracker {
             face.face.id = 1;
             return Ok(vec![face]);
         }
-        let (found, guess) = self.settled_faces(picture, clock)?;
+        let (found, mut guess) = self.settled_faces(picture, clock)?;
         let mut faces = Vec::new();
         for found in found {
             let (averaged, apart) = self.averaged_crops(picture, found, clock)?;
             if apart < AGREED && self.reaches(&averaged, FIND) {
                 faces.push(self.located(&averaged, true));
+            } else {
+                guess.get_or_insert(averaged);
             }
         }
         faces.sort_by(|a, b| order(b).total_cmp(&order(a)));

@@ -292,3 +292,44 @@ fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_gue
     let none = tracker.all_faces(&RgbImage::new(320, 240)).unwrap();
     assert!(none.len() == 1 && !none[0].confident);
 }
+
+/// Certain of a face in the middle of its crop, and after so many runs of one that is elsewhere every time.
+struct Restless(usize, f32, f32);
+
+impl NetworkRunner for Restless {
+    fn run_into(
+        &mut self,
+        _: &[(&str, ArrayViewD<'_, f32>)],
+        _: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
+        let off = match self.0.checked_sub(1) {
+            Some(left) => {
+                self.0 = left;
+                0.0
+            }
+            None => {
+                self.1 = -self.1;
+                self.1
+            }
+        };
+        *results = vec![
+            ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), vec![off - self.2, off, off + self.2, off]).unwrap(),
+            ArrayD::from_elem(IxDyn(&[1, 2]), 0.9),
+        ];
+        Ok(())
+    }
+}
+
+/// A face that refinement settled on, and further crops did not agree on, was neither reported nor the best guess.
+#[test]
+fn the_best_guess_is_there_whenever_crops_begin_to_disagree() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = write_tiny_bundle(dir.path()).unwrap();
+    for (runs, reach) in (0..12).flat_map(|runs| [0.5, 0.6].map(|reach| (runs, reach))) {
+        let detector = Detector::from_runner(Box::new(Restless(runs, 0.3, reach)), DIMS);
+        let mut tracker = FaceTracker::new(detector, TrackOptions::picture(&manifest));
+        let faces = tracker.all_faces(&blob(320, 240, 160, 120, 40)).unwrap();
+        assert!(!faces.is_empty(), "{runs} runs, {reach}");
+    }
+}
