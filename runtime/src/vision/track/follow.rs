@@ -25,7 +25,7 @@ const SMALL: usize = 3;
 pub(super) struct Sweep {
     large: Tiles,
     all: Tiles,
-    /// When the present second began, and looks in it.
+    /// When the present second began, and how many looks it has had.
     since: Duration,
     looks: u32,
     turn: usize,
@@ -58,7 +58,7 @@ impl Sweep {
 }
 
 impl FaceTracker {
-    /// Follows whoever was there, and looks for others.
+    /// Follows whoever was there, then looks for others.
     pub(super) fn follow(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
         // The crowd is lent out, so that both it and the detector can be used.
         let mut crowd = std::mem::take(&mut self.crowd);
