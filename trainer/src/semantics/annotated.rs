@@ -183,7 +183,8 @@ mod tests {
         let heads: Vec<String> =
             ["eye_l", "eye_r", "nose", "mouth_l", "mouth_r"].map(|n| format!("{n}_x,{n}_y")).to_vec();
         let text = format!("file,{}\na.png,0.3,0.4,0.7,0.4,0.5,0.6,0.35,0.8,0.65,0.8\n", heads.join(","));
-        let (names, rows) = parse(&text, path).unwrap();
+        let rows = rows::parse(text.as_bytes(), path).unwrap();
+        let (names, rows) = super::parse(rows, path).unwrap();
         let (names, rows) = with_parts_of_faces(names, rows);
         let mouth = names.iter().position(|n| n == "mouth").unwrap();
         assert!(distance(rows[0].1[mouth], [0.0, 0.6]) < 1e-9 && names.len() == rows[0].1.len());

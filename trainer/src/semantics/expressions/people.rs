@@ -122,15 +122,16 @@ pub fn observe(subject: &PortraitSubject, people: &[Person]) -> Result<Vec<Pictu
     .flatten(0, 1);
     let keypoints = shapes(&found.narrow(2, 0, 2))?;
     let states = found.narrow(2, 2, arch.states).to_kind(Kind::Double).contiguous();
-    let looks = all.into_iter().flat_map(|at| (0..LOOKS).map(move |look| (at, look)));
-    let picture = |(i, (((person, n), look), keypoints)): (usize, (((usize, usize), usize), _))| {
-        Ok(Picture {
+    let mut pictures = Vec::with_capacity(keypoints.len());
+    for (i, keypoints) in keypoints.into_iter().enumerate() {
+        let (person, n) = all[i / LOOKS];
+        pictures.push(Picture {
             person,
-            is_plain: look == 0,
+            is_plain: i % LOOKS == 0,
             amounts: people[person].amounts[n].clone(),
             keypoints,
             states: Vec::try_from(states.get(i as i64).flatten(0, 1))?,
-        })
-    };
-    looks.zip(keypoints).enumerate().map(picture).collect()
+        });
+    }
+    Ok(pictures)
 }
