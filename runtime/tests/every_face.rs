@@ -312,7 +312,7 @@ fn three_faces_in_a_picture_are_three_in_json_drawn_and_chosen() {
         assert!((0.7..1.6).contains(&(w / place.side)), "{face} {place:?}");
         let keypoints: BTreeMap<String, [f32; 3]> =
             serde_json::from_value(face["keypoints"].clone()).unwrap();
-        assert!(keypoints.len() == 10 && keypoints.contains_key("eye-left"), "{keypoints:?}");
+        assert!(keypoints.len() == 10 && keypoints.contains_key("eye-left-inner"), "{keypoints:?}");
         let [x, y] = [place.x as u32, place.y as u32];
         let near = |p: &RgbImage| image::imageops::crop_imm(p, x - 40, y - 40, 80, 80).to_image();
         assert_ne!(near(&drawn), near(&picture), "face {id} is drawn");
