@@ -3,6 +3,7 @@
 use tch::{Device, Kind, Tensor};
 
 use super::{camera, chosen, mixed, uniform};
+use crate::nets::resize::resize;
 
 /// Knots of a random curve of tones.
 const KNOTS: i64 = 6;
@@ -59,10 +60,7 @@ fn coarse(images: &Tensor, strength: f64) -> Tensor {
     let kept = 1.0 - strength * (1.0 - LEAST_DETAIL);
     let detail = uniform(&[1], kept, 1.0, Device::Cpu).double_value(&[0]);
     let few = ((side as f64 * detail).round() as i64).max(1);
-    match images.f_internal_upsample_bilinear2d_aa([few, few], false, None, None) {
-        Ok(few) => few.upsample_bilinear2d([side, side], false, None, None),
-        Err(_) => images.shallow_clone(),
-    }
+    resize(&resize(images, few), side)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::error::Result;
 use crate::train::run::Run;
-use crate::train::stages::gan;
+use crate::train::stages::{gan, portrait};
 
 /// A stage's checkpoint as `--checkpoint` names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,12 @@ impl CheckpointChoice {
             Self::File(path) => path.clone(),
         }
     }
+}
+
+/// The stage that makes of `run` what it is: that of the generator, or that of portrait networks where it has those alone.
+pub fn main_stage(run: &Run) -> &'static str {
+    let draws = run.checkpoint(gan::STAGE).exists() || !run.checkpoint(portrait::STAGE).exists();
+    if draws { gan::STAGE } else { portrait::STAGE }
 }
 
 /// A run and which of its generators.

@@ -1,12 +1,12 @@
 use clap::Args;
 use tch::Device;
 
+use super::checkpoint::main_stage;
 use super::stage::{Section, StageArgs};
 use crate::config::{Config, DetectorConfig};
 use crate::error::Result;
 use crate::train::run::Run;
 use crate::train::stages::detector::{self, DetectorTraining};
-use crate::train::stages::{gan, portrait};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Example: trainer detector faces.pack --run runs/faces")]
@@ -32,8 +32,7 @@ impl Section for Detector {
 
     /// A run of portrait networks has no generator: its pictures serve.
     fn source(run: &Run) -> &'static str {
-        let draws = run.checkpoint(gan::STAGE).exists() || !run.checkpoint(portrait::STAGE).exists();
-        if draws { gan::STAGE } else { portrait::STAGE }
+        main_stage(run)
     }
 
     /// At the size that the detector's stage wants crops must stay sharp too.

@@ -66,24 +66,24 @@ impl LandmarkDistances {
     /// Lays each shape of keypoints over `layout` and takes its landmarks along.
     pub fn of(names: Vec<String>, shapes: &[Shape], landmarks: &[Shape], layout: &[[f64; 2]]) -> Self {
         let moves: Vec<Similarity> = shapes.iter().map(|s| Similarity::fit(s, layout)).collect();
-        let spread = |k: usize, l: usize| {
-            let off = |((s, m), marks): ((&Shape, &Similarity), &Shape)| {
-                let (p, q) = (m.apply(s[k]), m.apply(marks[l]));
-                (p[0] - q[0]).powi(2) + (p[1] - q[1]).powi(2)
-            };
-            let sum: f64 = shapes.iter().zip(&moves).zip(landmarks).map(off).sum();
-            (sum / shapes.len().max(1) as f64).sqrt()
-        };
-        let place = |l: usize| {
-            centre(&moves.iter().zip(landmarks).map(|(m, marks)| m.apply(marks[l])).collect::<Vec<_>>())
-        };
-        let offset = |k: usize, l: usize| {
+        // How far each picture's keypoint lies from its landmark.
+        let apart = |k: usize, l: usize| -> Vec<[f64; 2]> {
             let off = |((s, m), marks): ((&Shape, &Similarity), &Shape)| {
                 let (p, q) = (m.apply(s[k]), m.apply(marks[l]));
                 [p[0] - q[0], p[1] - q[1]]
             };
-            let [x, y] = centre(&shapes.iter().zip(&moves).zip(landmarks).map(off).collect::<Vec<_>>());
+            shapes.iter().zip(&moves).zip(landmarks).map(off).collect()
+        };
+        let spread = |k: usize, l: usize| {
+            let sum: f64 = apart(k, l).iter().map(|[x, y]| x * x + y * y).sum();
+            (sum / shapes.len().max(1) as f64).sqrt()
+        };
+        let offset = |k: usize, l: usize| {
+            let [x, y] = centre(&apart(k, l));
             x.hypot(y)
+        };
+        let place = |l: usize| {
+            centre(&moves.iter().zip(landmarks).map(|(m, marks)| m.apply(marks[l])).collect::<Vec<_>>())
         };
         let at = |name: &str| names.iter().position(|known| known == name).map(place);
         let eyes = at(LANDMARKS[0]).zip(at(LANDMARKS[1])).map(|(left, right)| distance(left, right));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::checkpoint::RunChoice;
+use crate::cli::checkpoint::{RunChoice, main_stage};
 use crate::config::{Architecture, Config};
 use crate::error::{Error, Result};
 use crate::export::card::Trained;
@@ -32,9 +32,9 @@ pub struct TrainedRun {
 /// generator.
 pub fn checkpoint(choice: &RunChoice) -> Result<(Run, PathBuf, bool)> {
     let (run, _) = Run::open(&choice.dir)?;
-    let draws = run.checkpoint(gan::STAGE).exists() || !run.checkpoint(portrait::STAGE).exists();
-    let path = choice.checkpoint.path(&run, if draws { gan::STAGE } else { portrait::STAGE });
-    Ok((run, path, draws))
+    let stage = main_stage(&run);
+    let path = choice.checkpoint.path(&run, stage);
+    Ok((run, path, stage == gan::STAGE))
 }
 
 impl TrainedRun {

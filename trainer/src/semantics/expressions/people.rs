@@ -96,7 +96,7 @@ impl Frame {
     }
 }
 
-/// What `subject` finds in all pictures of `people`, each seen [`LOOKS`] times.
+/// What `subject` finds in all pictures of `people`, each seen three times: as it is, and twice as cameras might have it.
 ///
 /// # Errors
 /// Those of reading the pictures and of the detector; [`Error::Interrupted`].

@@ -161,23 +161,27 @@ impl DetectorTraining {
         crops::detect(net, images, size, crops)
     }
 
+    /// `n` generated pictures with what is known of them; without a generator the `real` ones, with what the teacher sees.
+    fn pictures_like(&self, real: &Tensor, n: i64) -> (Tensor, Known) {
+        match &self.generator {
+            Some(generator) => self.generate(generator, n),
+            None => (real.shallow_clone(), self.sight(real).into()),
+        }
+    }
+
     /// The pictures of this step with what is known of them, a function of its number and of the `real` ones alone.
     fn known_pictures(&mut self, real: &Tensor, n: i64) -> (Tensor, Known) {
-        let Some(generator) = self.generator.as_ref() else {
-            self.seed_step(self.learner.state.step, 1);
-            return (real.shallow_clone(), self.sight(real).into());
-        };
-        let due = self.learner.state.step % REGENERATE_EVERY;
-        let generated = match self.generated.take() {
+        let step = self.learner.state.step;
+        let due = if self.generator.is_some() { step % REGENERATE_EVERY } else { 0 };
+        let (images, known) = match self.generated.take() {
             Some(generated) if due != 0 => generated,
             _ => {
-                self.seed_step(self.learner.state.step - due, 1);
-                self.generate(generator, n)
+                self.seed_step(step - due, 1);
+                self.pictures_like(real, n)
             }
         };
-        let pictures = (generated.0.shallow_clone(), generated.1.shallow_clone());
-        self.generated = Some(generated);
-        pictures
+        self.generated = Some((images.shallow_clone(), known.shallow_clone()));
+        (images, known)
     }
 
     /// Seeds libtorch's generator for one purpose of a step's random numbers.
@@ -256,18 +260,10 @@ impl DetectorTraining {
         Batch { weight: similarity::inside(&keypoints), confidence_weight, images, keypoints, states }
     }
 
-    /// As many pictures with what is known of them as `real` has.
-    fn pictures_like(&self, real: &Tensor) -> (Tensor, Known) {
-        match &self.generator {
-            Some(generator) => self.generate(generator, real.size()[0]),
-            None => (real.shallow_clone(), self.sight(real).into()),
-        }
-    }
-
     /// Writes a sheet of what the detector learns from: pairs as it sees them.
     fn write_pairs(&self, real: &Tensor, run: &Run) -> Result<()> {
         let pairs = tch::no_grad(|| {
-            let (images, known) = self.pictures_like(real);
+            let (images, known) = self.pictures_like(real, real.size()[0]);
             self.pairs(&images, &known, real)
         });
         let path = run.sample("detector-pairs", self.learner.state.images_seen);
@@ -341,16 +337,18 @@ impl Stage for DetectorTraining {
         Ok(self.learner.learn(terms, learning_rate, n, config.ema_half_life, measures))
     }
 
-    /// Re-estimates the averaged detector's statistics, half on generated pictures and half on real ones.
+    /// Re-estimates the averaged detector's statistics on pictures as it learns from them: where there is a generator, half on
+    /// generated ones and half on real ones.
     fn end(&mut self, loader: &mut Loader) -> Result<()> {
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
             tch::no_grad(|| {
-                let (images, known) = self.pictures_like(&real);
+                let (images, known) = self.pictures_like(&real, real.size()[0]);
                 let pairs = self.pairs(&images, &known, &real).images;
-                let norm = Norm::calibrating(pass);
-                let images = Tensor::cat(&[self.real(&real).images, pairs], 0);
-                self.learner.average.net.forward(&images, norm);
+                // Without a generator the pairs are of the real pictures already.
+                let real = self.generator.is_some().then(|| self.real(&real).images);
+                let images: Vec<Tensor> = real.into_iter().chain([pairs]).collect();
+                self.learner.average.net.forward(&Tensor::cat(&images, 0), Norm::calibrating(pass));
             });
         }
         Ok(())
