@@ -95,7 +95,10 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         sinks: wiring.sinks,
         viewers: wiring.viewers,
         window: wiring.window.then(|| live::window(title)),
-        options: LoopOptions { change: config.keypoints.is_some(), ..config.live.loop_options(engine, None) },
+        options: LoopOptions {
+            change: config.keypoints.is_some() && config.format.has_change(),
+            ..config.live.loop_options(engine, None)
+        },
         stop: &service::stop,
         notice: &mut remark,
     }
