@@ -58,7 +58,7 @@ impl Config {
     fn sinks(&self, manifest: &Manifest) -> Result<Vec<Box<dyn Sink>>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(keypoints) = &self.keypoints {
-            let source = self.source.to_string();
+            let source = self.live.source.clone();
             let sink = DetectionsSink::create(keypoints, self.live.force, self.format, manifest, source)?;
             sinks.push(Box::new(sink));
         }
