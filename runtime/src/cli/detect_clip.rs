@@ -78,7 +78,7 @@ fn follow(
         let change = change.as_mut().and_then(|change| change.of(&picture, &tracked.crop));
         let (size, faces) = (picture.dimensions(), tracked.faces());
         let found = Found { file, size, time: Some(time), frame: Some(index), change, faces };
-        output.text(writer.add(&found).map_err(Output::failed)?)?;
+        output.made(writer.add(&found))?;
         finder.reuse(tracked);
         source.reuse(picture);
         if let Some(progress) = &mut progress {
@@ -86,6 +86,6 @@ fn follow(
         }
     }
     drop(progress);
-    output.text(writer.finish().map_err(Output::failed)?)?;
+    output.made(writer.finish())?;
     output.flush()
 }
