@@ -50,7 +50,7 @@ pub fn refusal(head: &[u8]) -> Option<String> {
 
 /// Whether content that begins with `head` is HEIC or HEIF (ISO/IEC 23008-12): a box `ftyp` with a brand of still pictures.
 /// Brands that films share (`mif1` beside `isom`) count where they come first.
-pub fn is_heif(head: &[u8]) -> bool {
+fn is_heif(head: &[u8]) -> bool {
     let brand = head.get(4..8).filter(|b| *b == b"ftyp").and_then(|_| head.get(8..12));
     brand.is_some_and(|b| {
         [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"]

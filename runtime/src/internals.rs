@@ -40,6 +40,7 @@ pub mod live {
 
 pub mod media {
     //! Sinks, and pictures in memory.
+    pub use crate::media::detections::{DetectionFormat, DetectionsSink};
     pub use crate::media::keypoints::KeypointsSink;
     pub use crate::media::picture::{check_target, from_network};
     pub use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};

@@ -21,7 +21,8 @@ use lkg_runtime::internals::live::{
     Viewer, WindowOpener,
 };
 use lkg_runtime::internals::media::{
-    self, KeypointsSink, OutputOptions, Shown, Sink, SinkSpec, Written, open_output,
+    self, DetectionFormat, DetectionsSink, KeypointsSink, OutputOptions, Shown, Sink, SinkSpec, Written,
+    open_output,
 };
 use lkg_runtime::video::{self, Captured, Frame, Next, Source, SourceOptions};
 use lkg_runtime::{
@@ -322,7 +323,12 @@ fn a_warm_loop_allocates_nothing() {
     for (i, size) in [(640, 480), (160, 120)].into_iter().enumerate() {
         let keypoints = KeypointsSink::create(place.path(&format!("{i}.jsonl")).as_ref(), false).unwrap();
         let null = open_output(&SinkSpec::Null, &OutputOptions::default()).unwrap();
-        let (seen, faces) = run(drawn(size), true, &place.manifest, vec![null, Box::new(keypoints)]);
+        let (path, format) = (place.path(&format!("{i}.json")), DetectionFormat::Json);
+        let detections =
+            DetectionsSink::create(path.as_ref(), false, format, &place.manifest, "drawn".to_owned())
+                .unwrap();
+        let sinks: Vec<Box<dyn Sink>> = vec![null, Box::new(keypoints), Box::new(detections)];
+        let (seen, faces) = run(drawn(size), true, &place.manifest, sinks);
         assert!(faces < WARM + COUNTED, "it is lost and found");
         assert_eq!((seen.dear.get(), seen.most.get()), (0, (0, 0)), "at {size:?}");
     }

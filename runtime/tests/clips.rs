@@ -5,10 +5,9 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use common::{Place, report, text};
+use common::{Place, ffmpeg, has_ffmpeg, report, text};
 use image::{Rgb, RgbImage};
 use lkg_runtime::video::{Next, SourceOptions, SourceSpec, open};
 
@@ -42,21 +41,6 @@ fn see(path: &Path) -> Seen {
         }
     }
     Seen { described: source.describe(), pictures, seconds }
-}
-
-fn has_ffmpeg() -> bool {
-    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).status().is_ok();
-    if !found {
-        eprintln!("skipped: there is no ffmpeg");
-    }
-    found
-}
-
-fn ffmpeg(folder: &Path, arguments: &str) {
-    let words = arguments.split_whitespace();
-    let output =
-        Command::new("ffmpeg").current_dir(folder).args(["-v", "error", "-y"]).args(words).output().unwrap();
-    assert!(output.status.success(), "ffmpeg {arguments}: {}", text(&output.stderr));
 }
 
 fn case(name: &str) -> PathBuf {

@@ -4,30 +4,13 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use common::{Place, report, text};
+use common::{Place, ffmpeg, has_ffmpeg, report, text};
 use serde_json::Value;
 
 /// Numbers of sound in a second that are looked at.
 const RATE: usize = 8000;
-
-fn has_ffmpeg() -> bool {
-    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).status().is_ok();
-    if !found {
-        eprintln!("skipped: there is no ffmpeg");
-    }
-    found
-}
-
-fn ffmpeg(folder: &Path, arguments: &str) -> Vec<u8> {
-    let words = arguments.split_whitespace();
-    let output =
-        Command::new("ffmpeg").current_dir(folder).args(["-v", "error", "-y"]).args(words).output().unwrap();
-    assert!(output.status.success(), "ffmpeg {arguments}: {}", text(&output.stderr));
-    output.stdout
-}
 
 /// What `ffprobe` says of the streams, one of each kind at most: their lengths in seconds.
 fn lengths(place: &Place, name: &str) -> (f64, Option<f64>, Option<String>) {

@@ -65,6 +65,11 @@ pub struct Common {
     pub verbose: bool,
 }
 
+/// How many people may be followed.
+fn most_faces() -> impl TypedValueParser<Value = u8> {
+    clap::value_parser!(u8).range(1..=16)
+}
+
 /// A folder's name, which may be empty: a variable that is set to nothing counts as unset.
 fn folder() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
@@ -167,7 +172,7 @@ pub struct DetectArgs {
     #[arg(long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,
     /// Most people that are followed in a clip; each takes a run of the detector a frame
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = most_faces())]
     pub faces: u8,
 }
 
@@ -229,7 +234,7 @@ pub struct WebcamArgs {
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]
     pub keypoints: Option<PathBuf>,
     /// Most people that are followed; each takes a run of the detector a frame. Key f, or a click, chooses who stands out
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = clap::value_parser!(u8).range(1..=16))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = most_faces())]
     pub faces: u8,
     /// Form of --keypoints: json (an object a line), csv (a row a face), coco (COCO's keypoints) or v1 (json as it was before
     /// schema 2, for one release)

@@ -18,6 +18,7 @@ use crate::frame::DetectedFace;
 use crate::interrupt;
 use crate::media::detections::{DetectionWriter, Found};
 use crate::media::picture::{self, Alpha, ReadPicture};
+use crate::media::pictures::list;
 use crate::vision::detect::FaceDetector;
 use crate::vision::overlay::draw_faces;
 use crate::vision::track::LIVE_CONFIDENCE;
@@ -96,7 +97,7 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
                 Some(writer) => {
                     let found =
                         Found { file: &file, size, faces: faces.as_slice().into(), ..Found::default() };
-                    output.text(writer.add(&found).map_err(Output::failed)?)?;
+                    output.made(writer.add(&found))?;
                 }
                 None => write_faces(&mut output, &file, size, &faces, bundle.manifest())?,
             }
@@ -122,7 +123,7 @@ fn run_pictures(common: &Common, args: &DetectArgs, jobs: &[Job]) -> Result<u8> 
         }
     }
     if let Some(writer) = &mut writer {
-        output.text(writer.finish().map_err(Output::failed)?)?;
+        output.made(writer.finish())?;
     }
     if let Some(out) = &args.out {
         output_note(&mut output, args, out)?;
@@ -207,15 +208,7 @@ fn plan(args: &DetectArgs) -> Result<Vec<Job>> {
 /// The pictures of a folder, sorted by name.
 fn pictures_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let refused = |e: std::io::Error| Error::Usage(format!("{}: {e}", dir.display()));
-    let (mut found, mut others) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(dir).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
-        if picture::has_picture_name(&path) && path.is_file() {
-            found.push(path);
-        } else if pictures::is_refused(&path) {
-            others.push(path);
-        }
-    }
+    let (mut found, others) = list(dir).map_err(refused)?;
     match others.first() {
         // Reading it says what to do.
         Some(path) if found.is_empty() => {

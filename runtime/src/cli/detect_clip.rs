@@ -65,7 +65,7 @@ fn follow(
     mut writer: DetectionWriter,
     mut progress: Option<Progress>,
 ) -> Result<()> {
-    let mut change = Change::default();
+    let mut change = writer.format().has_change().then(Change::default);
     let mut output = Output::new();
     loop {
         interrupt::check()?;
@@ -75,10 +75,10 @@ fn follow(
             Next::End => break,
         };
         let tracked = finder.find(&picture, time)?;
-        let changed = change.of(&picture, &tracked.crop);
+        let change = change.as_mut().and_then(|change| change.of(&picture, &tracked.crop));
         let (size, faces) = (picture.dimensions(), tracked.faces());
-        let found = Found { file, size, time: Some(time), frame: Some(index), change: changed, faces };
-        output.text(writer.add(&found).map_err(Output::failed)?)?;
+        let found = Found { file, size, time: Some(time), frame: Some(index), change, faces };
+        output.made(writer.add(&found))?;
         finder.reuse(tracked);
         source.reuse(picture);
         if let Some(progress) = &mut progress {
@@ -86,6 +86,6 @@ fn follow(
         }
     }
     drop(progress);
-    output.text(writer.finish().map_err(Output::failed)?)?;
+    output.made(writer.finish())?;
     output.flush()
 }

@@ -7,7 +7,7 @@ use super::args::{Common, DoctorArgs};
 use super::output::Output;
 use super::{REPORTED, locate, open_bundle, verify};
 use crate::engine::{OrtRunner, Provider, library, nodes_per_provider, placement, probe};
-use crate::error::{Result, one_line};
+use crate::error::{Error, Result, one_line};
 use crate::media::camera::{self, CameraInfo};
 
 /// How a check went.
@@ -91,10 +91,13 @@ fn engine(wanted: Provider) -> Vec<Check> {
                 .push(Check::ok("ONNX Runtime", format!("{} from {}", found.version, found.path.display())));
         }
         Err(e) => {
-            // The message ends with what to do.
-            let (detail, fix) = (one_line(&e.to_string()), onnx_runtime::how_to_get());
-            let detail = detail.strip_suffix(fix).map_or(detail.as_str(), |d| d.trim_end_matches("; "));
-            return vec![Check::trouble("ONNX Runtime", State::Failed, detail, fix)];
+            // Its whole text ends with what to do.
+            let reason = match e {
+                Error::Library(reason) => reason,
+                other => other.to_string(),
+            };
+            let fix = onnx_runtime::how_to_get();
+            return vec![Check::trouble("ONNX Runtime", State::Failed, one_line(&reason), fix)];
         }
     }
     for attempt in probe().unwrap_or_default() {

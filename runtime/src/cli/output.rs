@@ -40,9 +40,12 @@ impl Output {
         self.line(&text)
     }
 
-    /// An error of what was to be written.
-    pub fn failed(source: std::io::Error) -> Error {
-        failed(source)
+    /// Writes text that was made for it, if it could be.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn made(&mut self, text: std::io::Result<&[u8]>) -> Result<()> {
+        self.text(text.map_err(failed)?)
     }
 
     /// Hands what is buffered to the reader.

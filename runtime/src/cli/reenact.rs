@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use lkg_bundle::{Bundle, Network};
 
 use super::args::{Common, MarkArgs, ReenactArgs};
+use super::edit::is_photo;
 use super::live::{self, Files, LiveConfig, Wiring};
 use super::reenact_args::Driver;
 use super::reenact_driver::Motion;
 use super::{open_bundle, remark, service};
-use crate::edit::{BundleId, FaceModel, SessionFile};
+use crate::edit::{BundleId, FaceModel};
 use crate::engine::EngineSummary;
 use crate::error::{Error, Result};
 use crate::live::{Finder, LiveLoop, LoopOptions, Painter};
@@ -162,11 +163,6 @@ pub fn run(common: &Common, args: &ReenactArgs) -> Result<u8> {
         return Err(Error::NoPortrait { bundle: bundle.manifest().name.clone() });
     }
     run_drawn(common, &config, &bundle, motion)
-}
-
-/// Whether a source's name is that of a photo.
-fn is_photo(name: &str) -> bool {
-    !name.starts_with("seed:") && !SessionFile::has_name(Path::new(name))
 }
 
 /// Drives photos whose own pixels are carried along.

@@ -58,7 +58,7 @@ impl Config {
     fn sinks(&self, manifest: &Manifest) -> Result<Vec<Box<dyn Sink>>> {
         let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
         if let Some(keypoints) = &self.keypoints {
-            let source = self.source.to_string();
+            let source = self.live.source.clone();
             let sink = DetectionsSink::create(keypoints, self.live.force, self.format, manifest, source)?;
             sinks.push(Box::new(sink));
         }
@@ -95,7 +95,10 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
         sinks: wiring.sinks,
         viewers: wiring.viewers,
         window: wiring.window.then(|| live::window(title)),
-        options: LoopOptions { change: config.keypoints.is_some(), ..config.live.loop_options(engine, None) },
+        options: LoopOptions {
+            change: config.keypoints.is_some() && config.format.has_change(),
+            ..config.live.loop_options(engine, None)
+        },
         stop: &service::stop,
         notice: &mut remark,
     }

@@ -10,9 +10,7 @@ use super::blend::sample;
 use super::file::{BundleId, PhotoId, SessionFile};
 use super::latents::REACH;
 use super::{EditError, FaceLatents, Session};
-use crate::engine::{
-    Detector, Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise,
-};
+use crate::engine::{Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise};
 use crate::error::Result;
 use crate::media::picture::{self, Original};
 use crate::portrait::{PortraitModel, PortraitPhoto};
@@ -285,8 +283,7 @@ impl FaceModel {
         // What makes photos editable must be there before anything is looked for.
         loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let tracker = loaded(&mut self.tracker, || {
-            let detector = Detector::load(&self.bundle, &self.options)?;
-            Ok(FaceTracker::new(detector, TrackOptions::picture(self.bundle.manifest())))
+            FaceTracker::open(&self.bundle, &self.options, TrackOptions::picture(self.bundle.manifest()))
         })?;
         let (found, notes) = face_of_photo(tracker, &picture, name, self.anyway, self.choice)?;
         // The square is encoded and generated again, too, framed as the generator's training pictures are framed.

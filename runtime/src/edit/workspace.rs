@@ -208,19 +208,11 @@ impl Workspace {
         }
     }
 
-    /// The picture as it is saved: a photo at its full size.
+    /// The picture as it is saved, a photo at its full size, and how much of each pixel shows.
     ///
     /// # Errors
     /// A network failed.
-    pub fn finished(&mut self) -> Result<RgbImage> {
-        self.finished_whole().map(|(picture, _)| picture)
-    }
-
-    /// The same with how much of each pixel shows.
-    ///
-    /// # Errors
-    /// A network failed.
-    pub fn finished_whole(&mut self) -> Result<(RgbImage, Alpha)> {
+    pub fn finished(&mut self) -> Result<(RgbImage, Alpha)> {
         let OpenedPhoto { session, photo, original, .. } = &self.opened;
         let mut compositor = Compositor::new(&mut self.model, session, photo.as_ref(), self.paste)?;
         let picture = compositor.compose(&mut self.model, session.face())?;

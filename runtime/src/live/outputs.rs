@@ -11,7 +11,7 @@ use crate::media::mark::Origin;
 use crate::media::output::{PendingFile, stamp};
 use crate::media::picture::{Alpha, Original, png_like};
 use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output, unnamed_recording};
-use crate::media::{self, ClipSound, Error};
+use crate::media::{self, ClipSound, Error, SinkSpec};
 
 /// An output that failed while the run went on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -35,8 +35,10 @@ pub(super) struct Outputs {
     failed: Vec<Failed>,
     /// How the pictures came about, noted in files.
     origin: Option<Origin>,
-    /// The clip whose sound recordings keep.
+    /// The clip whose sound recordings keep, until that was found.
     clip: Option<PathBuf>,
+    /// That sound, if there is any.
+    sound: Option<ClipSound>,
     /// What they are made of, if that is one picture.
     original: Original,
     /// How much of each pixel of the latest frame shows, where that has alpha.
@@ -211,16 +213,19 @@ impl Outputs {
     /// Starts or ends a recording, named by the date, in the working folder.
     pub fn record(&mut self, on: bool, notice: Notice<'_>) {
         if on && self.recording.is_none() {
-            let mut spec = unnamed_recording("recording");
+            let mut spec = SinkSpec::Null;
             let path = free_name(|stem| {
                 spec = unnamed_recording(&format!("recording-{stem}"));
                 spec.path().unwrap_or_default()
             });
-            let sound = self.clip.as_deref().map(ClipSound::of).transpose().unwrap_or_else(|e| {
-                notice(&format!("{e}; the recording has no sound"));
-                None
-            });
-            let options = OutputOptions { sound: sound.flatten(), ..OutputOptions::default() };
+            if let Some(clip) = &self.clip {
+                // It takes programs that are started, which the next recording need not wait for again.
+                match ClipSound::of(clip) {
+                    Ok(sound) => (self.clip, self.sound) = (None, sound),
+                    Err(e) => notice(&format!("{e}; the recording has no sound")),
+                }
+            }
+            let options = OutputOptions { sound: self.sound.clone(), ..OutputOptions::default() };
             match open_output(&spec, &options) {
                 Ok(mut sink) => {
                     if let Some(origin) = self.origin {

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lkg_bundle::Manifest;
 use lkg_bundle::manifest::Expression;
 use serde::{Serialize, Serializer};
 
@@ -14,14 +13,11 @@ use crate::frame::{DetectedFace, DetectedKeypoint};
 
 /// Writes `{"frame": 0, "time": 0.0, "change": 1.5, "faces": [{"keypoints": [[x, y, confidence], …]}]}` a line: frame
 /// numbers and seconds as the source counts them, [`Shown::change`], pixels of the source's picture. No face is an empty
-/// list. Where the bundle reads states a face has those, too: `"states": [s, …]`, each part's one after the other, and
-/// where somebody read them its `"expressions": {"mouth-open": 0.1, …}`.
+/// list. Where the bundle reads states a face has those, too: `"states": [s, …]`, each part's one after the other.
 pub struct KeypointsSink {
     file: PendingFile,
     /// The latest line.
     text: Vec<u8>,
-    /// Expressions that faces have values of.
-    expressions: Vec<Expression>,
 }
 
 impl KeypointsSink {
@@ -30,12 +26,7 @@ impl KeypointsSink {
     /// # Errors
     /// [`Error::Exists`](super::Error::Exists) (unless `force`) or [`Error::Io`](super::Error::Io).
     pub fn create(path: &Path, force: bool) -> Result<Self> {
-        Ok(Self { file: PendingFile::create(path, force)?, text: Vec::new(), expressions: Vec::new() })
-    }
-
-    /// The same, with the values of the manifest's expressions by their names where faces have them.
-    pub fn with_expressions(self, manifest: &Manifest) -> Self {
-        Self { expressions: manifest.expressions.clone(), ..self }
+        Ok(Self { file: PendingFile::create(path, force)?, text: Vec::new() })
     }
 
     /// Starts the file with a line of its own, `head`.
@@ -49,7 +40,8 @@ impl KeypointsSink {
     }
 }
 
-/// A frame's line, see [`KeypointsSink`]. Its fields are in the order of their names.
+/// A frame's line, see [`KeypointsSink`]; where somebody read them, a face may have its `"expressions": {"mouth-open": 0.1, …}`.
+/// Its fields are in the order of their names.
 #[derive(Serialize)]
 pub struct Line<'a> {
     change: Option<f64>,
@@ -158,8 +150,7 @@ impl Sink for KeypointsSink {
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
-        let line = line(shown.index, shown.time, shown.change, shown.faces.first())
-            .with_expressions(&self.expressions);
+        let line = line(shown.index, shown.time, shown.change, shown.faces.first());
         self.text.clear();
         serde_json::to_writer(&mut self.text, &line).map_err(|e| Error::io(self.file.target())(e.into()))?;
         self.text.push(b'\n');

@@ -32,7 +32,7 @@ mod output_spec;
 mod pattern;
 pub mod picture;
 #[cfg(feature = "video")]
-mod pictures;
+pub(crate) mod pictures;
 #[cfg(feature = "video")]
 mod raw;
 #[cfg(feature = "video")]

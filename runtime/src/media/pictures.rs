@@ -1,8 +1,8 @@
 //! A folder of pictures as a clip.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
 use lkg_bundle::pictures;
 
@@ -27,17 +27,10 @@ impl PicturesSource {
     /// # Errors
     /// [`Error::NoPictures`] or [`Error::Io`].
     pub fn open(folder: &Path, fps: f32) -> Result<Self> {
-        let (mut files, mut refused) = (Vec::new(), None);
-        for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
-            let path = entry.map_err(Error::io(folder))?.path();
-            if is_picture(&path) {
-                files.push(path);
-            } else if pictures::is_refused(&path) {
-                refused = Some(path);
-            }
-        }
+        let (mut files, mut refused) = list(folder).map_err(Error::io(folder))?;
+        files.retain(|path| !is_hidden(path));
         if files.is_empty() {
-            return Err(match refused {
+            return Err(match refused.pop() {
                 // Reading it says what to do.
                 Some(path) => read_picture(&path).err().unwrap_or(Error::NoPictures(path)),
                 None => Error::NoPictures(folder.to_owned()),
@@ -97,10 +90,26 @@ fn read_picture(path: &Path) -> Result<image::RgbImage> {
     })
 }
 
+/// The pictures in a folder, and the files of kinds that are not read, in no order.
+///
+/// # Errors
+/// The folder cannot be read.
+pub(crate) fn list(folder: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    let (mut files, mut refused) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if picture::has_picture_name(&path) && path.is_file() {
+            files.push(path);
+        } else if pictures::is_refused(&path) {
+            refused.push(path);
+        }
+    }
+    Ok((files, refused))
+}
+
 /// Hidden files are what other programs left there.
-fn is_picture(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
-    !hidden && picture::has_picture_name(path) && path.is_file()
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'))
 }
 
 /// Sorts `f2.png` before `f10.png`: runs of digits compare by their value.

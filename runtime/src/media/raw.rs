@@ -8,6 +8,7 @@ use y4m::{Colorspace, Decoder, Limits};
 
 use super::frame_pool::FramePool;
 use super::jpeg::MAX_SIDE;
+use super::keypoints::rounded;
 use super::shape::{Shape, Shaper};
 use super::yuv::{Matrix, Planar, to_rgb};
 
@@ -44,7 +45,7 @@ pub(super) struct RawFormat {
 
 impl std::fmt::Display for RawFormat {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let fps = (self.fps * 100.0).round() / 100.0;
+        let fps = rounded(self.fps, 2);
         write!(f, "{}, {}x{}, {fps} fps", self.kind, self.width, self.height)
     }
 }

@@ -17,12 +17,6 @@ pub(super) struct Shape {
     pub turns: u8,
 }
 
-impl Default for Shape {
-    fn default() -> Self {
-        Self { pixel: (1, 1), turns: 0 }
-    }
-}
-
 impl Shape {
     /// Pixels of a picture of `size` with its pixels made square: it is stretched, never shrunk, to even sides.
     pub fn stretched(self, (width, height): (u32, u32)) -> (u32, u32) {

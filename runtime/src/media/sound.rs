@@ -18,12 +18,10 @@ impl ClipSound {
     /// # Errors
     /// The file is damaged, or takes an ffmpeg that is not there.
     pub fn of(path: &Path) -> Result<Option<Self>> {
-        if is_mp4(path) {
-            match mp4::hear(path)? {
-                Heard::Silence => return Ok(None),
-                Heard::Sound(sound) => return Ok(Some(Self(Arc::from(sound)))),
-                Heard::Other => {}
-            }
+        match hear(path)? {
+            Heard::Silence => return Ok(None),
+            Heard::Sound(sound) => return Ok(Some(Self(Arc::from(sound)))),
+            Heard::Other => {}
         }
         let Some(file) = ffmpeg::to_mp4(path)? else { return Ok(None) };
         match mp4::hear(&file)? {
@@ -39,17 +37,19 @@ impl ClipSound {
     /// # Errors
     /// Those of [`ClipSound::of`].
     pub fn is_in(path: &Path) -> Result<bool> {
-        if is_mp4(path) {
-            match mp4::hear(path)? {
-                Heard::Silence => return Ok(false),
-                Heard::Sound(_) => return Ok(true),
-                Heard::Other => {}
-            }
+        match hear(path)? {
+            Heard::Silence => Ok(false),
+            Heard::Sound(_) => Ok(true),
+            Heard::Other => ffmpeg::has_sound(path),
         }
-        ffmpeg::has_sound(path)
     }
 
     pub(super) fn track(&self) -> &Sound {
         &self.0
     }
+}
+
+/// What there is to hear in the clip `path`, as far as that is known without ffmpeg.
+fn hear(path: &Path) -> Result<Heard> {
+    if is_mp4(path) { mp4::hear(path) } else { Ok(Heard::Other) }
 }

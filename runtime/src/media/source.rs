@@ -149,9 +149,7 @@ fn ahead(source: impl Source + 'static) -> Box<dyn Source> {
 /// # Errors
 /// It cannot be read, or is of no kind that can be.
 pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
-    let mut head = Vec::new();
-    let file = fs::File::open(path).map_err(Error::io(path))?;
-    file.take(16).read_to_end(&mut head).map_err(Error::io(path))?;
+    let head = head(path).map_err(Error::io(path))?;
     if head.is_empty() {
         return Err(Error::Empty(path.to_owned()));
     }
@@ -173,6 +171,13 @@ pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
         },
         Kind::Other => through_ffmpeg(path, ANY),
     }
+}
+
+/// What a file begins with: as much as [`sniff`] looks at.
+fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    fs::File::open(path)?.take(16).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// What ffmpeg reads where nothing more is known of it.
@@ -211,9 +216,7 @@ fn sniff(head: &[u8]) -> Kind {
 
 /// Whether a file is MP4 or QuickTime, by its content.
 pub(super) fn is_mp4(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
-    read.is_ok() && sniff(&head) == Kind::Mp4
+    head(path).is_ok_and(|head| sniff(&head) == Kind::Mp4)
 }
 
 /// Endings of clips' names, with spaces between.
@@ -221,9 +224,8 @@ const CLIP_ENDINGS: &str = "avi mp4 mov mkv webm m4v mpg mpeg ts mts m2ts vob wm
 
 /// Whether a file is a clip rather than a picture: by its content, and where that says nothing, by its name.
 pub fn is_clip(path: &Path) -> bool {
-    let mut head = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut head));
-    if read.is_err() || path.is_dir() {
+    let Ok(head) = head(path) else { return false };
+    if path.is_dir() {
         return false;
     }
     let named = path.extension().is_some_and(|e| {

@@ -3,7 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use lkg_bundle::testing::write_tiny_bundle;
@@ -77,4 +77,22 @@ pub fn report(output: &Output, code: i32) -> Value {
 pub fn interrupt(child: &Child) {
     let pid = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+}
+
+/// Whether there is an ffmpeg; says so where there is none.
+pub fn has_ffmpeg() -> bool {
+    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).status().is_ok();
+    if !found {
+        eprintln!("skipped: there is no ffmpeg");
+    }
+    found
+}
+
+/// Runs ffmpeg in a folder, and gives what it printed.
+pub fn ffmpeg(folder: &Path, arguments: &str) -> Vec<u8> {
+    let words = arguments.split_whitespace();
+    let output =
+        Command::new("ffmpeg").current_dir(folder).args(["-v", "error", "-y"]).args(words).output().unwrap();
+    assert!(output.status.success(), "ffmpeg {arguments}: {}", text(&output.stderr));
+    output.stdout
 }

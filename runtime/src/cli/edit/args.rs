@@ -1,13 +1,13 @@
 //! Arguments of `edit`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use image::RgbImage;
 
 use crate::cli::args::{OUTPUT, frame_rate, in_range};
 use crate::cli::serve_args::ServeArgs;
-use crate::edit::{Blend, Operation, Parts};
+use crate::edit::{Blend, Operation, Parts, SessionFile};
 use crate::media::mark::Origin;
 use crate::media::picture::Alpha;
 use crate::vision::choice::FaceChoice;
@@ -134,6 +134,11 @@ fn parse_move(text: &str) -> Result<Operation, String> {
     let (dx, dy) = by.split_once(',').ok_or_else(wrong)?;
     let number = |t: &str| t.trim().parse::<f32>().ok().filter(|v| v.is_finite()).ok_or_else(wrong);
     Ok(Operation::Move { part: parse_part(part), dx: number(dx)?, dy: number(dy)?, to: None })
+}
+
+/// Whether a face's name is that of a photo.
+pub(in crate::cli) fn is_photo(name: &str) -> bool {
+    !name.starts_with("seed:") && !SessionFile::has_name(Path::new(name))
 }
 
 /// A part by index or name.

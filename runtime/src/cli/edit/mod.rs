@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use lkg_bundle::files::read_at_most;
 
-pub(super) use self::args::parse_part;
 pub use self::args::{EditArgs, MarkArgs};
+pub(super) use self::args::{is_photo, parse_part};
 use super::args::Common;
 use super::output::Output;
 use super::{clip, open_bundle, remark, serve};
@@ -77,8 +77,7 @@ impl Config {
     fn resolve(args: &EditArgs) -> Result<Self> {
         let task = task(args)?;
         check_names(args)?;
-        let is_photo = !args.face.starts_with("seed:") && !SessionFile::has_name(Path::new(&args.face));
-        if args.choice != FaceChoice::Largest && !is_photo {
+        if args.choice != FaceChoice::Largest && !is_photo(&args.face) {
             return Err(Error::Usage(format!(
                 "--face chooses among the faces of a photo, {} is none",
                 args.face

@@ -21,7 +21,7 @@ const IDLE: Duration = Duration::from_millis(100);
 
 impl Export for MarkArgs {
     fn picture(&self, workspace: &mut Workspace) -> Result<Vec<u8>> {
-        let (mut picture, mut alpha) = workspace.finished_whole()?;
+        let (mut picture, mut alpha) = workspace.finished()?;
         self.stamp_whole(workspace.origin(), &mut picture, &mut alpha);
         png_like(&picture, &alpha, &workspace.opened().original, self.origin(workspace.origin()))
             .map_err(|reason| Error::Picture { path: "the picture".into(), reason })

@@ -90,7 +90,7 @@ fn command(key: Key) -> Option<Command> {
 /// # Errors
 /// A network failed, or a file cannot be written.
 pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> {
-    let (mut picture, mut alpha) = workspace.finished_whole()?;
+    let (mut picture, mut alpha) = workspace.finished()?;
     mark.stamp_whole(workspace.origin(), &mut picture, &mut alpha);
     let origin = mark.origin(workspace.origin());
     let name = format!("edit-{}", stamp(SystemTime::now()));

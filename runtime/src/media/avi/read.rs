@@ -10,6 +10,7 @@ use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 use crate::media::frame_pool::FramePool;
 use crate::media::jpeg;
+use crate::media::keypoints::rounded;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
 
 /// Largest compressed frame that is read, in bytes.
@@ -106,7 +107,7 @@ impl AviReader {
 impl Source for AviReader {
     fn describe(&self) -> String {
         let fps = self.frames.len() as f64 / (self.ticks.max(1) as f64 * self.interval.as_secs_f64());
-        let fps = (fps * 100.0).round() / 100.0;
+        let fps = rounded(fps, 2);
         let (w, h) = self.size;
         format!("{} ({w}x{h}, Motion JPEG, {fps} fps)", short_name(&self.path))
     }

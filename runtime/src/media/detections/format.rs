@@ -21,6 +21,13 @@ pub enum DetectionFormat {
     V1,
 }
 
+impl DetectionFormat {
+    /// Whether [`Found::change`] is written.
+    pub fn has_change(self) -> bool {
+        self == Self::V1
+    }
+}
+
 impl FromStr for DetectionFormat {
     type Err = String;
 
@@ -64,6 +71,11 @@ impl DetectionWriter {
     pub fn new(format: DetectionFormat, manifest: &Manifest) -> Self {
         let describer = Describer::new(manifest);
         Self { format, describer, text: Vec::new(), coco: Coco::default(), begun: false }
+    }
+
+    /// The form that it writes.
+    pub fn format(&self) -> DetectionFormat {
+        self.format
     }
 
     /// The text of a picture or frame.

@@ -15,6 +15,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::keypoints::{NamedValues, States, rounded};
+use super::sink::Shown;
 use crate::frame::{DetectedFace, DetectedKeypoint, Faces};
 use crate::vision::face_layout::FaceLayout;
 
@@ -35,11 +36,19 @@ pub struct Found<'a> {
     pub time: Option<Duration>,
     /// A frame's number as the source counts, from 0; gaps are frames that were dropped. None for a picture.
     pub frame: Option<u64>,
-    /// How much the picture differs from the frame before, see [`Shown::change`](super::sink::Shown::change); written in
+    /// How much the picture differs from the frame before, see [`Shown::change`]; written in
     /// the form of schema 1 only.
     pub change: Option<f32>,
     /// The faces.
     pub faces: Faces<'a>,
+}
+
+impl<'a> Found<'a> {
+    /// What was found in a frame of `file`.
+    pub fn of(file: &'a str, shown: &Shown<'a>) -> Self {
+        let Shown { index, time, faces, size, change, .. } = *shown;
+        Self { file, size, time: Some(time), frame: Some(index), change, faces }
+    }
 }
 
 /// Knows the names of a bundle's keypoints and expressions, and the square that frames a face.

@@ -38,10 +38,7 @@ impl Sink for DetectionsSink {
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
-        let Shown { index, time, faces, size, change, .. } = *shown;
-        let (time, frame) = (Some(time), Some(index));
-        let found = Found { file: &self.source, size, time, frame, change, faces };
-        let text = self.writer.add(&found).map_err(Error::io(self.file.target()))?;
+        let text = self.writer.add(&Found::of(&self.source, shown)).map_err(Error::io(self.file.target()))?;
         self.file.write(text)
     }
 

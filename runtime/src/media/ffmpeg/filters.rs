@@ -7,8 +7,8 @@ use crate::media::yuv::Matrix;
 /// How pixels are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// Planes, to be turned into red, green and blue here as those of every other reader are.
-    Planes { matrix: Matrix, full_range: bool },
+    /// Planes of the limited range, to be turned into red, green and blue here as those of every other reader are.
+    Planes(Matrix),
     /// Red, green and blue.
     Rgb,
 }
@@ -31,14 +31,14 @@ pub(super) fn chain(probed: &Probed) -> (String, Sent) {
     if is_interlaced(probed) {
         chain.push("bwdif=mode=send_frame:deint=interlaced".to_owned());
     }
-    let standard = Sent::Planes { matrix: Matrix::Bt709, full_range: false };
+    let standard = Sent::Planes(Matrix::Bt709);
     let (layout, sent) = match (layout, colours.way()) {
         (Some(layout), Way::Planes(matrix)) => {
             if colours.full_range {
                 // Old layouts of the full range are not ours; limited, they lose nothing that is seen.
                 chain.push("scale=out_range=tv".to_owned());
             }
-            (layout, Sent::Planes { matrix, full_range: false })
+            (layout, Sent::Planes(matrix))
         }
         (Some(_), Way::Convert) => {
             chain.push(format!("zscale={}:p=1:t=1:m=1:r=limited", inputs(*colours)));
@@ -117,7 +117,7 @@ mod tests {
     fn only_what_a_clip_needs_is_asked_for() {
         let (plain, sent) = chain(&probed("yuv420p", "progressive", Colours::default()));
         assert!(plain.starts_with("scale=4:2,format=yuv420p,settb"), "{plain}");
-        assert_eq!(sent, Sent::Planes { matrix: Matrix::Bt601, full_range: false });
+        assert_eq!(sent, Sent::Planes(Matrix::Bt601));
         assert!(chain(&probed("yuv422p10le", "tt", Colours::default())).0.contains("bwdif"));
         let full = Colours { matrix: 1, full_range: true, ..Colours::default() };
         assert!(chain(&probed("yuvj420p", "progressive", full)).0.contains("out_range=tv"));
@@ -125,6 +125,6 @@ mod tests {
         let pq = Colours { primaries: 9, transfer: 16, matrix: 9, full_range: false };
         let (mapped, sent) = chain(&probed("yuv420p10le", "progressive", pq));
         assert!(mapped.contains("tonemap") && mapped.contains("tin=16"), "{mapped}");
-        assert_eq!(sent, Sent::Planes { matrix: Matrix::Bt709, full_range: false });
+        assert_eq!(sent, Sent::Planes(Matrix::Bt709));
     }
 }

@@ -19,6 +19,7 @@ use self::heads::Head;
 pub(super) use self::sound::{has_sound, to_mp4};
 use super::frame_pool::FramePool;
 use super::jpeg::MAX_SIDE;
+use super::keypoints::rounded;
 use super::shape::{Shape, Shaper};
 use super::source::{Captured, Next, Source, short_name};
 use super::yuv::{Planar, to_rgb};
@@ -149,7 +150,7 @@ impl Drop for FfmpegSource {
 
 impl Source for FfmpegSource {
     fn describe(&self) -> String {
-        let fps = (self.fps * 100.0).round() / 100.0;
+        let fps = rounded(self.fps, 2);
         format!("{} ({}, {fps} fps, through ffmpeg)", short_name(&self.path), self.codec)
     }
 
@@ -197,14 +198,14 @@ impl PicturesIn {
                     return Ok(None);
                 }
             }
-            (Sent::Planes { matrix, full_range }, layout) => {
+            (Sent::Planes(matrix), layout) => {
                 let block = match layout {
                     "yuv420p" => (2, 2),
                     "yuv422p" => (2, 1),
                     "yuv444p" => (1, 1),
                     _ => return Err("ffmpeg sends something else than was asked of it".to_owned()),
                 };
-                let format = Planar { width, height, block: Some(block), matrix, full_range };
+                let format = Planar { width, height, block: Some(block), matrix, full_range: false };
                 let (luma, colours, rows) = format.layout();
                 let (first, second) = (luma * height as usize, colours * rows);
                 self.bytes.resize(first + 2 * second, 0);

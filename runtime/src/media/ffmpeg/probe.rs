@@ -73,18 +73,26 @@ struct SideData {
 const VIDEO: &str = "codec_name,width,height,pix_fmt,field_order,color_range,color_space,color_transfer,color_primaries,\
                      avg_frame_rate,r_frame_rate";
 
+/// What `ffprobe` says of the `entries` of a stream of `path`; none where it cannot read the file.
+///
+/// # Errors
+/// [`Error::NeedsFfmpeg`] with `what` if it is not installed.
+fn ask(path: &Path, what: &str, stream: &str, entries: &str) -> Result<Option<Answer>> {
+    let output = command("ffprobe", path)
+        .args(["-select_streams", stream, "-show_entries", entries, "-of", "json"])
+        .output()
+        .map_err(|e| start_error(path, what, e))?;
+    Ok(serde_json::from_slice(&output.stdout).ok())
+}
+
 /// Asks of the first video of `path`.
 ///
 /// # Errors
 /// [`Error::NeedsFfmpeg`] with `what` if it is not installed, [`Error::NotMedia`] if it finds no video in the file.
 pub(super) fn video(path: &Path, what: &str) -> Result<Probed> {
     let entries = format!("stream={VIDEO}:stream_side_data=rotation:format=format_name");
-    let output = command("ffprobe", path)
-        .args(["-select_streams", "V:0", "-show_entries", &entries, "-of", "json"])
-        .output()
-        .map_err(|e| start_error(path, what, e))?;
     let not_media = || Error::NotMedia(path.to_owned());
-    let answer: Answer = serde_json::from_slice(&output.stdout).map_err(|_| not_media())?;
+    let answer = ask(path, what, "V:0", &entries)?.ok_or_else(not_media)?;
     let stream = answer.streams.into_iter().next().ok_or_else(not_media)?;
     // A text file "decodes" as ANSI art: what has no frame rate worth the name is no video.
     let rate = rate(&stream.avg_frame_rate).or_else(|| rate(&stream.r_frame_rate));
@@ -112,18 +120,8 @@ pub(super) fn video(path: &Path, what: &str) -> Result<Probed> {
 /// # Errors
 /// [`Error::NeedsFfmpeg`] with `what` if it is not installed.
 pub(super) fn sound(path: &Path, what: &str) -> Result<Option<(String, bool)>> {
-    let output = command("ffprobe", path)
-        .args([
-            "-select_streams",
-            "a:0",
-            "-show_entries",
-            "stream=codec_name:format=format_name",
-            "-of",
-            "json",
-        ])
-        .output()
-        .map_err(|e| start_error(path, what, e))?;
-    let Ok(answer) = serde_json::from_slice::<Answer>(&output.stdout) else { return Ok(None) };
+    let entries = "stream=codec_name:format=format_name";
+    let Some(answer) = ask(path, what, "a:0", entries)? else { return Ok(None) };
     let broadcast = answer.format.is_broadcast();
     Ok(answer.streams.into_iter().next().map(|stream| (stream.codec_name, broadcast)))
 }

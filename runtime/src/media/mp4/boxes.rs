@@ -31,7 +31,8 @@ pub(super) fn description(file: &mut (impl Read + Seek), length: u64) -> Result<
     let (mut at, mut moov, mut fragmented) = (0, None, false);
     // Less than a head is padding, which some writers leave at the end.
     while at + 8 <= length {
-        let (kind, mut size, mut head) = (bytes::<4>(file, at + 4)?, word(file, at)?, 8);
+        let (kind, size) = (bytes(file, at + 4)?, u32::from_be_bytes(bytes(file, at)?));
+        let (mut size, mut head) = (u64::from(size), 8);
         if size == 1 {
             size = u64::from_be_bytes(bytes(file, at + 8)?);
             head = 16;
@@ -73,7 +74,7 @@ pub(super) fn boxes(content: &[u8]) -> Result<Vec<Boxed<'_>>, String> {
             break;
         }
         let (size, head) = match size {
-            1 => (rest.get(8..16).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u64::from(*b))), 16),
+            1 => (bytes_at(rest, 8).map_or(0, u64::from_be_bytes), 16),
             size => (u64::from(size), 8),
         };
         let whole = usize::try_from(size).ok().and_then(|size| rest.get(..size));
@@ -109,18 +110,27 @@ pub(super) fn at<'a>(content: &'a [u8], path: &[&[u8; 4]]) -> Result<Boxed<'a>, 
 }
 
 fn head(bytes: &[u8]) -> Option<(u32, [u8; 4])> {
-    let (size, rest) = bytes.split_first_chunk::<4>()?;
-    Some((u32::from_be_bytes(*size), *rest.first_chunk::<4>()?))
+    Some((word(bytes, 0)?, bytes_at(bytes, 4)?))
+}
+
+/// The number of two bytes at a place, the larger byte first.
+pub(super) fn half(bytes: &[u8], at: usize) -> Option<u16> {
+    bytes_at(bytes, at).map(u16::from_be_bytes)
+}
+
+/// The number of four bytes at a place, the largest byte first.
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes_at(bytes, at).map(u32::from_be_bytes)
+}
+
+fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
 }
 
 fn bytes<const N: usize>(file: &mut (impl Read + Seek), at: u64) -> Result<[u8; N], String> {
     let mut bytes = [0; N];
     let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut bytes));
     read.map(|()| bytes).map_err(|e| e.to_string())
-}
-
-fn word(file: &mut (impl Read + Seek), at: u64) -> Result<u64, String> {
-    Ok(u32::from_be_bytes(bytes(file, at)?).into())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use h264_reader::nal::sps::{ChromaFormat, FrameMbsFlags, SeqParameterSet};
 use h264_reader::nal::{Nal, RefNal};
 use shiguredo_mp4::boxes::AvccBox;
 
-use super::boxes::boxes;
+use super::boxes::{boxes, half, word};
 use super::track::{Track, decode};
 use crate::media::colour::{Colours, Way};
 use crate::media::shape::Shape;
@@ -140,7 +140,6 @@ fn parameter_sets(config: &AvccBox) -> Result<Said, String> {
 
 /// What stream and file say together.
 fn colours(stream: Colours, colr: Option<&[u8]>) -> Result<Colours, String> {
-    let half = |bytes: &[u8], at: usize| bytes.get(at..at + 2).map(|b| u16::from_be_bytes([b[0], b[1]]));
     let file = colr.filter(|c| c.starts_with(b"nclx") || c.starts_with(b"nclc"));
     let Some(file) = file else { return Ok(stream) };
     let code = |at| half(file, at).and_then(|code| u8::try_from(code).ok()).unwrap_or(2);
@@ -194,10 +193,6 @@ fn units(mut sample: &[u8], length_bytes: usize) -> impl Iterator<Item = &[u8]> 
         sample = rest;
         Some(unit)
     })
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk::<4>()?))
 }
 
 #[cfg(test)]

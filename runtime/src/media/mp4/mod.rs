@@ -30,6 +30,7 @@ use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 use crate::media::ffmpeg::FfmpegSource;
 use crate::media::frame_pool::FramePool;
+use crate::media::keypoints::rounded;
 use crate::media::shape::Shaper;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
 use crate::media::yuv::{self, Planar};
@@ -89,8 +90,7 @@ impl Mp4Source {
             return Ok(Opened::Other("MP4 in fragments".to_owned()));
         }
         let tracks = track::tracks(&description.moov).map_err(|e| Error::damaged(path, e))?;
-        let videos: Vec<_> = tracks.iter().filter(|t| &t.handler == b"vide").collect();
-        let Some(track) = videos.first() else {
+        let Some(track) = tracks.iter().find(|t| &t.handler == b"vide") else {
             return Err(Error::damaged(path, "no video in it"));
         };
         match prepare(track, length, &mut file).map_err(Error::io(path))? {
@@ -242,7 +242,7 @@ fn read(file: &mut (impl Read + Seek), sample: Sample, bytes: &mut Vec<u8>) -> s
 
 impl Source for Mp4Source {
     fn describe(&self) -> String {
-        let fps = (self.fps * 100.0).round() / 100.0;
+        let fps = rounded(self.fps, 2);
         let (w, h) = self.stream.shape.shown(self.stream.size);
         format!("{} ({w}x{h}, H.264, {fps} fps)", short_name(&self.path))
     }

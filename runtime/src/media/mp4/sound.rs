@@ -8,7 +8,7 @@ use shiguredo_mp4::boxes::{AudioSampleEntryFields, EsdsBox, Mp4aBox, SampleEntry
 use shiguredo_mp4::{Decode, FixedPointNumber};
 use tempfile::TempPath;
 
-use super::boxes::{Boxed, boxes, find};
+use super::boxes::{self, Boxed, boxes, find};
 use super::describe;
 use super::track::{Sample, Track, decode, tracks};
 use crate::error::media::{Error, Result};
@@ -93,8 +93,7 @@ fn copied(path: &Path, track: &Track<'_>, length: u64) -> Option<Sound> {
 /// What the sound is, as MP4 says it; none for what MP4 does not hold.
 fn entry_of(entry: Boxed<'_>) -> Option<SampleEntry> {
     // QuickTime has descriptions of its own, by the version.
-    let version = u16::from_be_bytes(*entry.content.get(8..)?.first_chunk()?);
-    match (&entry.kind, version) {
+    match (&entry.kind, boxes::half(entry.content, 8)?) {
         (b"mp4a", 0) => {
             let entry = SampleEntry::decode(entry.whole).ok()?.0;
             matches!(entry, SampleEntry::Mp4a(_)).then_some(entry)
@@ -116,7 +115,7 @@ fn from_quicktime(entry: Boxed<'_>) -> std::result::Result<Option<SampleEntry>, 
     };
     let Some(esds) = esds else { return Ok(None) };
     let esds_box: EsdsBox = decode(esds)?;
-    let half = |at: usize| entry.content.get(at..at + 2).map_or(0, |b| u16::from_be_bytes([b[0], b[1]]));
+    let half = |at: usize| boxes::half(entry.content, at).unwrap_or(0);
     let audio = AudioSampleEntryFields {
         data_reference_index: AudioSampleEntryFields::DEFAULT_DATA_REFERENCE_INDEX,
         channelcount: half(16),

@@ -5,7 +5,7 @@ use shiguredo_mp4::boxes::{
 };
 use shiguredo_mp4::{Decode, FixedPointNumber};
 
-use super::boxes::{Boxed, at, boxes, find};
+use super::boxes::{Boxed, at, boxes, find, word};
 
 /// Most samples of a track.
 const MAX_SAMPLES: usize = 20_000_000;
@@ -61,8 +61,7 @@ pub(super) fn tracks(moov: &[u8]) -> Result<Vec<Track<'_>>, String> {
     let movie = at(moov, &[b"mvhd"])?.content;
     // Version 1 has dates of 8 bytes.
     let at_timescale = if movie.first() == Some(&1) { 20 } else { 12 };
-    let timescale = movie.get(at_timescale..at_timescale + 4).and_then(|b| b.first_chunk::<4>());
-    let timescale = timescale.map_or(0, |b| u32::from_be_bytes(*b)).max(1);
+    let timescale = word(movie, at_timescale).unwrap_or(0).max(1);
     let traks = boxes(moov)?.into_iter().filter(|b| &b.kind == b"trak");
     // One that is not understood is one of a kind that nobody asks for, or damaged.
     Ok(traks.filter_map(|trak| track(trak.content, timescale).ok()).collect())

@@ -1,12 +1,13 @@
 //! Pixels to the bytes of JPEG and PNG files, by fast encoders.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use image::{DynamicImage, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, EncodingError, PixelDensity, PixelDensityUnit};
 use moxcms::{CicpProfile, ColorProfile};
 
-use super::original::Original;
+use super::original::{Alpha, Original};
 use crate::media::mark::{self, Origin};
 
 /// Length of an inch, in metres.
@@ -55,11 +56,10 @@ pub(super) fn jpeg_like(
         encoder.add_icc_profile(&icc).map_err(said)?;
     }
     // Alpha and depth are not kept: what is shown is.
-    match original.without_pixels().restored(picture, &super::Alpha::Own) {
-        DynamicImage::ImageLuma8(grey) => encoder.encode(&grey, width, height, ColorType::Luma),
-        colour => encoder.encode(colour.as_bytes(), width, height, ColorType::Rgb),
-    }
-    .map_err(said)?;
+    let flat = original.flat(picture);
+    let Pixels { colour, bytes, .. } = Pixels::of(flat.as_ref(), picture);
+    let kind = if colour.has_color() { ColorType::Rgb } else { ColorType::Luma };
+    encoder.encode(bytes, width, height, kind).map_err(said)?;
     if let Some(origin) = origin {
         mark::mark_jpeg(&mut content, origin);
     }
@@ -67,7 +67,7 @@ pub(super) fn jpeg_like(
 }
 
 /// The profile that a JPEG gets: a PNG may say by code points what its colours are.
-fn profile(original: &Original) -> Option<Vec<u8>> {
+fn profile(original: &Original) -> Option<Cow<'_, [u8]>> {
     let colours = &original.colours;
     let made = || {
         let [primaries, transfer, _, full] = colours.cicp?;
@@ -79,28 +79,50 @@ fn profile(original: &Original) -> Option<Vec<u8>> {
         };
         ColorProfile::new_from_cicp(profile).encode().ok()
     };
-    colours.icc.clone().or_else(made)
+    colours.icc.as_deref().map(Cow::Borrowed).or_else(|| made().map(Cow::Owned))
 }
 
-/// `picture` as a PNG with what `original` says of its colours and density.
-pub(super) fn png_like(
-    picture: &DynamicImage,
+/// Pixels as encoders take them.
+struct Pixels<'a> {
+    size: (u32, u32),
+    colour: image::ColorType,
+    bytes: &'a [u8],
+}
+
+impl<'a> Pixels<'a> {
+    /// Those of what was restored of `picture`, or its own where nothing had to be.
+    fn of(restored: Option<&'a DynamicImage>, picture: &'a RgbImage) -> Self {
+        let size = picture.dimensions();
+        match restored {
+            Some(restored) => Self { size, colour: restored.color(), bytes: restored.as_bytes() },
+            None => Self { size, colour: image::ColorType::Rgb8, bytes: picture.as_raw() },
+        }
+    }
+}
+
+/// `picture`, in the form of `original` and with this `alpha`, as a PNG with its colours and density.
+///
+/// # Errors
+/// A sentence that says what is wrong.
+pub(crate) fn png_like(
+    picture: &RgbImage,
+    alpha: &Alpha,
     original: &Original,
     origin: Option<Origin>,
 ) -> Result<Vec<u8>, String> {
+    let restored = original.restored(picture, alpha);
     let mut content = Vec::new();
-    png(picture, original, origin, &mut content).map_err(|e| e.to_string())?;
+    png(Pixels::of(restored.as_ref(), picture), original, origin, &mut content).map_err(|e| e.to_string())?;
     Ok(content)
 }
 
 fn png(
-    picture: &DynamicImage,
+    Pixels { size: (width, height), colour, bytes }: Pixels<'_>,
     original: &Original,
     origin: Option<Origin>,
     out: impl Write,
 ) -> Result<(), png::EncodingError> {
-    let mut info = png::Info::with_size(picture.width(), picture.height());
-    let colour = picture.color();
+    let mut info = png::Info::with_size(width, height);
     info.color_type = match (colour.has_color(), colour.has_alpha()) {
         (false, false) => png::ColorType::Grayscale,
         (false, true) => png::ColorType::GrayscaleAlpha,
@@ -130,16 +152,11 @@ fn png(
         writer.write_chunk(png::chunk::ChunkType(*b"cICP"), &cicp)?;
     }
     if deep {
-        let bytes: Vec<u8> = picture
-            .as_bytes()
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .flat_map(|pair| u16::from_ne_bytes(*pair).to_be_bytes())
-            .collect();
+        let pairs = bytes.as_chunks::<2>().0.iter();
+        let bytes: Vec<u8> = pairs.flat_map(|pair| u16::from_ne_bytes(*pair).to_be_bytes()).collect();
         writer.write_image_data(&bytes)?;
     } else {
-        writer.write_image_data(picture.as_bytes())?;
+        writer.write_image_data(bytes)?;
     }
     writer.finish()
 }
@@ -149,6 +166,5 @@ fn png(
 /// # Errors
 /// A sentence that says what is wrong with it.
 pub(crate) fn rgb_png(picture: &RgbImage, origin: Option<Origin>) -> Result<Vec<u8>, String> {
-    // A copy is cheap beside compressing it.
-    png_like(&DynamicImage::ImageRgb8(picture.clone()), &Original::default(), origin)
+    png_like(picture, &Alpha::Own, &Original::default(), origin)
 }

@@ -17,7 +17,7 @@ use ndarray::ArrayView3;
 use super::mark::Origin;
 use crate::error::{Error, Result, one_line};
 
-pub(crate) use self::encode::{jpeg, rgb_png};
+pub(crate) use self::encode::{jpeg, png_like, rgb_png};
 pub use self::original::{Alpha, Original};
 pub use self::read::ReadPicture;
 
@@ -174,19 +174,6 @@ pub(crate) fn encode_like(
         Some(_) => encode::jpeg_like(picture, original, JPEG_QUALITY, origin),
         None => Err(format!("the name must end in {WRITTEN}")),
     }
-}
-
-/// The same as a PNG.
-///
-/// # Errors
-/// A sentence that says what is wrong.
-pub(crate) fn png_like(
-    picture: &RgbImage,
-    alpha: &Alpha,
-    original: &Original,
-    origin: Option<Origin>,
-) -> std::result::Result<Vec<u8>, String> {
-    encode::png_like(&original.restored(picture, alpha), original, origin)
 }
 
 /// A picture from a network's output, `[3, H, W]` in [-1, 1].

@@ -88,27 +88,35 @@ impl Original {
         Self { deep: false, clear: false, samples: None, ..self.clone() }
     }
 
-    /// `edited`, made of this picture, in the picture's own form: grey, deep and clear as it was. A pixel that is as it was
-    /// stays what it was to the bit.
-    pub(super) fn restored(&self, edited: &RgbImage, alpha: &Alpha) -> DynamicImage {
+    /// A pixel of `edited`, grey where all of this picture is.
+    fn pixel(&self, edited: &RgbImage, x: u32, y: u32) -> [u8; 3] {
+        let pixel = edited.get_pixel(x, y);
+        if self.grey { [luma(pixel); 3] } else { pixel.0 }
+    }
+
+    /// `edited`, made of this picture, with 8 bits and without alpha, grey as the picture was; none where that is `edited` as
+    /// it is.
+    pub(super) fn flat(&self, edited: &RgbImage) -> Option<DynamicImage> {
         let (width, height) = edited.dimensions();
-        let edited = |x: u32, y: u32| {
-            let pixel = edited.get_pixel(x, y);
-            if self.grey { [luma(pixel); 3] } else { pixel.0 }
-        };
-        let Some(samples) = &self.samples else {
-            return match self.grey_file {
-                true => GrayImage::from_fn(width, height, |x, y| Luma([edited(x, y)[0]])).into(),
-                false => RgbImage::from_fn(width, height, |x, y| Rgb(edited(x, y))).into(),
-            };
-        };
+        let pixel = |x: u32, y: u32| self.pixel(edited, x, y);
+        if self.grey_file {
+            return Some(GrayImage::from_fn(width, height, |x, y| Luma([pixel(x, y)[0]])).into());
+        }
+        self.grey.then(|| RgbImage::from_fn(width, height, |x, y| Rgb(pixel(x, y))).into())
+    }
+
+    /// `edited`, made of this picture, in the picture's own form: grey, deep and clear as it was; none where that is `edited`
+    /// as it is. A pixel that is as it was stays what it was to the bit.
+    pub(super) fn restored(&self, edited: &RgbImage, alpha: &Alpha) -> Option<DynamicImage> {
+        let Some(samples) = &self.samples else { return self.flat(edited) };
+        let (width, height) = edited.dimensions();
         // What is made of it may be smaller or larger than it is.
         let scaled = (samples.dimensions() != (width, height))
             .then(|| resize(samples.as_ref(), width, height, FilterType::Triangle));
         let samples = scaled.as_ref().unwrap_or(samples);
         let all = Samples::from_fn(width, height, |x, y| {
             let own = samples.get_pixel(x, y).0;
-            let (seen, edited) = (shown(own), edited(x, y));
+            let (seen, edited) = (shown(own), self.pixel(edited, x, y));
             let alpha = match alpha {
                 Alpha::Own => own[3],
                 Alpha::Covered => {
@@ -127,7 +135,7 @@ impl Original {
             Rgba(if same { own } else { drawn(edited, own, alpha) })
         });
         let grey = |p: &Rgba<u16>| p.0[0];
-        match (self.grey_file, self.clear, self.deep) {
+        Some(match (self.grey_file, self.clear, self.deep) {
             (false, true, true) => DynamicImage::ImageRgba16(all),
             (false, false, true) => DynamicImage::ImageRgb16(each(&all, |p| p.to_rgb())),
             (false, true, false) => DynamicImage::ImageRgba8(each(&all, |p| Rgba(p.0.map(byte)))),
@@ -138,7 +146,7 @@ impl Original {
             }
             (true, false, true) => DynamicImage::ImageLuma16(each(&all, |p| Luma([grey(p)]))),
             (true, false, false) => DynamicImage::ImageLuma8(each(&all, |p| Luma([byte(grey(p))]))),
-        }
+        })
     }
 }
 
@@ -200,18 +208,18 @@ mod tests {
             let samples =
                 Samples::from_fn(7, 5, |x, y| Rgba([x as u16 * 9_001, y as u16 * 13_007, 4_242, alpha]));
             let (original, seen) = original(samples.clone(), [false, true, true]);
-            assert_eq!(original.restored(&seen, &Alpha::Own).into_rgba16(), samples, "{alpha}");
+            assert_eq!(original.restored(&seen, &Alpha::Own).unwrap().into_rgba16(), samples, "{alpha}");
             // And what was shows where it was.
             let mut edited = seen.clone();
             edited.put_pixel(3, 3, Rgb([250, 200, 230]));
-            let back = original.restored(&edited, &Alpha::Own).into_rgba16();
+            let back = original.restored(&edited, &Alpha::Own).unwrap().into_rgba16();
             let changed = back.enumerate_pixels().filter(|(x, y, p)| *p != samples.get_pixel(*x, *y)).count();
             assert_eq!(changed, usize::from(alpha != 0), "{alpha}");
             if alpha == u16::MAX || alpha == 40_000 {
                 let now = shown(back.get_pixel(3, 3).0);
                 assert!(now.iter().zip([250, 200, 230]).all(|(a, b)| a.abs_diff(b) <= 1), "{now:?}");
             }
-            let covered = original.restored(&edited, &Alpha::Covered).into_rgba16();
+            let covered = original.restored(&edited, &Alpha::Covered).unwrap().into_rgba16();
             assert_eq!(shown(covered.get_pixel(3, 3).0), [250, 200, 230]);
             assert_eq!(covered.get_pixel(3, 3).0[3], u16::MAX);
         }
@@ -230,7 +238,7 @@ mod tests {
             let alpha = if clear { 30_000 / 257 * 257 } else { u16::MAX };
             let samples = Samples::from_pixel(4, 4, Rgba([25_700, 25_700, 25_700, alpha]));
             let (original, seen) = original(samples, [grey, deep, clear]);
-            let restored = original.restored(&seen, &Alpha::Own).color();
+            let restored = original.restored(&seen, &Alpha::Own).unwrap().color();
             assert_eq!(
                 (
                     restored.has_color(),
@@ -240,7 +248,7 @@ mod tests {
                 (!grey, clear, 1 + u8::from(deep))
             );
             // Half as large, too.
-            assert_eq!(original.restored(&RgbImage::new(2, 2), &Alpha::Own).color(), restored);
+            assert_eq!(original.restored(&RgbImage::new(2, 2), &Alpha::Own).unwrap().color(), restored);
         }
     }
 
@@ -248,12 +256,12 @@ mod tests {
     fn grey_stays_grey_and_fine_steps_stay_fine() {
         let grey = Original { grey: true, grey_file: true, ..Original::default() };
         let edited = RgbImage::from_pixel(2, 2, Rgb([255, 128, 0]));
-        assert_eq!(grey.restored(&edited, &Alpha::Own).into_luma8().get_pixel(0, 0).0, [151]);
+        assert_eq!(grey.restored(&edited, &Alpha::Own).unwrap().into_luma8().get_pixel(0, 0).0, [151]);
         let samples = Samples::from_fn(200, 1, |x, _| Rgba([10_000 + x as u16, 0, 0, u16::MAX]));
         let (original, seen) = original(samples, [false, true, false]);
         // One step brighter.
         let edited = RgbImage::from_fn(200, 1, |x, _| Rgb([seen.get_pixel(x, 0).0[0] + 1, 0, 0]));
-        let back = original.restored(&edited, &Alpha::Own).into_rgb16();
+        let back = original.restored(&edited, &Alpha::Own).unwrap().into_rgb16();
         assert!((0..200).all(|x| back.get_pixel(x, 0).0[0] == 10_257 + x as u16));
     }
 
@@ -263,7 +271,7 @@ mod tests {
         let (original, _) = original(samples, [false, false, true]);
         let moved = GrayImage::from_raw(2, 1, vec![0, 255]).unwrap();
         let edited = RgbImage::from_raw(2, 1, vec![255, 255, 255, 200, 0, 0]).unwrap();
-        let back = original.restored(&edited, &Alpha::Moved(moved)).into_rgba8();
+        let back = original.restored(&edited, &Alpha::Moved(moved)).unwrap().into_rgba8();
         assert_eq!((back.get_pixel(0, 0).0[3], back.get_pixel(1, 0).0), (0, [200, 0, 0, 255]));
     }
 }

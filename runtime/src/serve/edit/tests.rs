@@ -22,7 +22,7 @@ struct Test;
 
 impl Export for Test {
     fn picture(&self, workspace: &mut Workspace) -> Result<Vec<u8>> {
-        Ok(mark::png(&workspace.finished()?, Some(Origin::Edited)).unwrap())
+        Ok(mark::png(&workspace.finished()?.0, Some(Origin::Edited)).unwrap())
     }
 
     fn save(&self, _workspace: &mut Workspace) -> Result<String> {

@@ -15,13 +15,13 @@ pub(super) struct Part {
     pub jpeg: Vec<u8>,
     pub picture: RgbImage,
     /// One line of JSON in ASCII.
-    pub facts: String,
+    pub facts: Arc<str>,
 }
 
 #[derive(Default)]
 struct State {
     /// The newest frame, until somebody is there for whom it is worth encoding.
-    raw: Option<(RgbImage, String)>,
+    raw: Option<(RgbImage, Arc<str>)>,
     part: Option<Arc<Part>>,
     /// How many parts there were.
     version: u64,
@@ -30,8 +30,8 @@ struct State {
     recordings: BTreeMap<String, PathBuf>,
     info: String,
     title: Option<&'static str>,
-    /// What is known of the frame that is being encoded.
-    encoding: Option<String>,
+    /// What is known of the newest frame; none before the first.
+    facts: Option<Arc<str>>,
     closed: bool,
 }
 
@@ -68,14 +68,12 @@ impl Hub {
                 }
                 state = self.wait(state, Duration::from_secs(1));
             };
-            state.encoding = Some(facts.clone());
             drop(state);
             let mut jpeg = Vec::new();
             if jpeg::encode(&picture, &mut jpeg).is_err() {
                 continue;
             }
             let mut state = self.lock();
-            state.encoding = None;
             state.part = Some(Arc::new(Part { jpeg, picture, facts }));
             state.version += 1;
             self.0.1.notify_all();
@@ -83,7 +81,8 @@ impl Hub {
     }
 
     /// Puts the newest picture, which replaces one that nobody fetched.
-    pub fn put(&self, picture: &RgbImage, facts: String) {
+    pub fn put(&self, picture: &RgbImage, facts: &str) {
+        let facts: Arc<str> = facts.into();
         let mut state = self.lock();
         let held = match state.raw.take() {
             Some((mut held, _)) if held.dimensions() == picture.dimensions() => {
@@ -92,6 +91,7 @@ impl Hub {
             }
             _ => picture.clone(),
         };
+        state.facts = Some(Arc::clone(&facts));
         state.raw = Some((held, facts));
         if state.browsers > 0 {
             self.0.1.notify_all();
@@ -152,10 +152,8 @@ impl Hub {
     }
 
     /// What is known of the newest frame; none before the first.
-    pub fn facts(&self) -> Option<String> {
-        let state = self.lock();
-        let newest = state.raw.as_ref().map(|(_, facts)| facts);
-        newest.or(state.encoding.as_ref()).or(state.part.as_ref().map(|part| &part.facts)).cloned()
+    pub fn facts(&self) -> Option<Arc<str>> {
+        self.lock().facts.clone()
     }
 
     pub fn browsers(&self) -> usize {

@@ -90,7 +90,7 @@ impl LivePage {
         });
         // Keypoints keep the order of the manifest, which a map of values would not.
         let facts = facts.to_string().replacen('{', &format!("{{\"detections\":{},", self.detections), 1);
-        self.hub.put(picture, in_ascii(&facts));
+        self.hub.put(picture, &in_ascii(&facts));
     }
 }
 
@@ -100,9 +100,7 @@ impl Viewer for LivePage {
     }
 
     fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
-        let Shown { index, time, faces, size, change, .. } = *shown;
-        let (time, frame) = (Some(time), Some(index));
-        let found = Found { file: &self.source, size, time, frame, change, faces };
+        let found = Found::of(&self.source, shown);
         self.detections = serde_json::to_string(&self.describer.describe(found))
             .map_err(|e| media::Error::Io { path: self.source.clone().into(), source: e.into() })?;
         self.put(shown.picture, Some((shown.index, shown.time.as_secs_f64())));
