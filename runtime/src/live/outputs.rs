@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 use super::control::{Command, Status};
 use super::viewer::Viewer;
@@ -39,8 +39,6 @@ pub(super) struct Outputs {
     clip: Option<PathBuf>,
     /// What they are made of, if that is one picture.
     original: Original,
-    /// How much of each pixel of the latest frame shows, where that has alpha.
-    alpha: Alpha,
 }
 
 /// Gets what people should know at once.
@@ -61,15 +59,9 @@ impl Outputs {
         Self { sinks, viewers, origin, clip, original, ..Self::default() }
     }
 
-    /// Whether it matters how much of each pixel shows.
+    /// Whether how much of each pixel shows is kept of every frame.
     pub fn want_alpha(&self) -> bool {
-        self.original.has_alpha()
-    }
-
-    /// Takes how much of each pixel of the next frame shows; none is as much as of the picture that it is made of.
-    pub fn set_alpha(&mut self, alpha: Option<GrayImage>) {
-        self.alpha = alpha.map_or(Alpha::Own, Alpha::Moved);
-        self.sinks.iter_mut().for_each(|sink| sink.alpha(&self.alpha));
+        self.sinks.iter().any(|sink| sink.wants_alpha())
     }
 
     pub fn set_window(&mut self, window: Box<dyn Viewer>) {
@@ -244,10 +236,10 @@ impl Outputs {
         }
     }
 
-    /// Saves a picture in the working folder.
-    pub fn snapshot(&mut self, picture: &RgbImage, notice: Notice<'_>) {
+    /// Saves a picture, of which `alpha` shows, in the working folder.
+    pub fn snapshot(&mut self, picture: &RgbImage, alpha: &Alpha, notice: Notice<'_>) {
         let path = free_name(|stem| format!("snapshot-{stem}.png").into());
-        match self.save_png(picture, &path) {
+        match self.save_png(picture, alpha, &path) {
             Ok(()) => {
                 notice(&format!("saved {}", path.display()));
                 self.written.push(Written { what: "picture", path });
@@ -256,8 +248,8 @@ impl Outputs {
         }
     }
 
-    fn save_png(&self, picture: &RgbImage, path: &Path) -> media::Result<()> {
-        let png = png_like(picture, &self.alpha, &self.original, self.origin);
+    fn save_png(&self, picture: &RgbImage, alpha: &Alpha, path: &Path) -> media::Result<()> {
+        let png = png_like(picture, alpha, &self.original, self.origin);
         let mut file = PendingFile::create(path, false)?;
         file.write(&png.map_err(|e| Error::damaged(path, e))?)?;
         file.finish().map(|_| ())

@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::frame::Frame;
 use crate::media::Captured;
 use crate::media::mark::Origin;
-use crate::media::picture::Original;
+use crate::media::picture::{Alpha, Original};
 use crate::media::sink::{Shown, Sink};
 
 /// Pause between looks at the window while there is nothing to show.
@@ -97,6 +97,8 @@ pub(super) struct Progress {
     pub watched: Option<RgbImage>,
     /// A picture that there was room for once.
     pub spare: RgbImage,
+    /// How much of each pixel of the latest frame shows, once somebody wanted to know.
+    pub alpha: Option<Alpha>,
     pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     pub anchor: Option<(Instant, Duration)>,
@@ -218,9 +220,7 @@ impl LiveLoop<'_> {
         let scene =
             Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
         let generate = self.painter.paint(scene, &mut p.canvas)?;
-        if p.outputs.want_alpha() {
-            p.outputs.set_alpha(self.painter.alpha());
-        }
+        p.alpha = p.outputs.want_alpha().then(|| self.alpha());
         self.supply.reuse(picture);
         self.annotate(p, !faces.is_empty());
         if let Some(generate) = generate {
@@ -241,7 +241,8 @@ impl LiveLoop<'_> {
         if p.outputs.has_others() {
             let writing = Instant::now();
             self.report(p, taken.elapsed());
-            let shown = Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) };
+            let alpha = p.alpha.as_ref().unwrap_or(&Alpha::Own);
+            let shown = Shown { faces, size, change, alpha, ..Shown::new(&p.canvas, index, time) };
             let watched = p.watched.as_ref().unwrap_or(&p.canvas);
             p.outputs.write(&shown, watched, self.notice);
             p.clock.add(Step::Write, writing.elapsed());
@@ -249,6 +250,12 @@ impl LiveLoop<'_> {
         p.clock.add(Step::Total, taken.elapsed());
         self.finder.reuse(tracked);
         Ok(())
+    }
+
+    /// How much of each pixel of the picture that was painted last shows.
+    pub(super) fn alpha(&self) -> Alpha {
+        let moved = if self.options.original.has_alpha() { self.painter.alpha() } else { None };
+        moved.map_or(Alpha::Own, Alpha::Moved)
     }
 
     /// Where somebody watches, a file's frames wait until they are due. Gives back how long was waited.

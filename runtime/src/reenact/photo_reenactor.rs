@@ -47,6 +47,8 @@ const OVER: usize = 256;
 pub struct PhotoReenactor<'a> {
     model: &'a mut PortraitModel,
     photo: PortraitPhoto,
+    /// The photo's alpha, as large as it, where its file has any.
+    alpha: Option<GrayImage>,
     /// Photos that wait to be driven, the next one first.
     others: VecDeque<PortraitPhoto>,
     options: ReenactOptions,
@@ -96,6 +98,7 @@ impl<'a> PhotoReenactor<'a> {
             shown_alone: part_alone(&photo)[2],
             alone: part_alone(&photo),
             colours: None,
+            alpha: fitted_alpha(&photo),
             photo,
             others,
             share,
@@ -201,13 +204,7 @@ impl<'a> PhotoReenactor<'a> {
 
     /// How much of each pixel of the driven photo shows: what is clear around a head moves with it.
     pub(super) fn alpha(&self) -> Option<GrayImage> {
-        let alpha = self.photo.original().alpha()?;
-        let (width, height) = self.photo.picture().dimensions();
-        let fitting = match alpha.dimensions() == (width, height) {
-            true => alpha,
-            false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
-        };
-        Some(self.photo.carry_channel(&fitting))
+        self.alpha.as_ref().map(|alpha| self.photo.carry_channel(alpha))
     }
 
     /// Makes the canvas the driver's picture with the driven photo beside it.
@@ -293,6 +290,7 @@ impl<'a> PhotoReenactor<'a> {
         self.others.push_back(std::mem::replace(&mut self.photo, photo));
         self.target = Driven::still(self.photo.keypoints(), self.photo.states().len());
         self.alone = part_alone(&self.photo);
+        self.alpha = fitted_alpha(&self.photo);
         self.colours = None;
         true
     }
@@ -317,6 +315,16 @@ fn part_alone(photo: &PortraitPhoto) -> [u32; 3] {
     // A float cast to an unsigned integer saturates.
     let begin = |centre: f32, most: u32| ((centre - side as f32 / 2.0).round() as u32).min(most - side);
     [begin(crop.cx, width), begin(crop.cy, height), side]
+}
+
+/// The alpha of a photo's file, as large as the photo is opened.
+fn fitted_alpha(photo: &PortraitPhoto) -> Option<GrayImage> {
+    let alpha = photo.original().alpha()?;
+    let (width, height) = photo.picture().dimensions();
+    Some(match alpha.dimensions() == (width, height) {
+        true => alpha,
+        false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
+    })
 }
 
 /// What is driven, and by how much.
