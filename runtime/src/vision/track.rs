@@ -298,13 +298,6 @@ impl FaceTracker {
         Ok(inside.or(self.detect_crop(picture, Crop::around(width, height), clock)?))
     }
 
-    /// The face that stands out in the whole picture, or else what was seen in it, and whether it is a face.
-    fn search_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
-        let whole = self.look_at_whole(picture, clock)?;
-        let (settled, is_face) = self.settle(picture, whole, clock)?;
-        Ok((if is_face { settled } else { whole }, is_face))
-    }
-
     /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
     fn settle(&mut self, picture: &RgbImage, mut found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
         for _ in 0..REFINEMENTS {
