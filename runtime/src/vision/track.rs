@@ -232,7 +232,7 @@ impl FaceTracker {
         }
         let mut clock = Clock::default();
         self.forget();
-        let (found, is_face) = self.search(picture, &mut clock)?;
+        let (found, is_face) = self.search(picture, self.options.tiles, &mut clock)?;
         let found =
             if is_face && self.options.average { self.averaged(picture, found, &mut clock)? } else { found };
         let mut face = (is_face || self.options.guess).then(|| self.face(&found));
@@ -253,9 +253,14 @@ impl FaceTracker {
         found.confidence >= share * self.options.min_confidence
     }
 
-    /// Detects in the whole picture, then in tiles of it and in refinement crops if so asked. Gives the best that was
-    /// found, and whether it is a face.
-    fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
+    /// Whether the square of `found` stays where it is, and there is a face in it.
+    fn is_settled(&self, found: &Found) -> bool {
+        self.reaches(found, FIND) && found.drift() < SETTLED
+    }
+
+    /// Detects in the whole picture, then, if so asked, in refinement crops and in so many `tiles` of it. Gives the best that
+    /// was found, and whether it is a face.
+    fn search(&mut self, picture: &RgbImage, tiles: usize, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
         let whole = self.look_at_whole(picture, clock)?;
         if !self.options.refine {
@@ -266,7 +271,7 @@ impl FaceTracker {
             return Ok((best, true));
         }
         let mut candidates: [Option<Found>; CANDIDATES] = [const { None }; CANDIDATES];
-        for _ in 0..self.options.tiles.min(self.tiles.count(size)) {
+        for _ in 0..tiles.min(self.tiles.count(size)) {
             let Some(tile) = self.tiles.next(size) else { break };
             let mut found = Some(self.detect_crop(picture, tile, clock)?);
             // The most confident come first; what is left over in the end is dropped.
@@ -306,7 +311,7 @@ impl FaceTracker {
             }
             let wanted = found.wanted;
             found = self.detect_crop(picture, wanted, clock)?;
-            if self.reaches(&found, FIND) && found.drift() < SETTLED {
+            if self.is_settled(&found) {
                 return Ok((found, true));
             }
         }
