@@ -117,8 +117,7 @@ impl Found {
     /// the logarithm of the ratio of the sides.
     fn drift(&self) -> f32 {
         let (a, b) = (&self.crop, &self.wanted);
-        let moved = (a.cx - b.cx).hypot(a.cy - b.cy) / b.side;
-        moved.hypot((a.side / b.side).ln())
+        (a.distance(b) / b.side).hypot((a.side / b.side).ln())
     }
 
     /// The more confident of two.

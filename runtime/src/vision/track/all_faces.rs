@@ -163,5 +163,5 @@ pub(super) fn shows_only(square: &Crop, face: &Crop) -> bool {
 }
 
 pub(super) fn are_one(a: &Crop, b: &Crop) -> bool {
-    (a.cx - b.cx).hypot(a.cy - b.cy) < SAME * a.side.max(b.side)
+    a.distance(b) < SAME * a.side.max(b.side)
 }
