@@ -22,7 +22,7 @@ impl LiveLoop<'_> {
                 Command::Snapshot => {
                     if p.frames > 0 {
                         let alpha = p.alpha.get_or_insert_with(|| self.alpha());
-                        p.outputs.snapshot(&p.canvas, alpha, self.notice);
+                        p.outputs.snapshot(&p.pictures.canvas, alpha, self.notice);
                     }
                     continue;
                 }
@@ -113,7 +113,7 @@ impl LiveLoop<'_> {
     /// Shows the last picture with a message across it; an empty message takes it off.
     pub(super) fn banner(&mut self, p: &mut Progress, message: &str) {
         if p.frames > 0 {
-            let mut banner = p.seen().clone();
+            let mut banner = p.pictures.seen().clone();
             if !message.is_empty() {
                 hud::draw_banner(&mut banner, message);
             }

@@ -2,6 +2,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use image::RgbImage;
+
 use super::*;
 use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::live::control::Command;
