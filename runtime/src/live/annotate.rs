@@ -93,15 +93,7 @@ mod tests {
 
     impl Finder for Somebody {
         fn find(&mut self, _: &RgbImage, _: Duration) -> Result<Tracked> {
-            let face = Some(DetectedFace::new(Vec::new()));
-            let crop = Crop::inside(9, 9);
-            Ok(Tracked {
-                face,
-                others: Vec::new(),
-                crop,
-                preprocess: Duration::ZERO,
-                network: Duration::ZERO,
-            })
+            Ok(Tracked::of(Some(DetectedFace::new(Vec::new())), Crop::inside(9, 9)))
         }
     }
 

@@ -212,9 +212,7 @@ mod tests {
     fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
         let face = found.then(|| DetectedFace::new(vec![at]));
-        let crop = Crop::inside(600, 600);
-        let tracked =
-            Tracked { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO };
+        let tracked = Tracked::of(face, Crop::inside(600, 600));
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());
         let time = Duration::from_millis(ms);
         let layers = Layers::default();

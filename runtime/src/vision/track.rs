@@ -52,6 +52,11 @@ pub struct Tracked {
 }
 
 impl Tracked {
+    /// A `face`, or none, in `crop`, that nothing was computed for.
+    pub(crate) fn of(face: Option<DetectedFace>, crop: Crop) -> Self {
+        Self { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO }
+    }
+
     /// All faces, the one that stands out first.
     pub fn faces(&self) -> Faces<'_> {
         Faces::new(self.face.as_ref(), &self.others)
