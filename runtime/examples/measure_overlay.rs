@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use image::{Rgb, RgbImage};
-use lkg_runtime::internals::vision::{Pen, draw_hud};
+use lkg_runtime::internals::vision::{Labels, draw_hud, draw_marks};
 use lkg_runtime::{Bundle, DetectedKeypoint};
 
 /// Pictures drawn, after a tenth of them to warm up.
@@ -23,7 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let spread = manifest.keypoints.iter().flat_map(|k| k.mean).map(f32::abs).fold(0.0, f32::max);
     let ground = RgbImage::from_fn(width, height, |x, y| Rgb([(x % 200) as u8, (y % 180) as u8, 110]));
     let mut picture = ground.clone();
-    let mut pen = Pen::default();
+    let mut labels = Labels::default();
     let mut times: [Vec<f64>; 3] = Default::default();
     for round in 0..ROUNDS + ROUNDS / 10 {
         picture.copy_from_slice(&ground);
@@ -37,9 +37,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         let keypoints: Vec<_> = manifest.keypoints.iter().map(|k| point(k.mean)).collect();
         let start = Instant::now();
-        pen.marks(&mut picture, &keypoints, manifest, true, 1.0);
+        draw_marks(&mut picture, &keypoints, manifest, true, 1.0);
         let marks = start.elapsed();
-        pen.names(&mut picture, std::iter::once(keypoints.as_slice()), manifest, 20);
+        labels.draw(&mut picture, std::iter::once(keypoints.as_slice()), manifest, 20);
         let names = start.elapsed();
         draw_hud(&mut picture, &["29.8 fps · latency 12.4 ms (p90 15.1)"]);
         let all = start.elapsed();

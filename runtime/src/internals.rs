@@ -50,7 +50,8 @@ pub mod media {
 pub mod vision {
     //! Parts of the tracker.
     pub use crate::vision::hud::{draw_banner, draw_hud};
-    pub use crate::vision::overlay::{Pen, place};
+    pub use crate::vision::names::Labels;
+    pub use crate::vision::overlay::{draw_marks, place};
     pub use crate::vision::preprocess::Preprocessor;
     pub use crate::vision::smooth::KeypointSmoother;
     pub use crate::vision::text;

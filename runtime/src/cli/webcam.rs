@@ -85,7 +85,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     tracker.warm_up()?;
     let mut finder = ExpressionFinder::new(tracker, bundle.manifest());
     if config.live.each_alone {
-        finder = finder.each_alone(bundle.manifest());
+        finder = finder.each_alone();
     }
     let title = format!("{} - keypoints", wiring.supply.describe());
     let report = LiveLoop {

@@ -8,10 +8,20 @@ use super::run::{LiveLoop, Progress};
 use super::view::Hud;
 use crate::vision::hud;
 
-impl Progress {
-    /// The latest frame as those see it who watch.
+/// The latest frame; no pixels before the first.
+#[derive(Default)]
+pub(super) struct Pictures {
+    /// As files have it.
+    pub canvas: RgbImage,
+    /// With what is for those who watch alone, if there is any of that; else room for it.
+    watched: RgbImage,
+    is_watched: bool,
+}
+
+impl Pictures {
+    /// As those see it who watch.
     pub fn seen(&self) -> &RgbImage {
-        self.watched.as_ref().unwrap_or(&self.canvas)
+        if self.is_watched { &self.watched } else { &self.canvas }
     }
 }
 
@@ -22,40 +32,37 @@ impl LiveLoop<'_> {
         let everyone = |audience: Audience| audience == Audience::Everyone;
         let (named, counted) = (everyone(self.options.names), everyone(self.options.numbers));
         let (names, help) = (p.names && p.layers.keypoints, p.hud.help);
+        let Pictures { canvas, watched, is_watched } = &mut p.pictures;
         // Names keep off the numbers.
-        let top = if p.numbers { hud::height(&p.canvas) } else { 0 };
+        let top = if p.numbers { hud::height(canvas) } else { 0 };
         if names && named {
-            self.painter.name(&mut p.canvas, top);
+            self.painter.name(canvas, top);
         }
         if p.numbers && counted {
-            self.painter.measure(&mut p.canvas);
-            self.count(&mut p.hud, &p.clock, &mut p.canvas, found, false);
+            self.painter.measure(canvas);
+            self.count(&mut p.hud, &p.clock, canvas, found, false);
         }
 
-        if let Some(room) = p.watched.take() {
-            p.spare = room;
-        }
         let message = self.painter.message();
         let (names, numbers) = (names && !named, p.numbers && !counted);
-        let is_watched = self.window.is_some() || p.outputs.are_seen();
-        if !(is_watched && (names || numbers || help || message.is_some())) {
+        let somebody_watches = self.window.is_some() || p.outputs.are_seen();
+        *is_watched = somebody_watches && (names || numbers || help || message.is_some());
+        if !*is_watched {
             return;
         }
-        let mut watched = std::mem::take(&mut p.spare);
-        copy(&p.canvas, &mut watched);
+        watched.clone_from(canvas);
         if names {
-            self.painter.name(&mut watched, top);
+            self.painter.name(watched, top);
         }
         if numbers {
-            self.painter.measure(&mut watched);
+            self.painter.measure(watched);
         }
         if numbers || help {
-            self.count(&mut p.hud, &p.clock, &mut watched, found, help);
+            self.count(&mut p.hud, &p.clock, watched, found, help);
         }
         if let Some(message) = message {
-            hud::draw_note(&mut watched, message);
+            hud::draw_note(watched, message);
         }
-        p.watched = Some(watched);
     }
 
     /// Writes the run's numbers, with the keys if they are asked for.
@@ -63,15 +70,6 @@ impl LiveLoop<'_> {
         let (source, dropped) = (self.supply.describe(), self.supply.dropped());
         let keys = help.then(|| self.painter.keys());
         hud.draw(canvas, clock, source, dropped, found, keys);
-    }
-}
-
-/// Makes `to` what `from` is, in the room that it has.
-fn copy(from: &RgbImage, to: &mut RgbImage) {
-    if from.dimensions() == to.dimensions() {
-        to.copy_from_slice(from);
-    } else {
-        *to = from.clone();
     }
 }
 
@@ -95,15 +93,7 @@ mod tests {
 
     impl Finder for Somebody {
         fn find(&mut self, _: &RgbImage, _: Duration) -> Result<Tracked> {
-            let face = Some(DetectedFace::new(Vec::new()));
-            let crop = Crop::inside(9, 9);
-            Ok(Tracked {
-                face,
-                others: Vec::new(),
-                crop,
-                preprocess: Duration::ZERO,
-                network: Duration::ZERO,
-            })
+            Ok(Tracked::of(Some(DetectedFace::new(Vec::new())), Crop::inside(9, 9)))
         }
     }
 

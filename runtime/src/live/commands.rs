@@ -21,7 +21,8 @@ impl LiveLoop<'_> {
                 }
                 Command::Snapshot => {
                     if p.frames > 0 {
-                        p.outputs.snapshot(&p.canvas, self.notice);
+                        let alpha = p.alpha.get_or_insert_with(|| self.alpha());
+                        p.outputs.snapshot(&p.pictures.canvas, alpha, self.notice);
                     }
                     continue;
                 }
@@ -34,6 +35,10 @@ impl LiveLoop<'_> {
                     continue;
                 }
                 Command::Calibrate | Command::NextFace | Command::NextDrive => {
+                    // Snapshots are of the latest frame, which does not change with the face.
+                    if command == Command::NextFace && p.frames > 0 {
+                        p.alpha.get_or_insert_with(|| self.alpha());
+                    }
                     let neutral = if command == Command::Calibrate { self.finder.calibrate() } else { None };
                     if let Some(answer) = neutral.or(self.painter.handle(command)) {
                         (self.notice)(answer);
@@ -108,7 +113,7 @@ impl LiveLoop<'_> {
     /// Shows the last picture with a message across it; an empty message takes it off.
     pub(super) fn banner(&mut self, p: &mut Progress, message: &str) {
         if p.frames > 0 {
-            let mut banner = p.seen().clone();
+            let mut banner = p.pictures.seen().clone();
             if !message.is_empty() {
                 hud::draw_banner(&mut banner, message);
             }

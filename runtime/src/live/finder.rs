@@ -5,7 +5,7 @@ use lkg_bundle::Manifest;
 
 use crate::error::Result;
 use crate::frame::DetectedFace;
-use crate::vision::expressions::{ExpressionReader, read_expressions};
+use crate::vision::expressions::ExpressionReader;
 use crate::vision::track::{FaceTracker, Tracked};
 
 /// Whom to follow from now on.
@@ -60,8 +60,8 @@ pub struct ExpressionFinder {
     readers: Vec<(u32, ExpressionReader)>,
     /// Who stood out last.
     main: u32,
-    /// Where each picture is looked at by itself, what says how expressions are read.
-    alone: Option<Manifest>,
+    /// Whether each picture is looked at by itself.
+    alone: bool,
 }
 
 impl ExpressionFinder {
@@ -72,23 +72,22 @@ impl ExpressionFinder {
             fresh: ExpressionReader::new(manifest),
             readers: Vec::with_capacity(MOST),
             main: 0,
-            alone: None,
+            alone: false,
         }
     }
 
     /// The same for pictures of different people: nothing is measured against the pictures before.
     #[must_use]
-    pub fn each_alone(self, manifest: &Manifest) -> Self {
-        Self { alone: Some(manifest.clone()), ..self }
+    pub fn each_alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 
     fn read(&mut self, face: &mut DetectedFace, time: Duration) {
         if self.fresh.is_empty() {
             return;
         }
-        if let Some(manifest) = &self.alone {
-            face.expressions.clear();
-            face.expressions.extend(read_expressions(manifest, &face.states));
+        if self.alone {
+            self.fresh.read_plain(face);
             return;
         }
         let at = self.readers.iter().position(|(id, _)| *id == face.id).unwrap_or_else(|| {
@@ -122,7 +121,7 @@ impl Finder for ExpressionFinder {
 
     fn smooth(&mut self, on: bool) -> bool {
         // Between two photos there is nothing to smooth.
-        self.alone.is_none() && Finder::smooth(&mut self.tracker, on)
+        !self.alone && Finder::smooth(&mut self.tracker, on)
     }
 
     fn is_smoothing(&self) -> bool {
@@ -134,7 +133,7 @@ impl Finder for ExpressionFinder {
     }
 
     fn calibrate(&mut self) -> Option<&'static str> {
-        if self.fresh.is_empty() || self.alone.is_some() {
+        if self.fresh.is_empty() || self.alone {
             return None;
         }
         let main = self.readers.iter_mut().find(|(id, _)| *id == self.main);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 use super::control::{Command, Status};
 use super::viewer::Viewer;
@@ -41,8 +41,6 @@ pub(super) struct Outputs {
     sound: Option<ClipSound>,
     /// What they are made of, if that is one picture.
     original: Original,
-    /// How much of each pixel of the latest frame shows, where that has alpha.
-    alpha: Alpha,
 }
 
 /// Gets what people should know at once.
@@ -63,15 +61,9 @@ impl Outputs {
         Self { sinks, viewers, origin, clip, original, ..Self::default() }
     }
 
-    /// Whether it matters how much of each pixel shows.
+    /// Whether how much of each pixel shows is kept of every frame.
     pub fn want_alpha(&self) -> bool {
-        self.original.has_alpha()
-    }
-
-    /// Takes how much of each pixel of the next frame shows; none is as much as of the picture that it is made of.
-    pub fn set_alpha(&mut self, alpha: Option<GrayImage>) {
-        self.alpha = alpha.map_or(Alpha::Own, Alpha::Moved);
-        self.sinks.iter_mut().for_each(|sink| sink.alpha(&self.alpha));
+        self.sinks.iter().any(|sink| sink.wants_alpha())
     }
 
     pub fn set_window(&mut self, window: Box<dyn Viewer>) {
@@ -249,10 +241,10 @@ impl Outputs {
         }
     }
 
-    /// Saves a picture in the working folder.
-    pub fn snapshot(&mut self, picture: &RgbImage, notice: Notice<'_>) {
+    /// Saves a picture, of which `alpha` shows, in the working folder.
+    pub fn snapshot(&mut self, picture: &RgbImage, alpha: &Alpha, notice: Notice<'_>) {
         let path = free_name(|stem| format!("snapshot-{stem}.png").into());
-        match self.save_png(picture, &path) {
+        match self.save_png(picture, alpha, &path) {
             Ok(()) => {
                 notice(&format!("saved {}", path.display()));
                 self.written.push(Written { what: "picture", path });
@@ -261,8 +253,8 @@ impl Outputs {
         }
     }
 
-    fn save_png(&self, picture: &RgbImage, path: &Path) -> media::Result<()> {
-        let png = png_like(picture, &self.alpha, &self.original, self.origin);
+    fn save_png(&self, picture: &RgbImage, alpha: &Alpha, path: &Path) -> media::Result<()> {
+        let png = png_like(picture, alpha, &self.original, self.origin);
         let mut file = PendingFile::create(path, false)?;
         file.write(&png.map_err(|e| Error::damaged(path, e))?)?;
         file.finish().map(|_| ())
@@ -295,4 +287,102 @@ fn free_name(mut named: impl FnMut(&str) -> PathBuf) -> PathBuf {
         path = named(&format!("{date}-{n}"));
     }
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+    use std::io::Cursor;
+    use std::rc::Rc;
+    use std::time::Duration;
+
+    use image::{GrayImage, ImageFormat, Luma, Rgba, RgbaImage};
+
+    use super::*;
+    use crate::live::testing::{Act, scripts};
+    use crate::live::{Finder, FrameSupply, LiveLoop, LoopOptions, Painter, Scene};
+    use crate::media::picture::decode;
+    use crate::vision::crop::Crop;
+    use crate::vision::track::Tracked;
+
+    struct Nobody;
+
+    impl Finder for Nobody {
+        fn find(&mut self, _: &RgbImage, _: Duration) -> crate::error::Result<Tracked> {
+            Ok(Tracked::of(None, Crop::inside(9, 9)))
+        }
+    }
+
+    /// Counts how often it was asked how much shows, and says so in its answer.
+    #[derive(Default)]
+    struct Asked(Cell<u8>);
+
+    impl Painter for Asked {
+        fn paint(&mut self, _: Scene<'_>, canvas: &mut RgbImage) -> crate::error::Result<Option<Duration>> {
+            *canvas = RgbImage::new(1, 1);
+            Ok(None)
+        }
+
+        fn alpha(&self) -> Option<GrayImage> {
+            self.0.set(self.0.get() + 1);
+            Some(GrayImage::from_pixel(1, 1, Luma([self.0.get()])))
+        }
+    }
+
+    /// What a sink got of each frame's alpha, and whether it wants it.
+    struct Keep(Rc<RefCell<Vec<Option<u8>>>>, bool);
+
+    impl Sink for Keep {
+        fn name(&self) -> String {
+            String::new()
+        }
+
+        fn wants_alpha(&self) -> bool {
+            self.1
+        }
+
+        fn write(&mut self, shown: &Shown<'_>) -> media::Result<()> {
+            self.0.borrow_mut().push(match shown.alpha {
+                Alpha::Moved(alpha) => Some(alpha.get_pixel(0, 0).0[0]),
+                _ => None,
+            });
+            Ok(())
+        }
+
+        fn finish(self: Box<Self>) -> media::Result<Vec<Written>> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Alpha was made anew for every frame even where nobody kept it.
+    #[test]
+    fn a_painter_is_asked_how_much_shows_where_a_sink_keeps_that() {
+        let mut png = Cursor::new(Vec::new());
+        RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 100])).write_to(&mut png, ImageFormat::Png).unwrap();
+        let clear = decode(png.get_ref()).unwrap().original;
+        for (original, wants, seen) in [
+            (clear.clone(), true, [Some(1), Some(2)]),
+            (clear, false, [None; 2]),
+            (Original::default(), true, [None; 2]),
+        ] {
+            let kept = Rc::new(RefCell::new(Vec::new()));
+            let frames = vec![Act::Frame(0), Act::Frame(1), Act::End];
+            let mut painter = Asked::default();
+            LiveLoop {
+                supply: FrameSupply::open(scripts(false, vec![frames]), false, None).unwrap(),
+                finder: &mut Nobody,
+                painter: &mut painter,
+                sinks: vec![Box::new(Keep(Rc::clone(&kept), wants))],
+                viewers: vec![],
+                window: None,
+                options: LoopOptions { original, ..LoopOptions::default() },
+                stop: &|| false,
+                notice: &mut |_| {},
+            }
+            .run()
+            .unwrap();
+            assert_eq!(*kept.borrow(), seen);
+            assert_eq!(painter.0.get(), seen.iter().flatten().count() as u8);
+        }
+    }
 }

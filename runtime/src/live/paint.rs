@@ -105,42 +105,40 @@ pub struct Overlay<'a> {
     held: Vec<Held>,
     /// Who stood out last.
     main: u32,
-    /// How much of him was drawn last, if he was.
-    drawn: Option<f32>,
 }
 
 /// A face as it was seen last.
 #[derive(Default)]
 struct Held {
     face: DetectedFace,
-    /// When; none once it has faded.
-    seen: Option<Duration>,
+    seen: Duration,
+    /// How much of it is left, 1 to 0.
+    strength: f32,
 }
 
 impl Held {
-    /// How much of it is left at `time`, 0 to 1.
-    fn strength(&self, time: Duration) -> f32 {
-        // Time that runs backwards, as in a clip that starts anew, is no time.
-        let passed = self.seen.map(|seen| time.saturating_sub(seen));
-        passed.map_or(0.0, |passed| match passed.as_secs_f32() / FADES.as_secs_f32() {
-            0.0 => 1.0,
-            share => (1.0 - share).clamp(0.0, 0.99),
-        })
+    /// Fades by `time`, for good once nothing is left.
+    fn fade(&mut self, time: Duration) {
+        if self.strength > 0.0 {
+            // Time that runs backwards, as in a clip that starts anew, is no time.
+            let passed = time.saturating_sub(self.seen).as_secs_f32() / FADES.as_secs_f32();
+            self.strength = if passed > 0.0 { (1.0 - passed).clamp(0.0, 0.99) } else { 1.0 };
+        }
     }
 }
 
 impl<'a> Overlay<'a> {
     /// With the names, colours and skeleton of `manifest`.
     pub fn new(manifest: &'a Manifest) -> Self {
-        Self { manifest, view: View::default(), held: Vec::new(), main: 0, drawn: None }
+        Self { manifest, view: View::default(), held: Vec::new(), main: 0 }
     }
 
     /// Takes the faces of the frame at `time`.
     fn hold(&mut self, faces: Faces<'_>, time: Duration) {
-        self.held.iter_mut().for_each(|held| held.seen = held.seen.filter(|_| held.strength(time) > 0.0));
+        self.held.iter_mut().for_each(|held| held.fade(time));
         for face in faces.iter() {
-            let own = self.held.iter().position(|held| held.seen.is_some() && held.face.id == face.id);
-            let free = || self.held.iter().position(|held| held.seen.is_none());
+            let own = self.held.iter().position(|held| held.strength > 0.0 && held.face.id == face.id);
+            let free = || self.held.iter().position(|held| held.strength == 0.0);
             let at = own.or_else(free).unwrap_or(self.held.len());
             if at == self.held.len() {
                 self.held.push(Held::default());
@@ -151,7 +149,7 @@ impl<'a> Overlay<'a> {
             held.face.keypoints.extend_from_slice(&face.keypoints);
             held.face.expressions.clear();
             held.face.expressions.extend_from_slice(&face.expressions);
-            held.seen = Some(time);
+            (held.seen, held.strength) = (time, 1.0);
         }
         self.main = faces.first().map_or(self.main, |face| face.id);
     }
@@ -161,21 +159,19 @@ impl Painter for Overlay<'_> {
     fn paint(&mut self, scene: Scene<'_>, canvas: &mut RgbImage) -> Result<Option<Duration>> {
         let Scene { picture, tracked, time, mirror, layers } = scene;
         self.hold(tracked.faces(), time);
-        let Self { manifest, view, held, main, drawn } = self;
-        let shown = held.iter().filter(|held| held.seen.is_some());
-        let first =
-            shown.clone().find(|held| held.face.id == *main).map(|held| (&held.face, held.strength(time)));
+        let Self { manifest, view, held, main } = self;
+        let shown = held.iter().filter(|held| held.strength > 0.0);
+        let first = shown.clone().find(|held| held.face.id == *main);
         let marks = Marks {
-            face: first.filter(|_| layers.keypoints),
+            face: first.filter(|_| layers.keypoints).map(|held| (&held.face, held.strength)),
             skeleton: layers.skeleton,
             heat: layers.heat_maps.then_some(&tracked.crop),
             crop: layers.crop.then_some(&tracked.crop),
         };
         view.compose(picture, canvas, &marks, mirror, manifest);
         for other in shown.filter(|held| held.face.id != *main && layers.keypoints) {
-            view.add(canvas, &other.face, OTHERS * other.strength(time), layers.skeleton, manifest);
+            view.add(canvas, &other.face, OTHERS * other.strength, layers.skeleton, manifest);
         }
-        *drawn = first.map(|(_, strength)| strength);
         Ok(None)
     }
 
@@ -188,9 +184,9 @@ impl Painter for Overlay<'_> {
     }
 
     fn measure(&mut self, canvas: &mut RgbImage) {
-        let first = self.held.iter().find(|held| held.seen.is_some() && held.face.id == self.main);
-        if let Some((held, strength)) = first.zip(self.drawn) {
-            draw_meters(canvas, &self.manifest.expressions, &held.face.expressions, strength);
+        let first = self.held.iter().find(|held| held.strength > 0.0 && held.face.id == self.main);
+        if let Some(Held { face, strength, .. }) = first {
+            draw_meters(canvas, &self.manifest.expressions, &face.expressions, *strength);
         }
     }
 
@@ -216,9 +212,7 @@ mod tests {
     fn painted(overlay: &mut Overlay<'_>, found: bool, ms: u64) -> u64 {
         let at = DetectedKeypoint { x: 300.0, y: 300.0, confidence: 1.0 };
         let face = found.then(|| DetectedFace::new(vec![at]));
-        let crop = Crop::inside(600, 600);
-        let tracked =
-            Tracked { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO };
+        let tracked = Tracked::of(face, Crop::inside(600, 600));
         let (mut picture, mut canvas) = (RgbImage::new(600, 600), RgbImage::default());
         let time = Duration::from_millis(ms);
         let layers = Layers::default();

@@ -1,8 +1,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
-
+use super::annotate::Pictures;
 use super::change::Change;
 use super::clock::{Clock, Step};
 use super::control::Audience;
@@ -18,7 +17,7 @@ use crate::error::Result;
 use crate::frame::Frame;
 use crate::media::Captured;
 use crate::media::mark::Origin;
-use crate::media::picture::Original;
+use crate::media::picture::{Alpha, Original};
 use crate::media::sink::{Shown, Sink};
 
 /// Pause between looks at the window while there is nothing to show.
@@ -89,14 +88,11 @@ pub(super) struct Progress {
     pub frames: u64,
     faces: u64,
     pub paused: bool,
-    /// The latest frame as files have it; no pixels before the first.
-    pub canvas: RgbImage,
+    pub pictures: Pictures,
     /// Width and height of the latest frame as it came.
     pub size: (u32, u32),
-    /// The same as `canvas` with what is for those who watch alone, if there is any of that.
-    pub watched: Option<RgbImage>,
-    /// A picture that there was room for once.
-    pub spare: RgbImage,
+    /// How much of each pixel of the latest frame shows, once somebody wanted to know.
+    pub alpha: Option<Alpha>,
     pub trouble: Option<String>,
     /// When the frame of which time is due, for files shown at their own speed.
     pub anchor: Option<(Instant, Duration)>,
@@ -217,10 +213,8 @@ impl LiveLoop<'_> {
         let drawing = Instant::now();
         let scene =
             Scene { picture: &mut picture, tracked: &tracked, time, mirror: p.mirror, layers: p.layers };
-        let generate = self.painter.paint(scene, &mut p.canvas)?;
-        if p.outputs.want_alpha() {
-            p.outputs.set_alpha(self.painter.alpha());
-        }
+        let generate = self.painter.paint(scene, &mut p.pictures.canvas)?;
+        p.alpha = p.outputs.want_alpha().then(|| self.alpha());
         self.supply.reuse(picture);
         self.annotate(p, !faces.is_empty());
         if let Some(generate) = generate {
@@ -230,25 +224,31 @@ impl LiveLoop<'_> {
 
         let showing = Instant::now();
         if let Some(open) = self.window.take() {
-            p.outputs.set_window(open(p.canvas.dimensions())?);
+            p.outputs.set_window(open(p.pictures.canvas.dimensions())?);
             p.anchor = Some((Instant::now(), time));
         }
         if p.outputs.has_window() {
-            let watched = p.watched.as_ref().unwrap_or(&p.canvas);
-            p.outputs.show(&Shown { faces, size, change, ..Shown::new(watched, index, time) }, self.notice);
+            let shown = Shown { faces, size, change, ..Shown::new(p.pictures.seen(), index, time) };
+            p.outputs.show(&shown, self.notice);
             p.clock.add(Step::Show, showing.elapsed());
         }
         if p.outputs.has_others() {
             let writing = Instant::now();
             self.report(p, taken.elapsed());
-            let shown = Shown { faces, size, change, ..Shown::new(&p.canvas, index, time) };
-            let watched = p.watched.as_ref().unwrap_or(&p.canvas);
-            p.outputs.write(&shown, watched, self.notice);
+            let alpha = p.alpha.as_ref().unwrap_or(&Alpha::Own);
+            let shown = Shown { faces, size, change, alpha, ..Shown::new(&p.pictures.canvas, index, time) };
+            p.outputs.write(&shown, p.pictures.seen(), self.notice);
             p.clock.add(Step::Write, writing.elapsed());
         }
         p.clock.add(Step::Total, taken.elapsed());
         self.finder.reuse(tracked);
         Ok(())
+    }
+
+    /// How much of each pixel of the picture that was painted last shows.
+    pub(super) fn alpha(&self) -> Alpha {
+        let moved = if self.options.original.has_alpha() { self.painter.alpha() } else { None };
+        moved.map_or(Alpha::Own, Alpha::Moved)
     }
 
     /// Where somebody watches, a file's frames wait until they are due. Gives back how long was waited.

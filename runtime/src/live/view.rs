@@ -8,8 +8,8 @@ use super::viewer::KEYS;
 use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::vision::crop::Crop;
 use crate::vision::enlarge::Enlarger;
-use crate::vision::overlay::{self, Pen};
-use crate::vision::{hud, layers};
+use crate::vision::names::Labels;
+use crate::vision::{hud, layers, overlay};
 
 /// What is drawn on a picture.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl<'a> Marks<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct View {
     enlarger: Enlarger,
-    pen: Pen,
+    labels: Labels,
     placed: Vec<DetectedKeypoint>,
     /// Keypoints of a face beside the one that stands out.
     other: Vec<DetectedKeypoint>,
@@ -75,7 +75,7 @@ impl View {
             if let Some(crop) = marks.heat {
                 layers::draw_heat_maps(canvas, &self.placed, crop.side * factor as f32, manifest);
             }
-            self.pen.marks(canvas, &self.placed, manifest, marks.skeleton, strength);
+            overlay::draw_marks(canvas, &self.placed, manifest, marks.skeleton, strength);
         }
         if let Some(crop) = marks.crop {
             layers::draw_square(canvas, crop, factor, mirror);
@@ -93,14 +93,14 @@ impl View {
     ) {
         let mirrored = self.mirror.then_some(canvas.width());
         overlay::place(face, self.factor, mirrored, &mut self.other);
-        self.pen.marks(canvas, &self.other, manifest, skeleton, strength);
+        overlay::draw_marks(canvas, &self.other, manifest, skeleton, strength);
     }
 
     /// Writes names beside the face of the picture composed last, where there is room for them; `canvas` is that picture or
     /// a copy. Its first `top` pixels are kept free.
     pub fn name(&mut self, canvas: &mut RgbImage, manifest: &Manifest, top: u32) {
         if self.is_named {
-            self.pen.names(canvas, std::iter::once(self.placed.as_slice()), manifest, top);
+            self.labels.draw(canvas, std::iter::once(self.placed.as_slice()), manifest, top);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::mark::Origin;
 use super::pattern::Pattern;
-use super::picture::{self, Alpha, Original};
+use super::picture::{self, Original};
 use super::sink::{Shown, Sink, Written};
 use crate::error::media::{Error, Result};
 
@@ -19,7 +19,6 @@ pub(super) struct FramesSink {
     started: bool,
     origin: Option<Origin>,
     original: Original,
-    alpha: Alpha,
 }
 
 impl FramesSink {
@@ -47,8 +46,8 @@ impl FramesSink {
         if !force && !stale.is_empty() {
             return Err(Error::Exists(asked.to_owned()));
         }
-        let (original, alpha) = Default::default();
-        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None, original, alpha })
+        let original = Original::default();
+        Ok(Self { asked: asked.to_owned(), pattern, stale, started: false, origin: None, original })
     }
 
     fn done(self) -> Vec<Written> {
@@ -69,8 +68,8 @@ impl Sink for FramesSink {
         self.original = original.clone();
     }
 
-    fn alpha(&mut self, alpha: &Alpha) {
-        self.alpha = alpha.clone();
+    fn wants_alpha(&self) -> bool {
+        self.original.has_alpha()
     }
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
@@ -82,7 +81,7 @@ impl Sink for FramesSink {
             self.started = true;
         }
         let path = self.pattern.path(shown.index);
-        let content = picture::encode_like(&path, shown.picture, &self.alpha, &self.original, self.origin)
+        let content = picture::encode_like(&path, shown.picture, shown.alpha, &self.original, self.origin)
             .map_err(|e| Error::damaged(&path, e))?;
         let part = path.with_extension("part");
         fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {

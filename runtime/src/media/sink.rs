@@ -34,12 +34,15 @@ pub struct Shown<'a> {
     /// Mean absolute difference of the source's picture from the frame before where the face is, in steps of 255;
     /// `None` for the first frame, and where nobody asked for it.
     pub change: Option<f32>,
+    /// How much of each pixel shows, where [`Sink::wants_alpha`] asked for it.
+    pub alpha: &'a Alpha,
 }
 
 impl<'a> Shown<'a> {
     /// A picture in which nobody looked for faces.
     pub fn new(picture: &'a RgbImage, index: u64, time: Duration) -> Self {
-        Self { picture, index, time, faces: Faces::default(), size: picture.dimensions(), change: None }
+        let (faces, size) = (Faces::default(), picture.dimensions());
+        Self { picture, index, time, faces, size, change: None, alpha: &Alpha::Own }
     }
 }
 
@@ -54,8 +57,10 @@ pub trait Sink {
     /// Called before the first frame where all frames are made of one picture: single pictures are written as it was.
     fn like(&mut self, _original: &Original) {}
 
-    /// How much of each pixel of the next frame shows, where that picture has alpha.
-    fn alpha(&mut self, _alpha: &Alpha) {}
+    /// Whether it keeps how much of each pixel shows.
+    fn wants_alpha(&self) -> bool {
+        false
+    }
 
     /// Takes a frame.
     ///

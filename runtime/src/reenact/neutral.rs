@@ -44,9 +44,7 @@ pub(super) struct Pose {
 impl Pose {
     /// That of `face`; keeps its room.
     pub fn measure(&mut self, face: &DetectedFace, layout: &FaceLayout) {
-        // Not the tracker's crop: that one comes a frame late, and recorded motion has none.
-        let frame = layout.frame(&face.keypoints);
-        let crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
+        let crop = layout.upright(&face.keypoints);
         self.square = [crop.cx, crop.cy, crop.side];
         self.keypoints.clear();
         self.keypoints.extend(face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])));

@@ -47,6 +47,8 @@ const OVER: usize = 256;
 pub struct PhotoReenactor<'a> {
     model: &'a mut PortraitModel,
     photo: PortraitPhoto,
+    /// The photo's alpha, as large as it, where its file has any.
+    alpha: Option<GrayImage>,
     /// Photos that wait to be driven, the next one first.
     others: VecDeque<PortraitPhoto>,
     options: ReenactOptions,
@@ -61,9 +63,7 @@ pub struct PhotoReenactor<'a> {
     shown: Driven,
     /// The driven photo, where it is not all that is shown.
     square: RgbImage,
-    /// Left, top and side of the part of the photo that is shown alone, in pixels.
-    alone: [u32; 3],
-    /// Side of the picture that shows it, in pixels.
+    /// Side of the picture that shows the face alone, in pixels.
     shown_alone: u32,
     colours: Option<Colours>,
 }
@@ -94,8 +94,8 @@ impl<'a> PhotoReenactor<'a> {
             shown: still,
             square: RgbImage::default(),
             shown_alone: part_alone(&photo)[2],
-            alone: part_alone(&photo),
             colours: None,
+            alpha: fitted_alpha(&photo),
             photo,
             others,
             share,
@@ -201,13 +201,21 @@ impl<'a> PhotoReenactor<'a> {
 
     /// How much of each pixel of the driven photo shows: what is clear around a head moves with it.
     pub(super) fn alpha(&self) -> Option<GrayImage> {
-        let alpha = self.photo.original().alpha()?;
-        let (width, height) = self.photo.picture().dimensions();
-        let fitting = match alpha.dimensions() == (width, height) {
-            true => alpha,
-            false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
-        };
-        Some(self.photo.carry_channel(&fitting))
+        self.alpha.as_ref().map(|alpha| self.photo.carry_channel(alpha))
+    }
+
+    /// Drives the photo and hands it to `put`, for where it is not all that is shown.
+    fn put(
+        &mut self,
+        face: Option<&DetectedFace>,
+        time: Duration,
+        put: impl FnOnce(&mut Self, &mut RgbImage),
+    ) -> Result<Took> {
+        let mut square = std::mem::take(&mut self.square);
+        let took = self.paint(face, time, &mut square)?;
+        put(self, &mut square);
+        self.square = square;
+        Ok(took)
     }
 
     /// Makes the canvas the driver's picture with the driven photo beside it.
@@ -219,24 +227,22 @@ impl<'a> PhotoReenactor<'a> {
         mirror: bool,
         canvas: &mut RgbImage,
     ) -> Result<Took> {
-        let mut square = std::mem::take(&mut self.square);
-        let took = self.paint(face, time, &mut square)?;
-        if mirror {
-            imageops::flip_horizontal_in_place(&mut square);
-        }
-        let (left, height) = driver.map_or((0, 0), RgbImage::dimensions);
-        let size = (left + square.width(), height.max(square.height()));
-        if canvas.dimensions() == size {
-            canvas.fill(0);
-        } else {
-            *canvas = RgbImage::new(size.0, size.1);
-        }
-        if let Some(driver) = driver {
-            imageops::replace(canvas, driver, 0, 0);
-        }
-        imageops::replace(canvas, &square, i64::from(left), 0);
-        self.square = square;
-        Ok(took)
+        self.put(face, time, |_, square| {
+            if mirror {
+                imageops::flip_horizontal_in_place(square);
+            }
+            let (left, height) = driver.map_or((0, 0), RgbImage::dimensions);
+            let size = (left + square.width(), height.max(square.height()));
+            if canvas.dimensions() == size {
+                canvas.fill(0);
+            } else {
+                *canvas = RgbImage::new(size.0, size.1);
+            }
+            if let Some(driver) = driver {
+                imageops::replace(canvas, driver, 0, 0);
+            }
+            imageops::replace(canvas, square, i64::from(left), 0);
+        })
     }
 
     /// Makes the canvas the square of the driven photo that its face can move in, upright, as far as the photo reaches.
@@ -246,21 +252,19 @@ impl<'a> PhotoReenactor<'a> {
         time: Duration,
         canvas: &mut RgbImage,
     ) -> Result<Took> {
-        let mut square = std::mem::take(&mut self.square);
-        let took = self.paint(face, time, &mut square)?;
-        let ([left, top, side], shown) = (self.alone, self.shown_alone);
-        if canvas.dimensions() != (shown, shown) {
-            *canvas = RgbImage::new(shown, shown);
-        }
-        let part = imageops::crop_imm(&square, left, top, side, side);
-        if side == shown {
-            imageops::replace(canvas, &*part, 0, 0);
-        } else {
-            // Another photo's face, in the size of the first one's.
-            *canvas = imageops::resize(&*part, shown, shown, imageops::FilterType::Triangle);
-        }
-        self.square = square;
-        Ok(took)
+        self.put(face, time, |this, square| {
+            let ([left, top, side], shown) = (part_alone(&this.photo), this.shown_alone);
+            if canvas.dimensions() != (shown, shown) {
+                *canvas = RgbImage::new(shown, shown);
+            }
+            let part = imageops::crop_imm(square, left, top, side, side);
+            if side == shown {
+                imageops::replace(canvas, &*part, 0, 0);
+            } else {
+                // Another photo's face, in the size of the first one's.
+                *canvas = imageops::resize(&*part, shown, shown, imageops::FilterType::Triangle);
+            }
+        })
     }
 
     /// Puts the driven photo's square over the driver's face in the canvas, which is the driver's picture.
@@ -270,21 +274,20 @@ impl<'a> PhotoReenactor<'a> {
         time: Duration,
         canvas: &mut RgbImage,
     ) -> Result<Took> {
-        let mut square = std::mem::take(&mut self.square);
-        let took = self.paint(face, time, &mut square)?;
-        if face.is_some() {
-            let own = self.photo.crop();
-            let points: Vec<_> = self.photo.keypoints().iter().map(|k| own.to_picture(*k)).collect();
+        self.put(face, time, |this, square| {
+            if face.is_none() {
+                return;
+            }
+            let own = this.photo.crop();
+            let points: Vec<_> = this.photo.keypoints().iter().map(|k| own.to_picture(*k)).collect();
             let at = |[x, y]: [f32; 2]| crate::frame::DetectedKeypoint { x, y, confidence: 1.0 };
-            let framed = self.layout.frame(&points.into_iter().map(at).collect::<Vec<_>>());
+            let framed = this.layout.frame(&points.into_iter().map(at).collect::<Vec<_>>());
             // The driver's face is framed as the photo's is.
-            let driver = self.pose.crop();
+            let driver = this.pose.crop();
             let crop = Crop { side: driver.side * own.side / framed.side.max(1.0), ..driver };
-            let image = sample(&square, own, OVER);
-            blend_in(canvas, image.view(), &crop, &mut self.colours);
-        }
-        self.square = square;
-        Ok(took)
+            let image = sample(square, own, OVER);
+            blend_in(canvas, image.view(), &crop, &mut this.colours);
+        })
     }
 
     /// Drives the next photo, from the same neutral face of the driver. False where there is no other.
@@ -292,7 +295,7 @@ impl<'a> PhotoReenactor<'a> {
         let Some(photo) = self.others.pop_front() else { return false };
         self.others.push_back(std::mem::replace(&mut self.photo, photo));
         self.target = Driven::still(self.photo.keypoints(), self.photo.states().len());
-        self.alone = part_alone(&self.photo);
+        self.alpha = fitted_alpha(&self.photo);
         self.colours = None;
         true
     }
@@ -317,6 +320,16 @@ fn part_alone(photo: &PortraitPhoto) -> [u32; 3] {
     // A float cast to an unsigned integer saturates.
     let begin = |centre: f32, most: u32| ((centre - side as f32 / 2.0).round() as u32).min(most - side);
     [begin(crop.cx, width), begin(crop.cy, height), side]
+}
+
+/// The alpha of a photo's file, as large as the photo is opened.
+fn fitted_alpha(photo: &PortraitPhoto) -> Option<GrayImage> {
+    let alpha = photo.original().alpha()?;
+    let (width, height) = photo.picture().dimensions();
+    Some(match alpha.dimensions() == (width, height) {
+        true => alpha,
+        false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
+    })
 }
 
 /// What is driven, and by how much.

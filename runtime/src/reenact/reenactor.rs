@@ -237,9 +237,7 @@ impl<'a> Reenactor<'a> {
     /// the driver is lost it eases back to what it was; until the driver was still for a second it stays so.
     pub fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) -> FaceLatents {
         if let Some(face) = face {
-            // Not the tracker's crop: that one comes a frame late, and recorded motion has none.
-            let frame = self.layout.frame(&face.keypoints);
-            self.crop = Crop { angle: 0.0, side: frame.side.max(1.0), ..frame };
+            self.crop = self.layout.upright(&face.keypoints);
         }
         if self.neutral.is_none() && !self.options.absolute {
             self.neutral = self.calibration.add(face, &self.crop, time);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::crop::Crop;
 use super::track::LocatedFace;
 
 /// Which of a picture's faces is meant.
@@ -26,12 +27,7 @@ impl FaceChoice {
         let at = match self {
             Self::Largest => (!faces.is_empty()).then_some(0),
             Self::Number(number) => faces.iter().position(|f| f.face.id == number),
-            Self::At([x, y]) => {
-                let apart = |f: &LocatedFace| (f.crop.cx - x).hypot(f.crop.cy - y) / f.crop.side;
-                let nearest = (0..faces.len()).min_by(|a, b| apart(&faces[*a]).total_cmp(&apart(&faces[*b])));
-                // As far as the corners of its square.
-                nearest.filter(|i| apart(&faces[*i]) < std::f32::consts::FRAC_1_SQRT_2)
-            }
+            Self::At(point) => Crop::nearest(point, faces.iter().map(|f| f.crop).enumerate()),
         };
         at.ok_or_else(|| {
             if faces.is_empty() {
@@ -75,7 +71,6 @@ impl fmt::Display for FaceChoice {
 mod tests {
     use super::*;
     use crate::frame::DetectedFace;
-    use crate::vision::crop::Crop;
 
     fn located(id: u32, cx: f32, side: f32) -> LocatedFace {
         let face = DetectedFace { id, ..DetectedFace::default() };

@@ -50,6 +50,19 @@ impl Crop {
         ]
     }
 
+    /// Distance of the centres of two crops, in pixels.
+    pub(crate) fn distance(&self, other: &Crop) -> f32 {
+        (self.cx - other.cx).hypot(self.cy - other.cy)
+    }
+
+    /// Which of `crops` a point of the picture is in: the one whose centre is nearest, in sides, and no further away than its
+    /// corners.
+    pub(crate) fn nearest<T>([x, y]: [f32; 2], crops: impl Iterator<Item = (T, Crop)>) -> Option<T> {
+        let apart = |crop: &Crop| (crop.cx - x).hypot(crop.cy - y) / crop.side;
+        let nearest = crops.min_by(|(_, a), (_, b)| apart(a).total_cmp(&apart(b)));
+        nearest.filter(|(_, crop)| apart(crop) < std::f32::consts::FRAC_1_SQRT_2).map(|(which, _)| which)
+    }
+
     /// A crop that lies `amount` (0 to 1) of the way from this one to `other`.
     pub fn towards(&self, other: &Crop, amount: f32) -> Self {
         let mix = |a: f32, b: f32| a + (b - a) * amount;

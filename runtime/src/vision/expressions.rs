@@ -91,6 +91,14 @@ impl ExpressionReader {
         }
     }
 
+    /// Reads the expressions of `face` into it as they are, whatever its neutral face.
+    pub fn read_plain(&self, face: &mut DetectedFace) {
+        face.expressions.clear();
+        if !face.states.is_empty() {
+            face.expressions.extend(self.gauges.iter().map(|gauge| gauge.expression.read(&face.states)));
+        }
+    }
+
     /// Takes the face as it has been of late as neutral. False where there was none.
     pub fn calibrate(&mut self) -> bool {
         let Some(latest) = self.gauges.iter().map(|g| g.latest).collect::<Option<Vec<_>>>() else {

@@ -50,6 +50,13 @@ impl FaceLayout {
             angle,
         }
     }
+
+    /// The same square upright and no smaller than a pixel. Not a tracker's crop: that one comes a frame late, and recorded
+    /// motion has none.
+    pub(crate) fn upright(&self, keypoints: &[DetectedKeypoint]) -> Crop {
+        let frame = self.frame(keypoints);
+        Crop { angle: 0.0, side: frame.side.max(1.0), ..frame }
+    }
 }
 
 #[cfg(test)]

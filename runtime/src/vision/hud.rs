@@ -10,7 +10,7 @@ pub(super) const LIGHT: [u8; 3] = [238, 242, 246];
 /// Colour of what calls for attention: keys, messages.
 const ACCENT: [u8; 3] = [255, 214, 90];
 /// Colour and opacity, of 256, of the ground of text.
-const GROUND: ([u8; 3], u32) = ([12, 14, 18], 168);
+pub(super) const GROUND: ([u8; 3], u32) = ([12, 14, 18], 168);
 
 /// Room round text of a size, in pixels.
 fn padding(size: u32) -> u32 {

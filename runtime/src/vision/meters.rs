@@ -3,7 +3,7 @@
 use image::RgbImage;
 use lkg_bundle::manifest::Expression;
 
-use super::hud::LIGHT;
+use super::hud::{GROUND, LIGHT};
 use super::paint::{fill, panel};
 use super::text;
 
@@ -24,7 +24,7 @@ pub fn draw_meters(picture: &mut RgbImage, expressions: &[Expression], values: &
     let (margin, line, length) = (size / 2, text::line(size), LENGTH * size);
     let (left, bottom) = (longest + 3 * margin, picture.height().saturating_sub(margin / 2));
     let top = bottom.saturating_sub(rows * line + margin);
-    panel(picture, (margin / 2..left + length + margin, top..bottom), margin, [12, 14, 18], 168);
+    panel(picture, (margin / 2..left + length + margin, top..bottom), margin, GROUND.0, GROUND.1);
     for (i, (expression, value)) in expressions.iter().zip(values).enumerate() {
         let y = top + margin / 2 + i as u32 * line;
         text::draw_plain(picture, &expression.name, (margin as i32 * 3 / 2, y as i32), size, LIGHT);

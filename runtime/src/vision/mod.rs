@@ -10,7 +10,7 @@ pub(crate) mod hermite;
 pub mod hud;
 pub mod layers;
 pub mod meters;
-mod names;
+pub mod names;
 pub mod overlay;
 mod paint;
 pub mod photo;

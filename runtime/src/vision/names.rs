@@ -37,7 +37,7 @@ struct Label {
     top: f32,
 }
 
-/// Names of faces; keeps its room from picture to picture.
+/// Names of faces; keeps its room, so that repeated use does not allocate.
 #[derive(Debug, Default)]
 pub struct Labels {
     labels: Vec<Label>,
@@ -48,8 +48,24 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// Writes the names of each of `faces`, keypoints in pixels of `picture`, beside it if there is room for all of them,
+    /// and draws a line from each point to its name. The picture's first `top` pixels are kept free.
+    pub fn draw<'a>(
+        &mut self,
+        picture: &mut RgbImage,
+        faces: impl Iterator<Item = &'a [DetectedKeypoint]> + Clone,
+        manifest: &Manifest,
+        top: u32,
+    ) {
+        self.begin(picture.width(), top);
+        faces.clone().for_each(|keypoints| self.keep_off(keypoints));
+        for (number, keypoints) in faces.enumerate() {
+            self.draw_face(picture, number, keypoints, manifest);
+        }
+    }
+
     /// Begins a picture. Names keep off its first `top` pixels.
-    pub fn begin(&mut self, width: u32, top: u32) {
+    fn begin(&mut self, width: u32, top: u32) {
         self.taken.clear();
         if top > 0 {
             self.taken.push(Extent { left: 0.0, top: 0.0, right: width as f32, bottom: top as f32 });
@@ -57,13 +73,13 @@ impl Labels {
     }
 
     /// Keeps names off a face.
-    pub fn keep_off(&mut self, keypoints: &[DetectedKeypoint]) {
+    fn keep_off(&mut self, keypoints: &[DetectedKeypoint]) {
         self.taken.extend(extent(keypoints));
     }
 
     /// Writes the names of the face `number`'s `keypoints` beside it and draws a line from each point to its name, if there is
     /// room for all.
-    pub fn draw(
+    fn draw_face(
         &mut self,
         picture: &mut RgbImage,
         number: usize,
@@ -255,7 +271,7 @@ mod tests {
         let mut all = Vec::new();
         for (i, keypoints) in faces.iter().enumerate() {
             let before = picture.clone();
-            labels.draw(&mut picture, i, keypoints, &manifest(keypoints.len()));
+            labels.draw_face(&mut picture, i, keypoints, &manifest(keypoints.len()));
             let line = text::line(labels.sizes.get(i).copied().unwrap_or_default()) as f32;
             // A hair smaller, for what rounding does.
             let boxes = labels.labels.iter().map(|l| Extent {

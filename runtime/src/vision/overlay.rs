@@ -25,11 +25,10 @@ pub fn draw_face(picture: &mut RgbImage, face: &DetectedFace, manifest: &Manifes
 
 /// The same for several faces, with `names` or without. Names cover neither each other nor a face.
 pub fn draw_faces(picture: &mut RgbImage, faces: &[DetectedFace], manifest: &Manifest, names: bool) {
-    let mut pen = Pen::default();
     let faces = || faces.iter().map(|face| face.keypoints.as_slice());
-    faces().for_each(|keypoints| pen.marks(picture, keypoints, manifest, true, 1.0));
+    faces().for_each(|keypoints| draw_marks(picture, keypoints, manifest, true, 1.0));
     if names {
-        pen.names(picture, faces(), manifest, 0);
+        Labels::default().draw(picture, faces(), manifest, 0);
     }
 }
 
@@ -74,56 +73,31 @@ pub fn extent(keypoints: &[DetectedKeypoint]) -> Option<Extent> {
     (all.left <= all.right).then_some(all)
 }
 
-/// Draws faces; keeps its room, so that repeated use does not allocate.
-#[derive(Debug, Default)]
-pub struct Pen {
-    labels: Labels,
-}
-
-impl Pen {
-    /// Draws the face of `keypoints`, in pixels of `picture`: at every keypoint a disc in its manifest colour whose size and
-    /// opacity show the confidence, and if asked the `skeleton`'s lines. All of it fades with `strength`, 1 to 0.
-    pub fn marks(
-        &mut self,
-        picture: &mut RgbImage,
-        keypoints: &[DetectedKeypoint],
-        manifest: &Manifest,
-        skeleton: bool,
-        strength: f32,
-    ) {
-        let unit = unit(keypoints, picture);
-        let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
-        if skeleton {
-            draw_skeleton(picture, keypoints, manifest, (unit, strength), colour);
-        }
-        for (i, keypoint) in keypoints.iter().enumerate() {
-            let confidence = keypoint.confidence.clamp(0.0, 1.0);
-            let opacity = strength * (0.5 + 0.5 * confidence);
-            Brush {
-                radius: unit * (2.0 + 1.5 * confidence),
-                colour: colour(i),
-                opacity,
-                rim: 1.2 * unit,
-                rim_opacity: opacity,
-            }
-            .disc(picture, keypoint);
-        }
+/// Draws the face of `keypoints`, in pixels of `picture`: at every keypoint a disc in its manifest colour whose size and
+/// opacity show the confidence, and if asked the `skeleton`'s lines. All of it fades with `strength`, 1 to 0.
+pub fn draw_marks(
+    picture: &mut RgbImage,
+    keypoints: &[DetectedKeypoint],
+    manifest: &Manifest,
+    skeleton: bool,
+    strength: f32,
+) {
+    let unit = unit(keypoints, picture);
+    let colour = |i: usize| manifest.keypoints.get(i).map_or([255; 3], |k| k.colour);
+    if skeleton {
+        draw_skeleton(picture, keypoints, manifest, (unit, strength), colour);
     }
-
-    /// Writes the names of each of `faces`, keypoints in pixels of `picture`, beside it if there is room for all of them,
-    /// and draws a line from each point to its name. The picture's first `top` pixels are kept free.
-    pub fn names<'a>(
-        &mut self,
-        picture: &mut RgbImage,
-        faces: impl Iterator<Item = &'a [DetectedKeypoint]> + Clone,
-        manifest: &Manifest,
-        top: u32,
-    ) {
-        self.labels.begin(picture.width(), top);
-        faces.clone().for_each(|keypoints| self.labels.keep_off(keypoints));
-        for (number, keypoints) in faces.enumerate() {
-            self.labels.draw(picture, number, keypoints, manifest);
+    for (i, keypoint) in keypoints.iter().enumerate() {
+        let confidence = keypoint.confidence.clamp(0.0, 1.0);
+        let opacity = strength * (0.5 + 0.5 * confidence);
+        Brush {
+            radius: unit * (2.0 + 1.5 * confidence),
+            colour: colour(i),
+            opacity,
+            rim: 1.2 * unit,
+            rim_opacity: opacity,
         }
+        .disc(picture, keypoint);
     }
 }
 

@@ -6,41 +6,36 @@ use super::crop::Crop;
 /// square as well as one that fills it, so steps of less than 2 leave nothing out.
 const SIDES: [f32; 3] = [0.7, 0.45, 0.28];
 
+/// How many of those sides are large: tiles of the others are many and see faces that are far away.
+const LARGE: usize = 2;
+
 /// The tiles of a picture, large ones first, and which of them are next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tiles {
+    sides: &'static [f32],
     all: Vec<Crop>,
-    /// How many of them are large.
-    large: usize,
     of: (u32, u32),
     next: usize,
 }
 
+impl Default for Tiles {
+    fn default() -> Self {
+        Self { sides: &SIDES, all: Vec::new(), of: (0, 0), next: 0 }
+    }
+}
+
 impl Tiles {
+    /// The large ones alone.
+    pub fn large() -> Self {
+        Self { sides: &SIDES[..LARGE], ..Self::default() }
+    }
+
     /// How many tiles a picture of this size has.
     pub fn count(&mut self, size: (u32, u32)) -> usize {
         if self.of != size {
-            let all = tiles(size);
-            // The last sizes are many and see faces that are far away.
-            let least = SIDES[1] * size.0.min(size.1) as f32 * 0.99;
-            let large = all.iter().filter(|tile| tile.side >= least).count();
-            *self = Self { all, large, of: size, next: 0 };
+            *self = Self { all: tiles(size, self.sides), of: size, next: 0, ..*self };
         }
         self.all.len()
-    }
-
-    /// How many large tiles, those of the first two sizes, a picture of this size has.
-    pub fn count_large(&mut self, size: (u32, u32)) -> usize {
-        self.count(size);
-        self.large
-    }
-
-    /// The next large tile of a picture of this size; after the last comes the first.
-    pub fn next_large(&mut self, size: (u32, u32)) -> Option<Crop> {
-        let count = self.count_large(size);
-        let tile = self.all.get(self.next).copied();
-        self.next = if count == 0 { 0 } else { (self.next + 1) % count };
-        tile
     }
 
     /// The next tile of a picture of this size; after the last comes the first.
@@ -57,10 +52,10 @@ impl Tiles {
     }
 }
 
-/// Squares that cover a picture, each overlapping its neighbours by about half.
-fn tiles((width, height): (u32, u32)) -> Vec<Crop> {
+/// Squares of these sides that cover a picture, each overlapping its neighbours by about half.
+fn tiles((width, height): (u32, u32), sides: &[f32]) -> Vec<Crop> {
     let mut tiles = Vec::new();
-    for fraction in SIDES {
+    for fraction in sides {
         let side = fraction * width.min(height) as f32;
         let places = |length: f32| {
             let steps = ((length - side) / (side / 2.0)).ceil().max(1.0);
@@ -82,7 +77,7 @@ mod tests {
 
     #[test]
     fn tiles_cover_the_picture_and_stay_inside() {
-        let tiles = tiles((640, 480));
+        let tiles = tiles((640, 480), &SIDES);
         assert!(tiles.len() < 100);
         for (x, y) in [(1.0, 1.0), (639.0, 479.0), (320.0, 240.0), (5.0, 470.0)] {
             let covers = |t: &&Crop| (t.cx - x).abs() <= t.side / 2.0 && (t.cy - y).abs() <= t.side / 2.0;
@@ -97,14 +92,14 @@ mod tests {
     #[test]
     fn every_tile_has_its_turn() {
         let size = (640, 480);
-        let all = tiles(size);
+        let all = tiles(size, &SIDES);
         let mut plan = Tiles::default();
         assert_eq!(plan.count(size), all.len());
         for tile in all.iter().chain(&all[..5]) {
             assert_eq!(plan.next(size), Some(*tile));
         }
         // Another size begins anew, and so does a restart.
-        let small = tiles((64, 64));
+        let small = tiles((64, 64), &SIDES);
         assert_eq!([plan.next((64, 64)), plan.next((64, 64))], [Some(small[0]), Some(small[1])]);
         plan.restart();
         assert_eq!(plan.next((64, 64)), Some(small[0]));

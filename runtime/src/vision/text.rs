@@ -71,7 +71,7 @@ pub fn prepare(size: u32) {
         if letters.prepared.contains(&size) {
             return;
         }
-        let steps = if size < LARGE { STEPS } else { 1 };
+        let steps = steps(size);
         for character in (' '..='~').chain(['·']) {
             letters.advance(character);
             for step in 0..steps {
@@ -80,6 +80,11 @@ pub fn prepare(size: u32) {
         }
         letters.prepared.push(size);
     });
+}
+
+/// Places between two pixels that letters of a size begin at.
+fn steps(size: u32) -> i32 {
+    if size < LARGE { STEPS } else { 1 }
 }
 
 /// Height of a line of text of a size, in pixels.
@@ -145,7 +150,7 @@ impl Letters {
     /// Does something with each glyph and the point, in pixels, that it begins at.
     fn each(&mut self, text: &str, (x, y): (i32, i32), size: u32, mut act: impl FnMut(&Glyph, (i32, i32))) {
         let baseline = y + (BASELINE * size as f32).round() as i32;
-        let steps = if size < LARGE { STEPS } else { 1 };
+        let steps = steps(size);
         let mut pen = 0.0;
         for character in text.chars().filter(|c| !c.is_control()) {
             let at = (pen * steps as f32).round() as i32;

@@ -52,6 +52,11 @@ pub struct Tracked {
 }
 
 impl Tracked {
+    /// A `face`, or none, in `crop`, that nothing was computed for.
+    pub(crate) fn of(face: Option<DetectedFace>, crop: Crop) -> Self {
+        Self { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO }
+    }
+
     /// All faces, the one that stands out first.
     pub fn faces(&self) -> Faces<'_> {
         Faces::new(self.face.as_ref(), &self.others)
@@ -117,8 +122,7 @@ impl Found {
     /// the logarithm of the ratio of the sides.
     fn drift(&self) -> f32 {
         let (a, b) = (&self.crop, &self.wanted);
-        let moved = (a.cx - b.cx).hypot(a.cy - b.cy) / b.side;
-        moved.hypot((a.side / b.side).ln())
+        (a.distance(b) / b.side).hypot((a.side / b.side).ln())
     }
 
     /// The more confident of two.
@@ -232,7 +236,7 @@ impl FaceTracker {
         }
         let mut clock = Clock::default();
         self.forget();
-        let (found, is_face) = self.search(picture, &mut clock)?;
+        let (found, is_face) = self.search(picture, self.options.tiles, &mut clock)?;
         let found =
             if is_face && self.options.average { self.averaged(picture, found, &mut clock)? } else { found };
         let mut face = (is_face || self.options.guess).then(|| self.face(&found));
@@ -253,9 +257,14 @@ impl FaceTracker {
         found.confidence >= share * self.options.min_confidence
     }
 
-    /// Detects in the whole picture, then in tiles of it and in refinement crops if so asked. Gives the best that was
-    /// found, and whether it is a face.
-    fn search(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
+    /// Whether the square of `found` stays where it is, and there is a face in it.
+    fn is_settled(&self, found: &Found) -> bool {
+        self.reaches(found, FIND) && found.drift() < SETTLED
+    }
+
+    /// Detects in the whole picture, then, if so asked, in refinement crops and in so many `tiles` of it. Gives the best that
+    /// was found, and whether it is a face.
+    fn search(&mut self, picture: &RgbImage, tiles: usize, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
         let whole = self.look_at_whole(picture, clock)?;
         if !self.options.refine {
@@ -266,7 +275,7 @@ impl FaceTracker {
             return Ok((best, true));
         }
         let mut candidates: [Option<Found>; CANDIDATES] = [const { None }; CANDIDATES];
-        for _ in 0..self.options.tiles.min(self.tiles.count(size)) {
+        for _ in 0..tiles.min(self.tiles.count(size)) {
             let Some(tile) = self.tiles.next(size) else { break };
             let mut found = Some(self.detect_crop(picture, tile, clock)?);
             // The most confident come first; what is left over in the end is dropped.
@@ -298,13 +307,6 @@ impl FaceTracker {
         Ok(inside.or(self.detect_crop(picture, Crop::around(width, height), clock)?))
     }
 
-    /// The face that stands out in the whole picture, or else what was seen in it, and whether it is a face.
-    fn search_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<(Found, bool)> {
-        let whole = self.look_at_whole(picture, clock)?;
-        let (settled, is_face) = self.settle(picture, whole, clock)?;
-        Ok((if is_face { settled } else { whole }, is_face))
-    }
-
     /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
     fn settle(&mut self, picture: &RgbImage, mut found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
         for _ in 0..REFINEMENTS {
@@ -313,7 +315,7 @@ impl FaceTracker {
             }
             let wanted = found.wanted;
             found = self.detect_crop(picture, wanted, clock)?;
-            if self.reaches(&found, FIND) && found.drift() < SETTLED {
+            if self.is_settled(&found) {
                 return Ok((found, true));
             }
         }

@@ -1,5 +1,6 @@
 use super::super::executor::Series;
 use super::super::report::{BenchReport, Measurement};
+use super::super::results::Step;
 use super::super::table::millis;
 use super::scene::{Colour, Scene};
 
@@ -144,14 +145,13 @@ fn axis(scene: &mut Scene, top: f32, range: (f64, f64)) -> f32 {
 /// A bar of the steps' medians that follow one another, then a line for each.
 fn steps(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
     scene.text([MARGIN, top], 1, INK, format!("Steps of \"{}\", medians, ms", m.name));
-    let parts: Vec<_> = m.steps.iter().filter(|s| !is_sum(&s.step)).collect();
     let sum = sum_of_parts(m);
     if sum <= 0.0 {
         return top + 16.0;
     }
     step_bar(scene, top + 16.0, m);
     let mut y = top + 50.0;
-    for (i, step) in parts.iter().enumerate() {
+    for (i, step) in parts(m).enumerate() {
         scene.bar([MARGIN, y, 8.0, 8.0], step_colour(i));
         let t = &step.times;
         let text = format!(
@@ -174,9 +174,14 @@ fn steps(scene: &mut Scene, top: f32, m: &Measurement) -> f32 {
     y
 }
 
+/// The steps that follow one another.
+fn parts(m: &Measurement) -> impl Iterator<Item = &Step> {
+    m.steps.iter().filter(|s| !is_sum(&s.step))
+}
+
 /// What the medians of the steps that follow one another come to, in milliseconds.
 pub fn sum_of_parts(m: &Measurement) -> f64 {
-    m.steps.iter().filter(|s| !is_sum(&s.step)).map(|s| s.times.p50).sum()
+    parts(m).map(|s| s.times.p50).sum()
 }
 
 /// A bar of the steps' medians that follow one another.
@@ -184,7 +189,7 @@ pub fn step_bar(scene: &mut Scene, top: f32, m: &Measurement) {
     let sum = sum_of_parts(m);
     let inner = WIDTH as f32 - 2.0 * MARGIN;
     let mut left = MARGIN;
-    for (i, step) in m.steps.iter().filter(|s| !is_sum(&s.step)).enumerate() {
+    for (i, step) in parts(m).enumerate() {
         let width = (step.times.p50 / sum) as f32 * inner;
         scene.bar([left, top, width, 26.0], step_colour(i));
         left += width;

@@ -2,6 +2,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use image::RgbImage;
+
 use super::*;
 use crate::frame::{DetectedFace, DetectedKeypoint};
 use crate::live::control::Command;
@@ -22,13 +24,8 @@ impl Finder for Middle {
         std::thread::sleep(self.0);
         let (width, height) = picture.dimensions();
         let middle = DetectedKeypoint { x: width as f32 / 2.0, y: height as f32 / 2.0, confidence: 1.0 };
-        Ok(Tracked {
-            others: Vec::new(),
-            face: Some(DetectedFace::new(vec![middle])),
-            crop: Crop::inside(width, height),
-            preprocess: Duration::from_micros(100),
-            network: self.0,
-        })
+        let tracked = Tracked::of(Some(DetectedFace::new(vec![middle])), Crop::inside(width, height));
+        Ok(Tracked { preprocess: Duration::from_micros(100), network: self.0, ..tracked })
     }
 }
 

@@ -44,7 +44,7 @@ fn tracked(painter: &ReenactPainter<'_>, shift: Option<f32>) -> Tracked {
     let face = shift.map(|shift| {
         Seen::new(means.map(|[x, y]| DetectedKeypoint { x: x + shift, y, confidence: 1.0 }).collect())
     });
-    Tracked { face, others: Vec::new(), crop, preprocess: Duration::ZERO, network: Duration::ZERO }
+    Tracked::of(face, crop)
 }
 
 /// Paints frames of 30 a second from `first` on; gives back the last one.

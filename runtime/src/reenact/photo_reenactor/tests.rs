@@ -212,7 +212,7 @@ fn a_face_alone_is_a_square_and_the_next_one_as_large() {
     assert_eq!(first.dimensions(), (side, side));
     // Its middle is the face's.
     let still = reenactor.photo.picture().get_pixel(64, 64).0[0];
-    let [left, top, _] = reenactor.alone;
+    let [left, top, _] = part_alone(&reenactor.photo);
     assert!(first.get_pixel(64 - left, 64 - top).0[0].abs_diff(still) <= 1);
     assert!(reenactor.next_source());
     assert_eq!(play(&mut reenactor, &[Some(face(0.0, 0.0))], 1).dimensions(), (side, side));

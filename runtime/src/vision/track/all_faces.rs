@@ -47,20 +47,22 @@ impl FaceTracker {
             face.face.id = 1;
             return Ok(vec![face]);
         }
-        let (found, mut guess) = self.settled_faces(picture, clock)?;
         let mut faces = Vec::new();
-        for found in found {
-            let (averaged, apart) = self.averaged_crops(picture, found, clock)?;
-            if apart < AGREED && self.reaches(&averaged, FIND) {
-                faces.push(self.located(&averaged, true));
+        for (found, settled) in self.candidates(picture, clock)? {
+            if settled {
+                let (averaged, apart) = self.averaged_crops(picture, found, clock)?;
+                let confident = apart < AGREED && self.reaches(&averaged, FIND);
+                faces.push(self.located(&averaged, confident));
             } else {
-                guess.get_or_insert(averaged);
+                faces.push(self.located(&found, false));
             }
         }
-        faces.sort_by(|a, b| order(b).total_cmp(&order(a)));
-        if faces.is_empty() {
-            faces.extend(guess.map(|found| self.located(&found, false)));
+        if faces.iter().any(|face| face.confident) {
+            faces.retain(|face| face.confident);
+        } else {
+            faces.truncate(1);
         }
+        faces.sort_by(|a, b| order(b).total_cmp(&order(a)));
         for (face, id) in faces.iter_mut().zip(1..) {
             face.face.id = id;
         }
@@ -106,22 +108,15 @@ impl FaceTracker {
         LocatedFace { face: self.face(found), crop: found.crop, confident }
     }
 
-    /// Every square of `picture` that refinement settles on, and the best guess among the others.
-    fn settled_faces(
-        &mut self,
-        picture: &RgbImage,
-        clock: &mut Clock,
-    ) -> Result<(Vec<Found>, Option<Found>)> {
+    /// Every square of `picture` that refinement settles on, `true` beside it. First comes what stands out in the whole
+    /// picture, settled or not.
+    fn candidates(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<Vec<(Found, bool)>> {
         // The face that stands out has the keypoints that `track` gives it.
-        let (stands_out, is_face) = self.search_whole(picture, clock)?;
-        let mut faces: Vec<Found> = Vec::new();
-        let mut guess = None;
-        if is_face {
-            faces.push(stands_out);
-        } else {
-            guess = Some(stands_out);
-        }
-        for square in squares(picture.dimensions()) {
+        let whole = self.look_at_whole(picture, clock)?;
+        let (stands_out, is_face) = self.settle(picture, whole, clock)?;
+        let mut faces: Vec<Found> = is_face.then_some(stands_out).into_iter().collect();
+        // What the whole picture shows is known by now.
+        for square in squares(picture.dimensions()).filter(|square| *square != whole.crop) {
             let largest = faces.iter().map(|f| f.crop.side).fold(0.0, f32::max);
             let too_small = square.side < LEAST_TILE.max(LEAST * largest);
             if too_small || faces.iter().any(|face| shows_only(&square, &face.crop)) {
@@ -138,7 +133,8 @@ impl FaceTracker {
         }
         let largest = faces.iter().map(|f| f.crop.side).fold(0.0, f32::max);
         faces.retain(|found| found.crop.side >= LEAST * largest);
-        Ok((faces, guess))
+        let unsettled = (!is_face).then_some((whole, false));
+        Ok(unsettled.into_iter().chain(faces.into_iter().map(|found| (found, true))).collect())
     }
 }
 
@@ -152,8 +148,10 @@ fn order(face: &LocatedFace) -> f32 {
 fn squares(size: (u32, u32)) -> impl Iterator<Item = Crop> {
     let mut tiles = Tiles::default();
     let count = tiles.count(size);
-    let whole = [Crop::inside(size.0, size.1), Crop::around(size.0, size.1)];
-    whole.into_iter().chain((0..count).filter_map(move |_| tiles.next(size)))
+    let inside = Crop::inside(size.0, size.1);
+    // Of a square picture they are one.
+    let around = Some(Crop::around(size.0, size.1)).filter(|around| *around != inside);
+    std::iter::once(inside).chain(around).chain((0..count).filter_map(move |_| tiles.next(size)))
 }
 
 /// Whether nothing but `face` is to be seen in `square`.
@@ -165,5 +163,5 @@ pub(super) fn shows_only(square: &Crop, face: &Crop) -> bool {
 }
 
 pub(super) fn are_one(a: &Crop, b: &Crop) -> bool {
-    (a.cx - b.cx).hypot(a.cy - b.cy) < SAME * a.side.max(b.side)
+    a.distance(b) < SAME * a.side.max(b.side)
 }

@@ -259,11 +259,9 @@ impl Crowd {
     }
 
     /// Follows whoever is at a point, in pixels; gives back whom.
-    pub fn choose_at(&mut self, [x, y]: [f32; 2]) -> Option<u32> {
-        let apart = |p: &&Person| (p.at.cx - x).hypot(p.at.cy - y) / p.at.side;
+    pub fn choose_at(&mut self, point: [f32; 2]) -> Option<u32> {
         let present = self.people.iter().filter(|p| p.found.is_some());
-        let nearest = present.min_by(|a, b| apart(a).total_cmp(&apart(b)));
-        let at = nearest.filter(|p| apart(p) < std::f32::consts::FRAC_1_SQRT_2).map(|p| p.id);
+        let at = Crop::nearest(point, present.map(|p| (p.id, p.at)));
         self.choose(at)
     }
 
@@ -279,7 +277,7 @@ impl Crowd {
 fn cost(person: &Person, Candidate { found, signature }: &Candidate, time: Duration) -> Option<f32> {
     let (expected, at) = (person.expected(time), found.wanted);
     let side = expected.side.max(at.side);
-    let way = (expected.cx - at.cx).hypot(expected.cy - at.cy) / side;
+    let way = expected.distance(&at) / side;
     let size = (at.side / expected.side).ln().abs();
     let unlike = person.unlike(signature);
     let [of_size, of_look, of_way_out_of_sight] = COSTS;

@@ -7,7 +7,7 @@ use image::RgbImage;
 use super::all_faces::shows_only;
 use super::crowd::{Candidate, Crowd};
 use super::person::Signature;
-use super::{Clock, FIND, FaceTracker, Found, HINT, LOSE, SETTLED, Tracked, smoothers};
+use super::{Clock, FIND, FaceTracker, Found, LOSE, SETTLED, Tracked, smoothers};
 use crate::error::Result;
 use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
@@ -21,7 +21,6 @@ const MORE_LOOKS: (u32, usize) = (40, 2);
 const SMALL: usize = 3;
 
 /// When and where others are looked for.
-#[derive(Default)]
 pub(super) struct Sweep {
     large: Tiles,
     all: Tiles,
@@ -31,6 +30,13 @@ pub(super) struct Sweep {
     turn: usize,
     /// Tiles that are left of a look over the whole frame at once.
     left: usize,
+}
+
+impl Default for Sweep {
+    fn default() -> Self {
+        let (large, all) = (Tiles::large(), Tiles::default());
+        Self { large, all, since: Duration::ZERO, looks: 0, turn: 0, left: 0 }
+    }
 }
 
 impl Sweep {
@@ -152,11 +158,8 @@ impl FaceTracker {
             return Ok(candidate.found.crop);
         }
         // A frame must not take longer than the loop can wait.
-        let tiles = self.options.tiles;
-        self.options.tiles = tiles.saturating_sub(looks);
-        let searched = self.search(picture, clock);
-        self.options.tiles = tiles;
-        let (found, is_face) = searched?;
+        let tiles = self.options.tiles.saturating_sub(looks);
+        let (found, is_face) = self.search(picture, tiles, clock)?;
         if is_face {
             crowd.candidates.push(self.candidate(found));
             self.sweep.wait(time);
@@ -185,13 +188,18 @@ impl FaceTracker {
             }
             looks += 1;
             let first = self.detect_crop(picture, expected, clock)?;
-            let steady = self.reaches(&first, FIND) && first.drift() < SETTLED;
-            let (found, is_face) = if steady { (first, true) } else { self.settle(picture, first, clock)? };
-            if is_face && !crowd.knows(&found.wanted) {
-                crowd.candidates.push(self.candidate(found));
-            }
+            let seen =
+                if self.is_settled(&first) { (first, true) } else { self.settle(picture, first, clock)? };
+            self.add(crowd, seen);
         }
         Ok(looks)
+    }
+
+    /// Adds what was found to the candidates, if it is a face and not known yet.
+    fn add(&self, crowd: &mut Crowd, (found, is_face): (Found, bool)) {
+        if is_face && !crowd.knows(&found.wanted) {
+            crowd.candidates.push(self.candidate(found));
+        }
     }
 
     /// Looks at some tiles of the picture beside the faces in it.
@@ -205,23 +213,19 @@ impl FaceTracker {
         let size = picture.dimensions();
         let missing = crowd.people.iter().any(|p| !p.present && p.seen < time);
         let all_at_once = self.sweep.left > 0;
+        let most = self.sweep.large.count(size);
         for _ in 0..self.sweep.looks(time, self.options.tiles, missing) {
             self.sweep.turn += 1;
             let small = all_at_once || self.sweep.turn.is_multiple_of(SMALL);
             let tiles = if small { &mut self.sweep.all } else { &mut self.sweep.large };
             // Those in which there is nothing but a face that is followed cost nothing.
-            let free = (0..tiles.count_large(size)).find_map(|_| {
-                let tile = if small { tiles.next(size) } else { tiles.next_large(size) };
-                tile.filter(|tile| !crowd.candidates.iter().any(|c| shows_only(tile, &c.found.wanted)))
-            });
+            let is_free = |tile: &Crop| !crowd.candidates.iter().any(|c| shows_only(tile, &c.found.wanted));
+            let free = (0..most).find_map(|_| tiles.next(size).filter(is_free));
             let Some(tile) = free else { continue };
             let first = self.detect_crop(picture, tile, clock)?;
-            if !self.reaches(&first, HINT) || crowd.knows(&first.wanted) {
-                continue;
-            }
-            let (found, is_face) = self.settle(picture, first, clock)?;
-            if is_face && !crowd.knows(&found.wanted) {
-                crowd.candidates.push(self.candidate(found));
+            if !crowd.knows(&first.wanted) {
+                let seen = self.settle(picture, first, clock)?;
+                self.add(crowd, seen);
             }
         }
         Ok(())

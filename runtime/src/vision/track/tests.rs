@@ -9,6 +9,14 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use super::*;
 use crate::engine::NetworkRunner;
 
+/// What a network answers that sees two keypoints, and is this confident of them.
+fn answer(keypoints: [[f32; 2]; 2], confidence: f32) -> Vec<ArrayD<f32>> {
+    vec![
+        ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), keypoints.as_flattened().to_vec()).unwrap(),
+        ArrayD::from_elem(IxDyn(&[1, 2]), confidence),
+    ]
+}
+
 /// Finds a bright blob: keypoints to the left and right of it by its size, confident if it is bright enough.
 struct Blob(Arc<Mutex<usize>>);
 
@@ -33,10 +41,7 @@ impl NetworkRunner for Blob {
         let [x, y] = sum.map(|v| v / weight.max(1e-6));
         let radius = (weight / 2.0).sqrt() / s as f32;
         let confidence = if weight > 0.2 { 0.9 } else { 0.1 };
-        *results = vec![
-            ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), vec![x - radius, y, x + radius, y]).unwrap(),
-            ArrayD::from_elem(IxDyn(&[1, 2]), confidence),
-        ];
+        *results = answer([[x - radius, y], [x + radius, y]], confidence);
         Ok(())
     }
 }
@@ -236,10 +241,7 @@ impl NetworkRunner for Mirage {
         _: &[&str],
         results: &mut Vec<ArrayD<f32>>,
     ) -> Result<()> {
-        *results = vec![
-            ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), vec![0.2, 0.0, 0.9, 0.0]).unwrap(),
-            ArrayD::from_elem(IxDyn(&[1, 2]), 0.9),
-        ];
+        *results = answer([[0.2, 0.0], [0.9, 0.0]], 0.9);
         Ok(())
     }
 }
@@ -313,10 +315,7 @@ impl NetworkRunner for Restless {
                 self.1
             }
         };
-        *results = vec![
-            ArrayD::from_shape_vec(IxDyn(&[1, 2, 2]), vec![off - self.2, off, off + self.2, off]).unwrap(),
-            ArrayD::from_elem(IxDyn(&[1, 2]), 0.9),
-        ];
+        *results = answer([[off - self.2, off], [off + self.2, off]], 0.9);
         Ok(())
     }
 }
