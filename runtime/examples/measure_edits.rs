@@ -142,7 +142,7 @@ fn script(bundle: &Bundle, options: &EngineOptions, name: &str) -> Result<Vec<u8
         apply(&mut workspace, &edit)?;
     }
     let origin = workspace.origin();
-    Ok(mark::png(&workspace.finished()?, Some(origin))?)
+    Ok(mark::png(&workspace.finished()?.0, Some(origin))?)
 }
 
 fn measure(workspace: &mut Workspace, detector: &mut Detector, tally: &mut Tally) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::export::{GeneratorNets, PortraitNets, TrainedNets};
 use crate::subject::{PortraitSubject, RunSubject};
 use crate::train::run::Run;
 use crate::train::run::checkpoint::{Checkpoint, State};
-use crate::train::stages::{detector, gan, portrait};
+use crate::train::stages::{detector, gan};
 
 /// What a run trained.
 #[expect(clippy::large_enum_variant, reason = "a program has one")]
