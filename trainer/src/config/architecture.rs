@@ -47,6 +47,8 @@ pub struct Architecture {
     pub detector_channels: Vec<i64>,
     /// Numbers that say what each part looks like now, such as how open a mouth is; 0: the detector reads none.
     pub states: i64,
+    /// Channels of maps of their own that states are read from besides the detector's; 0: from these alone.
+    pub state_channels: i64,
     /// Side of the pictures that the portrait networks take and give, a multiple of 64.
     pub portrait_size: i64,
 }
@@ -73,6 +75,7 @@ impl Default for Architecture {
             detector_size: 64,
             detector_channels: vec![32, 64, 128, 192],
             states: 0,
+            state_channels: 0,
             portrait_size: 128,
         }
     }
@@ -164,6 +167,11 @@ impl Architecture {
         }
         if !(0..=64).contains(&self.states) {
             return fail("architecture.states must be 0 to 64".into());
+        }
+        if !(0..=2048).contains(&self.state_channels) || (self.state_channels > 0 && self.states == 0) {
+            return fail(
+                "architecture.state_channels must be 0 to 2048, and 0 where architecture.states is".into(),
+            );
         }
         if !(64..=1024).contains(&self.portrait_size) || self.portrait_size % 64 != 0 {
             return fail("architecture.portrait_size must be a multiple of 64 from 64 to 1024".into());

@@ -26,6 +26,8 @@ pub struct PortraitConfig {
     pub warped_weight: f64,
     /// Weight of the distance in the features of open-nsfw.
     pub perceptual_weight: f64,
+    /// Weight of the same distance of close-ups of single parts: eyes and mouths are a few pixels of a whole picture.
+    pub close_up_weight: f64,
     /// Keypoints of deformed pictures.
     pub equivariance: PortraitEquivarianceConfig,
     /// Weight of states staying what they are when a picture is deformed, relative to how much they differ between pictures.
@@ -92,6 +94,7 @@ impl Default for PortraitConfig {
             image_weight: 2.0,
             warped_weight: 1.0,
             perceptual_weight: 1.0,
+            close_up_weight: 0.0,
             equivariance: PortraitEquivarianceConfig::default(),
             state_weight: 0.2,
             state_range_weight: 0.03,
@@ -109,7 +112,7 @@ impl Default for PortraitConfig {
 impl PortraitConfig {
     /// Whether the pretrained feature network is needed.
     pub fn needs_features(&self) -> bool {
-        self.perceptual_weight > 0.0 || self.adversarial.weight > 0.0
+        self.perceptual_weight + self.close_up_weight > 0.0 || self.adversarial.weight > 0.0
     }
 
     /// For a run that begins with another's networks, in which the detector's last layer need not hurry.
@@ -143,6 +146,7 @@ impl PortraitConfig {
             ("portrait.image_weight", self.image_weight),
             ("portrait.warped_weight", self.warped_weight),
             ("portrait.perceptual_weight", self.perceptual_weight),
+            ("portrait.close_up_weight", self.close_up_weight),
             ("portrait.equivariance.weight", self.equivariance.weight),
             ("portrait.equivariance.deformation", self.equivariance.deformation),
             ("portrait.state_weight", self.state_weight),

@@ -9,7 +9,7 @@ use super::part_states;
 use crate::config::Architecture;
 use crate::error::Result;
 use crate::nets::Detector;
-use crate::nets::detector::{ConvNorm, Separable};
+use crate::nets::detector::{ConvNorm, Separable, StateMaps};
 
 /// Exports the detector, see [`Network::Detector`] for its input and outputs.
 ///
@@ -57,7 +57,9 @@ pub fn build(net: &Detector, arch: &Architecture) -> Result<ExportedGraph> {
     let mut outputs = vec![("keypoints", keypoints), ("confidence", confidence)];
     if let Some(states) = &net.states {
         let heat = g.reshape(&heat, &[k, side, side]);
-        outputs.push(("states", part_states::build(&mut g, states, &heat, &[&x, &below])?));
+        let maps = net.state_maps.as_ref().map(|maps| state_maps(&mut g, maps, &x, &below)).transpose()?;
+        let features: Vec<&Value> = [&x, &below].into_iter().chain(&maps).collect();
+        outputs.push(("states", part_states::build(&mut g, states, &heat, &features)?));
     }
     g.finish(&outputs)
 }
@@ -69,6 +71,17 @@ pub fn build(net: &Detector, arch: &Architecture) -> Result<ExportedGraph> {
 pub fn conv_norm(g: &mut Graph, layer: &ConvNorm, x: &Value) -> Result<Value> {
     let x = g.conv(x, &Kernel::folded(&layer.conv, &Affine::from(&layer.norm)))?;
     Ok(if layer.relu { g.map("Relu", &x) } else { x })
+}
+
+fn state_maps(g: &mut Graph, maps: &StateMaps, large: &Value, small: &Value) -> Result<Value> {
+    let halved = conv_norm(g, &maps.halve, large)?;
+    let lateral = conv_norm(g, &maps.lateral, small)?;
+    let sum = g.zip("Add", &halved, &lateral);
+    let mut x = g.map("Relu", &sum);
+    for block in &maps.refine {
+        x = separable(g, block, &x)?;
+    }
+    Ok(x)
 }
 
 fn separable(g: &mut Graph, block: &Separable, x: &Value) -> Result<Value> {

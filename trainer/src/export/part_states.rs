@@ -4,8 +4,8 @@ use super::graph::{Graph, Value};
 use crate::error::Result;
 use crate::nets::part_states::{SPREAD, StateHead, TOTAL};
 
-/// States `[N, K, S]` from heat maps `[N, K, H, H]` that each sum to 1 and feature maps, each half as large as the one
-/// before.
+/// States `[N, K, S]` from heat maps `[N, K, H, H]` that each sum to 1 and feature maps, each as large as the one before or
+/// half of it.
 ///
 /// # Errors
 /// [`crate::Error::Torch`] if weights can't be read.

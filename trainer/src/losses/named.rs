@@ -46,6 +46,8 @@ pub mod portrait {
         WARPED = "warped", "portrait.warped_weight";
         /// The driven picture in features.
         PERCEPTUAL = "perceptual", "portrait.perceptual_weight";
+        /// Close-ups of it in features.
+        CLOSE_UP = "close-up", "portrait.close_up_weight";
         /// Keypoints of deformed pictures.
         EQUIVARIANCE = "equivariance", "portrait.equivariance.weight";
         /// States of deformed pictures.

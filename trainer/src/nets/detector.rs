@@ -83,6 +83,40 @@ pub struct Up {
     pub refine: Separable,
 }
 
+/// Maps of their own for states to be read from: what a lid or a lip does takes more telling than where it is.
+#[derive(Debug)]
+pub struct StateMaps {
+    /// 3x3, stride 2, from the largest map.
+    pub halve: ConvNorm,
+    /// 1x1, from the one half as large.
+    pub lateral: ConvNorm,
+    /// After the sum and a ReLU.
+    pub refine: Vec<Separable>,
+}
+
+/// Blocks after the sum.
+const STATE_BLOCKS: i64 = 3;
+
+impl StateMaps {
+    /// From maps of `widths`, the larger one first, to `channels`.
+    fn new<'a>(path: impl Borrow<Path<'a>>, widths: (i64, i64), channels: i64) -> Self {
+        let p = path.borrow();
+        Self {
+            halve: ConvNorm::new(p / "halve", widths.0, channels, 3, 2, 1, false),
+            lateral: ConvNorm::new(p / "lateral", widths.1, channels, 1, 1, 1, false),
+            refine: (0..STATE_BLOCKS)
+                .map(|i| Separable::new(p / "refine" / i, channels, channels, 1))
+                .collect(),
+        }
+    }
+
+    /// Maps `[N, C, H/2, H/2]` from `large` `[N, _, H, H]` and `small` `[N, _, H/2, H/2]`.
+    fn forward(&self, large: &Tensor, small: &Tensor, norm: Norm) -> Tensor {
+        let x = (self.halve.forward(large, norm) + self.lateral.forward(small, norm)).relu();
+        self.refine.iter().fold(x, |x, block| block.forward(&x, norm))
+    }
+}
+
 /// Where the parts are, and with what confidence.
 #[derive(Debug)]
 pub struct Detection {
@@ -122,6 +156,8 @@ pub struct Detector {
     pub head: Conv,
     /// Reads each part's state from the two largest maps on the way up, where `architecture.states` is above 0.
     pub states: Option<StateHead>,
+    /// What it reads besides, where `architecture.state_channels` is above 0, too.
+    pub state_maps: Option<StateMaps>,
     keypoints: i64,
 }
 
@@ -162,9 +198,13 @@ impl Detector {
             })
             .collect();
         let head = Conv::new(p / "head", widths[0], 2 * arch.keypoints, 1, 1);
-        let states = (arch.states > 0)
-            .then(|| StateHead::new(p / "states", arch.keypoints, widths[0] + widths[1], arch.states));
-        Self { stem, levels, ups, head, states, keypoints: arch.keypoints }
+        let states = (arch.states > 0).then(|| {
+            let channels = widths[0] + widths[1] + arch.state_channels;
+            StateHead::new(p / "states", arch.keypoints, channels, arch.states)
+        });
+        let state_maps = (arch.states > 0 && arch.state_channels > 0)
+            .then(|| StateMaps::new(p / "state_maps", (widths[0], widths[1]), arch.state_channels));
+        Self { stem, levels, ups, head, states, state_maps, keypoints: arch.keypoints }
     }
 
     /// Images `[N, 3, S, S]` in [-1, 1] to keypoints. The position is the mean of the pixel centres under the
@@ -194,8 +234,10 @@ impl Detector {
         let evidence = maps.narrow(1, k, k).flatten(2, 3);
         let confidence = (&heat * evidence).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
         let heat = heat.view([-1, k, side, side]);
-        let states = self.states.as_ref().map(|head| head.forward(&heat, &[&x, &below]));
-        let centres = pixel_centres(side, maps.device());
+        let maps = self.state_maps.as_ref().map(|maps| maps.forward(&x, &below, norm));
+        let features: Vec<&Tensor> = [&x, &below].into_iter().chain(&maps).collect();
+        let states = self.states.as_ref().map(|head| head.forward(&heat, &features));
+        let centres = pixel_centres(side, heat.device());
         let along =
             |other: i64| heat.sum_dim_intlist([other].as_slice(), false, Kind::Float).matmul(&centres);
         // Summing over rows (axis 2) leaves columns, hence x; over columns (axis 3) rows, hence y.

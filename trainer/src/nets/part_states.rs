@@ -32,7 +32,7 @@ impl StateHead {
     }
 
     /// States `[N, K, S]` in [-1, 1], float32, from heat maps `[N, K, H, H]` that each sum to 1 and feature maps
-    /// `[N, C, H, H]`, `[N, C', H/2, H/2]`, each half as large as the one before.
+    /// `[N, C, H, H]`, `[N, C', H/2, H/2]`, each as large as the one before or half of it.
     pub fn forward(&self, heat: &Tensor, features: &[&Tensor]) -> Tensor {
         let mut spread =
             heat.avg_pool2d([SPREAD, SPREAD], [1, 1], [SPREAD / 2, SPREAD / 2], false, true, None);

@@ -69,8 +69,9 @@ fn graphs_compute_what_libtorch_computes_at_every_side() {
 
 #[test]
 fn detectors_of_other_depths_read_states_too() {
-    for (seed, detector_channels) in (5..).zip([vec![8, 8], vec![4, 6, 8], vec![4, 6, 8, 8]]) {
-        let arch = Architecture { detector_channels, ..arch(64) };
+    let shapes = [(vec![8, 8], 0), (vec![4, 6, 8], 0), (vec![4, 6, 8, 8], 0), (vec![4, 6, 8], 10)];
+    for (seed, (detector_channels, state_channels)) in (5..).zip(shapes) {
+        let arch = Architecture { detector_channels, state_channels, ..arch(64) };
         let nets = Nets::random(&arch, seed);
         let content = nets.view().graph(Network::Detector, &arch).unwrap().model.encode_to_vec();
         let worst = parity::check(&nets.view(), &arch, Network::Detector, &content).unwrap();

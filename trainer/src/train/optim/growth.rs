@@ -1,6 +1,6 @@
 //! How tensors of a checkpoint become those of networks that have grown: [`crate::config::Architecture::grows_from`].
 //! Portrait networks grow to larger pictures (`portrait.rs`). What there was goes on as it did. New channels of a wider generator begin at random, as in a new one, but change nothing
-//! at first: weights by which old channels read them are zero-initialised.
+//! at first: weights by which old channels read them are zero-initialised. So are those by which states read further maps.
 
 mod portrait;
 
@@ -11,6 +11,7 @@ pub fn fits(name: &str, have: &[i64], want: &[i64]) -> bool {
     have == want
         || splits(name, have, want)
         || widens(name, have, want)
+        || hears_more(name, have, want)
         || portrait::enlarges(name, have, want).is_some()
 }
 
@@ -28,11 +29,28 @@ fn widens(name: &str, have: &[i64], want: &[i64]) -> bool {
     of_images && have.len() == want.len() && have.iter().zip(want).all(|(h, w)| h <= w)
 }
 
+/// States that are read from more maps now ([`crate::nets::part_states::StateHead`]): `[K, C, S]` of more channels.
+fn hears_more(name: &str, have: &[i64], want: &[i64]) -> bool {
+    let [parts, channels, states] = [0, 1, 2].map(|axis| (have.get(axis), want.get(axis)));
+    name.ends_with("detector.states.weight")
+        && !name.contains("adam/")
+        && have.len() == 3
+        && want.len() == 3
+        && parts.0 == parts.1
+        && states.0 == states.1
+        && channels.0 < channels.1
+}
+
 /// Copies `old` into `target`, whose shape it [`fits`]; what else is in `target` is taken as its start.
 pub fn copy(name: &str, old: &Tensor, target: &mut Tensor) {
     let (have, want) = (old.size(), target.size());
     if have == want || splits(name, &have, &want) {
         target.copy_(old);
+        return;
+    }
+    if hears_more(name, &have, &want) {
+        // The further maps come last.
+        target.zero_().narrow(1, 0, have[1]).copy_(old);
         return;
     }
     if let Some(kind) = portrait::enlarges(name, &have, &want) {
@@ -94,6 +112,15 @@ mod tests {
         assert_eq!(values(&grown("generator/images.stage8.conv_in.bias", &[1], &[3])), [1.0, -1.0, -1.0]);
         // The learned start is nothing that reads.
         assert_eq!(values(&grown("generator/images.start", &[1, 1, 1, 1], &[1, 2, 1, 1])), [1.0, -1.0]);
+    }
+
+    #[test]
+    fn states_do_not_hear_further_maps_at_first() {
+        let states = grown("average/detector.states.weight", &[1, 1, 2], &[1, 2, 2]);
+        assert_eq!(values(&states), [1.0, 2.0, 0.0, 0.0]);
+        assert!(!fits("average/detector.states.weight", &[1, 2, 2], &[1, 1, 2]));
+        assert!(!fits("average/detector.states.weight", &[1, 1, 2], &[2, 2, 2]));
+        assert!(!fits("adam/detector.states.weight/mean", &[1, 1, 2], &[1, 2, 2]));
     }
 
     #[test]

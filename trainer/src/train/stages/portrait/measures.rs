@@ -13,6 +13,8 @@ pub struct Measures {
     pub warped: f64,
     /// Perceptual distance of driven pictures from drivers.
     pub perceptual: Option<f64>,
+    /// The same of close-ups of single parts.
+    pub close_up: Option<f64>,
     /// Mean distance of a deformed picture's keypoints from the deformed keypoints, normalised coordinates.
     pub equivariance: f64,
     /// Change of states by a deformation, of that between pictures, and how little they vary.

@@ -1,6 +1,7 @@
 //! Keypoints, part states and the portrait networks, learned together from pairs of pictures of one person, without
 //! labels: one picture, driven by the parts of the other, must become it.
 
+mod close_up;
 mod discriminator;
 mod measures;
 mod start;
@@ -125,9 +126,9 @@ impl PortraitTraining {
         Some(Driven { source, driven, rendered })
     }
 
-    /// Maps of images in the feature network, in float32.
-    fn maps(&self, net: &FeatureNet, images: &Tensor) -> Vec<Tensor> {
-        net.layers_at(images, FeatureNet::DEPTHS, FEATURES_SIDE, self.config.precision.kind(self.device))
+    /// Maps of images, brought to `side`, in the feature network, in float32.
+    fn maps(&self, net: &FeatureNet, images: &Tensor, side: i64) -> Vec<Tensor> {
+        net.layers_at(images, FeatureNet::DEPTHS, side, self.config.precision.kind(self.device))
     }
 }
 
@@ -227,10 +228,17 @@ impl Stage for PortraitTraining {
 
         let done = self.learner.state.images_seen as f64 / config.images.max(1) as f64;
         let adversarial_is_on = done >= config.adversarial.from;
-        let (mut perceptual, mut adversarial, mut seen) = (None, None, None);
+        let (mut perceptual, mut close_up, mut adversarial, mut seen) = (None, None, None, None);
         if let Some(features) = &self.features {
-            let found = self.maps(features, &rendered.image);
-            let wanted = tch::no_grad(|| self.maps(features, &driver));
+            if config.close_up_weight > 0.0 {
+                let places = close_up::close_up(&driven.keypoints);
+                let [found, wanted] = [&rendered.image, &driver]
+                    .map(|images| self.maps(features, &close_up::seen(images, &places), close_up::SIDE));
+                let distance = losses::features::perceptual(&found, &wanted);
+                close_up = Some(add(&named::CLOSE_UP, config.close_up_weight, distance));
+            }
+            let found = self.maps(features, &rendered.image, FEATURES_SIDE);
+            let wanted = tch::no_grad(|| self.maps(features, &driver, FEATURES_SIDE));
             let distance = losses::features::perceptual(&found, &wanted);
             perceptual = Some(add(&named::PERCEPTUAL, config.perceptual_weight, distance));
             if let Some(discriminator) = self.discriminator.as_mut().filter(|_| adversarial_is_on) {
@@ -248,6 +256,7 @@ impl Stage for PortraitTraining {
             image,
             warped,
             perceptual,
+            close_up,
             equivariance,
             state,
             confidence,

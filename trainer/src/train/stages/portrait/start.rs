@@ -64,6 +64,7 @@ pub fn check_fit(checkpoint: &Checkpoint, config: &Config) -> Result<()> {
     let like = Architecture {
         keypoints: config.architecture.keypoints,
         states: config.architecture.states,
+        state_channels: config.architecture.state_channels.min(have.state_channels),
         detector_size: config.architecture.detector_size,
         detector_channels: config.architecture.detector_channels.clone(),
         portrait_size: shrunk,
@@ -86,7 +87,12 @@ impl PortraitTraining {
             return Ok(());
         }
         let (live, averaged) = (&self.learner.live.store, &self.learner.average.store);
-        checkpoint.restore(&mut parameters::prefixed("average", parameters::all(averaged)))?;
+        let mut networks = parameters::prefixed("average", parameters::all(averaged));
+        if checkpoint.state.config.architecture.state_channels < self.config.architecture.state_channels {
+            // Further maps to read states from begin afresh.
+            checkpoint.retain_fitting(&mut networks)?;
+        }
+        checkpoint.restore(&mut networks)?;
         average::copy(live, averaged);
         if let Some(discriminator) = &self.discriminator {
             let mut networks = discriminator.networks();
@@ -190,6 +196,32 @@ mod tests {
         let mut same = training(128, 5);
         same.begin_with(&checkpoint).unwrap();
         assert_eq!(driven(&same, 128), driven(&small, 128));
+    }
+
+    #[test]
+    fn further_maps_for_states_are_unheard_at_first() {
+        tch::manual_seed(3);
+        let before = training(64, 5);
+        let (_dir, checkpoint) = checkpoint(&before);
+        let mut config = before.config.clone();
+        config.architecture.state_channels = 6;
+        let mut wider = PortraitTraining::new(&config, 10, Device::Cpu).unwrap();
+        wider.begin_with(&checkpoint).unwrap();
+        let images = Tensor::rand([2, 3, 64, 64], (Kind::Float, Device::Cpu)) * 2.0 - 1.0;
+        let states = |training: &PortraitTraining| {
+            let seen = training.detect(&training.learner.average.net, &images, Norm::Running);
+            Parts::of(&seen).unwrap().states
+        };
+        let (was, is) = (states(&before), states(&wider));
+        assert!((&was - is).abs().max().double_value(&[]) < 1e-6 && was.abs().max().double_value(&[]) > 1e-3);
+        // They learn.
+        let weight = &wider.learner.live.net.detector.states.as_ref().unwrap().weight;
+        states_of_live(&wider, &images).sum(Kind::Float).backward();
+        assert!(weight.grad().narrow(1, 16, 6).abs().max().double_value(&[]) > 0.0);
+    }
+
+    fn states_of_live(training: &PortraitTraining, images: &Tensor) -> Tensor {
+        Parts::of(&training.detect(&training.learner.live.net, images, Norm::TRAINING)).unwrap().states
     }
 
     #[test]
