@@ -10,7 +10,7 @@ use super::{Describer, Found, csv, v1};
 /// How detections are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DetectionFormat {
-    /// One object a line, see [`Detections`](super::Detections).
+    /// One object a line, see the schema of detections.
     #[default]
     Json,
     /// A table with a row a face.

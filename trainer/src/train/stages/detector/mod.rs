@@ -198,11 +198,12 @@ impl DetectorTraining {
     fn pairs(&self, images: &Tensor, known: &Known, others: &Tensor) -> Batch {
         let n = images.size()[0];
         let mut batch = self.warped(images, known);
-        batch.images = camera::photometric(&batch.images, self.config.detector.occlusion);
-        if batch.states.is_some() {
-            // What states say must not hang on tones and sharpness.
-            batch.images = mixed(&batch.images, &jitter(&batch.images, 1.0), 0.5);
-        }
+        let lit = camera::photometric(&batch.images, self.config.detector.occlusion);
+        batch.images = match batch.states {
+            // What states say must not hang on tones and sharpness; both changes at once leave little to see.
+            Some(_) => mixed(&lit, &jitter(&batch.images, 1.0), 0.5),
+            None => lit,
+        };
         let negatives = (n as f64 * self.config.detector.negatives.fraction).round() as i64;
         if negatives > 0 {
             batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
