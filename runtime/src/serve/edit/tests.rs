@@ -98,7 +98,7 @@ impl Page {
 
     fn post(&self, path: &str, body: &Value) -> (u16, Vec<u8>) {
         let origin = format!("Origin: http://{}\r\n", self.0.address());
-        let (status, _, body) = self.ask(&format!("POST {path}"), &origin, &body.to_string());
+        let (status, _, body) = self.ask(&format!("POST {path}"), &origin, body.to_string());
         (status, body)
     }
 
