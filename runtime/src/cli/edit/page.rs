@@ -73,8 +73,7 @@ pub fn run(
     access: &Access,
 ) -> Result<()> {
     let intake = Intake::default();
-    let about = workspace.as_ref().map(|w| w.opened().source.as_str());
-    let start = serve::start_page(&[Job::Editor], bundle, about);
+    let start = serve::start_page(&[Job::Editor], bundle, None);
     let detect = DetectApi::new(bundle.clone(), common.engine(), intake.clone());
     let edit = pages(workspace, editing, model, intake);
     let server = Server::start(access, vec![Arc::new(start), Arc::new(edit), Arc::new(detect)])?;

@@ -70,7 +70,7 @@ pub(in crate::cli) fn open(
     }
     if let Some(page) = &config.page {
         let intake = Intake::default();
-        let more = beside(config, job, (common, bundle), &intake);
+        let more = beside(supply.describe(), job, (common, bundle), &intake);
         let page = LivePage::start(&page.access, page.viewers, bundle.manifest(), intake, more)?
             .of_source(config.source.clone())
             .titled(job.title());
@@ -84,10 +84,10 @@ pub(in crate::cli) fn open(
     Ok(Wiring { supply, sinks, viewers, window })
 }
 
-/// The pages beside the live one: the start page, an editor that nothing is open in yet, and what is there for programs. None of
-/// their networks is loaded before it is needed.
+/// The pages beside the live one of `source`, in a few words: the start page, an editor that nothing is open in yet, and what is
+/// there for programs. None of their networks is loaded before it is needed.
 fn beside(
-    config: &LiveConfig,
+    source: &str,
     job: Job,
     (common, bundle): (&Common, &Bundle),
     intake: &Intake,
@@ -95,7 +95,7 @@ fn beside(
     let (own, engine) = (bundle.clone(), common.engine());
     let model = move || FaceModel::new(own.clone(), engine.clone());
     vec![
-        Arc::new(serve::start_page(&[job, Job::Editor], bundle, Some(&config.source))),
+        Arc::new(serve::start_page(&[job, Job::Editor], bundle, Some(source))),
         Arc::new(edit::page::pages(None, edit::page::Editing::default(), model, intake.clone())),
         Arc::new(DetectApi::new(bundle.clone(), common.engine(), intake.clone())),
     ]

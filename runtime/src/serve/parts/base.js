@@ -96,7 +96,7 @@ async function chooseFace(found) {
   sayPhoto(`There are ${found.faces.length} faces in it. Tap the one that is meant.`, ["photoFaces", "photoOther"]);
   if (bitmap) g.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   photo.faces.forEach(({ box }, i) => {
-    const [x, y, w, h] = box.map(v => v * scale * r), tall = 18 * r;
+    const [x, y, w, h] = box.map(v => v * scale * r), tall = Math.min(18 * r, Math.max(11 * r, h * 0.3));
     g.lineWidth = 2.5 * r; g.strokeStyle = "#5ab0ff"; g.strokeRect(x, y, w, h);
     g.fillStyle = "#1d5f9e"; g.fillRect(x, y, tall * 1.3, tall * 1.3);
     g.fillStyle = "#fff"; g.font = `600 ${tall}px system-ui, sans-serif`; g.textAlign = "center"; g.textBaseline = "middle";
