@@ -61,7 +61,7 @@ def hand_over(page, path):
 
 def refused(page, file, part, name):
     page.run(f"takePhoto({file})")
-    said = page.wait("$('photoText').className === 'bad' && $('photoText').textContent", 20, f"{name} is not refused")
+    said = page.wait("$('photoText').className === 'bad' && $('photoText').textContent", 60, f"{name} is not refused")
     check(f"{name} is refused", part in said, said, said)
     page.shot(shot(name.replace(" ", "-")))
     page.click("#photoCancel")
@@ -81,7 +81,7 @@ def an_editor(photo, folder):
                 page.wait("!$('empty').hidden", what="there is no hint")
                 page.shot(shot("empty-desk"))
                 choose(page, photo)
-                page.wait("!!(state && base && patch)", 30, "the chosen photo is not opened")
+                page.wait("!!(state && base && patch)", 90, "the chosen photo is not opened")
                 check("a photo that is chosen is opened", page.run("state.source") == os.path.basename(photo), page.run("state.source"))
             hand_over(page, photo)
             page.wait("!!(state && base && patch)", 10)
@@ -89,7 +89,7 @@ def an_editor(photo, folder):
             page.shot(shot(f"editor-{name}"))
 
             page.run("faces(url, 3, 'three.png').then(drop)")
-            page.wait("!$('photoFaces').hidden", 30, "nobody asks which face")
+            page.wait("!$('photoFaces').hidden", 90, "nobody asks which face")
             check(f"{name}: three faces are counted", "3 faces" in page.run("$('photoText').textContent"))
             page.shot(shot(f"faces-{name}"))
             fits(page, f"faces, {name}")
@@ -101,7 +101,7 @@ def an_editor(photo, folder):
             else:
                 page.mouse("mousePressed", *third)
                 page.mouse("mouseReleased", *third)
-            page.wait("state && state.source === 'three.png' && !$('photo').open", 30, "the tap chooses nothing")
+            page.wait("state && state.source === 'three.png' && !$('photo').open", 90, "the tap chooses nothing")
             at = page.run("state.view.face[0] / state.view.size[0]")
             check(f"{name}: the face that was tapped is edited", 0.67 < at < 1, at, f"{at:.2f} of the width")
             page.wait("base.width === state.view.size[0]", 10)
@@ -118,7 +118,7 @@ def an_editor(photo, folder):
             page.wait("!$('photoGo').hidden", 10, "edits are given up unasked")
             page.shot(shot(f"warning-{name}"))
             page.click("#photoGo")
-            page.wait("state.source === 'one.png' && state.done === 0", 30, "the next photo is not opened")
+            page.wait("state.source === 'one.png' && state.done === 0", 90, "the next photo is not opened")
             check(f"{name}: another photo takes its place, once asked", True)
             page.key("h")
             page.wait("$('help').open")
@@ -145,7 +145,7 @@ def a_reenactment(photo, folder):
             fits(page, f"re-enactment, {name}")
             page.run("faces(url, 1, 'sent.png').then(drop)")
             page.wait("$('photo').open", 10, "nothing comes of a drop")
-            page.wait("!$('photo').open || $('photo').className !== 'busy'", 40, "the page waits on")
+            page.wait("!$('photo').open || $('photo').className !== 'busy'", 90, "the page waits on")
             said = program.said().splitlines()[-1]
             check(f"{name}: a photo that is dropped is driven", said.endswith("sent.png was sent and is driven now"), said)
             page.shot(shot(f"sent-{name}"))
@@ -156,7 +156,7 @@ def a_reenactment(photo, folder):
         page = browser.open(program.address.replace("/live", "/edit"))
         page.wait("!$('empty').hidden")
         choose(page, photo)
-        page.wait("!!(state && base && patch)", 30, "the editor beside it opens nothing")
+        page.wait("!!(state && base && patch)", 90, "the editor beside it opens nothing")
         check("the editor beside it opens a photo", True)
         check("nothing was complained of", not page.complaints(), page.complaints())
         check("nothing is kept on the disk", not os.listdir(folder), os.listdir(folder))
