@@ -219,7 +219,7 @@ def a_reenactment(photo, folder):
     with Program(serve, folder) as program, Browser() as browser:
         page = browser.open(program.address)
         page.wait("document.querySelectorAll('#offers button').length === 3", 15)
-        page.wait("$('state').textContent === 'live' && facts && facts.face", 15)
+        page.wait("$('state').textContent === 'live' && facts && facts.detections && facts.detections.faces.length", 15)
         for button, answer in [("Next face", "the next face"), ("Which motion", "motion taken over: the head's")]:
             press = f"[...document.querySelectorAll('#offers button')].find(b => b.textContent === '{button}').click()"
             said = program.answer(lambda press=press: page.run(press))

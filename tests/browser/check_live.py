@@ -133,6 +133,14 @@ def a_picture(browser, folder):
         page.wait(f"{pressed}('mirror') === 'true'", what="the key m does nothing")
         check("the key m mirrors, too", settled() != plain)
         turn(page, "smoothing", True)  # raises where the loop does not say so
+        page.key("h")
+        page.wait("$('help').open", what="the key h does nothing")
+        rows = page.run("$('keys').rows.length")
+        page.shot(os.path.join(SHOTS, "live-keys.png"))
+        page.key("m")
+        page.key("?")
+        page.wait("!$('help').open", what="the key ? does not close the help")
+        check("h lists the keys, which rest meanwhile", rows > 10 and page.run(f"{pressed}('mirror')") == "true", f"{rows} keys")
         check("nothing was complained of", not page.complaints(), page.complaints())
 
 

@@ -1,4 +1,4 @@
-//! `/api` of the live page: what a program gets that posts a picture is what `runtime detect --json` prints for it.
+//! `/api` of the pages: what a program gets that posts a picture is what `runtime detect --json` prints for it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use workspace_tests::{checkout, program, runtime};
 
 const TOKEN: &str = "0123456789abcdef";
 
-/// A live run with a page, on photos that are shown again and again.
+/// A program with a page.
 struct Live {
     child: Child,
     address: String,
@@ -24,10 +24,19 @@ struct Live {
 }
 
 impl Live {
+    /// A live run on photos that are shown again and again.
     fn start(folder: &Path, bundle: &str) -> Self {
+        let shown = folder.to_str().unwrap();
+        let job = ["webcam", shown, "--loop", "--headless", "--fps", "10", "--out", "null"];
+        Self::serve(folder, bundle, &job)
+    }
+
+    /// A program that does `job` in a folder.
+    fn serve(folder: &Path, bundle: &str, job: &[&str]) -> Self {
         let mut child = Command::new(program("runtime"))
-            .args(["webcam", "--loop", "--headless", "--provider", "cpu", "--fps", "10", "--out", "null"])
-            .args(["--bundle", bundle, "--token", TOKEN, folder.to_str().unwrap(), "--serve", "0"])
+            .args(job)
+            .args(["--provider", "cpu", "--bundle", bundle, "--token", TOKEN, "--serve", "0"])
+            .current_dir(folder)
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
@@ -142,4 +151,52 @@ fn a_picture_that_is_posted_gives_what_detect_prints() {
         let error = told["error"].as_str().unwrap();
         assert!(status == expected && told["status"] == expected && error.contains(part), "{part}: {body}");
     }
+}
+
+/// A photo's way through the editor that was started with none: what is said of it, and that it is kept nowhere.
+#[test]
+fn the_editor_answers_programs_too() {
+    let place = tempfile::tempdir().unwrap();
+    let bundle = checkout::root().join("models/faces64-edge").to_str().unwrap().to_owned();
+    let editor = Live::serve(place.path(), &bundle, &["edit"]);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/display-p3.png");
+    let (path, photo) = (path.to_str().unwrap(), fs::read(&path).unwrap());
+
+    let detect = runtime(&["detect", path, "--json", "--provider", "cpu", "--bundle", &bundle]);
+    let name: String = path.bytes().map(|b| format!("%{b:02X}")).collect();
+    let answer = editor.post(&format!("/api/detect?file={name}"), &photo);
+    assert_eq!((answer.0, answer.1.as_str()), (200, detect.succeeded()));
+    let found: Value = serde_json::from_str(&answer.1).unwrap();
+
+    let state = || serde_json::from_str::<Value>(&editor.ask("GET /api/edit/state", "", b"").1).unwrap();
+    assert_eq!(state()["source"], Value::Null);
+    // The face that was found, as a page points at it.
+    let b: Vec<f64> =
+        found["faces"][0]["box"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    let at = format!("{:.1},{:.1}", b[0] + b[2] / 2.0, b[1] + b[3] / 2.0);
+    let (status, said) = editor.post(&format!("/photo?file=p3.png&face={at}"), &photo);
+    assert_eq!(status, 200, "{said}");
+    assert_eq!((&state()["source"], &state()["photo"]), (&"p3.png".into(), &found_size(&found)));
+    let (status, why) = editor.post("/photo?face=1,1", &photo);
+    assert!(status == 422 && why.contains("no face 1,1; found: 1 at"), "{status} {why}");
+
+    for (expected, part, (status, body)) in [
+        (401, "token", editor.ask("GET /api/edit/state", "Authorization: Bearer no\r\n", b"")),
+        (403, "another site", editor.ask("POST /photo", "Origin: http://evil.example\r\n", &photo)),
+        (413, "256 MiB at most", {
+            let origin = format!("Origin: http://{}\r\n", editor.address);
+            editor.send("POST /photo", &origin, (256 << 20) + 1, b"")
+        }),
+        (404, "nothing", editor.ask("GET /api/state", "", b"")),
+    ] {
+        assert!(status == expected && body.contains(part), "{part}: {status} {body}");
+    }
+    // The program's own start page leads to it.
+    let (status, page) = editor.ask("GET /", "", b"");
+    assert!(status == 200 && page.contains("href=\"/edit\"") && page.contains("runtime webcam --serve"));
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "the photo is kept nowhere");
+}
+
+fn found_size(found: &Value) -> Value {
+    serde_json::json!([found["width"], found["height"]])
 }

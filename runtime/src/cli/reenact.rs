@@ -22,6 +22,7 @@ use crate::portrait::{PortraitModel, PortraitPhoto};
 use crate::reenact::{
     PhotoPainter, PhotoReenactor, Recording, ReenactOptions, ReenactPainter, Reenactor, View, recorder,
 };
+use crate::serve::Job;
 use crate::vision::choice::FaceChoice;
 
 /// What the command does.
@@ -104,7 +105,7 @@ impl Config {
 
     fn wiring(&self, common: &Common, bundle: &Bundle, motion: &Motion) -> Result<Wiring> {
         let opener = motion.opener(&self.live.source_options);
-        live::open(&self.live, ("reenact", "Re-enactment"), common, bundle, self.sinks(bundle)?, opener)
+        live::open(&self.live, ("reenact", Job::Reenactment), common, bundle, self.sinks(bundle)?, opener)
     }
 
     /// What single pictures are to be like in this `view`: as the photo is, where one is all that they show.

@@ -2,10 +2,18 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use lkg_bundle::Bundle;
+
 use super::serve_args::ServeArgs;
 use crate::error::{Error, Result};
 use crate::media::{OutputSpec, PAGE_PORT};
-use crate::serve::Access;
+use crate::serve::{Access, Job, StartPages};
+
+/// The start page of a program that does `jobs` with `bundle` and shows `source`, if it shows something.
+pub(super) fn start_page(jobs: &[Job], bundle: &Bundle, source: Option<&str>) -> StartPages {
+    let parts = [source.filter(|source| !source.is_empty()), Some(bundle.manifest().name.as_str())];
+    StartPages::new(jobs, &parts.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} "))
+}
 
 /// Where to serve the live page; none if nothing is to be served.
 ///
@@ -92,6 +100,13 @@ mod tests {
         assert_eq!(served("--serve 80 --listen 0.0.0.0"), ("0.0.0.0:80".to_owned(), true));
         let tokens = [0, 1].map(|_| access("--serve --listen 0.0.0.0").unwrap().unwrap().unwrap().token);
         assert_ne!(tokens[0], tokens[1]);
+    }
+
+    #[test]
+    fn the_start_page_says_what_can_be_typed() {
+        for job in Job::ALL {
+            assert!(Cli::try_parse_from(job.command().split(' ')).is_ok(), "{job:?}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::live::{ExpressionFinder, LiveLoop, LoopOptions, Overlay};
 use crate::media::SourceSpec;
 use crate::media::detections::{DetectionFormat, DetectionsSink};
 use crate::media::sink::Sink;
+use crate::serve::Job;
 use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// Photos of a folder that are shown a second.
@@ -72,7 +73,7 @@ pub fn run(common: &Common, args: &WebcamArgs) -> Result<u8> {
     let bundle = open_bundle(common)?;
     let opener = live::opener(config.source.clone(), config.live.source_options.clone());
     let sinks = config.sinks(bundle.manifest())?;
-    let wiring = live::open(&config.live, ("webcam", "Live keypoints"), common, &bundle, sinks, opener)?;
+    let wiring = live::open(&config.live, ("webcam", Job::Keypoints), common, &bundle, sinks, opener)?;
     let detector = Detector::load(&bundle, &common.engine())?;
     let engine = detector.summary();
     if common.verbose {

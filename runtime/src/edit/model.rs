@@ -12,7 +12,8 @@ use super::latents::REACH;
 use super::{EditError, FaceLatents, Session};
 use crate::engine::{Encoder, EngineOptions, EngineSummary, ImageGenerator, KeypointGenerator, Noise};
 use crate::error::Result;
-use crate::media::picture::{self, Original};
+use crate::media::SentPhoto;
+use crate::media::picture::{self, Original, ReadPicture};
 use crate::portrait::{PortraitModel, PortraitPhoto};
 use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
@@ -113,7 +114,22 @@ impl FaceModel {
         if SessionFile::has_name(path) {
             return self.open_saved(path);
         }
-        let read = picture::read_whole(path)?;
+        self.open_read(picture::read_whole(path)?, name)
+    }
+
+    /// Opens a photo that somebody sent.
+    ///
+    /// # Errors
+    /// Those of [`FaceModel::open_image`].
+    pub(crate) fn open_sent(&mut self, sent: SentPhoto) -> Result<OpenedPhoto> {
+        let own = (self.anyway, self.choice);
+        (self.anyway, self.choice) = (self.anyway || sent.anyway, sent.choice);
+        let opened = self.open_read(sent.read, &sent.name);
+        (self.anyway, self.choice) = own;
+        opened
+    }
+
+    fn open_read(&mut self, read: ReadPicture, name: &str) -> Result<OpenedPhoto> {
         let mut opened = self.open_image(read.pixels, name)?;
         opened.original = read.original;
         opened.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));

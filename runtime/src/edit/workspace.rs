@@ -10,6 +10,7 @@ use super::{
     expression_values,
 };
 use crate::error::Result;
+use crate::media::SentPhoto;
 use crate::media::mark::Origin;
 use crate::media::picture::{Alpha, from_network};
 use crate::vision::crop::Crop;
@@ -35,18 +36,36 @@ pub struct Donor {
 pub struct Workspace {
     model: FaceModel,
     opened: OpenedPhoto,
-    compositor: Compositor,
+    screen: Screen,
     paste: Blend,
-    /// The square of the view that the face fills, in pixels.
-    crop: Crop,
-    size: (u32, u32),
-    /// Enlarges a picture that is no photo.
-    alone: Option<PhotoBlender>,
     given: Vec<String>,
     strip: Vec<Donor>,
     /// Place of the strip's first face among all that could be on it: those given, then the seeds from 1 on.
     first: usize,
     tile: u32,
+}
+
+/// A face as it is shown while it is edited.
+struct Screen {
+    compositor: Compositor,
+    /// The square of the view that the face fills, in pixels.
+    crop: Crop,
+    size: (u32, u32),
+    /// Enlarges a picture that is no photo.
+    alone: Option<PhotoBlender>,
+}
+
+impl Screen {
+    fn new(model: &mut FaceModel, opened: &OpenedPhoto, paste: Blend) -> Result<Self> {
+        let photo = opened.photo.as_ref().map(|p| p.shrunk(MOST_SIDE));
+        let compositor = Compositor::new(model, &opened.session, photo.as_ref(), paste)?;
+        let (crop, size) = match &photo {
+            Some(photo) => (photo.crop, photo.picture.dimensions()),
+            None => (Crop::inside(ALONE, ALONE), (ALONE, ALONE)),
+        };
+        let alone = photo.is_none().then(|| PhotoBlender::whole(model.size(), ALONE, (0, 0)));
+        Ok(Self { compositor, crop, size, alone })
+    }
 }
 
 impl Workspace {
@@ -61,28 +80,28 @@ impl Workspace {
         given: &[String],
         tile: u32,
     ) -> Result<Self> {
-        let photo = opened.photo.as_ref().map(|p| p.shrunk(MOST_SIDE));
-        let compositor = Compositor::new(&mut model, &opened.session, photo.as_ref(), paste)?;
-        let (crop, size) = match &photo {
-            Some(photo) => (photo.crop, photo.picture.dimensions()),
-            None => (Crop::inside(ALONE, ALONE), (ALONE, ALONE)),
-        };
-        let alone = photo.is_none().then(|| PhotoBlender::whole(model.size(), ALONE, (0, 0)));
-        let mut workspace = Self {
-            model,
-            opened,
-            compositor,
-            paste,
-            crop,
-            size,
-            alone,
-            given: given.to_vec(),
-            strip: Vec::new(),
-            first: 0,
-            tile,
-        };
+        let screen = Screen::new(&mut model, &opened, paste)?;
+        let (given, strip) = (given.to_vec(), Vec::new());
+        let mut workspace = Self { model, opened, screen, paste, given, strip, first: 0, tile };
         workspace.fill_strip()?;
         Ok(workspace)
+    }
+
+    /// Edits a photo that was sent, in the place of what is being edited: what was done to that is gone. Where the photo
+    /// cannot be edited all stays.
+    ///
+    /// # Errors
+    /// There is no face in it to be confident of, or a network failed.
+    pub fn open(&mut self, sent: SentPhoto) -> Result<()> {
+        let opened = self.model.open_sent(sent)?;
+        self.screen = Screen::new(&mut self.model, &opened, self.paste)?;
+        let was_carried = self.opened.session.original().is_carried();
+        self.opened = opened;
+        if self.opened.session.original().is_carried() != was_carried {
+            self.first = 0;
+            self.fill_strip()?;
+        }
+        Ok(())
     }
 
     /// What is being edited.
@@ -97,7 +116,7 @@ impl Workspace {
 
     /// How the pictures come about.
     pub fn origin(&self) -> Origin {
-        self.compositor.origin()
+        self.screen.compositor.origin()
     }
 
     /// Faces to take from.
@@ -113,24 +132,24 @@ impl Workspace {
 
     /// Size of the view, in pixels.
     pub fn size(&self) -> (u32, u32) {
-        self.size
+        self.screen.size
     }
 
     /// The square of the view that the face fills.
     pub fn crop(&self) -> &Crop {
-        &self.crop
+        &self.screen.crop
     }
 
     /// Left, top, width and height of what of the view edits can change, in pixels.
     pub fn place(&self) -> [u32; 4] {
-        let Crop { cx, cy, side, angle } = self.crop;
+        let Crop { cx, cy, side, angle } = self.screen.crop;
         let side = side * (angle.cos().abs() + angle.sin().abs());
         let range = |centre: f32, most: u32| {
             // A float cast to an unsigned integer saturates.
             let low = ((centre - side / 2.0).floor() as u32).min(most);
             (low, ((centre + side / 2.0).ceil() as u32).clamp(low, most) - low)
         };
-        let ((x, width), (y, height)) = (range(cx, self.size.0), range(cy, self.size.1));
+        let ((x, width), (y, height)) = (range(cx, self.screen.size.0), range(cy, self.screen.size.1));
         [x, y, width, height]
     }
 
@@ -196,11 +215,11 @@ impl Workspace {
     /// # Errors
     /// A network failed.
     pub fn draw(&mut self, face: &FaceLatents, locked: &[bool]) -> Result<RgbImage> {
-        self.compositor.lock(&self.model, locked);
-        match &mut self.alone {
-            None => self.compositor.compose(&mut self.model, face),
+        self.screen.compositor.lock(&self.model, locked);
+        match &mut self.screen.alone {
+            None => self.screen.compositor.compose(&mut self.model, face),
             Some(blender) => {
-                let image = self.compositor.square(&mut self.model, face)?;
+                let image = self.screen.compositor.square(&mut self.model, face)?;
                 let mut view = RgbImage::new(ALONE, ALONE);
                 blender.replace(&mut view, image.view());
                 Ok(view)

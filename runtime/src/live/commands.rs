@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use super::control::{Command, Status, Switch, Switches};
 use super::finder::Follow;
+use super::offered::{NewSource, Offered};
 use super::run::{LiveLoop, Progress};
+use crate::error::Error;
 use crate::vision::hud;
 
 impl LiveLoop<'_> {
     /// Does what the users asked for; true means quit.
     pub(super) fn handle_commands(&mut self, p: &mut Progress) -> bool {
+        if let Some(offered) = p.outputs.offered() {
+            self.take_source(p, offered);
+        }
         for command in p.outputs.commands() {
             let (switch, on) = match command {
                 Command::Quit => return true,
@@ -59,6 +64,21 @@ impl LiveLoop<'_> {
             self.turn_switch(p, switch, on);
         }
         false
+    }
+
+    /// Drives a photo that was sent, if that can be, and tells who sent it.
+    fn take_source(&mut self, p: &mut Progress, Offered { photo, answer }: Offered) {
+        let name = photo.name.clone();
+        let taken = self.painter.take_source(photo).map(|NewSource { original, notes }| {
+            p.outputs.be_like(&original);
+            self.options.original = original;
+            p.alpha = None;
+            notes
+        });
+        let failed = |e: &Error| format!("a photo that was sent is not driven: {e}");
+        (self.notice)(&taken.as_ref().map_or_else(failed, |_| format!("{name} was sent and is driven now")));
+        // Who does not wait any more needs no answer.
+        answer.send(taken).ok();
     }
 
     fn choose(&mut self, whom: Follow) {
@@ -131,6 +151,8 @@ impl LiveLoop<'_> {
             dropped: self.supply.dropped(),
             fps: p.clock.fps(),
             steps: p.clock.latest(total),
+            live: self.supply.is_live(),
+            takes_source: self.painter.takes_source(),
             source: self.supply.describe().to_owned(),
             engine: p.hud.engine().to_owned(),
             trouble: p.trouble.clone(),

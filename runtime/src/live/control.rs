@@ -36,6 +36,7 @@ impl Command {
             "calibrate" => Some(Command::Calibrate),
             "next_face" => Some(Command::NextFace),
             "next_drive" => Some(Command::NextDrive),
+            "next_camera" => Some(Command::NextCamera),
             _ => None,
         }
     }
@@ -126,6 +127,10 @@ pub struct Status {
     pub fps: Option<f64>,
     /// How long each step of the latest frame took, in milliseconds; the whole is last.
     pub steps: Vec<(&'static str, f64)>,
+    /// Whether frames come live, so that there may be another camera.
+    pub live: bool,
+    /// Whether a photo can be sent to be driven.
+    pub takes_source: bool,
     /// The source in a few words.
     pub source: String,
     /// What computes.

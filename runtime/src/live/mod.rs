@@ -12,6 +12,7 @@ mod finder;
 mod frame_supply;
 #[cfg(test)]
 mod latency;
+mod offered;
 mod outputs;
 mod paint;
 mod report;
@@ -28,6 +29,7 @@ pub(crate) use control::Switches;
 pub use control::{Audience, Command, Status, Switch};
 pub use finder::{ExpressionFinder, Finder};
 pub use frame_supply::{Choice, Chooser, FrameSupply, Opener};
+pub use offered::{NewSource, Offered};
 #[cfg(test)]
 pub(crate) use paint::Layers;
 pub use paint::{Overlay, Painter, Scene};

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use image::RgbImage;
 
 use super::control::{Command, Status};
+use super::offered::Offered;
 use super::viewer::Viewer;
 use crate::media::mark::Origin;
 use crate::media::output::{PendingFile, stamp};
@@ -124,6 +125,17 @@ impl Outputs {
     pub fn commands(&mut self) -> Vec<Command> {
         let all = self.window.iter_mut().chain(&mut self.viewers);
         all.flat_map(|viewer| viewer.commands()).collect()
+    }
+
+    /// The photo that one of those who watch sent.
+    pub fn offered(&mut self) -> Option<Offered> {
+        self.viewers.iter_mut().find_map(|viewer| viewer.offered())
+    }
+
+    /// Writes single pictures from now on as those of `original`.
+    pub fn be_like(&mut self, original: &Original) {
+        self.original.clone_from(original);
+        self.sinks.iter_mut().for_each(|sink| sink.like(original));
     }
 
     /// Shows a frame in the window, if there is one.

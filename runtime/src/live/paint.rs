@@ -4,9 +4,11 @@ use image::{GrayImage, RgbImage};
 use lkg_bundle::Manifest;
 
 use super::control::Command;
+use super::offered::NewSource;
 use super::view::{Marks, View};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::{DetectedFace, Faces};
+use crate::media::SentPhoto;
 use crate::vision::meters::draw_meters;
 use crate::vision::track::Tracked;
 
@@ -73,6 +75,19 @@ pub trait Painter {
     /// Does what a user asked for and the loop itself has no use for; gives back what to say about it.
     fn handle(&mut self, _command: Command) -> Option<&'static str> {
         None
+    }
+
+    /// Whether it drives a photo or face, so that another can be sent.
+    fn takes_source(&self) -> bool {
+        false
+    }
+
+    /// Drives this photo in the place of the one shown.
+    ///
+    /// # Errors
+    /// It drives none, there is no face in it to be confident of, or a network failed.
+    fn take_source(&mut self, _photo: SentPhoto) -> Result<NewSource> {
+        Err(Error::Usage("nothing is re-enacted here: start runtime reenact".to_owned()))
     }
 
     /// Whether it shows the source's picture, all of it and nothing else, so that faces can be pointed at.

@@ -5,6 +5,7 @@ use image::RgbImage;
 #[cfg(feature = "window")]
 use super::control::Switch;
 use super::control::{Command, Status};
+use super::offered::Offered;
 use crate::media;
 #[cfg(feature = "camera")]
 use crate::media::LoopbackSink;
@@ -64,6 +65,11 @@ pub trait Viewer {
     /// What its users asked for since the last call.
     fn commands(&mut self) -> Vec<Command> {
         Vec::new()
+    }
+
+    /// The photo that one of its users sent to be driven since the last call.
+    fn offered(&mut self) -> Option<Offered> {
+        None
     }
 
     /// Whether [`Viewer::report`] is worth its time now.

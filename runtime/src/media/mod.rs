@@ -37,6 +37,7 @@ pub(crate) mod pictures;
 mod raw;
 #[cfg(feature = "video")]
 pub(crate) mod read_ahead;
+mod sent;
 #[cfg(feature = "video")]
 mod shape;
 #[cfg(feature = "video")]
@@ -71,6 +72,7 @@ pub use loopback::LoopbackSink;
 pub use output_spec::{OutputSpec, PAGE_PORT, SinkSpec};
 #[cfg(feature = "video")]
 pub use pattern::Pattern;
+pub use sent::SentPhoto;
 #[cfg(feature = "video")]
 pub use sound::ClipSound;
 #[cfg(feature = "video")]

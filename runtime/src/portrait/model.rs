@@ -12,7 +12,8 @@ use super::photo::{PortraitPhoto, fitted};
 use crate::engine::{Detector, EngineOptions, EngineSummary, Portrait, PortraitSource};
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint};
-use crate::media::picture::{self, Original};
+use crate::media::SentPhoto;
+use crate::media::picture::{self, Original, ReadPicture};
 use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
 use crate::vision::detect::{check_size, face_of_photo};
@@ -108,7 +109,22 @@ impl PortraitModel {
     /// # Errors
     /// [`Error::Picture`](crate::Error::Picture) if it cannot be read or has no face to be confident of.
     pub fn open(&mut self, name: &str) -> Result<PortraitPhoto> {
-        let read = picture::read_whole(Path::new(name))?;
+        self.open_read(picture::read_whole(Path::new(name))?, name)
+    }
+
+    /// Opens a photo that somebody sent.
+    ///
+    /// # Errors
+    /// Those of [`PortraitModel::open_image`].
+    pub(crate) fn open_sent(&mut self, sent: SentPhoto) -> Result<PortraitPhoto> {
+        let own = (self.anyway, self.choice);
+        (self.anyway, self.choice) = (self.anyway || sent.anyway, sent.choice);
+        let opened = self.open_read(sent.read, &sent.name);
+        (self.anyway, self.choice) = own;
+        opened
+    }
+
+    fn open_read(&mut self, read: ReadPicture, name: &str) -> Result<PortraitPhoto> {
         let mut photo = self.open_image(read.pixels, name)?;
         photo.original = read.original;
         photo.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));

@@ -9,6 +9,7 @@ mod follow;
 mod limit;
 mod motion;
 mod neutral;
+mod options;
 #[cfg(feature = "live")]
 mod painter;
 #[cfg(feature = "live")]
@@ -25,11 +26,12 @@ pub use crate::error::ReenactError;
 pub use motion::{Drive, Gains};
 #[cfg(feature = "live")]
 pub(crate) use neutral::SOUGHT as LOOK_AHEAD;
+pub use options::{ReenactOptions, View};
 #[cfg(feature = "live")]
 pub use painter::ReenactPainter;
 #[cfg(feature = "live")]
 pub use photo_painter::PhotoPainter;
 pub use photo_reenactor::PhotoReenactor;
-pub use reenactor::{ReenactOptions, Reenactor, View};
+pub use reenactor::Reenactor;
 #[cfg(feature = "live")]
 pub use replay::{Recording, Replay, recorder};

@@ -5,9 +5,11 @@ use std::time::Duration;
 use image::{RgbImage, imageops};
 
 use super::driver_view::DriverView;
-use super::reenactor::{Reenactor, View};
+use super::options::View;
+use super::reenactor::Reenactor;
 use crate::error::Result;
-use crate::live::{Command, Painter, Scene};
+use crate::live::{Command, NewSource, Painter, Scene};
+use crate::media::SentPhoto;
 
 /// Shows a re-enactment of what is before the camera.
 pub struct ReenactPainter<'a> {
@@ -72,6 +74,15 @@ impl Painter for ReenactPainter<'_> {
             Command::NextDrive => Some(self.reenactor.next_drive().announcement()),
             _ => None,
         }
+    }
+
+    fn takes_source(&self) -> bool {
+        true
+    }
+
+    fn take_source(&mut self, photo: SentPhoto) -> Result<NewSource> {
+        let (original, notes) = self.reenactor.take(photo)?;
+        Ok(NewSource { original, notes })
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use image::{GrayImage, RgbImage, imageops};
 
 use super::driver_view::DriverView;
+use super::options::View;
 use super::photo_reenactor::PhotoReenactor;
-use super::reenactor::View;
 use crate::error::Result;
-use crate::live::{Command, Painter, Scene};
+use crate::live::{Command, NewSource, Painter, Scene};
+use crate::media::SentPhoto;
 
 /// Shows a photo driven by what is before the camera.
 pub struct PhotoPainter<'a> {
@@ -71,6 +72,15 @@ impl Painter for PhotoPainter<'_> {
             Command::NextDrive => Some(self.reenactor.next_drive().announcement()),
             _ => None,
         }
+    }
+
+    fn takes_source(&self) -> bool {
+        true
+    }
+
+    fn take_source(&mut self, photo: SentPhoto) -> Result<NewSource> {
+        let (original, notes) = self.reenactor.take(photo)?;
+        Ok(NewSource { original, notes })
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {

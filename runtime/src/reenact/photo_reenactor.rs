@@ -9,11 +9,14 @@ use super::ease::Ease;
 use super::follow::{Driven, Share};
 use super::motion::Drive;
 use super::neutral::{NeutralFinder, Pose};
-use super::reenactor::{ReenactOptions, View, blend_in};
+use super::options::{ReenactOptions, View};
+use super::reenactor::blend_in;
 use crate::edit::blend::{Colours, sample};
 use crate::error::Result;
 use crate::frame::DetectedFace;
+use crate::media::SentPhoto;
 use crate::media::mark::Origin;
+use crate::media::picture::Original;
 use crate::portrait::{PortraitModel, PortraitPhoto, Took};
 use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
@@ -293,11 +296,30 @@ impl<'a> PhotoReenactor<'a> {
     /// Drives the next photo, from the same neutral face of the driver. False where there is no other.
     pub fn next_source(&mut self) -> bool {
         let Some(photo) = self.others.pop_front() else { return false };
-        self.others.push_back(std::mem::replace(&mut self.photo, photo));
+        let before = self.put_up(photo);
+        self.others.push_back(before);
+        true
+    }
+
+    /// Drives a photo that was sent in the place of the one shown, in a picture of that one's size. Gives back what else its
+    /// file holds, as far as pictures of this view are to be like it, and what the user should know.
+    ///
+    /// # Errors
+    /// There is no face in it to be confident of, or a network failed; the photo shown stays then.
+    pub(super) fn take(&mut self, sent: SentPhoto) -> Result<(Original, Vec<String>)> {
+        let opened = self.model.open_sent(sent)?;
+        let photo = self.model.within(&opened, self.photo.picture().dimensions())?;
+        self.put_up(photo);
+        Ok((self.options.original(opened.original(), self.others.is_empty()), opened.notes().to_vec()))
+    }
+
+    /// Drives `photo`; gives back the one before.
+    fn put_up(&mut self, photo: PortraitPhoto) -> PortraitPhoto {
+        let before = std::mem::replace(&mut self.photo, photo);
         self.target = Driven::still(self.photo.keypoints(), self.photo.states().len());
         self.alpha = fitted_alpha(&self.photo);
         self.colours = None;
-        true
+        before
     }
 
     /// Drives by the next kind of motion that this bundle has parts for, and says which that is.

@@ -10,12 +10,15 @@ use super::calibrate::{Calibration, Neutral};
 use super::ease::Ease;
 use super::limit::Limit;
 use super::motion::{Drive, Gains, Motion};
+use super::options::{ReenactOptions, View};
 use crate::edit::blend::{Colours, PhotoBlender, sample};
 use crate::edit::{self, Compositor, FaceLatents, FaceModel, OpenedPhoto};
 use crate::engine::Noise;
 use crate::error::Result;
 use crate::frame::DetectedFace;
+use crate::media::SentPhoto;
 use crate::media::mark::Origin;
+use crate::media::picture::Original;
 use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
 
@@ -29,69 +32,6 @@ const MOST_SIDE: u32 = 960;
 const ALONE: u32 = 480;
 /// How far the colours of a pasted square move towards what each frame asks for.
 const COLOUR_SPEED: f32 = 0.1;
-
-/// Where the driven face is shown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum View {
-    /// As a bare square, beside the driver's picture where there is one.
-    #[default]
-    Beside,
-    /// Over the driver's face.
-    Driver,
-    /// In the source's photo, which is warped as the keypoints move.
-    Source,
-    /// Alone: the square of the face, and nothing of what drives it.
-    Face,
-}
-
-impl std::str::FromStr for View {
-    type Err = String;
-
-    fn from_str(text: &str) -> std::result::Result<Self, String> {
-        match text {
-            "beside" | "none" => Ok(View::Beside),
-            "driver" => Ok(View::Driver),
-            "photo" | "source" => Ok(View::Source),
-            "face" => Ok(View::Face),
-            _ => Err("must be photo, face, beside or driver".to_owned()),
-        }
-    }
-}
-
-/// Settings of a [`Reenactor`].
-#[derive(Clone, Debug, Default)]
-pub struct ReenactOptions {
-    /// Which motion is taken over.
-    pub drive: Drive,
-    /// By what it is multiplied.
-    pub gains: Gains,
-    /// Take the driver's keypoints themselves, not their motion against a neutral face.
-    pub absolute: bool,
-    /// Where the driven face is shown.
-    pub view: View,
-}
-
-impl ReenactOptions {
-    /// Whether the head is driven, and which parts are.
-    ///
-    /// # Errors
-    /// [`ReenactError::NothingDriven`].
-    pub(super) fn driven(&self, manifest: &Manifest) -> Result<(bool, Vec<bool>)> {
-        let (pose, parts) = self.drive.resolve(manifest);
-        if !pose && !parts.contains(&true) {
-            return Err(ReenactError::NothingDriven.into());
-        }
-        Ok((pose, parts))
-    }
-
-    /// Goes on to the next kind of motion that there is something for, and gives what `resolve` makes of it.
-    pub(super) fn next_drive<T>(&mut self, resolve: impl Fn(&Self) -> Result<T>) -> Option<T> {
-        (0..4).find_map(|_| {
-            self.drive = self.drive.next();
-            resolve(self).ok()
-        })
-    }
-}
 
 /// Puts `image` `[3, S, S]` into the square `crop` of the canvas, fading out at its border, in colours that move towards those
 /// of what was there.
@@ -140,6 +80,8 @@ pub struct Reenactor<'a> {
     options: ReenactOptions,
     /// Faces that wait to be driven, the next one first.
     others: VecDeque<(FaceLatents, Option<Compositor>)>,
+    /// Size of the pictures, where they are the photo.
+    size: Option<(u32, u32)>,
     drives_pose: bool,
     /// Gain of each part across and down.
     part_gains: Vec<[f32; 2]>,
@@ -167,16 +109,8 @@ impl<'a> Reenactor<'a> {
         let mut others = VecDeque::new();
         let mut size = None;
         for source in sources {
-            let compositor = match (options.view, &source.photo) {
-                (View::Source, None) => {
-                    return Err(ReenactError::NoPhoto(source.source.clone()).into());
-                }
-                (View::Source, Some(photo)) => {
-                    let photo = photo.shrunk(MOST_SIDE);
-                    // A run's pictures have one size.
-                    let photo = photo.within(*size.get_or_insert(photo.picture.dimensions()));
-                    Some(Compositor::new(model, &source.session, Some(&photo), edit::Blend::Warp)?)
-                }
+            let compositor = match options.view {
+                View::Source => Some(in_photo(model, source, &mut size)?),
                 _ => None,
             };
             others.push_back((source.session.face().clone(), compositor));
@@ -193,6 +127,7 @@ impl<'a> Reenactor<'a> {
             target: face.keypoints.clone(),
             source: face,
             others,
+            size,
             drives_pose,
             part_gains,
             limit,
@@ -385,12 +320,42 @@ impl<'a> Reenactor<'a> {
     /// Drives the next source, in the same neutral pose of the driver. False where there is no other.
     pub fn next_source(&mut self) -> bool {
         let Some((face, compositor)) = self.others.pop_front() else { return false };
+        let before = self.put_up(face, compositor);
+        self.others.push_back(before);
+        true
+    }
+
+    /// Drives the face of a photo that was sent in the place of the one shown. Gives back what else its file holds, as far as
+    /// pictures of this view are to be like it, and what the user should know.
+    ///
+    /// # Errors
+    /// The bundle has no encoder, there is no face in the photo to be confident of, or a network failed; the face shown stays
+    /// then.
+    pub(super) fn take(&mut self, sent: SentPhoto) -> Result<(Original, Vec<String>)> {
+        // What is driven here is drawn.
+        let carry = std::mem::replace(&mut self.model.carry, false);
+        let opened = self.model.open_sent(sent);
+        self.model.carry = carry;
+        let opened = opened?;
+        let compositor = match self.options.view {
+            View::Source => Some(in_photo(self.model, &opened, &mut self.size)?),
+            _ => None,
+        };
+        self.put_up(opened.session.face().clone(), compositor);
+        Ok((self.options.original(&opened.original, self.others.is_empty()), opened.notes))
+    }
+
+    /// Drives `face`; gives back the one before.
+    fn put_up(
+        &mut self,
+        face: FaceLatents,
+        compositor: Option<Compositor>,
+    ) -> (FaceLatents, Option<Compositor>) {
         let before =
             (std::mem::replace(&mut self.source, face), std::mem::replace(&mut self.compositor, compositor));
-        self.others.push_back(before);
         self.target.clone_from(&self.source.keypoints);
         self.colours = None;
-        true
+        before
     }
 
     /// Drives by the next kind of motion that this bundle has parts for, and says which that is.
@@ -401,6 +366,19 @@ impl<'a> Reenactor<'a> {
         }
         self.options.drive
     }
+}
+
+/// What puts the face of `source` into its photo, in a picture of `size`, which the first photo sets.
+fn in_photo(
+    model: &mut FaceModel,
+    source: &OpenedPhoto,
+    size: &mut Option<(u32, u32)>,
+) -> Result<Compositor> {
+    let Some(photo) = &source.photo else { return Err(ReenactError::NoPhoto(source.source.clone()).into()) };
+    let photo = photo.shrunk(MOST_SIDE);
+    // A run's pictures have one size.
+    let photo = photo.within(*size.get_or_insert(photo.picture.dimensions()));
+    Compositor::new(model, &source.session, Some(&photo), edit::Blend::Warp)
 }
 
 /// Whether the head is driven, and by how much each part is, across and down.

@@ -155,8 +155,11 @@ impl Begun {
     ) -> io::Result<Result<Request, Response>> {
         let length = match self.length() {
             Ok(length) if length > body.most => {
-                let most = body.most >> 10;
-                return Ok(Err(Response::text(413, &format!("the body is too long: {most} KiB at most"))));
+                let most = match body.most {
+                    most if most < 1 << 20 => format!("{} KiB", most >> 10),
+                    most => format!("{} MiB", most >> 20),
+                };
+                return Ok(Err(Response::text(413, &format!("the body is too long: {most} at most"))));
             }
             Ok(length) => length,
             Err(refused) => return Ok(Err(refused)),
@@ -335,8 +338,10 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        409 => "Conflict",
         411 => "Length Required",
         413 => "Content Too Large",
+        422 => "Unprocessable Content",
         431 => "Request Header Fields Too Large",
         503 => "Service Unavailable",
         _ => "Error",

@@ -65,14 +65,14 @@ impl Server {
         self.address
     }
 
-    /// What to open in a browser. Where any address of the machine will do, it is one that others reach.
-    pub fn url(&self) -> String {
+    /// What to open in a browser for the page under `path`, which begins with a slash. Where any address of the machine will do, it is one that others reach.
+    pub fn url(&self, path: &str) -> String {
         let mut shown = self.address;
         if shown.ip().is_unspecified() {
             shown.set_ip(own_address(shown.ip()));
         }
         let token = self.token.as_ref().map(|t| format!("?token={t}")).unwrap_or_default();
-        format!("http://{shown}/{token}")
+        format!("http://{shown}{path}{token}")
     }
 }
 

@@ -14,6 +14,8 @@ use crate::frame::DetectedFace;
 
 /// Mean confidence below which a square that refinement settles on says nothing.
 const LEAST_SOUGHT: f32 = 0.3;
+/// What messages about a photo end with: the flags that have it otherwise.
+pub(crate) const HINTS: [&str; 2] = ["; --anyway takes the best guess", ", --face takes another"];
 /// Least side of a photo, in pixels.
 const LEAST_SIDE: u32 = 32;
 
@@ -52,7 +54,8 @@ pub(crate) fn face_of_photo(
     if !located.confident && !anyway {
         return Err(refuse(format!(
             "no face found (the best guess has confidence {confidence:.2}; {LIVE_CONFIDENCE} and a steady place are \
-             needed); --anyway takes the best guess"
+             needed){}",
+            HINTS[0]
         )));
     }
     let mut notes = Vec::new();
@@ -62,7 +65,7 @@ pub(crate) fn face_of_photo(
         notes.push(format!("{name}: the face is not certain (confidence {confidence:.2})"));
     }
     if certain > 1 && choice == FaceChoice::Largest {
-        notes.push(format!("{name}: {certain} faces found; the largest is taken, --face takes another"));
+        notes.push(format!("{name}: {certain} faces found; the largest is taken{}", HINTS[1]));
     }
     Ok((located, notes))
 }

@@ -57,9 +57,10 @@ const EDITS: &str = "Edits";
 /// Arguments of `edit`.
 #[derive(Debug, Args)]
 pub struct EditArgs {
-    /// A photo (JPEG, PNG, WebP), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json)
-    #[arg(value_name = "PHOTO|seed:N|FACE.json")]
-    pub face: String,
+    /// A photo (JPEG, PNG, WebP), seed:N (picture I of it: seed:N:I), or a face saved with --save (.json); with --serve it may
+    /// be left out: the page takes photos
+    #[arg(value_name = "PHOTO|seed:N|FACE.json", required_unless_present = "serve")]
+    pub face: Option<String>,
     /// Edits to do, a JSON list such as [{"op": "move", "part": "eye-left", "dx": 0.1}]; the operations are move, pose,
     /// spread, scale, swap, background, take_pose, expression, take_expression, remove, add, duplicate, reset, lock, unlock,
     /// undo and redo

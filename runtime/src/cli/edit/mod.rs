@@ -1,7 +1,7 @@
 //! `runtime edit`: a face changed part by part, in its photo.
 
 mod args;
-mod page;
+pub(in crate::cli) mod page;
 mod window;
 
 use std::path::{Path, PathBuf};
@@ -32,8 +32,8 @@ const MAX_EDITS: u64 = 16 << 20;
 
 /// What the command does.
 struct Config {
-    /// The face that is edited.
-    face: String,
+    /// The face that is edited; none is a photo that is sent to the page.
+    face: Option<String>,
     /// What is done to it, each with the place that an error names it by.
     edits: Vec<(String, Operation)>,
     blend: Blend,
@@ -77,15 +77,24 @@ impl Config {
     fn resolve(args: &EditArgs) -> Result<Self> {
         let task = task(args)?;
         check_names(args)?;
-        if args.choice != FaceChoice::Largest && !is_photo(&args.face) {
-            return Err(Error::Usage(format!(
-                "--face chooses among the faces of a photo, {} is none",
-                args.face
-            )));
+        let edits = edits(args)?;
+        match &args.face {
+            Some(face) if args.choice != FaceChoice::Largest && !is_photo(face) => {
+                return Err(Error::Usage(format!(
+                    "--face chooses among the faces of a photo, {face} is none"
+                )));
+            }
+            None if args.choice != FaceChoice::Largest || !edits.is_empty() => {
+                return Err(Error::Usage(
+                    "--face and edits are of a photo that is named: name it, or leave them out and send the page one"
+                        .to_owned(),
+                ));
+            }
+            _ => {}
         }
         Ok(Self {
             face: args.face.clone(),
-            edits: edits(args)?,
+            edits,
             blend: args.blend.unwrap_or_default(),
             carry: args.blend.is_none(),
             anyway: args.anyway,
@@ -140,9 +149,9 @@ fn task(args: &EditArgs) -> Result<Task> {
 fn check_names(args: &EditArgs) -> Result<()> {
     let named: Vec<&PathBuf> =
         [&args.out, &args.sheet, &args.save, &args.edits].into_iter().flatten().collect();
-    let source = Path::new(&args.face);
+    let source = args.face.as_deref().map(Path::new);
     for (i, path) in named.iter().enumerate() {
-        if named[i + 1..].contains(path) || path.as_path() == source {
+        if named[i + 1..].contains(path) || Some(path.as_path()) == source {
             return Err(Error::Usage(format!("{}: named twice", path.display())));
         }
     }
@@ -186,27 +195,50 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
 /// Runs the command; returns the exit code.
 pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
     let config = Config::resolve(args)?;
-    let mut model = FaceModel::new(open_bundle(common)?, common.engine());
-    (model.anyway, model.choice) = (config.anyway, config.choice);
-    model.carry = config.carry;
+    let bundle = open_bundle(common)?;
+    let (anyway, carry, engine) = (config.anyway, config.carry, common.engine());
+    let make = {
+        let bundle = bundle.clone();
+        move || {
+            let mut model = FaceModel::new(bundle.clone(), engine.clone());
+            (model.anyway, model.carry) = (anyway, carry);
+            model
+        }
+    };
+    let mut model = make();
+    model.choice = config.choice;
     if !config.carry && !model.draws() {
         return Err(Error::Usage(format!(
             "--blend is of generators, and bundle {} has none: leave it out",
             model.manifest().name
         )));
     }
-    let mut opened = model.open(&config.face)?;
-    opened.notes.drain(..).for_each(|note| remark(&note));
-    let done = apply(&mut model, &mut opened, &config.edits)?;
+    let opened = match &config.face {
+        Some(face) => {
+            let mut opened = model.open(face)?;
+            opened.notes.drain(..).for_each(|note| remark(&note));
+            let done = apply(&mut model, &mut opened, &config.edits)?;
+            Some((opened, done))
+        }
+        None => None,
+    };
+    if let Task::Page { donors, access } = &config.task {
+        let editing = page::Editing { blend: config.blend, donors: donors.clone(), mark: config.mark };
+        let workspace = match opened {
+            Some((opened, _)) => Some(Workspace::new(model, opened, config.blend, donors, page::TILE)?),
+            None => None,
+        };
+        page::run(workspace, editing, make, (common, &bundle), access)?;
+        return Ok(0);
+    }
+    let Some((opened, done)) = opened else { return Ok(0) };
     match &config.task {
         Task::Window { donors } => {
             let workspace = Workspace::new(model, opened, config.blend, donors, window_editor::DONOR)?;
             window::run(workspace, config.mark)?;
         }
-        Task::Page { donors, access } => {
-            let workspace = Workspace::new(model, opened, config.blend, donors, page::TILE)?;
-            page::run(workspace, access, config.mark)?;
-        }
+        // It was served.
+        Task::Page { .. } => {}
         Task::Picture { .. } => {
             write(&config, &mut model, &opened, done)?;
             if common.verbose {
@@ -315,6 +347,8 @@ mod tests {
     fn what_becomes_of_the_face_is_decided_once() {
         let task = |line: &str| resolve(line).unwrap().task;
         assert!(matches!(task("seed:1 --serve"), Task::Page { .. }));
+        assert_eq!(resolve("--serve").unwrap().face, None);
+        assert!(Cli::try_parse_from(["runtime", "edit", "--out", "a.png"]).is_err());
         assert!(matches!(task("seed:1 --out a.png --sheet b.png"), Task::Picture { save: None, .. }));
         let Task::Clip { out, frames, .. } = task("seed:1 --to seed:2 --out a.mp4 --frames 5") else {
             panic!("no clip")
@@ -322,6 +356,8 @@ mod tests {
         assert_eq!((out, frames), (SinkSpec::Mp4("a.mp4".into()), 5));
         for bad in [
             "seed:1 --serve --out a.png",
+            "--face 2 --serve",
+            "--move nose=0,0.1 --serve",
             "seed:1 --save a.txt",
             "seed:1 --out a.png --sheet a.png",
             "a.png --out a.png",

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use super::MarkArgs;
 use super::window;
-use crate::cli::remark;
-use crate::edit::Workspace;
+use crate::cli::args::Common;
+use crate::cli::{remark, serve};
+use crate::edit::{Blend, FaceModel, Workspace};
 use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::picture::png_like;
 use crate::serve::edit::{EditPages, Export};
-use crate::serve::{Access, Server};
+use crate::serve::{Access, DetectApi, Intake, Job, Server};
 
 /// Side of a face on the page's strip, in pixels.
 pub(super) const TILE: u32 = 128;
@@ -34,13 +35,49 @@ impl Export for MarkArgs {
     }
 }
 
+/// How photos are edited that are sent.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cli) struct Editing {
+    /// How an edit gets into the photo.
+    pub blend: Blend,
+    /// Faces that come first on the strip.
+    pub donors: Vec<String>,
+    /// What is written into pictures.
+    pub mark: MarkArgs,
+}
+
+/// The editor's pages for a workspace, or for the first photo that is sent, which a model that `model` makes opens.
+pub(in crate::cli) fn pages(
+    workspace: Option<Workspace>,
+    Editing { blend, donors, mark }: Editing,
+    model: impl Fn() -> FaceModel + Send + Sync + 'static,
+    intake: Intake,
+) -> EditPages {
+    let first = move |sent| {
+        let mut model = model();
+        let opened = model.open_sent(sent)?;
+        Workspace::new(model, opened, blend, &donors, TILE)
+    };
+    EditPages::new(workspace, Box::new(first), Box::new(mark), intake)
+}
+
 /// Serves the page until Ctrl-C.
 ///
 /// # Errors
 /// The port is taken.
-pub fn run(workspace: Workspace, access: &Access, mark: MarkArgs) -> Result<()> {
-    let server = Server::start(access, vec![Arc::new(EditPages::new(workspace, Box::new(mark)))])?;
-    remark(&format!("edit page: {} (Ctrl-C ends)", server.url()));
+pub fn run(
+    workspace: Option<Workspace>,
+    editing: Editing,
+    model: impl Fn() -> FaceModel + Send + Sync + 'static,
+    (common, bundle): (&Common, &lkg_bundle::Bundle),
+    access: &Access,
+) -> Result<()> {
+    let intake = Intake::default();
+    let start = serve::start_page(&[Job::Editor], bundle, None);
+    let detect = DetectApi::new(bundle.clone(), common.engine(), intake.clone());
+    let edit = pages(workspace, editing, model, intake);
+    let server = Server::start(access, vec![Arc::new(start), Arc::new(edit), Arc::new(detect)])?;
+    remark(&format!("edit page: {} (Ctrl-C ends)", server.url(Job::Editor.path())));
     while !interrupt::requested() {
         std::thread::sleep(IDLE);
     }

@@ -8,7 +8,8 @@ use lkg_bundle::Bundle;
 
 use super::config::{LiveConfig, Window};
 use crate::cli::args::Common;
-use crate::cli::remark;
+use crate::cli::{edit, remark, serve};
+use crate::edit::FaceModel;
 use crate::error::Result;
 use crate::live::{Choice, Chooser, FrameSupply, Opener, Viewer, WindowOpener};
 use crate::media::camera::{self, Selector};
@@ -18,7 +19,7 @@ use crate::media::sink::{OutputOptions, Sink, open_output, unnamed_recording};
 use crate::media::window::Display;
 use crate::media::{self, ClipSound, LoopbackSink, SinkSpec, SourceOptions, SourceSpec};
 use crate::serve::live::LivePage;
-use crate::serve::{DetectApi, Pages};
+use crate::serve::{DetectApi, Intake, Job, Pages};
 
 /// Where the frames of a run come from and go to, all of it open.
 pub(in crate::cli) struct Wiring {
@@ -30,10 +31,10 @@ pub(in crate::cli) struct Wiring {
 }
 
 /// Opens source, window and sinks. `name` begins the name of the recording that is made where nothing else would be left
-/// to look at, `title` stands above a page, which names the keypoints of `bundle` and finds them in pictures that are sent; `more` are sinks of the command's own; `opener` opens the source.
+/// to look at, `job` says what its page is about, which names the keypoints of `bundle` and finds them in pictures that are sent; `more` are sinks of the command's own; `opener` opens the source.
 pub(in crate::cli) fn open(
     config: &LiveConfig,
-    (name, title): (&str, &'static str),
+    (name, job): (&str, Job),
     common: &Common,
     bundle: &Bundle,
     more: Vec<Box<dyn Sink>>,
@@ -68,11 +69,12 @@ pub(in crate::cli) fn open(
         supply.set_chooser(next_camera(config.source_options.clone()));
     }
     if let Some(page) = &config.page {
-        let detect: Arc<dyn Pages> = Arc::new(DetectApi::new(bundle.clone(), common.engine()));
-        let page = LivePage::start(&page.access, page.viewers, bundle.manifest(), vec![detect])?
+        let intake = Intake::default();
+        let more = beside(supply.describe(), job, (common, bundle), &intake);
+        let page = LivePage::start(&page.access, page.viewers, bundle.manifest(), intake, more)?
             .of_source(config.source.clone())
-            .titled(title);
-        remark(&format!("live page: {}", page.server().url()));
+            .titled(job.title());
+        remark(&format!("live page: {}", page.server().url(job.path())));
         viewers.push(Box::new(page));
     }
     if let Some(path) = unasked.and_then(|spec| spec.path()) {
@@ -80,6 +82,23 @@ pub(in crate::cli) fn open(
         remark(&format!("{reason}recording to {}", path.display()));
     }
     Ok(Wiring { supply, sinks, viewers, window })
+}
+
+/// The pages beside the live one of `source`, in a few words: the start page, an editor that nothing is open in yet, and what is
+/// there for programs. None of their networks is loaded before it is needed.
+fn beside(
+    source: &str,
+    job: Job,
+    (common, bundle): (&Common, &Bundle),
+    intake: &Intake,
+) -> Vec<Arc<dyn Pages>> {
+    let (own, engine) = (bundle.clone(), common.engine());
+    let model = move || FaceModel::new(own.clone(), engine.clone());
+    vec![
+        Arc::new(serve::start_page(&[job, Job::Editor], bundle, Some(source))),
+        Arc::new(edit::page::pages(None, edit::page::Editing::default(), model, intake.clone())),
+        Arc::new(DetectApi::new(bundle.clone(), common.engine(), intake.clone())),
+    ]
 }
 
 /// The sound of `clip` for outputs that hold it. What is not kept is said.

@@ -159,3 +159,26 @@ fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
     assert!(alone.handle(Command::NextFace).unwrap().contains("no other face"));
     assert!(Reenactor::new(&mut model, &[], options()).is_err());
 }
+
+#[test]
+fn the_face_of_a_photo_that_is_sent_is_driven() {
+    let mut model = model();
+    let source = model.open("seed:3").unwrap();
+    // A face for certain: a generated one.
+    let other = model.open("seed:1").unwrap();
+    let picture = model.image(other.session.face()).unwrap();
+    let mut painter = new_painter(&mut model, &[source], options());
+    assert!(painter.takes_source());
+    let before = square(&play(&mut painter, 0, &[Some(0.0)], false));
+    let sent = |picture: RgbImage| {
+        let mut png = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let read = crate::media::picture::decode(png.get_ref()).unwrap();
+        let (name, choice) = ("a.png".to_owned(), Default::default());
+        SentPhoto { read, name, choice, anyway: true }
+    };
+    assert!(painter.take_source(sent(RgbImage::new(9, 9))).is_err());
+    assert!(same(&square(&play(&mut painter, 1, &[Some(0.0)], false)), &before));
+    painter.take_source(sent(picture)).unwrap();
+    assert!(largest_difference(&square(&play(&mut painter, 2, &[Some(0.0)], false)), &before) > 20);
+}

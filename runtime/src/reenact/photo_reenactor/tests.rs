@@ -7,6 +7,7 @@ use super::*;
 use crate::engine::{Detector, NetworkRunner, Portrait, PortraitSource};
 use crate::frame::DetectedKeypoint;
 use crate::media::testing::largest_difference;
+use crate::vision::choice::FaceChoice;
 use crate::vision::testing::manifest;
 
 /// Where the parts of every face lie in the square that frames it.
@@ -228,4 +229,40 @@ fn absolute_motion_needs_no_neutral_face() {
     // The mean face at rest is what the photo shows.
     assert!(largest_difference(&play(&mut reenactor, &[Some(face(30.0, 0.0))], 0), &still) <= 2);
     assert!(play(&mut reenactor, &[Some(face(0.0, 1.0))], 1).get_pixel(64, 64).0[1] > 200);
+}
+
+/// What came over a page.
+fn sent(picture: RgbImage, name: &str) -> SentPhoto {
+    let mut png = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let read = crate::media::picture::decode(png.get_ref()).unwrap();
+    SentPhoto { read, name: name.to_owned(), choice: FaceChoice::Largest, anyway: false }
+}
+
+#[test]
+fn a_photo_that_is_sent_takes_the_place_of_the_one_shown() {
+    let mut model = model();
+    let first = photo(&mut model);
+    let mut reenactor = PhotoReenactor::new(&mut model, vec![first], options()).unwrap();
+    play(&mut reenactor, &[Some(face(0.0, 0.0))], 0);
+    // One that is refused leaves all as it is.
+    let refused = reenactor.take(sent(RgbImage::new(20, 20), "small.png")).unwrap_err();
+    assert_eq!(refused.to_string(), "small.png: 20 x 20 pixels; a face needs 32 a side at least");
+    let still = reenactor.photo.picture().clone();
+    assert!(largest_difference(&play(&mut reenactor, &[Some(face(0.0, 0.0))], 1), &still) <= 1);
+
+    let white = RgbImage::from_pixel(64, 200, Rgb([210; 3]));
+    let (original, _) = reenactor.take(sent(white.clone(), "white.png")).unwrap();
+    let shown = play(&mut reenactor, &[Some(face(0.0, 0.0))], 2);
+    // In a picture of the first one's size, with black beside it.
+    assert_eq!((shown.dimensions(), shown.get_pixel(64, 64).0), ((128, 128), [210; 3]));
+    assert_eq!(shown.get_pixel(2, 64).0, [0; 3]);
+    assert_ne!(original, Original::default(), "all of it is grey");
+    assert!(!reenactor.next_source(), "the first one is gone");
+
+    let beside = ReenactOptions { view: View::Beside, ..options() };
+    let first = photo(&mut model);
+    let mut reenactor = PhotoReenactor::new(&mut model, vec![first], beside).unwrap();
+    let (original, _) = reenactor.take(sent(white, "white.png")).unwrap();
+    assert_eq!(original, Original::default(), "the driver beside it is in colour");
 }

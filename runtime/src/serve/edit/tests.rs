@@ -16,7 +16,7 @@ use crate::engine::{EngineOptions, Provider};
 use crate::error::{Error, Result};
 use crate::media::jpeg;
 use crate::media::mark::{self, Origin};
-use crate::serve::{Access, Server};
+use crate::serve::{Access, Intake, Server};
 
 struct Test;
 
@@ -42,27 +42,47 @@ impl Page {
         let given = ["seed:7:3".to_owned()];
         let workspace = Workspace::new(model, opened, Blend::Warp, &given, 32).unwrap();
         let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
-        let pages = EditPages::new(workspace, Box::new(Test));
-        Self(Server::start(&access, vec![Arc::new(pages)]).unwrap())
+        Self::of(
+            &access,
+            EditPages::new(Some(workspace), Box::new(|_| unreachable!()), Box::new(Test), Intake::default()),
+        )
+    }
+
+    fn of(access: &Access, pages: EditPages) -> Self {
+        Self(Server::start(access, vec![Arc::new(pages)]).unwrap())
+    }
+
+    /// One on which nothing is open yet. Its bundle takes anything for a face.
+    fn empty() -> (tempfile::TempDir, Self) {
+        let (dir, model) = crate::edit::testing::carrying_model();
+        let model = std::sync::Mutex::new(Some(model));
+        let first = move |sent| {
+            let mut model = model.lock().unwrap().take().unwrap();
+            let opened = model.open_sent(sent)?;
+            Workspace::new(model, opened, Blend::Warp, &[], 32)
+        };
+        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None };
+        (dir, Self::of(&access, EditPages::new(None, Box::new(first), Box::new(Test), Intake::default())))
     }
 
     /// One of a photo that is carried.
     fn carried() -> (tempfile::TempDir, Self) {
         let (dir, workspace) = crate::edit::testing::carried_workspace(&["other.png"]);
         let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None };
-        let pages = EditPages::new(workspace, Box::new(Test));
-        (dir, Self(Server::start(&access, vec![Arc::new(pages)]).unwrap()))
+        let pages =
+            EditPages::new(Some(workspace), Box::new(|_| unreachable!()), Box::new(Test), Intake::default());
+        (dir, Self::of(&access, pages))
     }
 
     /// Status, head and body of the answer.
-    fn ask(&self, line: &str, headers: &str, body: &str) -> (u16, String, Vec<u8>) {
+    fn ask(&self, line: &str, headers: &str, body: impl AsRef<[u8]>) -> (u16, String, Vec<u8>) {
+        let body = body.as_ref();
         let address = self.0.address();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         let length = body.len();
-        let head =
-            format!("{line} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
-        stream.write_all(head.as_bytes()).unwrap();
+        let head = format!("{line} HTTP/1.1\r\nHost: {address}\r\n{headers}Content-Length: {length}\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap() + 4;
@@ -78,8 +98,15 @@ impl Page {
 
     fn post(&self, path: &str, body: &Value) -> (u16, Vec<u8>) {
         let origin = format!("Origin: http://{}\r\n", self.0.address());
-        let (status, _, body) = self.ask(&format!("POST {path}"), &origin, &body.to_string());
+        let (status, _, body) = self.ask(&format!("POST {path}"), &origin, body.to_string());
         (status, body)
+    }
+
+    /// Sends a photo; the status, and what is said.
+    fn send(&self, target: &str, body: &[u8]) -> (u16, String) {
+        let origin = format!("Origin: http://{}\r\n", self.0.address());
+        let (status, _, body) = self.ask(&format!("POST {target}"), &origin, body);
+        (status, String::from_utf8(body).unwrap())
     }
 
     fn state(&self) -> Value {
@@ -105,7 +132,7 @@ fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
 #[test]
 fn the_page_arrives_whole_and_sealed() {
     let page = Page::new(None);
-    let (status, head, body) = page.ask("GET /", "", "");
+    let (status, head, body) = page.ask("GET /edit", "", "");
     let text = String::from_utf8(body).unwrap();
     let nonce = head.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
     assert!(status == 200 && head.contains("default-src 'none'") && nonce.len() == 32);
@@ -264,10 +291,71 @@ fn what_cannot_be_is_said_and_changes_nothing() {
 fn the_gate_stands_before_it() {
     let page = Page::new(Some("0123456789abcdef"));
     assert_eq!(page.ask("GET /state.json", "", "").0, 401);
-    assert_eq!(page.ask("GET /", "Authorization: Bearer 0123456789abcdef\r\n", "").0, 200);
+    assert_eq!(page.ask("GET /edit", "Authorization: Bearer 0123456789abcdef\r\n", "").0, 200);
     let open = Page::new(None);
     let edit = json!({"op": "remove", "part": 0}).to_string();
     assert_eq!(open.ask("POST /do", "Origin: http://evil.example\r\n", &edit).0, 403);
     assert_eq!(open.ask("POST /do", "", &edit).0, 403);
     assert_eq!(open.state()["done"], 0);
+}
+
+fn png(picture: &RgbImage) -> Vec<u8> {
+    let mut content = std::io::Cursor::new(Vec::new());
+    picture.write_to(&mut content, image::ImageFormat::Png).unwrap();
+    content.into_inner()
+}
+
+#[test]
+fn a_photo_is_sent_to_an_empty_page_and_another_takes_its_place() {
+    let (dir, page) = Page::empty();
+    let files = || std::fs::read_dir(dir.path()).unwrap().count();
+    let before = files();
+    let empty = page.state();
+    assert_eq!((&empty["source"], &empty["run"]), (&Value::Null, &Value::Null));
+    for path in ["/base.jpg", "/patch.jpg", "/picture.png", "/face.json", "/donor.jpg?i=0"] {
+        let (status, _, why) = page.ask(&format!("GET {path}"), "", "");
+        assert_eq!((status, why.as_slice()), (409, &b"no photo is open: send one first\n"[..]), "{path}");
+    }
+    assert_eq!(page.post("/do", &json!({"op": "undo"})).0, 409);
+
+    let photo = crate::edit::testing::photo();
+    let (status, text) = page.send("/photo?file=me.png", &png(&photo));
+    let opened: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &opened["source"], &opened["photo"]), (200, &json!("me.png"), &json!([160, 120])));
+    assert_eq!(opened["said"], "me.png: no confident face; taking the best guess (0.45)");
+    assert!(opened["run"].is_string());
+    assert_eq!(page.picture("/base.jpg").dimensions(), (160, 120));
+    assert_eq!(page.act(json!({"op": "move", "part": 0, "dx": 0.1}))["done"], 1);
+
+    // What is no photo changes nothing.
+    let now = page.state();
+    for (body, part) in [(&b"GIF89a"[..], "can be read"), (&png(&photo)[..200], "damaged"), (b"", "empty")] {
+        let (status, why) = page.send("/photo", body);
+        assert!(status == 400 && why.contains(part), "{why}");
+    }
+    let (status, why) = page.send("/photo?file=small.png", &png(&RgbImage::new(9, 9)));
+    assert_eq!((status, why.as_str()), (422, "small.png: 9 x 9 pixels; a face needs 32 a side at least\n"));
+    assert_eq!(page.state(), now);
+
+    let (status, text) = page.send("/photo?file=%2Fhome%2Fyou.png", &png(&RgbImage::new(64, 80)));
+    let other: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &other["source"], &other["done"]), (200, &json!("you.png"), &json!(0)));
+    assert!(other["run"] != opened["run"], "pages see that it is another one");
+    let told: Value = serde_json::from_slice(&page.get("/api/edit/state")).unwrap();
+    assert_eq!(told, page.state());
+    let saved: Value = serde_json::from_slice(&page.get("/face.json")).unwrap();
+    assert_eq!(saved["source"], "you.png");
+    assert_eq!(files(), before, "nothing is written");
+}
+
+#[test]
+fn photos_stand_behind_the_gate_too() {
+    let page = Page::new(Some("0123456789abcdef"));
+    assert_eq!(page.send("/photo", b"x").0, 401);
+    assert_eq!(page.ask("GET /api/edit/state", "", "").0, 401);
+    let open = Page::new(None);
+    let (status, _, _) = open.ask("POST /photo", "Origin: http://evil.example\r\n", "x");
+    assert_eq!((status, open.ask("POST /photo", "", "x").0), (403, 403));
+    let (status, _, why) = open.ask("GET /photo", "", "");
+    assert!(status == 405 && why == b"POST only\n");
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
-use crate::live::Command;
-use crate::media::jpeg;
+use crate::error::Result;
+use crate::live::{Command, Offered};
+use crate::media::{SentPhoto, jpeg};
 
 /// A picture as it is sent, with what is known of it.
 pub(super) struct Part {
@@ -27,6 +29,10 @@ struct State {
     version: u64,
     browsers: usize,
     commands: Vec<Command>,
+    /// A photo to be driven, until the loop takes it.
+    offered: Option<Offered>,
+    /// Whether the loop takes one.
+    takes_source: bool,
     recordings: BTreeMap<String, PathBuf>,
     info: String,
     title: Option<&'static str>,
@@ -120,6 +126,26 @@ impl Hub {
         std::mem::take(&mut self.lock().commands)
     }
 
+    /// Hands a photo to the loop, in the place of one that it has not taken yet. What becomes of it comes from what is given
+    /// back.
+    pub fn offer(&self, photo: SentPhoto) -> Receiver<Result<Vec<String>>> {
+        let (offered, heard) = Offered::new(photo);
+        self.lock().offered = Some(offered);
+        heard
+    }
+
+    pub fn take_offered(&self) -> Option<Offered> {
+        self.lock().offered.take()
+    }
+
+    pub fn takes_source(&self) -> bool {
+        self.lock().takes_source
+    }
+
+    pub fn set_takes_source(&self, takes: bool) {
+        self.lock().takes_source = takes;
+    }
+
     /// The file of a recording that may be fetched, by its name.
     pub fn recording(&self, name: &str) -> Option<PathBuf> {
         self.lock().recordings.get(name).cloned()
@@ -161,7 +187,11 @@ impl Hub {
     }
 
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        // Who waits for an answer hears that there is none.
+        state.offered = None;
+        drop(state);
         self.0.1.notify_all();
     }
 }

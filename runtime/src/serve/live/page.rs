@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::hub::{Hub, Part};
 use crate::live::{Command, Switch};
+use crate::serve::intake::{self, Intake};
 use crate::serve::sealed::sealed;
 use crate::serve::server::busy;
-use crate::serve::{Answer, Pages, Request, Response, Route};
+use crate::serve::{Answer, Body, Pages, Request, Response, Route};
 
 /// The page: markup, style and script in one.
 const PAGE: &str = include_str!("page.html");
@@ -22,6 +23,9 @@ const STILL: Duration = Duration::from_secs(1);
 /// How long a single picture is waited for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a photo may take to be opened by the loop.
+const OPENING: Duration = Duration::from_secs(30);
+
 /// What stands between the parts of a stream.
 const BOUNDARY: &str = "frame";
 
@@ -29,11 +33,12 @@ const BOUNDARY: &str = "frame";
 pub(super) struct LivePages {
     hub: Hub,
     most: usize,
+    intake: Intake,
 }
 
 impl LivePages {
-    pub fn new(hub: Hub, most: usize) -> Self {
-        Self { hub, most }
+    pub fn new(hub: Hub, most: usize, intake: Intake) -> Self {
+        Self { hub, most, intake }
     }
 
     /// Pictures for as long as somebody watches, in the form that `<img>`, ffmpeg and VLC take. The head of each part says
@@ -91,6 +96,24 @@ impl LivePages {
         }
     }
 
+    /// `POST /source` with a picture: it is driven from now on, in the place of the one shown.
+    fn source(&self, request: &Request) -> Response {
+        let photo = match intake::photo(request) {
+            Ok(photo) => photo,
+            Err(refused) => return refused,
+        };
+        let name = photo.name.clone();
+        match self.hub.offer(photo).recv_timeout(OPENING) {
+            Ok(Ok(notes)) => {
+                let said = intake::said(&name, &notes);
+                let body = format!("{}\n", serde_json::json!({ "said": said }));
+                Response::content("application/json", body.into_bytes())
+            }
+            Ok(Err(e)) => intake::refusal(&e),
+            Err(_) => Response::text(503, "the program is busy, or ends; try again later"),
+        }
+    }
+
     /// `POST /switch?name=overlay&on=1`.
     fn turn(&self, request: &Request) -> Response {
         let name = request.parameter("name").unwrap_or_default();
@@ -113,13 +136,14 @@ impl LivePages {
 impl Pages for LivePages {
     fn routes(&self) -> &'static [Route] {
         &[
-            ("GET", "/"),
+            ("GET", "/live"),
             ("GET", "/info.json"),
             ("GET", "/stream.mjpg"),
             ("GET", "/snapshot.png"),
             ("POST", "/switch"),
             ("POST", "/command"),
             ("POST", "/wish"),
+            ("POST", "/source"),
             ("GET", "/recordings/{name}"),
             ("GET", "/api/info"),
             ("GET", "/api/state"),
@@ -127,9 +151,17 @@ impl Pages for LivePages {
         ]
     }
 
+    fn admit(&self, request: &Request) -> Result<Body, Response> {
+        match request.path.as_str() {
+            "/source" if self.hub.takes_source() => self.intake.admit(),
+            "/source" => Err(Response::text(409, "nothing is re-enacted here: start runtime reenact")),
+            _ => Ok(Body::default()),
+        }
+    }
+
     fn answer(&self, request: &Request) -> Option<Answer> {
         let answer = match (request.method.as_str(), request.path.as_str()) {
-            ("GET", "/") => sealed(&PAGE.replace(TITLE, self.hub.title())).into(),
+            ("GET", "/live") => sealed(&PAGE.replace(TITLE, self.hub.title())).into(),
             ("GET", "/info.json" | "/api/info") => {
                 Response::content("application/json", self.hub.info().into_bytes()).into()
             }
@@ -139,6 +171,7 @@ impl Pages for LivePages {
             ("POST", "/switch") => self.turn(request).into(),
             // Its first name was "/wish".
             ("POST", "/command" | "/wish") => self.command(request).into(),
+            ("POST", "/source") => self.source(request).into(),
             ("GET", path) => {
                 // Only what was recorded in this run has a name here: no path leads elsewhere.
                 let name = path.strip_prefix("/recordings/")?;

@@ -10,19 +10,21 @@ use serde_json::Value;
 use super::LivePage;
 use super::hub::Hub;
 use super::page::LivePages;
+use crate::edit::Workspace;
 use crate::engine::EngineOptions;
 use crate::frame::{DetectedFace, DetectedKeypoint, Faces};
 use crate::live::{Command, Status, Switch, Switches, Viewer};
 use crate::media::jpeg;
 use crate::media::sink::Shown;
-use crate::serve::{Access, DetectApi, Error, Pages};
+use crate::serve::edit::{EditPages, Export};
+use crate::serve::{Access, DetectApi, Error, Intake, Job, Pages, StartPages};
 use crate::vision::testing::manifest;
 
 const TOKEN: &str = "0123456789abcdef";
 
 fn start(token: Option<&str>, viewers: usize) -> LivePage {
     let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
-    LivePage::start(&access, viewers, &manifest(2), Vec::new()).unwrap()
+    LivePage::start(&access, viewers, &manifest(2), Intake::default(), Vec::new()).unwrap()
 }
 
 fn show(page: &mut LivePage, index: u64, (width, height): (u32, u32)) {
@@ -96,6 +98,8 @@ fn status(switches: Switches) -> Status {
         dropped: 1,
         fps: Some(25.0),
         steps: vec![("network", 1.5), ("capture to display", 2.5)],
+        live: true,
+        takes_source: false,
         source: "Kamera \u{fc}".to_owned(),
         engine: "test".to_owned(),
         trouble: None,
@@ -121,7 +125,7 @@ const SWITCHES: Switches = Switches {
 #[test]
 fn the_page_arrives_whole_and_sealed() {
     let page = start(None, 4);
-    let (status, head, body) = get(&page, "/");
+    let (status, head, body) = get(&page, "/live");
     let text = String::from_utf8(body).unwrap();
     assert_eq!(status, 200);
     let nonce = head.split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
@@ -132,7 +136,7 @@ fn the_page_arrives_whole_and_sealed() {
     for stranger in ["http://", "https://", "src=", " style=", " onclick="] {
         assert!(!text.contains(stranger), "{stranger}");
     }
-    assert!(get(&page, "/").2 != text.as_bytes(), "the word is another each time");
+    assert!(get(&page, "/live").2 != text.as_bytes(), "the word is another each time");
     assert_eq!(get(&page, "/nothing").0, 404);
     let info: Value = serde_json::from_slice(&get(&page, "/info.json").2).unwrap();
     assert_eq!(info["keypoints"][1]["name"], "point 1");
@@ -140,15 +144,16 @@ fn the_page_arrives_whole_and_sealed() {
 
 #[test]
 fn the_title_says_what_runs() {
-    let page = start(None, 4).titled("Re-enactment");
-    let text = String::from_utf8(get(&page, "/").2).unwrap();
+    let page = start(None, 4).titled(Job::Reenactment.title());
+    let text = String::from_utf8(get(&page, "/live").2).unwrap();
     assert!(text.contains("<title>Re-enactment</title>") && text.contains("<h1>Re-enactment</h1>"));
 }
 
 /// Every button has words, not a sign alone.
 #[test]
 fn buttons_have_words() {
-    for page in [include_str!("page.html"), include_str!("../edit/page.html")] {
+    let dialogs = include_str!("../parts/dialogs.html");
+    for page in [include_str!("page.html"), include_str!("../edit/page.html"), dialogs] {
         for button in page.split("<button ").skip(1) {
             let label = button.split_once('>').unwrap().1.split('<').next().unwrap();
             assert!(label.chars().filter(|c| c.is_alphabetic()).count() >= 3, "{label:?}");
@@ -196,15 +201,123 @@ fn the_description_and_the_routes_agree() {
         written.extend(methods.as_object().unwrap().keys().map(|m| (m.to_uppercase(), path.clone())));
     }
     let bundle = lkg_bundle::Bundle::open(root.join("models/faces64-edge")).unwrap();
-    let pages: [Box<dyn Pages>; 2] = [
-        Box::new(LivePages::new(Hub::default(), 1)),
-        Box::new(DetectApi::new(bundle, EngineOptions::default())),
+    let editor = EditPages::new(None, Box::new(|_| unreachable!()), Box::new(Nothing), Intake::default());
+    let pages: [Box<dyn Pages>; 4] = [
+        Box::new(LivePages::new(Hub::default(), 1, Intake::default())),
+        Box::new(DetectApi::new(bundle, EngineOptions::default(), Intake::default())),
+        Box::new(editor),
+        Box::new(StartPages::new(&[], "")),
     ];
     let mut routes: Vec<_> =
         pages.iter().flat_map(|p| p.routes()).map(|(m, p)| (m.to_string(), p.to_string())).collect();
     written.sort();
     routes.sort();
     assert_eq!(written, routes);
+}
+
+/// Sees nothing saved.
+struct Nothing;
+
+impl Export for Nothing {
+    fn picture(&self, _: &mut Workspace) -> crate::error::Result<Vec<u8>> {
+        unreachable!()
+    }
+
+    fn save(&self, _: &mut Workspace) -> crate::error::Result<String> {
+        unreachable!()
+    }
+}
+
+/// Posts a picture, however it is encoded.
+fn send(address: SocketAddr, target: &str, headers: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let (host, length) = (host(address), body.len());
+    write!(stream, "POST {target} HTTP/1.1\r\n{host}{headers}Content-Length: {length}\r\n\r\n").unwrap();
+    stream.write_all(body).ok();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, answer.split_once("\r\n\r\n").unwrap().1.trim_end().to_owned())
+}
+
+fn png(width: u32, height: u32) -> Vec<u8> {
+    let mut content = std::io::Cursor::new(Vec::new());
+    RgbImage::new(width, height).write_to(&mut content, image::ImageFormat::Png).unwrap();
+    content.into_inner()
+}
+
+/// What is sent is handed to the loop, and who sent it hears what the loop makes of it.
+#[test]
+fn a_photo_that_is_sent_is_offered_to_the_loop() {
+    let mut page = start(None, 4);
+    let address = page.server().address();
+    let ours = format!("Origin: http://{address}\r\n");
+    let refused = send(address, "/source", &ours, &png(8, 8));
+    assert_eq!(refused, (409, "nothing is re-enacted here: start runtime reenact".to_owned()));
+    page.report(&Status { takes_source: true, ..status(SWITCHES) });
+    for (headers, body, expected, part) in [
+        ("Origin: http://evil.example\r\n", png(8, 8), 403, "another site"),
+        ("", png(8, 8), 403, "another site"),
+        (ours.as_str(), Vec::new(), 400, "empty"),
+        (ours.as_str(), b"hello".to_vec(), 400, "JPEG, PNG and WebP can be read"),
+        (ours.as_str(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), 400, "HEIC"),
+        (ours.as_str(), png(20_000, 1), 400, "the most are 16384 a side"),
+    ] {
+        let (status, told) = send(address, "/source", headers, &body);
+        assert!(status == expected && told.contains(part), "{part}: {status} {told}");
+    }
+    let (status, told) = send(address, "/source?face=two", &ours, &png(8, 8));
+    assert!(status == 400 && told.starts_with("face: give a number"), "{told}");
+    assert!(page.offered().is_none(), "nothing of that came through");
+
+    let sent = |page: &mut LivePage, answer: crate::error::Result<Vec<String>>| {
+        let target = "/source?file=..%2Fa%20photo.png&face=3,4&anyway=1";
+        let (ours, body) = (ours.clone(), png(16, 12));
+        let sender = std::thread::spawn(move || send(address, target, &ours, &body));
+        let start = Instant::now();
+        let offered = loop {
+            assert!(start.elapsed() < Duration::from_secs(10));
+            if let Some(offered) = page.offered() {
+                break offered;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        let photo = offered.photo;
+        assert_eq!((photo.name.as_str(), photo.read.pixels.dimensions()), ("a photo.png", (16, 12)));
+        assert_eq!((photo.choice, photo.anyway), ("3,4".parse().unwrap(), true));
+        offered.answer.send(answer).unwrap();
+        sender.join().unwrap()
+    };
+    let taken = sent(
+        &mut page,
+        Ok(vec!["a photo.png: 2 faces found; the largest is taken, --face takes another".to_owned()]),
+    );
+    assert_eq!(taken, (200, r#"{"said":"a photo.png: 2 faces found; the largest is taken"}"#.to_owned()));
+    let refuse =
+        |reason: &str| crate::error::Error::Picture { path: "a.png".into(), reason: reason.to_owned() };
+    let told = sent(&mut page, Err(refuse("no face found; --anyway takes the best guess")));
+    assert_eq!(told, (422, "a.png: no face found".to_owned()), "no flags for who has none");
+}
+
+#[test]
+fn the_start_page_leads_on_behind_the_same_gate() {
+    let access = Access { address: ([127, 0, 0, 1], 0).into(), token: Some(TOKEN.to_owned()) };
+    let start: std::sync::Arc<dyn Pages> =
+        std::sync::Arc::new(StartPages::new(&[Job::Keypoints], "clip.mp4"));
+    let page = LivePage::start(&access, 4, &manifest(2), Intake::default(), vec![start]).unwrap();
+    assert!(page.server().url("/live").ends_with(&format!("/live?token={TOKEN}")));
+    assert_eq!(get(&page, "/").0, 401);
+    let bearer = format!("{}Authorization: Bearer {TOKEN}\r\n", host(page.server().address()));
+    let (status, head, body) = ask(&page, "GET /", &bearer);
+    let text = String::from_utf8(body).unwrap();
+    assert!(status == 200 && head.contains("default-src 'none'"));
+    assert!(
+        text.contains("href=\"/live\"") && text.contains(Job::Editor.command()) && text.contains("clip.mp4")
+    );
+    for stranger in ["http://", "https://", " src=", " style=", " onclick=", "{{"] {
+        assert!(!text.contains(stranger), "{stranger}");
+    }
 }
 
 #[test]
@@ -250,6 +363,7 @@ fn switches_reach_the_loop() {
     assert_eq!(post("/switch?name=quit&on=1", &ours), 400);
     assert_eq!(post("/switch?name=mirror", &ours), 400);
     assert_eq!(post("/command?name=next_face", &ours), 204);
+    assert_eq!(post("/command?name=next_camera", &ours), 204);
     assert_eq!(post("/command?name=quit", &ours), 400);
     assert_eq!(post("/wish?name=calibrate", &ours), 204, "its old name");
     assert_eq!(post("/command?name=calibrate", "http://evil.example"), 403);
@@ -258,6 +372,7 @@ fn switches_reach_the_loop() {
         Command::Set(Switch::Recording, true),
         Command::Set(Switch::Crop, true),
         Command::NextFace,
+        Command::NextCamera,
         Command::Calibrate,
     ];
     assert_eq!(page.commands(), commands);
@@ -276,19 +391,21 @@ fn switches_reach_the_loop() {
 fn strangers_are_turned_away() {
     let page = start(Some(TOKEN), 4);
     let address = host(page.server().address());
-    assert_eq!(get(&page, "/").0, 401);
+    for path in ["/live", "/api/state", "/snapshot.png", "/nothing"] {
+        assert_eq!(get(&page, path).0, 401, "{path}");
+    }
     assert_eq!(get(&page, "/stream.mjpg?token=0123456789abcdeg").0, 401);
     assert_eq!(ask(&page, "GET /info.json", &format!("{address}Authorization: Bearer {TOKEN}\r\n")).0, 200);
     let (status, head, _) =
-        ask(&page, &format!("GET /?token={TOKEN}"), &format!("{address}Accept: text/html\r\n"));
+        ask(&page, &format!("GET /live?token={TOKEN}"), &format!("{address}Accept: text/html\r\n"));
     assert_eq!(status, 303);
     let cookie = head.lines().find_map(|l| l.strip_prefix("Set-Cookie: ")).unwrap();
-    assert!(head.contains("Location: /\r\n") && cookie.contains("HttpOnly"));
+    assert!(head.contains("Location: /live\r\n") && cookie.contains("HttpOnly"));
     let kept = cookie.split(';').next().unwrap();
-    assert_eq!(ask(&page, "GET /", &format!("{address}Cookie: {kept}\r\n")).0, 200);
+    assert_eq!(ask(&page, "GET /live", &format!("{address}Cookie: {kept}\r\n")).0, 200);
     let open = start(None, 4);
-    assert_eq!(ask(&open, "GET /", "Host: evil.example\r\n").0, 403);
-    assert_eq!(ask(&open, "GET /", "").0, 400);
+    assert_eq!(ask(&open, "GET /live", "Host: evil.example\r\n").0, 403);
+    assert_eq!(ask(&open, "GET /live", "").0, 400);
     // No path leads out of the list of recordings.
     for path in [
         "/recordings/",
@@ -299,7 +416,10 @@ fn strangers_are_turned_away() {
         assert_eq!(get(&open, path).0, 404, "{path}");
     }
     let elsewhere = Access { address: ([0, 0, 0, 0], 0).into(), token: None };
-    assert!(matches!(LivePage::start(&elsewhere, 4, &manifest(2), Vec::new()), Err(Error::Open(_))));
+    assert!(matches!(
+        LivePage::start(&elsewhere, 4, &manifest(2), Intake::default(), Vec::new()),
+        Err(Error::Open(_))
+    ));
 }
 
 #[test]

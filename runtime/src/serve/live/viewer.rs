@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::page::LivePages;
-use crate::live::{Command, Status, Viewer};
+use crate::live::{Command, Offered, Status, Viewer};
 use crate::media;
 use crate::media::detections::{Describer, Found};
 use crate::media::sink::Shown;
-use crate::serve::{Access, Error, Pages, Server};
+use crate::serve::{Access, Error, Intake, Pages, Server};
 
 /// Shows frames to browsers. Never waits for one.
 pub struct LivePage {
@@ -26,7 +26,7 @@ pub struct LivePage {
 
 impl LivePage {
     /// Starts a server for at most `viewers` browsers that watch the keypoints of `manifest`, with `more` pages beside the live
-    /// one.
+    /// one. Photos come in by `intake`.
     ///
     /// # Errors
     /// [`Error`].
@@ -34,6 +34,7 @@ impl LivePage {
         access: &Access,
         viewers: usize,
         manifest: &Manifest,
+        intake: Intake,
         more: Vec<Arc<dyn Pages>>,
     ) -> Result<Self, Error> {
         let hub = Hub::default();
@@ -46,7 +47,7 @@ impl LivePage {
             .collect();
         let info = json!({ "bundle": manifest.name, "keypoints": keypoints, "expressions": expressions });
         hub.set_info(info.to_string());
-        let mut pages: Vec<Arc<dyn Pages>> = vec![Arc::new(LivePages::new(hub.clone(), viewers))];
+        let mut pages: Vec<Arc<dyn Pages>> = vec![Arc::new(LivePages::new(hub.clone(), viewers, intake))];
         pages.extend(more);
         let server = Server::start(access, pages)?;
         hub.start_encoder();
@@ -116,18 +117,25 @@ impl Viewer for LivePage {
         self.hub.take_commands()
     }
 
+    fn offered(&mut self) -> Option<Offered> {
+        self.hub.take_offered()
+    }
+
     fn wants_status(&self) -> bool {
         true
     }
 
     fn report(&mut self, status: &Status) {
         self.hub.set_recordings(&status.recordings);
+        self.hub.set_takes_source(status.takes_source);
         let names = status.recordings.iter().filter_map(|p| p.file_name()?.to_str());
         self.status = json!({
             "frames": status.frames,
             "dropped": status.dropped,
             "fps": status.fps,
             "stages": status.steps,
+            "live": status.live,
+            "takes_source": status.takes_source,
             "source": status.source,
             "engine": status.engine,
             "trouble": status.trouble,
