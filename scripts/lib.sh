@@ -5,6 +5,8 @@ ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 LKG_CACHE="${LKG_CACHE:-$ROOT/.cache}"
 [[ $LKG_CACHE == /* ]] || LKG_CACHE="$PWD/$LKG_CACHE"
 export LKG_CACHE
+# What is checked and measured is checked and measured with the defaults, not with somebody's own configuration file.
+export LKG_CONFIG=
 # shellcheck disable=SC2034  # used by the scripts that source this file
 TARGET_DIR="${CARGO_TARGET_DIR:-$ROOT/target}"
 # rustup's folder is often missing from the PATH of cron jobs and CI runners.

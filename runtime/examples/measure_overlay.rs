@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let start = Instant::now();
         draw_marks(&mut picture, &keypoints, manifest, true, 1.0);
         let marks = start.elapsed();
-        labels.draw(&mut picture, std::iter::once(keypoints.as_slice()), manifest, 20);
+        labels.draw(&mut picture, std::iter::once(keypoints.as_slice()), std::iter::empty(), manifest, 20);
         let names = start.elapsed();
         draw_hud(&mut picture, &["29.8 fps · latency 12.4 ms (p90 15.1)"]);
         let all = start.elapsed();

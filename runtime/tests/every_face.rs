@@ -354,6 +354,51 @@ fn three_faces_in_a_picture_are_three_in_json_drawn_and_chosen() {
     assert!(refused.status.code() == Some(2), "{refused:?}");
 }
 
+/// Of several people in the driver's picture only the first one that was found drove.
+#[test]
+fn the_driver_is_chosen_among_several_people() {
+    let folder = Folder(tempfile::tempdir().unwrap());
+    let (picture, places) = three();
+    for i in 0..20 {
+        picture.save(folder.0.path().join(format!("in{i:03}.png"))).unwrap();
+    }
+    let second = format!("{},{}", places[1].x, places[1].y);
+    for (bundle, source) in [("faces128", "seed:1"), ("portrait128", "in000.png")] {
+        // Numbers are those that the clip's JSON has.
+        let args =
+            ["webcam", "in%03d.png", "--headless", "--out", "null", "--keypoints", "k.jsonl", "--force"];
+        folder.said(bundle, &args);
+        let rows = std::fs::read_to_string(folder.0.path().join("k.jsonl")).unwrap();
+        let last: Value = serde_json::from_str(rows.lines().last().unwrap()).unwrap();
+        let is_third = |face: &&Value| {
+            let [x, y, w, h] = serde_json::from_value::<[f32; 4]>(face["box"].clone()).unwrap();
+            (x + w / 2.0 - places[2].x).hypot(y + h / 2.0 - places[2].y) < 0.3 * places[2].side
+        };
+        let third = last["faces"].as_array().unwrap().iter().find(is_third).unwrap()["id"].to_string();
+        for (flags, place) in [
+            (vec![], 0),
+            (vec!["--faces", "1"], 0),
+            (vec!["--driver-face", "largest"], 0),
+            (vec!["--driver-face", second.as_str()], 1),
+            (vec!["--driver-face", third.as_str()], 2),
+        ] {
+            let args = ["reenact", "-s", source, "in%03d.png", "--headless", "--out", "null", "--force"];
+            folder.said(bundle, &[&args[..], &["--save-motion", "m.jsonl"][..], &flags[..]].concat());
+            let text = std::fs::read_to_string(folder.0.path().join("m.jsonl")).unwrap();
+            let line: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+            let faces = line["faces"].as_array().unwrap();
+            assert_eq!(faces.len(), 1, "{bundle} {flags:?}");
+            let points: Vec<[f32; 3]> = serde_json::from_value(faces[0]["keypoints"].clone()).unwrap();
+            let mean = |axis: usize| points.iter().map(|p| p[axis]).sum::<f32>() / points.len() as f32;
+            let apart = (mean(0) - places[place].x).hypot(mean(1) - places[place].y);
+            assert!(apart < 0.35 * places[place].side, "{bundle} {flags:?}: {}, {}", mean(0), mean(1));
+        }
+    }
+    let refused = folder.run("faces128", &["reenact", "-s", "seed:1", "m.jsonl", "--driver-face", "2"]);
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(2) && said.contains("recorded motion is of one"), "{said}");
+}
+
 /// The large face is gone from 1.0 to 1.6 s; the small one on the wall was followed to the end.
 #[test]
 fn a_picture_on_the_wall_does_not_take_over() {

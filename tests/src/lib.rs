@@ -9,8 +9,10 @@ use std::process::{Command, Output};
 /// A program of the workspace, built in the same profile as the tests.
 ///
 /// # Panics
-/// If it has not been built.
+/// If it has not been built, or would read the configuration file of whoever runs the tests.
 pub fn program(name: &str) -> PathBuf {
+    let none = std::env::var_os("LKG_CONFIG").is_some_and(|name| name.is_empty());
+    assert!(none, "LKG_CONFIG is not empty: run the tests with cargo, which empties it (.cargo/config.toml)");
     let test = std::env::current_exe().unwrap_or_default();
     let path = test.parent().and_then(|deps| deps.parent()).map(|p| p.join(name)).unwrap_or_default();
     assert!(

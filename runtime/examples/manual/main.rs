@@ -2,7 +2,7 @@
 //! with: what `scripts/package` puts into the package.
 //!
 //! ```sh
-//! cargo run --release -p runtime --example manual -- FOLDER
+//! cargo run --release -p lkg-runtime --example manual -- FOLDER
 //! ```
 
 use std::path::PathBuf;

@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::{Args, Parser, Subcommand};
 
 pub use super::bench_args::BenchArgs;
 use super::by_name::by_name;
 pub use super::edit::{EditArgs, MarkArgs};
 use super::live::FRAMES;
 pub use super::live::LiveArgs;
+use super::log::Log;
 pub use super::reenact_args::ReenactArgs;
+pub use super::tool_args::{
+    CacheAction, CacheArgs, CompletionsArgs, ConfigArgs, DevicesArgs, DoctorArgs, VerifyArgs, WarmArgs,
+};
 use crate::engine::{DEFAULT_MEMORY_MIB, EngineOptions, Gpu, Precision, Provider, has_nvidia_driver};
 use crate::media::SourceSpec;
 use crate::media::detections::DetectionFormat;
@@ -41,7 +44,7 @@ pub(super) const OUTPUT: &str = "Output";
 pub struct Common {
     /// The model bundle [default: models/faces128, else models/faces64-edge, beside the working folder, the program, or a
     /// folder above them]
-    #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE", value_parser = folder())]
+    #[arg(long, global = true, value_name = "DIR", env = "LKG_BUNDLE", value_parser = path())]
     pub bundle: Option<PathBuf>,
     /// Where to compute: auto (the first of tensorrt, cuda and cpu that works), cpu, cuda or tensorrt
     /// [default: auto]
@@ -63,15 +66,23 @@ pub struct Common {
     /// Say on stderr what was found and chosen
     #[arg(long, short, global = true)]
     pub verbose: bool,
+    /// Tell on stderr what happens inside: off, error, warn, info, debug or trace, or that for parts of the program, as
+    /// lkg_runtime::media=debug,info [default: RUST_LOG, else off]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log: Option<Log>,
+    /// A file of flags that are always wanted, see `runtime config`; with an empty name none is read
+    /// [default: lkg/config.toml in $XDG_CONFIG_HOME or ~/.config]
+    #[arg(long, global = true, value_name = "FILE", env = "LKG_CONFIG", value_parser = path())]
+    pub config: Option<PathBuf>,
 }
 
 /// How many people may be followed.
-fn most_faces() -> impl TypedValueParser<Value = u8> {
+pub(super) fn most_faces() -> impl TypedValueParser<Value = u8> {
     clap::value_parser!(u8).range(1..=16)
 }
 
-/// A folder's name, which may be empty: a variable that is set to nothing counts as unset.
-fn folder() -> impl TypedValueParser<Value = PathBuf> {
+/// A path that may be empty, as a variable is that is set to nothing.
+fn path() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
@@ -138,6 +149,9 @@ pub enum Command {
     /// Print what lets a shell complete commands and flags
     #[command(after_help = "Example: runtime completions bash")]
     Completions(CompletionsArgs),
+    /// Say where the configuration file is looked for and what it sets, or print one with every key
+    #[command(after_help = "Example: runtime config --template")]
+    Config(ConfigArgs),
 }
 
 /// Arguments of `detect`.
@@ -284,73 +298,6 @@ impl std::str::FromStr for Grid {
             .filter(|g| g.rows > 0 && g.columns > 0 && u64::from(g.rows) * u64::from(g.columns) <= 1024)
             .ok_or_else(|| "give rows and columns as 3x5, at most 1024 cells".to_owned())
     }
-}
-
-/// Arguments of `verify`.
-#[derive(Debug, Args)]
-pub struct VerifyArgs {
-    /// The bundle [default: as for --bundle]
-    #[arg(value_name = "BUNDLE")]
-    pub target: Option<PathBuf>,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `devices`.
-#[derive(Debug, Args)]
-pub struct DevicesArgs {
-    /// Open each camera as webcam does, and count its frames for 2 seconds
-    #[arg(long)]
-    pub measure: bool,
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `doctor`.
-#[derive(Debug, Args)]
-pub struct DoctorArgs {
-    /// Print one JSON object
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `warm`.
-#[derive(Debug, Args)]
-pub struct WarmArgs {
-    /// Print one JSON object a network
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// Arguments of `completions`.
-#[derive(Debug, Args)]
-pub struct CompletionsArgs {
-    /// The shell. Bash: save what is printed as ~/.local/share/bash-completion/completions/runtime; zsh: as _runtime in a
-    /// folder of $fpath; fish: as ~/.config/fish/completions/runtime.fish
-    #[arg(value_enum)]
-    pub shell: Shell,
-}
-
-/// Arguments of `cache`.
-#[derive(Debug, Args)]
-pub struct CacheArgs {
-    /// What to do
-    #[arg(value_enum)]
-    pub action: CacheAction,
-    /// Print a JSON list
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What to do with the engines that are kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum CacheAction {
-    /// List them
-    List,
-    /// Delete them
-    Clear,
 }
 
 pub(super) fn unit_interval(text: &str) -> Result<f32, String> {

@@ -303,7 +303,9 @@ impl<'a> Run<'a> {
     fn cold(&self, material: &Material) -> Result<Option<crate::bench::report::Cold>> {
         let io = |source| Error::Io { what: "finding this program's file".to_owned(), source };
         let program = std::env::current_exe().map_err(io)?;
-        let mut arguments: Vec<OsString> = vec!["--bundle".into(), self.bundle.dir().into()];
+        // Whatever of the configuration file is for it stands in these.
+        let mut arguments: Vec<OsString> =
+            vec!["--config=".into(), "--bundle".into(), self.bundle.dir().into()];
         if let Some(provider) = self.common.provider {
             arguments.extend(["--provider".into(), provider.name().into()]);
         }

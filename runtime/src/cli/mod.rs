@@ -6,6 +6,8 @@ mod bench_args;
 mod by_name;
 mod cache;
 mod clip;
+mod config;
+mod config_file;
 mod detect;
 mod detect_clip;
 mod devices;
@@ -15,6 +17,7 @@ mod generate;
 mod interpolate;
 mod live;
 mod locate;
+pub mod log;
 mod output;
 mod progress;
 mod reenact;
@@ -23,16 +26,19 @@ mod reenact_driver;
 mod serve;
 mod serve_args;
 mod service;
+mod tool_args;
 mod verify;
 mod warm;
 mod webcam;
 
+use std::env;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
 
 use self::args::{Cli, Command};
+use self::config_file::{Parsed, Refused};
 use crate::error::{Error, Result, one_line};
 use crate::interrupt;
 use crate::media::child;
@@ -45,11 +51,16 @@ const REPORTED: u8 = 2;
 /// Runs the program. The exit code is 0 for success, 2 for what the user can fix, 130 for Ctrl-C, 1 for failures of
 /// the program or the machine.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(e) => return refuse(&e),
+    let parsed = match config_file::parse(env::args_os().collect()) {
+        Ok(parsed) => parsed,
+        Err(Refused::Line(e)) => return refuse(&e),
+        Err(Refused::File(e)) => {
+            report(&e);
+            return ExitCode::from(e.exit_code());
+        }
     };
-    let outcome = interrupt::install(child::kill_all).and_then(|()| run(cli));
+    log::start(parsed.cli.common.log.as_ref());
+    let outcome = interrupt::install(child::kill_all).and_then(|()| run(parsed));
     // One that was being started when the run ended belongs to nobody.
     child::kill_all();
     match outcome {
@@ -63,7 +74,13 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<u8> {
+fn run(Parsed { cli, applied }: Parsed) -> Result<u8> {
+    if let Some((path, flags)) = &applied {
+        tracing::info!(path = %path.display(), ?flags, "configuration file");
+    }
+    if let Some((path, flags)) = applied.filter(|(_, flags)| cli.common.verbose && !flags.is_empty()) {
+        remark(&format!("{} sets {}", path.display(), flags.join(", ")));
+    }
     match cli.command {
         Command::Detect(args) => detect::run(&cli.common, &args),
         Command::Generate(args) => generate::run(&cli.common, &args),
@@ -77,6 +94,7 @@ fn run(cli: Cli) -> Result<u8> {
         Command::Warm(args) => warm::run(&cli.common, &args),
         Command::Cache(args) => cache::run(&args),
         Command::Completions(args) => completions(args.shell),
+        Command::Config(args) => config::run(&cli.common, &args),
     }
 }
 

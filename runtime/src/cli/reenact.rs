@@ -24,6 +24,7 @@ use crate::reenact::{
 };
 use crate::serve::Job;
 use crate::vision::choice::FaceChoice;
+use crate::vision::track::TrackOptions;
 
 /// What the command does.
 struct Config {
@@ -41,6 +42,8 @@ struct Config {
     anyway: bool,
     /// Which face of a source's photo is meant.
     face: FaceChoice,
+    /// Who of the people before the camera drives, of how many that are followed.
+    people: (usize, FaceChoice),
     /// The file that motion is saved to.
     save_motion: Option<PathBuf>,
     mark: MarkArgs,
@@ -61,6 +64,9 @@ impl Config {
         }
         if args.face != FaceChoice::Largest && !args.sources.iter().any(|name| is_photo(name)) {
             return refuse("--face chooses among the faces of a photo, and no --source is one");
+        }
+        if recorded && args.driver_face != FaceChoice::Largest {
+            return refuse("--driver-face chooses among people in pictures, and recorded motion is of one");
         }
         let mut read: Vec<&Path> = args.sources.iter().map(Path::new).collect();
         read.extend(args.neutral.as_deref());
@@ -88,6 +94,7 @@ impl Config {
             neutral: args.neutral.clone(),
             anyway: args.anyway,
             face: args.face,
+            people: (args.faces.into(), args.driver_face),
             save_motion: args.save_motion.clone(),
             mark: args.mark,
         })
@@ -101,6 +108,12 @@ impl Config {
             sinks.push(Box::new(recorder(motion, &id, manifest, self.live.force)?));
         }
         Ok(sinks)
+    }
+
+    /// How the driver's face is followed.
+    fn track_options(&self, bundle: &Bundle) -> TrackOptions {
+        let (faces, choice) = self.people;
+        TrackOptions { faces, choice, only_main: true, ..self.live.track_options(bundle.manifest()) }
     }
 
     fn wiring(&self, common: &Common, bundle: &Bundle, motion: &Motion) -> Result<Wiring> {
@@ -179,7 +192,7 @@ fn run_photos(common: &Common, config: &Config, bundle: &Bundle, motion: Motion)
     let mut reenactor = PhotoReenactor::new(&mut model, photos, options)?;
     let wiring = config.wiring(common, bundle, &motion)?;
     let is_live = wiring.supply.is_live();
-    let (mut finder, engine) = motion.finder(common, bundle, &config.live)?;
+    let (mut finder, engine) = motion.finder(common, bundle, config.track_options(bundle))?;
     if let Some(path) = &config.neutral {
         reenactor.set_neutral(&read_picture(path)?, &path.to_string_lossy())?;
     } else if !is_live && !config.options.absolute {
@@ -209,7 +222,7 @@ fn run_drawn(common: &Common, config: &Config, bundle: &Bundle, motion: Motion) 
     let reenactor = Reenactor::new(&mut model, &sources, options)?;
     let origin = config.mark.origin(reenactor.origin());
     let wiring = config.wiring(common, bundle, &motion)?;
-    let (mut finder, engine) = motion.finder(common, bundle, &config.live)?;
+    let (mut finder, engine) = motion.finder(common, bundle, config.track_options(bundle))?;
     if common.verbose {
         remark(&format!("driver: {}", wiring.supply.describe()));
         remark(&format!("detector: {engine}"));
@@ -248,6 +261,7 @@ mod tests {
         assert!(Config::resolve(&parse("--source seed:1 --size 640x480")).is_ok());
         for bad in [
             "--source seed:1 m.jsonl --view driver",
+            "--source seed:1 m.jsonl --driver-face 2",
             "--source seed:1 Cargo.toml --size 640x480",
             "--source seed:1 --sheet a.jpg",
             "--source seed:1 --save-motion a.txt",

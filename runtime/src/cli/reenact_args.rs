@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::args::{OUTPUT, in_range, unit_interval};
+use super::args::{DEFAULT_FACES, OUTPUT, in_range, most_faces, unit_interval};
 use super::by_name::by_name;
 use super::edit::{MarkArgs, parse_part};
 use super::live::LiveArgs;
@@ -68,6 +68,14 @@ pub struct ReenactArgs {
     #[command(flatten)]
     #[allow(missing_docs)]
     pub live: LiveArgs,
+    /// Most people before the camera who are followed, of whom one drives; each takes a run of the detector a frame. Key f with
+    /// one --source, or a click on the driver's picture, chooses who drives
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = most_faces(), help_heading = MOTION)]
+    pub faces: u8,
+    /// Who of several people drives: his number, from 1, as `runtime webcam --keypoints` and `runtime detect CLIP` count them,
+    /// largest (one who does not move for 3 s counts half), or whoever is first seen at X,Y in pixels of the driver's picture
+    #[arg(long, value_name = "N|largest|X,Y", default_value_t, allow_hyphen_values = true, help_heading = MOTION)]
+    pub driver_face: FaceChoice,
     /// What is shown: photo (the source's photo, driven; also called source), face (its face alone, a square), beside (the
     /// driver's picture with the driven photo or face beside it) or driver (it over the driver's face) [default: photo where
     /// the bundle carries photos along, else beside]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lkg_bundle::Bundle;
 
 use super::args::Common;
-use super::live::{self, LiveConfig};
+use super::live;
 use super::reenact_args::Driver;
 use super::service;
 use crate::edit::BundleId;
@@ -16,7 +16,7 @@ use crate::frame::DetectedFace;
 use crate::live::{Finder, Opener};
 use crate::media::{self, Next, Source, SourceOptions, SourceSpec};
 use crate::reenact::{LOOK_AHEAD, PhotoReenactor, Recording, Replay};
-use crate::vision::track::FaceTracker;
+use crate::vision::track::{FaceTracker, TrackOptions};
 
 /// A driver whose file, if it is one of motion, is read.
 pub(super) enum Motion {
@@ -80,7 +80,7 @@ impl Motion {
         &self,
         common: &Common,
         bundle: &Bundle,
-        config: &LiveConfig,
+        options: TrackOptions,
     ) -> Result<(DriverFinder, EngineSummary)> {
         match self {
             Self::Recorded(recording) => {
@@ -91,7 +91,7 @@ impl Motion {
             Self::Found(_) => {
                 let detector = Detector::load(bundle, &common.engine())?;
                 let engine = detector.summary();
-                let mut tracker = FaceTracker::new(detector, config.track_options(bundle.manifest()));
+                let mut tracker = FaceTracker::new(detector, options);
                 tracker.warm_up()?;
                 Ok((DriverFinder::Tracker(Box::new(tracker)), engine))
             }

@@ -132,6 +132,9 @@ impl FaceModel {
     fn open_read(&mut self, read: ReadPicture, name: &str) -> Result<OpenedPhoto> {
         let mut opened = self.open_image(read.pixels, name)?;
         opened.original = read.original;
+        if let Some(photo) = &mut opened.photo {
+            photo.alpha = opened.original.alpha();
+        }
         opened.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
         Ok(opened)
     }
@@ -239,7 +242,8 @@ impl FaceModel {
         let (carried, angle) = (opened.session.original().is_carried(), opened.session.original().tilt);
         match found.filter(|read| sha256_hex(read.pixels.as_raw()) == sha256) {
             Some(read) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
-                opened.photo = Some(Photo { picture: read.pixels, crop: Crop { cx, cy, side, angle } });
+                let (alpha, crop) = (read.original.alpha(), Crop { cx, cy, side, angle });
+                opened.photo = Some(Photo { picture: read.pixels, crop, alpha });
                 opened.original = read.original;
             }
             _ if carried => {
@@ -260,7 +264,7 @@ impl FaceModel {
     /// The session of `opened` as a file.
     pub fn to_file(&self, opened: &OpenedPhoto) -> SessionFile {
         let mut file = SessionFile::new(BundleId::of(&self.bundle), opened.source.clone(), &opened.session);
-        file.photo = opened.photo.as_ref().map(|Photo { picture, crop }| PhotoId {
+        file.photo = opened.photo.as_ref().map(|Photo { picture, crop, .. }| PhotoId {
             sha256: sha256_hex(picture.as_raw()),
             crop: [crop.cx, crop.cy, crop.side],
         });
@@ -312,7 +316,7 @@ impl FaceModel {
         let keypoints = face.keypoints.iter().map(|k| crop.to_network([k.x, k.y]).map(place)).collect();
         let embeddings = embeddings.index_axis(Axis(0), 0).rows().into_iter().map(|e| e.to_vec()).collect();
         let found = FaceLatents::new(keypoints, embeddings, background.row(0).to_vec());
-        Ok((Photo { picture, crop: Crop { angle: 0.0, ..crop } }, found, notes))
+        Ok((Photo { picture, crop: Crop { angle: 0.0, ..crop }, alpha: None }, found, notes))
     }
 
     /// The image of `face`: `[3, S, S]`, RGB in [-1, 1].

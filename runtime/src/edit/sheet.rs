@@ -61,7 +61,7 @@ fn draw_carried(
 ) -> Result<RgbImage> {
     let result = compositor.compose(model, opened.session.face())?;
     let mut tiles = Vec::new();
-    if let Some(Photo { picture, crop }) = &opened.photo {
+    if let Some(Photo { picture, crop, .. }) = &opened.photo {
         let square = |picture: &RgbImage| from_network(sample(picture, crop, TILE as usize).view());
         tiles.extend([
             ("photo", fitted(picture)),

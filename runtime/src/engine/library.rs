@@ -49,6 +49,7 @@ fn load() -> std::result::Result<Library, String> {
     // Failures come back as errors and are reported there; its log would only say them twice.
     environment.set_log_level(ort::logging::LogLevel::Fatal);
     let version = version(&path).ok_or_else(|| failed(&"it does not report its version"))?;
+    tracing::info!(path = %path.display(), version, "ONNX Runtime loaded");
     Ok(Library { environment, path, version })
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Once;
+use std::time::Instant;
 
 use lkg_bundle::onnx::{
     Dimension, DimensionValue, FLOAT, GraphProto, ModelProto, NodeProto, OperatorSetId, TensorShape,
@@ -175,8 +176,11 @@ pub(super) fn open_session(
 ) -> Result<(Session, Vec<Attempt>)> {
     let mut attempts = Vec::new();
     for &provider in options.precision.candidates(options.provider)? {
+        let start = Instant::now();
         match attempt(provider, what, model, options, prove)? {
             Ok(session) => {
+                let (ms, threads) = (start.elapsed().as_millis(), options.threads);
+                tracing::info!(network = what, %provider, threads, ms, "network loaded");
                 attempts.push(Attempt { provider, failure: None });
                 if let (Some(say), true) = (options.notice, options.explain) {
                     explain_once(&attempts, say);
@@ -184,7 +188,11 @@ pub(super) fn open_session(
                 return Ok((session, attempts));
             }
             Err(e) if provider == Provider::Cpu => return Err(Error::engine(format!("loading {what}"))(e)),
-            Err(e) => attempts.push(Attempt { provider, failure: Some(plain(&e.to_string())) }),
+            Err(e) => {
+                let failure = plain(&e.to_string());
+                tracing::info!(network = what, %provider, reason = failure, "provider not used");
+                attempts.push(Attempt { provider, failure: Some(failure) });
+            }
         }
     }
     let last = attempts.pop();

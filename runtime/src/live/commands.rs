@@ -52,8 +52,8 @@ impl LiveLoop<'_> {
                     }
                     continue;
                 }
-                Command::FollowAt([x, y]) => {
-                    if self.painter.shows_source() {
+                Command::FollowAt(at) => {
+                    if let Some([x, y]) = self.painter.source_at(at) {
                         let (width, height) = (p.size.0 as f32, p.size.1 as f32);
                         let x = if p.mirror { 1.0 - x } else { x };
                         self.choose(Follow::At([x * width, y * height]));

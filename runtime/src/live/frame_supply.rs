@@ -139,6 +139,7 @@ impl FrameSupply {
         // Where it does not open it counts as the present one, so that another change goes on from there.
         self.camera = camera;
         self.description.clone_from(&name);
+        tracing::info!(source = name, "changing the source");
         let message = format!("opening {name}");
         self.leave(Error::NoSuchSource(name), message, None);
         true
@@ -225,7 +226,11 @@ impl FrameSupply {
         self.heard = Instant::now();
         let frame = &mut captured.frame;
         let raw = frame.index;
-        self.dropped += self.last_raw.map_or(0, |last| raw.saturating_sub(last + 1));
+        let gap = self.last_raw.map_or(0, |last| raw.saturating_sub(last + 1));
+        if gap > 0 {
+            self.dropped += gap;
+            tracing::debug!(frame = raw, gap, total = self.dropped, "frames dropped");
+        }
         self.last_raw = Some(raw);
         frame.index += self.offset.0;
         if self.live {
@@ -243,6 +248,7 @@ impl FrameSupply {
     }
 
     fn lose(&mut self, reason: Error) -> Supplied {
+        tracing::warn!(source = self.description, %reason, "source lost");
         let message = format!("{reason}; waiting for it to come back");
         self.leave(reason, message.clone(), Some(PAUSES.0));
         Supplied::Waiting(Some(message))
@@ -282,6 +288,8 @@ impl FrameSupply {
                 self.camera = source.camera();
                 self.chosen = lost.chosen;
                 self.reopened += u64::from(!lost.chosen);
+                let seconds = lost.since.elapsed().as_secs_f32();
+                tracing::info!(source = self.description, seconds, "source open again");
                 self.state = State::Open(source);
                 self.heard = Instant::now();
                 self.offset.0 = self.last.map_or(0, |(index, _)| index + 1);
@@ -289,6 +297,7 @@ impl FrameSupply {
                 return Ok(Supplied::Waiting(None));
             }
             Some(Ok(Err(e))) => {
+                tracing::debug!(reason = %e, pause = ?lost.pause, "source does not open yet");
                 // Only its opening tells what is wrong with one that was never open.
                 if lost.chosen {
                     lost.message = format!("{e}; waiting for it");

@@ -210,6 +210,7 @@ impl Outputs {
 
     fn note(&mut self, output: String, error: &Error, notice: Notice<'_>) {
         let left = if self.window.is_some() || self.has_others() { "; the rest goes on" } else { "" };
+        tracing::warn!(output, %error, "output failed");
         notice(&format!("output {output} failed: {error}{left}"));
         self.failed.push(Failed { output, reason: error.to_string() });
     }

@@ -90,9 +90,10 @@ pub trait Painter {
         Err(Error::Usage("nothing is re-enacted here: start runtime reenact".to_owned()))
     }
 
-    /// Whether it shows the source's picture, all of it and nothing else, so that faces can be pointed at.
-    fn shows_source(&self) -> bool {
-        false
+    /// Which point of the source's picture is shown at a point of what was painted last, so that faces can be pointed at: shares
+    /// of width and height, 0 to 1. None where something else is shown.
+    fn source_at(&self, _at: [f32; 2]) -> Option<[f32; 2]> {
+        None
     }
 
     /// What pages offer of that, as the status of a page lists it.
@@ -190,8 +191,8 @@ impl Painter for Overlay<'_> {
         Ok(None)
     }
 
-    fn shows_source(&self) -> bool {
-        true
+    fn source_at(&self, at: [f32; 2]) -> Option<[f32; 2]> {
+        Some(at)
     }
 
     fn name(&mut self, canvas: &mut RgbImage, top: u32) {

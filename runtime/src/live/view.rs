@@ -37,8 +37,9 @@ pub(crate) struct View {
     enlarger: Enlarger,
     labels: Labels,
     placed: Vec<DetectedKeypoint>,
-    /// Keypoints of a face beside the one that stands out.
-    other: Vec<DetectedKeypoint>,
+    /// Keypoints of the faces beside the one that stands out: so many of these are of the latest picture.
+    others: Vec<Vec<DetectedKeypoint>>,
+    drawn: usize,
     /// How the latest picture was put on its canvas: enlarged by, and mirrored.
     factor: u32,
     mirror: bool,
@@ -58,7 +59,7 @@ impl View {
         manifest: &Manifest,
     ) {
         let factor = overlay::enlargement(picture.width(), picture.height());
-        (self.factor, self.mirror) = (factor, mirror);
+        (self.factor, self.mirror, self.drawn) = (factor, mirror, 0);
         if factor > 1 {
             self.enlarger.enlarge(picture, factor, canvas);
         } else {
@@ -92,15 +93,21 @@ impl View {
         manifest: &Manifest,
     ) {
         let mirrored = self.mirror.then_some(canvas.width());
-        overlay::place(face, self.factor, mirrored, &mut self.other);
-        overlay::draw_marks(canvas, &self.other, manifest, skeleton, strength);
+        if self.others.len() == self.drawn {
+            self.others.push(Vec::new());
+        }
+        let other = &mut self.others[self.drawn];
+        overlay::place(face, self.factor, mirrored, other);
+        overlay::draw_marks(canvas, other, manifest, skeleton, strength);
+        self.drawn += 1;
     }
 
-    /// Writes names beside the face of the picture composed last, where there is room for them; `canvas` is that picture or
-    /// a copy. Its first `top` pixels are kept free.
+    /// Writes names beside the face of the picture composed last, where there is room for them beside all faces that were drawn;
+    /// `canvas` is that picture or a copy. Its first `top` pixels are kept free.
     pub fn name(&mut self, canvas: &mut RgbImage, manifest: &Manifest, top: u32) {
         if self.is_named {
-            self.labels.draw(canvas, std::iter::once(self.placed.as_slice()), manifest, top);
+            let others = self.others[..self.drawn].iter().map(Vec::as_slice);
+            self.labels.draw(canvas, std::iter::once(self.placed.as_slice()), others, manifest, top);
         }
     }
 }
@@ -163,5 +170,43 @@ impl Hud {
         let about = [self.line.as_str(), source, self.engine.as_str()].into_iter().filter(|l| !l.is_empty());
         let all: Vec<&str> = about.chain(KEYS).chain(keys.iter().copied()).collect();
         hud::draw_hud(canvas, &all);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vision::testing::manifest;
+
+    /// A face of four points about a place.
+    fn face(x: f32, y: f32) -> DetectedFace {
+        let at = |(dx, dy): (f32, f32)| DetectedKeypoint { x: x + dx, y: y + dy, confidence: 1.0 };
+        DetectedFace::new([(-50.0, -60.0), (50.0, -60.0), (-50.0, 60.0), (50.0, 60.0)].map(at).to_vec())
+    }
+
+    /// Names kept off the face that they belong to, and lay over the one beside it.
+    #[test]
+    fn names_keep_off_every_face_that_is_drawn() {
+        let manifest = manifest(4);
+        let (first, second) = (face(200.0, 240.0), face(330.0, 240.0));
+        let mut view = View::default();
+        // What the names change, from the first face's right edge to the second one's, and anywhere.
+        let mut named = |others: &[&DetectedFace], mirror: bool| {
+            let (mut picture, mut canvas) = (RgbImage::new(640, 480), RgbImage::default());
+            view.compose(&mut picture, &mut canvas, &Marks::face(Some(&first)), mirror, &manifest);
+            others.iter().for_each(|other| view.add(&mut canvas, other, 0.75, true, &manifest));
+            let before = canvas.clone();
+            view.name(&mut canvas, &manifest, 0);
+            let changed = |x: u32, y: u32| canvas.get_pixel(x, y) != before.get_pixel(x, y);
+            let x = |x: u32| if mirror { 639 - x } else { x };
+            let on_second = (280..380).any(|px| (180..300).any(|y| changed(x(px), y)));
+            (on_second, (0..640).any(|x| (0..480).any(|y| changed(x, y))))
+        };
+        for mirror in [false, true] {
+            assert_eq!(named(&[], mirror), (true, true), "there is room where nobody is");
+            assert_eq!(named(&[&second], mirror), (false, true), "all on the other side");
+            assert_eq!(named(&[&second, &face(70.0, 240.0)], mirror), (false, false), "no room");
+            assert_eq!(named(&[], mirror), (true, true), "whoever was there before is gone");
+        }
     }
 }

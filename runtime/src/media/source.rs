@@ -153,7 +153,9 @@ pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
     if head.is_empty() {
         return Err(Error::Empty(path.to_owned()));
     }
-    match sniff(&head) {
+    let kind = sniff(&head);
+    tracing::debug!(path = %path.display(), ?kind, "opening a file");
+    match kind {
         Kind::Picture => {
             Ok(Box::new(PicturesSource::from_files(vec![path.to_owned()], fps.unwrap_or(PICTURES_FPS))))
         }

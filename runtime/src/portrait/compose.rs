@@ -1,8 +1,9 @@
 //! The driven photo at its own resolution: flow, mask and colour enlarged to the photo's square, the flow applied to the
 //! photo's own pixels.
 
-use image::{GrayImage, Luma, RgbImage};
+use image::{GrayImage, Luma, Rgb, RgbImage};
 
+use super::cut_out::bare;
 use super::layers::{LANES, Layers, Place};
 use super::swirl::Swirl;
 use crate::engine::Carried;
@@ -11,19 +12,25 @@ use crate::vision::crop::Crop;
 /// How far around its square, in sides, the photo's pixels can be carried into it.
 const REACH: f32 = 0.25;
 
+/// What a cut-out lies on.
+const WHITE: f32 = 255.0;
+
 /// The photo's pixels in and around the square.
 #[derive(Clone, Debug)]
-struct Region {
+pub(super) struct Region {
     left: i64,
     top: i64,
     width: usize,
     height: usize,
-    /// Red, green, blue, 0 to 255, and one that fills up the lanes.
+    /// Red, green, blue, 0 to 255, and how much of that shows, 0 to 1.
     pixels: Vec<[f32; 4]>,
+    /// Whether some do not show: the colours are then the cut-out's own, without what it lies on.
+    is_cut: bool,
 }
 
 impl Region {
-    fn new(photo: &RgbImage, crop: &Crop) -> Self {
+    /// Of `photo` about the square `crop`; of a cut-out that lies on white, if it has `alpha`, as large as the photo.
+    pub(super) fn new(photo: &RgbImage, crop: &Crop, alpha: Option<&GrayImage>) -> Self {
         let half = crop.side * (0.5 + REACH) * (crop.angle.cos().abs() + crop.angle.sin().abs());
         let clip = |v: f32, most: u32| v.clamp(0.0, most as f32) as u32;
         let (left, top) = (clip(crop.cx - half, photo.width()), clip(crop.cy - half, photo.height()));
@@ -33,11 +40,28 @@ impl Region {
         for y in top..bottom {
             pixels.extend((left..right).map(|x| {
                 let [r, g, b] = photo.get_pixel(x, y).0.map(f32::from);
-                [r, g, b, 0.0]
+                [r, g, b, alpha.map_or(1.0, |alpha| f32::from(alpha.get_pixel(x, y).0[0]) / 255.0)]
             }));
         }
         let (width, height) = ((right - left) as usize, (bottom - top) as usize);
-        Self { left: i64::from(left), top: i64::from(top), width, height, pixels }
+        if alpha.is_some() {
+            bare(&mut pixels, width);
+        }
+        let is_cut = alpha.is_some();
+        Self { left: i64::from(left), top: i64::from(top), width, height, pixels, is_cut }
+    }
+
+    /// `photo` with these pixels in it.
+    pub(super) fn over(&self, photo: &RgbImage) -> RgbImage {
+        let mut picture = photo.clone();
+        for (y, row) in self.pixels.chunks(self.width.max(1)).enumerate() {
+            for (x, [r, g, b, _]) in row.iter().enumerate() {
+                let (x, y) = (self.left as u32 + x as u32, self.top as u32 + y as u32);
+                // Rounded: a cast cuts off, and saturates.
+                picture.put_pixel(x, y, Rgb([r, g, b].map(|v| (v + 0.5) as u8)));
+            }
+        }
+        picture
     }
 
     /// The pixels at a place (0 being the first one's centre) by linear interpolation; at the region's edge they repeat.
@@ -73,9 +97,9 @@ pub struct PhotoCompositor {
 }
 
 impl PhotoCompositor {
-    /// For the square `crop` of `photo`, which the networks see as `small`, `[3, P, P]` in [-1, 1].
-    pub fn new(photo: RgbImage, crop: Crop, side: usize, small: &[f32]) -> Self {
-        let region = Region::new(&photo, &crop);
+    /// For the square `crop` of `photo`, of which `region` is made, and which the networks see as `small`, `[3, P, P]` in
+    /// [-1, 1].
+    pub(super) fn new(photo: RgbImage, crop: Crop, region: Region, side: usize, small: &[f32]) -> Self {
         let layers = Layers::new(side, small, crop.side / side as f32);
         Self { photo, crop, region, layers }
     }
@@ -151,8 +175,12 @@ impl PhotoCompositor {
             let Some(pixel) = line.get_mut(3 * x..3 * x + 3) else { return };
             for (c, value) in pixel.iter_mut().enumerate() {
                 let drawn = place[3 + c];
+                let mut colour = drawn + (own[c] - drawn) * place[2];
+                if self.region.is_cut {
+                    colour = WHITE + (colour - WHITE) * own[3];
+                }
                 // Rounded: a cast cuts off, and saturates.
-                *value = (drawn + (own[c] - drawn) * place[2] + 0.5) as u8;
+                *value = (colour + 0.5) as u8;
             }
         });
     }

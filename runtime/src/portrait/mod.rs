@@ -1,6 +1,7 @@
 //! A photo carried along: its face opened once, then shown with other keypoints and states, at the photo's own resolution.
 
 mod compose;
+mod cut_out;
 mod layers;
 mod model;
 mod photo;
@@ -11,7 +12,5 @@ mod tests;
 /// Most change of a state, which lies in [-1, 1], that the networks are given.
 pub(crate) const MOST_CHANGE: f32 = 1.6;
 
-#[cfg(test)]
-pub(crate) use compose::PhotoCompositor;
 pub use model::{PortraitModel, Took};
 pub use photo::PortraitPhoto;

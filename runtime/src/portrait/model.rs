@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use lkg_bundle::{Bundle, Manifest};
 use ndarray::Array4;
 
-use super::compose::PhotoCompositor;
-use super::photo::{PortraitPhoto, fitted};
+use super::compose::{PhotoCompositor, Region};
+use super::photo::{PortraitPhoto, fitted, shrunk_note};
 use crate::engine::{Detector, EngineOptions, EngineSummary, Portrait, PortraitSource};
 use crate::error::Result;
 use crate::frame::{DetectedFace, DetectedKeypoint};
@@ -125,7 +125,7 @@ impl PortraitModel {
     }
 
     fn open_read(&mut self, read: ReadPicture, name: &str) -> Result<PortraitPhoto> {
-        let mut photo = self.open_image(read.pixels, name)?;
+        let mut photo = self.open_pixels(read.pixels, read.original.alpha(), name)?;
         photo.original = read.original;
         photo.notes.extend(read.notes.into_iter().map(|note| format!("{name}: {note}")));
         Ok(photo)
@@ -136,8 +136,21 @@ impl PortraitModel {
     /// # Errors
     /// [`Error::Picture`](crate::Error::Picture) if there is no face in it to be confident of, [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn open_image(&mut self, picture: RgbImage, name: &str) -> Result<PortraitPhoto> {
-        let (photo, notes) = self.locate(picture, name)?;
-        let opened = self.prepare(fitted(&photo, self.source.size() as f32), notes)?;
+        self.open_pixels(picture, None, name)
+    }
+
+    /// The same of a cut-out that lies on white, if it has `alpha`.
+    fn open_pixels(
+        &mut self,
+        picture: RgbImage,
+        alpha: Option<GrayImage>,
+        name: &str,
+    ) -> Result<PortraitPhoto> {
+        let (mut photo, mut notes) = self.locate(picture, name)?;
+        photo.alpha = alpha;
+        let fitted = fitted(&photo, self.source.size() as f32);
+        notes.extend(shrunk_note(name, &photo, &fitted));
+        let opened = self.prepare(fitted, notes)?;
         // The first frame should not wait for what a first run sets up.
         for _ in 0..WARM_UP {
             self.portrait.run(&opened.features, &opened.keypoints, &vec![0.0; opened.states.len()])?;
@@ -153,14 +166,17 @@ impl PortraitModel {
         check_size(&picture, name)?;
         let (found, notes) = face_of_photo(&mut self.tracker, &picture, name, self.anyway, self.choice)?;
         let framed = self.framed(&found.face.keypoints);
-        Ok((Photo { picture, crop: Crop { side: framed.side * SQUARE, ..framed } }, notes))
+        Ok((Photo { picture, crop: Crop { side: framed.side * SQUARE, ..framed }, alpha: None }, notes))
     }
 
     /// Keypoints, in normalised coordinates of the photo's square, and states of the face in it.
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if a network fails.
-    pub(crate) fn measure(&mut self, Photo { picture, crop }: &Photo) -> Result<(Vec<[f32; 2]>, Vec<f32>)> {
+    pub(crate) fn measure(
+        &mut self,
+        Photo { picture, crop, .. }: &Photo,
+    ) -> Result<(Vec<[f32; 2]>, Vec<f32>)> {
         let face = self.look(picture, &Crop { side: crop.side / SQUARE, ..*crop })?;
         Ok((face.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect(), face.states))
     }
@@ -171,17 +187,21 @@ impl PortraitModel {
     /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub(crate) fn hold(
         &mut self,
-        Photo { picture, crop }: Photo,
+        Photo { picture, crop, alpha }: Photo,
         keypoints: Vec<[f32; 2]>,
         states: Vec<f32>,
         notes: Vec<String>,
     ) -> Result<PortraitPhoto> {
         let size = self.source.size();
-        let image = sampled(&picture, &crop, size);
+        let region = Region::new(&picture, &crop, alpha.as_ref());
+        // White about a cut-out would be drawn into it.
+        let bare = alpha.as_ref().map(|_| region.over(&picture));
+        let image = sampled(bare.as_ref().unwrap_or(&picture), &crop, size);
         let features = self.source.run(image, &keypoints)?;
         let small = features.image().as_slice().unwrap_or_default();
-        let composer = PhotoCompositor::new(picture, crop, size, small);
-        Ok(PortraitPhoto { composer, features, keypoints, states, original: Original::default(), notes })
+        let composer = PhotoCompositor::new(picture, crop, region, size, small);
+        let original = Original::default();
+        Ok(PortraitPhoto { composer, features, keypoints, states, alpha, original, notes })
     }
 
     /// The same photo in a picture of `size` pixels, with black around it where it has another shape.
@@ -192,7 +212,8 @@ impl PortraitModel {
         if photo.picture().dimensions() == size {
             return Ok(photo.clone());
         }
-        let whole = Photo { picture: photo.picture().clone(), crop: *photo.crop() };
+        let (picture, alpha) = (photo.picture().clone(), photo.alpha.clone());
+        let whole = Photo { picture, crop: *photo.crop(), alpha };
         self.prepare(whole.within(size), photo.notes.clone())
     }
 

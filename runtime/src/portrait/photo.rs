@@ -1,8 +1,11 @@
 //! A photo whose face can be driven.
 
+use image::{GrayImage, RgbImage};
+
 use super::compose::PhotoCompositor;
 use crate::engine::PhotoFeatures;
 use crate::media::picture::Original;
+use crate::vision::crop::Crop;
 use crate::vision::photo::Photo;
 
 /// Largest side of a face's square, in pixels: a larger one is shrunk with its photo.
@@ -22,6 +25,17 @@ pub(super) fn fitted(photo: &Photo, least: f32) -> Photo {
     photo.shrunk(MOST_SIDE)
 }
 
+/// What to say of a photo that was shrunk; nothing of others.
+pub(super) fn shrunk_note(name: &str, before: &Photo, after: &Photo) -> Option<String> {
+    let ((width, height), (w, h)) = (before.picture.dimensions(), after.picture.dimensions());
+    (w < width).then(|| {
+        format!(
+            "{name}: driven at {w} x {h} of {width} x {height} pixels (at most {MOST_SIDE} a side, and {MOST_SQUARE:.0} for the \
+             square about the face)"
+        )
+    })
+}
+
 /// A photo opened for being driven: its face's parts and features, and where it lies.
 #[derive(Clone, Debug)]
 pub struct PortraitPhoto {
@@ -29,18 +43,19 @@ pub struct PortraitPhoto {
     pub(super) features: PhotoFeatures,
     pub(super) keypoints: Vec<[f32; 2]>,
     pub(super) states: Vec<f32>,
+    pub(super) alpha: Option<GrayImage>,
     pub(super) original: Original,
     pub(super) notes: Vec<String>,
 }
 
 impl PortraitPhoto {
     /// The photo as it is shown undriven.
-    pub fn picture(&self) -> &image::RgbImage {
+    pub fn picture(&self) -> &RgbImage {
         self.composer.photo()
     }
 
     /// The square around its face, which the networks see and in which it can move.
-    pub fn crop(&self) -> &crate::vision::crop::Crop {
+    pub fn crop(&self) -> &Crop {
         self.composer.crop()
     }
 
@@ -59,8 +74,13 @@ impl PortraitPhoto {
         &self.original
     }
 
+    /// How much of each pixel shows as its colours were carried last, where it is a cut-out.
+    pub(crate) fn carried_alpha(&self) -> Option<GrayImage> {
+        self.alpha.as_ref().map(|alpha| self.composer.carry_channel(alpha))
+    }
+
     /// Another channel of it, 0 to 255, carried as its colours were carried last.
-    pub(crate) fn carry_channel(&self, channel: &image::GrayImage) -> image::GrayImage {
+    pub(crate) fn carry_channel(&self, channel: &GrayImage) -> GrayImage {
         self.composer.carry_channel(channel)
     }
 

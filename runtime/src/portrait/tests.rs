@@ -2,7 +2,7 @@ use image::{Rgb, RgbImage};
 use lkg_bundle::contract::PORTRAIT_COARSE;
 use lkg_bundle::conventions::pixel_centre;
 
-use super::PhotoCompositor;
+use super::compose::{PhotoCompositor, Region};
 use crate::engine::Carried;
 use crate::media::testing::largest_difference;
 use crate::vision::crop::Crop;
@@ -40,7 +40,8 @@ fn photo() -> RgbImage {
 
 /// A composer whose photo at the networks' resolution is as unlike any colour as can be.
 fn composer(photo: &RgbImage, crop: Crop) -> PhotoCompositor {
-    PhotoCompositor::new(photo.clone(), crop, SIDE, &vec![5.0; 3 * SIDE * SIDE])
+    let region = Region::new(photo, &crop, None);
+    PhotoCompositor::new(photo.clone(), crop, region, SIDE, &vec![5.0; 3 * SIDE * SIDE])
 }
 
 fn composed(composer: &mut PhotoCompositor, said: &Said) -> RgbImage {
@@ -120,10 +121,49 @@ fn the_photo_s_own_pixels_are_kept_where_the_network_would_draw_the_same() {
     let flat = RgbImage::from_fn(200, 180, |x, y| Rgb([if (x + y) % 2 == 0 { 90 } else { 110 }; 3]));
     // At the networks' resolution the chequerboard is grey, and grey is what they draw.
     let grey = vec![100.0 / 127.5 - 1.0; 3 * SIDE * SIDE];
-    let mut alike = PhotoCompositor::new(flat.clone(), CROP, SIDE, &grey);
+    let mut alike = PhotoCompositor::new(flat.clone(), CROP, Region::new(&flat, &CROP, None), SIDE, &grey);
     assert_eq!(composed(&mut alike, &Said::new([0.0; 2], 0.0, grey[0])), flat);
     let other = composed(&mut alike, &Said::new([0.0; 2], 0.0, 0.8));
     assert!(other.get_pixel(100, 90).0[0] > 220);
+}
+
+/// The white that clear pixels lie on was drawn, and carried, into the cut-out: a bright rim.
+#[test]
+fn a_cut_out_takes_nothing_of_the_white_that_it_lies_on() {
+    // A dark disc whose edge is soft, on white.
+    let shows = |x: u32, y: u32| {
+        let far = (x as f32 + 0.5 - 100.0).hypot(y as f32 + 0.5 - 90.0);
+        ((40.0 - far) / 3.0).clamp(0.0, 1.0)
+    };
+    let alpha =
+        image::GrayImage::from_fn(200, 180, |x, y| image::Luma([(255.0 * shows(x, y)).round() as u8]));
+    let colour = [40.0, 60.0, 20.0];
+    let on_white = |a: u8, c: f32| (255.0 + (c - 255.0) * f32::from(a) / 255.0).round() as u8;
+    let photo = RgbImage::from_fn(200, 180, |x, y| {
+        let a = alpha.get_pixel(x, y).0[0];
+        Rgb(colour.map(|c| on_white(a, c)))
+    });
+    let region = Region::new(&photo, &CROP, Some(&alpha));
+    // What the networks see has no white in it.
+    let seen = region.over(&photo);
+    assert!((60..140).all(|x| (50..130).all(|y| seen.get_pixel(x, y).0.iter().all(|v| *v < 70))));
+    let dark = |c: usize| colour[c] / 127.5 - 1.0;
+    let small: Vec<f32> = (0..3 * SIDE * SIDE).map(|i| dark(i / (SIDE * SIDE))).collect();
+    let mut composer = PhotoCompositor::new(photo.clone(), CROP, region, SIDE, &small);
+    let still = composed(&mut composer, &Said::new([0.0; 2], 1.0, 0.9));
+    assert!(largest_difference(&still, &photo) <= 2, "at rest it is what it was");
+    // Half of it is drawn anew in the colour that it has, and all of it moves.
+    let mut said = Said::new([0.0625, 0.125], 0.5, 0.0);
+    said.colour.copy_from_slice(&small);
+    let moved = composed(&mut composer, &said);
+    let carried = composer.carry_channel(&alpha);
+    assert_ne!(carried, alpha);
+    for (x, y, pixel) in moved.enumerate_pixels() {
+        let a = carried.get_pixel(x, y).0[0];
+        for (have, want) in pixel.0.into_iter().zip(colour.map(|c| on_white(a, c))) {
+            assert!(have.abs_diff(want) <= 2, "{x} {y}: {have}, not {want}, of which {a} shows");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use image::RgbImage;
 use lkg_bundle::Manifest;
 
-use crate::frame::DetectedFace;
 use crate::live::{Marks, Scene, View};
 
 /// The driver's picture as it is shown beside the driven one, where it has pictures and not keypoints alone.
@@ -20,17 +19,32 @@ impl DriverView {
         Self { has_pictures, ..Self::default() }
     }
 
-    /// The scene's picture, with the keypoints of `face`.
-    pub fn show(
-        &mut self,
-        scene: &mut Scene<'_>,
-        face: Option<&DetectedFace>,
-        manifest: &Manifest,
-    ) -> Option<&RgbImage> {
+    /// Whether the driver has pictures.
+    pub fn has_pictures(&self) -> bool {
+        self.has_pictures
+    }
+
+    /// The scene's picture, with what of the driver's face is to be seen.
+    pub fn show(&mut self, scene: &mut Scene<'_>, manifest: &Manifest) -> Option<&RgbImage> {
         if !self.has_pictures {
             return None;
         }
-        self.view.compose(scene.picture, &mut self.picture, &Marks::face(face), scene.mirror, manifest);
+        let (tracked, layers) = (scene.tracked, scene.layers);
+        let marks = Marks {
+            face: tracked.face.as_ref().filter(|_| layers.keypoints).map(|face| (face, 1.0)),
+            skeleton: layers.skeleton,
+            heat: layers.heat_maps.then_some(&tracked.crop),
+            crop: layers.crop.then_some(&tracked.crop),
+        };
+        self.view.compose(scene.picture, &mut self.picture, &marks, scene.mirror, manifest);
         Some(&self.picture)
+    }
+
+    /// Which point of the driver's picture is at a point of a canvas of this size, where it was shown last on the left: shares of
+    /// width and height. None beside it.
+    pub fn at(&self, [x, y]: [f32; 2], (width, height): (u32, u32)) -> Option<[f32; 2]> {
+        let (own_width, own_height) = self.picture.dimensions();
+        let at = [x * width as f32 / own_width as f32, y * height as f32 / own_height as f32];
+        at.iter().all(|share| (0.0..1.0).contains(share)).then_some(at)
     }
 }

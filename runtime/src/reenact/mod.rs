@@ -4,6 +4,7 @@
 mod calibrate;
 #[cfg(feature = "live")]
 mod driver_view;
+mod drivers;
 mod ease;
 mod follow;
 mod limit;

@@ -17,13 +17,15 @@ pub struct ReenactPainter<'a> {
     /// Whether to write into the picture that it is AI-made.
     visible_mark: bool,
     driver: DriverView,
+    /// Width and height of what was painted last.
+    size: (u32, u32),
 }
 
 impl<'a> ReenactPainter<'a> {
     /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
     /// to write into them that they are AI-made.
     pub fn new(reenactor: Reenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
-        Self { reenactor, visible_mark, driver: DriverView::new(pictures) }
+        Self { reenactor, visible_mark, driver: DriverView::new(pictures), size: (0, 0) }
     }
 }
 
@@ -42,7 +44,7 @@ impl Painter for ReenactPainter<'_> {
             }
             View::Face => Some(self.reenactor.beside(&driven, None, scene.mirror, canvas)?),
             View::Beside => {
-                let driver = self.driver.show(&mut scene, face, self.reenactor.manifest());
+                let driver = self.driver.show(&mut scene, self.reenactor.manifest());
                 Some(self.reenactor.beside(&driven, driver, scene.mirror, canvas)?)
             }
         };
@@ -52,7 +54,16 @@ impl Painter for ReenactPainter<'_> {
         if self.visible_mark {
             self.reenactor.origin().stamp(canvas);
         }
+        self.size = canvas.dimensions();
         Ok(took)
+    }
+
+    fn source_at(&self, at: [f32; 2]) -> Option<[f32; 2]> {
+        match self.reenactor.view() {
+            View::Driver => Some(at),
+            View::Beside => self.driver.at(at, self.size),
+            View::Source | View::Face => None,
+        }
     }
 
     fn message(&self) -> Option<&'static str> {
@@ -66,11 +77,10 @@ impl Painter for ReenactPainter<'_> {
             } else {
                 "no face to calibrate with"
             }),
-            Command::NextFace => Some(if self.reenactor.next_source() {
-                "the next face"
-            } else {
-                "there is no other face: give --source several times"
-            }),
+            Command::NextFace if self.reenactor.next_source() => Some("the next face"),
+            // With one source it is the next driver that is asked for.
+            Command::NextFace if self.driver.has_pictures() => None,
+            Command::NextFace => Some("there is no other face: give --source several times"),
             Command::NextDrive => Some(self.reenactor.next_drive().announcement()),
             _ => None,
         }
@@ -86,11 +96,21 @@ impl Painter for ReenactPainter<'_> {
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
-        &[("calibrate", "Calibrate"), ("next_face", "Next face"), ("next_drive", "Which motion")]
+        const CALIBRATE: (&str, &str) = ("calibrate", "Calibrate");
+        const DRIVE: (&str, &str) = ("next_drive", "Which motion");
+        if self.reenactor.has_other_sources() {
+            &[CALIBRATE, ("next_face", "Next face"), DRIVE]
+        } else {
+            &[CALIBRATE, ("next_face", "Next driver"), DRIVE]
+        }
     }
 
     fn keys(&self) -> &'static [&'static str] {
-        &["c       calibrate", "f       next face", "d       which motion"]
+        if self.reenactor.has_other_sources() {
+            &["c       calibrate", "f       next face", "d       which motion"]
+        } else {
+            &["c       calibrate", "f       next driver", "d       which motion"]
+        }
     }
 }
 

@@ -17,13 +17,15 @@ pub struct PhotoPainter<'a> {
     /// Whether to write into the picture that it is AI-made.
     visible_mark: bool,
     driver: DriverView,
+    /// Width and height of what was painted last.
+    size: (u32, u32),
 }
 
 impl<'a> PhotoPainter<'a> {
     /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
     /// to write into them that they are AI-made.
     pub fn new(reenactor: PhotoReenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
-        Self { reenactor, visible_mark, driver: DriverView::new(pictures) }
+        Self { reenactor, visible_mark, driver: DriverView::new(pictures), size: (0, 0) }
     }
 }
 
@@ -39,8 +41,7 @@ impl Painter for PhotoPainter<'_> {
                 self.reenactor.over(face, time, canvas)?
             }
             View::Beside => {
-                let marked = face.filter(|_| scene.layers.keypoints);
-                let driver = self.driver.show(&mut scene, marked, self.reenactor.manifest());
+                let driver = self.driver.show(&mut scene, self.reenactor.manifest());
                 self.reenactor.beside(driver, face, time, scene.mirror, canvas)?
             }
         };
@@ -50,7 +51,16 @@ impl Painter for PhotoPainter<'_> {
         if self.visible_mark {
             self.reenactor.origin().stamp(canvas);
         }
+        self.size = canvas.dimensions();
         Ok(Some(took.network))
+    }
+
+    fn source_at(&self, at: [f32; 2]) -> Option<[f32; 2]> {
+        match self.reenactor.view() {
+            View::Driver => Some(at),
+            View::Beside => self.driver.at(at, self.size),
+            View::Source | View::Face => None,
+        }
     }
 
     fn alpha(&self) -> Option<GrayImage> {
@@ -64,11 +74,10 @@ impl Painter for PhotoPainter<'_> {
             } else {
                 "no face to take as neutral"
             }),
-            Command::NextFace => Some(if self.reenactor.next_source() {
-                "the next photo"
-            } else {
-                "there is no other photo: give --source several times"
-            }),
+            Command::NextFace if self.reenactor.next_source() => Some("the next photo"),
+            // With one photo it is the next driver that is asked for.
+            Command::NextFace if self.driver.has_pictures() => None,
+            Command::NextFace => Some("there is no other photo: give --source several times"),
             Command::NextDrive => Some(self.reenactor.next_drive().announcement()),
             _ => None,
         }
@@ -84,10 +93,20 @@ impl Painter for PhotoPainter<'_> {
     }
 
     fn offers(&self) -> &'static [(&'static str, &'static str)] {
-        &[("calibrate", "Neutral face"), ("next_face", "Next photo"), ("next_drive", "Which motion")]
+        const CALIBRATE: (&str, &str) = ("calibrate", "Neutral face");
+        const DRIVE: (&str, &str) = ("next_drive", "Which motion");
+        if self.reenactor.has_other_sources() {
+            &[CALIBRATE, ("next_face", "Next photo"), DRIVE]
+        } else {
+            &[CALIBRATE, ("next_face", "Next driver"), DRIVE]
+        }
     }
 
     fn keys(&self) -> &'static [&'static str] {
-        &["c       neutral face", "f       next photo", "d       which motion"]
+        if self.reenactor.has_other_sources() {
+            &["c       neutral face", "f       next photo", "d       which motion"]
+        } else {
+            &["c       neutral face", "f       next driver", "d       which motion"]
+        }
     }
 }

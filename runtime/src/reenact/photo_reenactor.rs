@@ -5,6 +5,7 @@ use image::{GrayImage, RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::ReenactError;
+use super::drivers::Drivers;
 use super::ease::Ease;
 use super::follow::{Driven, Share};
 use super::motion::Drive;
@@ -50,14 +51,17 @@ const OVER: usize = 256;
 pub struct PhotoReenactor<'a> {
     model: &'a mut PortraitModel,
     photo: PortraitPhoto,
-    /// The photo's alpha, as large as it, where its file has any.
-    alpha: Option<GrayImage>,
     /// Photos that wait to be driven, the next one first.
     others: VecDeque<PortraitPhoto>,
     options: ReenactOptions,
     share: Share,
     layout: FaceLayout,
+    /// The neutral face of whoever drives.
     neutral: NeutralFinder,
+    /// Those of others who drove.
+    drivers: Drivers<NeutralFinder>,
+    /// What a driver begins with who was not seen before.
+    fresh: NeutralFinder,
     ease: Ease,
     /// The driver's latest face.
     pose: Pose,
@@ -91,6 +95,8 @@ impl<'a> PhotoReenactor<'a> {
         Ok(Self {
             layout: FaceLayout::new(model.manifest()),
             neutral: NeutralFinder::new(model.manifest()),
+            drivers: Drivers::default(),
+            fresh: NeutralFinder::new(model.manifest()),
             ease: Ease::full(),
             pose: Pose::default(),
             target: still.clone(),
@@ -98,7 +104,6 @@ impl<'a> PhotoReenactor<'a> {
             square: RgbImage::default(),
             shown_alone: part_alone(&photo)[2],
             colours: None,
-            alpha: fitted_alpha(&photo),
             photo,
             others,
             share,
@@ -129,14 +134,19 @@ impl<'a> PhotoReenactor<'a> {
     pub fn set_neutral(&mut self, picture: &RgbImage, name: &str) -> Result<()> {
         let face = self.model.face(picture, name)?;
         self.neutral.set(&face);
+        // Who leaves and comes back may have another number.
+        self.fresh = self.neutral.clone();
         Ok(())
     }
 
     /// Looks at the first seconds of what is to be driven with, a face and when it is seen, so that the neutral face is known
     /// from the first frame on.
     pub fn look_ahead<'f>(&mut self, faces: impl Iterator<Item = (Duration, &'f DetectedFace)>) {
-        faces.for_each(|(time, face)| self.neutral.look_ahead(face, time));
-        self.neutral.settle();
+        for (time, face) in faces {
+            self.drivers.change(face.id, &mut self.neutral, || self.fresh.clone());
+            self.neutral.look_ahead(face, time);
+        }
+        self.drivers.others().chain(std::iter::once(&mut self.neutral)).for_each(NeutralFinder::settle);
     }
 
     /// Takes what the driver did in the last half second as the neutral face. False where there was no face.
@@ -149,6 +159,7 @@ impl<'a> PhotoReenactor<'a> {
     fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) {
         let still = self.photo.keypoints();
         if let Some(face) = face {
+            self.drivers.change(face.id, &mut self.neutral, || self.fresh.clone());
             self.pose.measure(face, &self.layout);
             self.neutral.add(&self.pose, time);
             if self.options.absolute {
@@ -204,7 +215,7 @@ impl<'a> PhotoReenactor<'a> {
 
     /// How much of each pixel of the driven photo shows: what is clear around a head moves with it.
     pub(super) fn alpha(&self) -> Option<GrayImage> {
-        self.alpha.as_ref().map(|alpha| self.photo.carry_channel(alpha))
+        self.photo.carried_alpha()
     }
 
     /// Drives the photo and hands it to `put`, for where it is not all that is shown.
@@ -293,6 +304,12 @@ impl<'a> PhotoReenactor<'a> {
         })
     }
 
+    /// Whether there is another source to drive.
+    #[cfg(feature = "live")]
+    pub(super) fn has_other_sources(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// Drives the next photo, from the same neutral face of the driver. False where there is no other.
     pub fn next_source(&mut self) -> bool {
         let Some(photo) = self.others.pop_front() else { return false };
@@ -317,7 +334,6 @@ impl<'a> PhotoReenactor<'a> {
     fn put_up(&mut self, photo: PortraitPhoto) -> PortraitPhoto {
         let before = std::mem::replace(&mut self.photo, photo);
         self.target = Driven::still(self.photo.keypoints(), self.photo.states().len());
-        self.alpha = fitted_alpha(&self.photo);
         self.colours = None;
         before
     }
@@ -342,16 +358,6 @@ fn part_alone(photo: &PortraitPhoto) -> [u32; 3] {
     // A float cast to an unsigned integer saturates.
     let begin = |centre: f32, most: u32| ((centre - side as f32 / 2.0).round() as u32).min(most - side);
     [begin(crop.cx, width), begin(crop.cy, height), side]
-}
-
-/// The alpha of a photo's file, as large as the photo is opened.
-fn fitted_alpha(photo: &PortraitPhoto) -> Option<GrayImage> {
-    let alpha = photo.original().alpha()?;
-    let (width, height) = photo.picture().dimensions();
-    Some(match alpha.dimensions() == (width, height) {
-        true => alpha,
-        false => imageops::resize(&alpha, width, height, imageops::FilterType::Triangle),
-    })
 }
 
 /// What is driven, and by how much.

@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayView3, s};
 
 use super::ReenactError;
 use super::calibrate::{Calibration, Neutral};
+use super::drivers::Drivers;
 use super::ease::Ease;
 use super::limit::Limit;
 use super::motion::{Drive, Gains, Motion};
@@ -91,6 +92,8 @@ pub struct Reenactor<'a> {
     crop: Crop,
     calibration: Calibration,
     pub(super) neutral: Option<Neutral>,
+    /// The same of others who drove.
+    drivers: Drivers<(Calibration, Option<Neutral>)>,
     ease: Ease,
     /// Where the driver took the keypoints last.
     pub(super) target: Vec<[f32; 2]>,
@@ -135,6 +138,7 @@ impl<'a> Reenactor<'a> {
             crop: Crop::inside(1, 1),
             calibration: Calibration::default(),
             neutral: None,
+            drivers: Drivers::default(),
             ease: Ease::default(),
             compositor,
             square: None,
@@ -172,6 +176,9 @@ impl<'a> Reenactor<'a> {
     /// the driver is lost it eases back to what it was; until the driver was still for a second it stays so.
     pub fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) -> FaceLatents {
         if let Some(face) = face {
+            let mut known = (std::mem::take(&mut self.calibration), self.neutral.take());
+            self.drivers.change(face.id, &mut known, Default::default);
+            (self.calibration, self.neutral) = known;
             self.crop = self.layout.upright(&face.keypoints);
         }
         if self.neutral.is_none() && !self.options.absolute {
@@ -315,6 +322,12 @@ impl<'a> Reenactor<'a> {
     fn generate(&mut self, face: &FaceLatents) -> Result<(Array3<f32>, Duration)> {
         let start = Instant::now();
         Ok((self.model.generate(face)?, start.elapsed()))
+    }
+
+    /// Whether there is another source to drive.
+    #[cfg(feature = "live")]
+    pub(super) fn has_other_sources(&self) -> bool {
+        !self.others.is_empty()
     }
 
     /// Drives the next source, in the same neutral pose of the driver. False where there is no other.

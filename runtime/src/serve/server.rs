@@ -116,6 +116,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         };
         let Some(place) = Place::take(shared) else {
             // So short an answer to a new connection never waits.
+            tracing::info!("a connection too many");
             busy().write(&mut &stream).ok();
             continue;
         };
@@ -148,14 +149,21 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_read_timeout(Some(PEER))?;
     stream.set_nodelay(true)?;
     rustix::net::sockopt::set_socket_send_buffer_size(&stream, IN_FLIGHT)?;
+    let peer = stream.peer_addr()?;
     let begun = match Request::read(&mut stream)? {
         Ok(begun) => begun,
-        Err(response) => return respond(&stream, &response),
+        Err(response) => {
+            tracing::info!(%peer, status = response.status, "not a request");
+            return respond(&stream, &response);
+        }
     };
+    // The query may hold the token.
+    let (method, path) = (begun.request.method.clone(), begun.request.path.clone());
     let partial = begun.is_partial();
     let of_program = begun.request.is_of_program();
     let told = |response: Response| if of_program { response.for_program() } else { response };
     let refuse = |response: Response| {
+        tracing::info!(%peer, method, path, status = response.status, "request refused");
         respond(&stream, &told(response))?;
         if partial { skip(&stream) } else { Ok(()) }
     };

@@ -49,16 +49,18 @@ pub struct Labels {
 
 impl Labels {
     /// Writes the names of each of `faces`, keypoints in pixels of `picture`, beside it if there is room for all of them,
-    /// and draws a line from each point to its name. The picture's first `top` pixels are kept free.
+    /// and draws a line from each point to its name. Names cover neither these faces nor `others`, nor the picture's first `top`
+    /// pixels.
     pub fn draw<'a>(
         &mut self,
         picture: &mut RgbImage,
         faces: impl Iterator<Item = &'a [DetectedKeypoint]> + Clone,
+        others: impl Iterator<Item = &'a [DetectedKeypoint]>,
         manifest: &Manifest,
         top: u32,
     ) {
         self.begin(picture.width(), top);
-        faces.clone().for_each(|keypoints| self.keep_off(keypoints));
+        faces.clone().chain(others).for_each(|keypoints| self.keep_off(keypoints));
         for (number, keypoints) in faces.enumerate() {
             self.draw_face(picture, number, keypoints, manifest);
         }

@@ -28,7 +28,7 @@ pub fn draw_faces(picture: &mut RgbImage, faces: &[DetectedFace], manifest: &Man
     let faces = || faces.iter().map(|face| face.keypoints.as_slice());
     faces().for_each(|keypoints| draw_marks(picture, keypoints, manifest, true, 1.0));
     if names {
-        Labels::default().draw(picture, faces(), manifest, 0);
+        Labels::default().draw(picture, faces(), std::iter::empty(), manifest, 0);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A photo with the square that its face fills.
 
-use image::{RgbImage, imageops};
+use image::{GrayImage, Luma, RgbImage, imageops};
 
 use super::crop::Crop;
 
@@ -11,6 +11,8 @@ pub struct Photo {
     pub picture: RgbImage,
     /// The square.
     pub crop: Crop,
+    /// How much of each pixel shows, as large as the picture: of a cut-out, which lies on white here.
+    pub alpha: Option<GrayImage>,
 }
 
 impl Photo {
@@ -25,10 +27,14 @@ impl Photo {
     pub fn scaled(&self, scale: f32) -> Self {
         let side = |v: u32| ((v as f32 * scale).round() as u32).max(1);
         let (width, height) = self.picture.dimensions();
-        let picture =
-            imageops::resize(&self.picture, side(width), side(height), imageops::FilterType::Triangle);
+        let (width, height) = (side(width), side(height));
+        let picture = imageops::resize(&self.picture, width, height, imageops::FilterType::Triangle);
+        // By the same filter, so that what is on white stays so.
+        let shrink =
+            |alpha: &GrayImage| imageops::resize(alpha, width, height, imageops::FilterType::Triangle);
+        let alpha = self.alpha.as_ref().map(shrink);
         let Crop { cx, cy, side, angle } = self.crop;
-        Self { picture, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle } }
+        Self { picture, alpha, crop: Crop { cx: cx * scale, cy: cy * scale, side: side * scale, angle } }
     }
 
     /// The photo as large as a picture of `size` pixels holds it, in the middle of one, on black.
@@ -44,9 +50,15 @@ impl Photo {
         let (left, top) = ((size.0 - small.0) / 2, (size.1 - small.1) / 2);
         let mut picture = RgbImage::new(size.0, size.1);
         imageops::replace(&mut picture, &scaled, i64::from(left), i64::from(top));
+        let alpha = self.alpha.as_ref().map(|alpha| {
+            let scaled = imageops::resize(alpha, small.0, small.1, imageops::FilterType::Triangle);
+            let mut alpha = GrayImage::from_pixel(size.0, size.1, Luma([u8::MAX]));
+            imageops::replace(&mut alpha, &scaled, i64::from(left), i64::from(top));
+            alpha
+        });
         let Crop { cx, cy, side, angle } = self.crop;
         let (cx, cy) = (cx * scale + left as f32, cy * scale + top as f32);
-        Self { picture, crop: Crop { cx, cy, side: side * scale, angle } }
+        Self { picture, alpha, crop: Crop { cx, cy, side: side * scale, angle } }
     }
 }
 
@@ -57,7 +69,8 @@ mod tests {
     #[test]
     fn a_photo_keeps_its_face_in_a_picture_of_another_shape() {
         let picture = RgbImage::from_fn(40, 20, |x, _| image::Rgb([if x < 20 { 200 } else { 90 }; 3]));
-        let photo = Photo { picture, crop: Crop { cx: 30.0, cy: 10.0, side: 10.0, angle: 0.0 } };
+        let crop = Crop { cx: 30.0, cy: 10.0, side: 10.0, angle: 0.0 };
+        let photo = Photo { picture, crop, alpha: Some(GrayImage::new(40, 20)) };
         let within = photo.within((80, 80));
         assert_eq!(within.picture.dimensions(), (80, 80));
         assert_eq!(within.crop, Crop { cx: 60.0, cy: 40.0, side: 20.0, angle: 0.0 });
@@ -66,6 +79,9 @@ mod tests {
             (within.picture.get_pixel(10, 40).0, within.picture.get_pixel(70, 40).0),
             ([200; 3], [90; 3])
         );
+        let alpha = within.alpha.unwrap();
+        assert_eq!([(40, 10), (40, 40)].map(|(x, y)| alpha.get_pixel(x, y).0), [[u8::MAX], [0]]);
+        assert_eq!(photo.scaled(0.5).alpha.unwrap().dimensions(), (20, 10));
         assert_eq!(photo.within((40, 20)).picture, photo.picture);
     }
 }

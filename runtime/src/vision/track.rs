@@ -209,9 +209,9 @@ impl FaceTracker {
         self.spare_list = others;
     }
 
-    /// Forgets everybody who is being followed.
+    /// Forgets everybody who was followed; numbers begin anew.
     pub fn reset(&mut self) {
-        self.crowd.clear();
+        self.crowd.restart();
         self.tiles.restart();
     }
 

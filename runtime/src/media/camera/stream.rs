@@ -92,7 +92,10 @@ impl CameraSource {
         for info in cameras {
             match Self::start(info, options) {
                 Ok(source) => return Ok(source),
-                Err(e) => first_failure = first_failure.or(Some(e)),
+                Err(e) => {
+                    tracing::warn!(reason = %e, "camera does not open");
+                    first_failure = first_failure.or(Some(e));
+                }
             }
         }
         Err(first_failure.unwrap_or(Error::NoCamera))
@@ -130,6 +133,7 @@ impl CameraSource {
                 return Err(Error::CameraStalled { camera: info.name, seconds });
             }
         };
+        tracing::info!(camera = %label(&info), offered = info.modes.len(), ?options, %mode, "camera streams");
         Ok(Self { info, mode, slot, ending, stop, first: None, torn: 0, pool: FramePool::default() })
     }
 }
@@ -194,8 +198,9 @@ impl Source for CameraSource {
                 let frame = Frame { picture, index: shot.number, time };
                 Ok(Next::Frame(Captured { frame, taken: shot.taken, decode: start.elapsed() }))
             }
-            Err(_) if self.torn < MOST_TORN => {
+            Err(reason) if self.torn < MOST_TORN => {
                 self.torn += 1;
+                tracing::debug!(frame = shot.number, reason, "picture left out");
                 Ok(Next::Waiting)
             }
             Err(reason) => Err(Error::Camera { camera: self.info.name.clone(), reason }),
@@ -232,7 +237,10 @@ impl CaptureThread {
                     failure = Some(e);
                     break;
                 }
-                Err(e) => failure = failure.or(Some(e)),
+                Err(e) => {
+                    tracing::debug!(camera = %label(&self.info), %mode, reason = %e, "mode not taken");
+                    failure = failure.or(Some(e));
+                }
             }
             if self.stop.load(Ordering::Relaxed) {
                 break;

@@ -83,6 +83,8 @@ impl ChildSource {
     ) -> Result<Self> {
         let hint = RawHint { size: options.size, fps: options.fps };
         let patience = options.patience;
+        // Its arguments may hold a password.
+        tracing::info!(source = name, program = words.first(), "starting a program for frames");
         let (mut process, stdout) = Process::start(words, secret)?;
         let (head, opened) = sync_channel(1);
         let slot = Slot::default();

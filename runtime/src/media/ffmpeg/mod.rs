@@ -82,6 +82,7 @@ impl FfmpegSource {
         }
         command
             .args(["-map", "0:V:0", "-an", "-sn", "-dn", "-vf", &chain, "-r", "25", "-f", "rawvideo", "-"]);
+        tracing::info!(path = %path.display(), what, skip, ?command, "read through ffmpeg");
         let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| start_error(path, what, e))?;
         let missing = || Error::io("ffmpeg")(std::io::ErrorKind::BrokenPipe.into());
         let stdout = child.stdout.take().ok_or_else(missing)?;

@@ -165,8 +165,9 @@ impl Mp4Source {
                         return Ok(Some(picture));
                     }
                 }
-                Err(_) => {
+                Err(reason) => {
                     self.unreadable += 1;
+                    tracing::warn!(path = %self.path.display(), sample = self.next_sample, %reason, "frame not decoded");
                     // Whatever is wrong, ffmpeg does not do worse. Where it is not, one bad frame is skipped.
                     let what = "video that the built-in decoder fails on";
                     if let Ok(rest) = FfmpegSource::after(&self.path, what, self.given) {

@@ -101,6 +101,57 @@ fn the_face_is_still_until_calibrated_then_moves_and_eases_back_when_the_driver_
     assert!(same(&square(&play(&mut painter, 148, &[Some(16.0)], false)), &still));
 }
 
+/// The key that hides keypoints left them on the driver's picture.
+#[test]
+fn the_drivers_picture_shows_what_is_switched_on_and_can_be_pointed_at() {
+    let mut model = model();
+    let source = model.open("seed:3").unwrap();
+    let mut painter = new_painter(&mut model, &[source], options());
+    let tracked = tracked(&painter, Some(0.0));
+    let mut marks = |layers| {
+        let (picture, time) = (&mut RgbImage::new(320, 240), Duration::ZERO);
+        let mut canvas = RgbImage::default();
+        painter
+            .paint(Scene { picture, tracked: &tracked, time, mirror: false, layers }, &mut canvas)
+            .unwrap();
+        let side = canvas.height();
+        let driver = imageops::crop_imm(&canvas, 0, 0, canvas.width() - side, side).to_image();
+        driver.pixels().filter(|p| p.0 != [0; 3]).count()
+    };
+    let off = Layers { keypoints: false, skeleton: true, heat_maps: false, crop: false };
+    let points = Layers { keypoints: true, skeleton: false, ..off };
+    let counts = [off, points, Layers { keypoints: true, ..off }].map(&mut marks);
+    assert!(counts[0] == 0 && counts[0] < counts[1] && counts[1] < counts[2], "{counts:?}");
+    assert!(marks(Layers { crop: true, ..off }) > 0);
+    // The driver's picture, twice as large as it was, lies left of a square as high.
+    let (width, height) = (640.0, 480.0);
+    assert_eq!(painter.size, (640 + 480, 480));
+    let at = painter.source_at([width / 2.0 / (width + height), 0.25]).unwrap();
+    assert!((at[0] - 0.5).abs() < 1e-3 && (at[1] - 0.25).abs() < 1e-3, "{at:?}");
+    assert_eq!(painter.source_at([0.9, 0.5]), None);
+}
+
+#[test]
+fn another_driver_has_a_neutral_face_of_his_own() {
+    let mut model = model();
+    let source = model.open("seed:3").unwrap();
+    let mut painter = new_painter(&mut model, &[source], options());
+    let mut drive = |id: u32, frames: std::ops::Range<u64>| {
+        for i in frames {
+            let mut tracked = tracked(&painter, Some(0.0));
+            tracked.face.iter_mut().for_each(|face| face.id = id);
+            let picture = &mut RgbImage::new(SIZE.0, SIZE.1);
+            let (time, layers) = (Duration::from_millis(33 * i), Layers::default());
+            let scene = Scene { picture, tracked: &tracked, time, mirror: false, layers };
+            painter.paint(scene, &mut RgbImage::default()).unwrap();
+        }
+        painter.message().is_none()
+    };
+    assert!(drive(1, 0..40) && !drive(2, 40..50), "he is calibrated with anew");
+    assert!(drive(1, 50..51), "the first one's is known");
+    assert!(drive(2, 51..100));
+}
+
 #[test]
 fn motion_is_kept_within_what_the_generator_draws() {
     let mut model = model();
@@ -156,6 +207,9 @@ fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
     }
 
     let mut alone = new_painter(&mut model, &sources[..1], options());
+    // The next driver is asked for, where there can be one.
+    assert_eq!(alone.handle(Command::NextFace), None);
+    alone.driver = DriverView::new(false);
     assert!(alone.handle(Command::NextFace).unwrap().contains("no other face"));
     assert!(Reenactor::new(&mut model, &[], options()).is_err());
 }

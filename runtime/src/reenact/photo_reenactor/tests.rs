@@ -166,6 +166,44 @@ fn a_look_ahead_a_key_or_a_picture_say_what_is_neutral() {
     assert!(open(&play(&mut reenactor, &[Some(face(0.0, 1.0))], 0)), "the picture's face is at rest");
 }
 
+/// With several people before the camera the one's rest was the other's grimace.
+#[test]
+fn every_driver_has_his_own_neutral_face() {
+    let mut model = model();
+    let photos = vec![photo(&mut model)];
+    let still = photos[0].picture().clone();
+    let of = |id: u32, opened: f32| Some(DetectedFace { id, ..face(0.0, opened) });
+    let open = |picture: &RgbImage| picture.get_pixel(64, 64).0[1] > 200;
+    let mut reenactor = PhotoReenactor::new(&mut model, photos.clone(), options()).unwrap();
+    play(&mut reenactor, &[of(1, 0.0)], 0);
+    assert!(open(&play(&mut reenactor, &[of(1, 1.0)], 1)));
+    let second = play(&mut reenactor, &[of(2, 1.0)], 2);
+    assert!(largest_difference(&second, &still) <= 1, "what is seen of him first is neutral");
+    assert!(open(&play(&mut reenactor, &[of(1, 1.0)], 3)), "that of the first one is known");
+
+    // Of a clip each one's calmest face is known beforehand.
+    let mut reenactor = PhotoReenactor::new(&mut model, photos, options()).unwrap();
+    let ahead: Vec<_> = (0..60u64)
+        .map(|i| {
+            (Duration::from_millis(33 * i), of(1 + u32::from(i > 30), if i % 30 < 5 { 1.0 } else { 0.0 }))
+        })
+        .map(|(time, face)| (time, face.unwrap()))
+        .collect();
+    reenactor.look_ahead(ahead.iter().map(|(time, face)| (*time, face)));
+    assert!(open(&play(&mut reenactor, &[of(1, 1.0)], 0)) && open(&play(&mut reenactor, &[of(2, 1.0)], 1)));
+}
+
+/// A photo larger than is driven was shrunk without a word.
+#[test]
+fn a_photo_that_is_shrunk_says_so() {
+    let mut model = model();
+    let large = model.open_image(RgbImage::from_pixel(4000, 400, Rgb([90; 3])), "large.jpg").unwrap();
+    let note = large.notes().last().unwrap();
+    let (width, height) = large.picture().dimensions();
+    assert!(note.starts_with(&format!("large.jpg: driven at {width} x {height} of 4000 x 400")), "{note}");
+    assert!(photo(&mut model).notes().iter().all(|note| !note.contains("driven at")));
+}
+
 #[test]
 fn gains_views_and_the_next_photo() {
     let mut model = model();

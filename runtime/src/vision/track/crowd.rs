@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Found;
 use super::all_faces::are_one;
 use super::person::{Person, Signature};
+use crate::vision::choice::FaceChoice;
 use crate::vision::crop::Crop;
 
 /// For how long somebody out of sight is remembered: two seconds, and what it takes to find him again.
@@ -190,6 +191,7 @@ impl Crowd {
             self.part_with(|p| Some(p.id) == oldest);
         }
         self.last_id += 1;
+        tracing::debug!(id = self.last_id, confidence = found.confidence, "a face is followed");
         let person = match self.spare.pop() {
             Some(known) => known.renewed(self.last_id, found, signature, self.time),
             None => Person::new(self.last_id, found, signature, self.time),
@@ -203,6 +205,7 @@ impl Crowd {
         while i < self.people.len() {
             if whom(&self.people[i]) {
                 let person = self.people.remove(i);
+                tracing::debug!(id = person.id, "a face is forgotten");
                 self.spare.push(person);
             } else {
                 i += 1;
@@ -237,18 +240,44 @@ impl Crowd {
                 let since = self.challenger.filter(|(who, _)| *who == id).map_or(time, |(_, since)| since);
                 self.challenger = Some((id, since));
                 if time.saturating_sub(since) >= OUTLASTS {
+                    tracing::debug!(id, before = self.main, "another face stands out");
                     (self.main, self.challenger) = (Some(id), None);
                 }
             }
             None => self.challenger = None,
         }
-        let stands_in = other.filter(|(_, weight)| !alone || *weight > needed).map(|(id, _)| id);
+        // Nobody stands in for one who was asked for.
+        let may = |weight: f32| !alone || (weight > needed && !self.chosen);
+        let stands_in = other.filter(|(_, weight)| may(*weight)).map(|(id, _)| id);
         self.place_of(self.main).or_else(|| self.place_of(stands_in))
     }
 
     /// Where somebody in sight is.
     fn place_of(&self, id: Option<u32>) -> Option<usize> {
         self.people.iter().position(|p| Some(p.id) == id && p.found.is_some())
+    }
+
+    /// Follows whoever is meant once he is in sight, unless somebody was asked for before.
+    pub fn prefer(&mut self, whom: FaceChoice) {
+        if self.chosen {
+            return;
+        }
+        match whom {
+            FaceChoice::Largest => {}
+            FaceChoice::Number(id) => {
+                let present = self.place_of(Some(id)).is_some();
+                self.choose(present.then_some(id));
+            }
+            FaceChoice::At(point) => {
+                self.choose_at(point);
+            }
+        }
+    }
+
+    /// Forgets everybody, and begins to count anew.
+    pub fn restart(&mut self) {
+        self.clear();
+        self.last_id = 0;
     }
 
     /// Follows the next one in sight; gives back whom.

@@ -53,6 +53,29 @@ fn two_who_meet_are_told_apart_by_where_they_were_going() {
 }
 
 #[test]
+fn one_who_is_meant_stands_out_as_soon_as_he_is_there() {
+    let (large, small) = (candidate(100.0, 120.0, 0.5), candidate(300.0, 60.0, -0.5));
+    for choice in ["2", "310,95"] {
+        let mut crowd = Crowd::default();
+        let mut main = |ms: u64, seen: &[Candidate]| {
+            frame(&mut crowd, ms, seen);
+            crowd.prefer(choice.parse().unwrap());
+            crowd.stand_out(true).map(|i| crowd.people[i].id)
+        };
+        assert_eq!((main(0, &[large]), main(40, &[large, small])), (Some(1), Some(2)));
+        // Nobody stands in for him, however large, until he is forgotten.
+        assert_eq!((main(80, &[large, small]), main(3000, &[large])), (Some(2), None));
+        assert_eq!((main(3040, &[large, small]), main(8000, &[large])), (Some(2), Some(3)));
+        // Whom a key chooses is not taken back.
+        main(8040, &[large, small]);
+        assert!(crowd.choose_next().is_some() && crowd.choose_at([100.0, 100.0]).is_some());
+        frame(&mut crowd, 8080, &[large, small]);
+        crowd.prefer(choice.parse().unwrap());
+        assert_eq!(crowd.stand_out(true).map(|i| crowd.people[i].at.cx), Some(100.0));
+    }
+}
+
+#[test]
 fn the_larger_one_stands_out_and_a_picture_counts_half() {
     let mut crowd = Crowd::default();
     let main = |crowd: &mut Crowd, ms: u64, seen: &[Candidate], alone: bool| {

@@ -105,7 +105,8 @@ impl FaceTracker {
                 person.watch(seen.iter().map(|k| [k.x, k.y]), time);
             }
         }
-        let alone = self.options.faces < 2;
+        crowd.prefer(self.options.choice);
+        let alone = self.options.faces < 2 || self.options.only_main;
         let first = crowd.stand_out(alone);
         let face = first.map(|i| self.person(crowd, i, time));
         if let Some(found) = first.and_then(|i| crowd.people[i].found) {

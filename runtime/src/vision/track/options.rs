@@ -1,5 +1,6 @@
 use lkg_bundle::Manifest;
 
+use crate::vision::choice::FaceChoice;
 use crate::vision::face_layout::FaceLayout;
 use crate::vision::smooth::OneEuroOptions;
 
@@ -15,6 +16,12 @@ pub struct TrackOptions {
     pub follow: bool,
     /// Most people that are followed at once; each takes a run of the network a frame.
     pub faces: usize,
+    /// Who stands out until somebody else is chosen: by his number, or whoever is seen first at a point. He is waited for; until
+    /// then, and once he is forgotten, it is the largest.
+    pub choice: FaceChoice,
+    /// Report nobody but who stands out, and nobody in his place for as long as he may come back: for what is driven by one
+    /// face.
+    pub only_main: bool,
     /// After the whole picture, detect again in a refinement crop around the keypoints found, which shows them larger.
     pub refine: bool,
     /// Where the whole picture shows no face, search this many overlapping tiles of it a frame, too: for faces that
@@ -46,6 +53,8 @@ impl TrackOptions {
         Self {
             follow: false,
             faces: 1,
+            choice: FaceChoice::Largest,
+            only_main: false,
             refine: true,
             tiles: usize::MAX,
             min_confidence: LIVE_CONFIDENCE,
