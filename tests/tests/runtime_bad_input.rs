@@ -56,7 +56,7 @@ fn bad_pictures() {
     let cases = [
         (text(&place.dir.path().join("none.png")), "no such file"),
         (place.file("empty.png", b""), "empty"),
-        (place.file("text.jpg", b"not a picture at all"), "JPEG and PNG can be read"),
+        (place.file("text.jpg", b"not a picture at all"), "JPEG, PNG and WebP can be read"),
         (place.file("cut.png", &PNG[..50]), "damaged or cut short"),
         (place.file("cut.jpg", b"\xff\xd8\xff\xe0\0\x10JFIF\0"), "damaged or cut short"),
         (place.file("bomb.png", &bomb), "50000 x 50000 pixels"),

@@ -17,7 +17,7 @@ fn useless_data_and_configurations_write_nothing() {
     let tiny = Tiny::new();
     let (empty, out) = (tiny.path("empty"), tiny.path("out"));
     fs::create_dir(&empty).unwrap();
-    trainer(&["train", &empty, "--out", &out]).refused("no .jpg or .png pictures");
+    trainer(&["train", &empty, "--out", &out]).refused("no .jpg, .png or .webp pictures");
     trainer(&["train", &tiny.path("gone"), "--out", &out]).refused("no such file or folder");
     fs::write(tiny.path("cut.zip"), b"PK\x03\x04 cut").unwrap();
     trainer(&["train", &tiny.path("cut.zip"), "--out", &out]).refused("not a sound zip");
