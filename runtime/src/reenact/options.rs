@@ -35,7 +35,7 @@ impl std::str::FromStr for View {
     }
 }
 
-/// Settings of a [`Reenactor`].
+/// Settings of a [`Reenactor`](super::Reenactor).
 #[derive(Clone, Debug, Default)]
 pub struct ReenactOptions {
     /// Which motion is taken over.
