@@ -166,8 +166,8 @@ const WARM: u64 = 120;
 /// Frames that are counted.
 const COUNTED: u64 = 200;
 
-/// Most of the counted frames on which somebody new may come to be followed.
-const NEWCOMERS: u64 = 6;
+/// People who are remembered at most: each gets room of his own once.
+const NEWCOMERS: u64 = 24;
 
 /// What was allocated from one frame to the next.
 #[derive(Default)]
