@@ -164,7 +164,7 @@ fn the_page_is_served_until_the_run_ends() {
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
     let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    assert!(line.trim_end().ends_with("/?token=12345678"), "{line}");
+    assert!(line.trim_end().ends_with("/live?token=12345678"), "{line}");
     let get = |target: &str| {
         let mut stream = TcpStream::connect(&address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -173,8 +173,10 @@ fn the_page_is_served_until_the_run_ends() {
         stream.read_to_end(&mut answer).unwrap();
         text(&answer)
     };
-    assert!(get("/").starts_with("HTTP/1.1 401"));
-    assert!(get("/?token=12345678").contains("Live keypoints"));
+    for page in ["/", "/live"] {
+        assert!(get(page).starts_with("HTTP/1.1 401"));
+        assert!(get(&format!("{page}?token=12345678")).contains("Live keypoints"), "{page}");
+    }
     assert!(get("/snapshot.png?token=12345678").starts_with("HTTP/1.1 200"));
     interrupt(&child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
