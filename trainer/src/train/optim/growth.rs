@@ -11,7 +11,7 @@ pub fn fits(name: &str, have: &[i64], want: &[i64]) -> bool {
     have == want
         || splits(name, have, want)
         || widens(name, have, want)
-        || hears_more(name, have, want)
+        || reads_more_maps(name, have, want)
         || portrait::enlarges(name, have, want).is_some()
 }
 
@@ -30,7 +30,7 @@ fn widens(name: &str, have: &[i64], want: &[i64]) -> bool {
 }
 
 /// States that are read from more maps now ([`crate::nets::part_states::StateHead`]): `[K, C, S]` of more channels.
-fn hears_more(name: &str, have: &[i64], want: &[i64]) -> bool {
+fn reads_more_maps(name: &str, have: &[i64], want: &[i64]) -> bool {
     let [parts, channels, states] = [0, 1, 2].map(|axis| (have.get(axis), want.get(axis)));
     name.ends_with("detector.states.weight")
         && !name.contains("adam/")
@@ -48,7 +48,7 @@ pub fn copy(name: &str, old: &Tensor, target: &mut Tensor) {
         target.copy_(old);
         return;
     }
-    if hears_more(name, &have, &want) {
+    if reads_more_maps(name, &have, &want) {
         // The further maps come last.
         target.zero_().narrow(1, 0, have[1]).copy_(old);
         return;
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn states_do_not_hear_further_maps_at_first() {
+    fn states_are_read_from_further_maps_with_zeros_at_first() {
         let states = grown("average/detector.states.weight", &[1, 1, 2], &[1, 2, 2]);
         assert_eq!(values(&states), [1.0, 2.0, 0.0, 0.0]);
         assert!(!fits("average/detector.states.weight", &[1, 2, 2], &[1, 1, 2]));

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn further_maps_for_states_are_unheard_at_first() {
+    fn further_maps_for_states_change_nothing_at_first() {
         tch::manual_seed(3);
         let before = training(64, 5);
         let (_dir, checkpoint) = checkpoint(&before);
