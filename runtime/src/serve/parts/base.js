@@ -118,7 +118,8 @@ async function chooseFace(found) {
     if (far(nearest) < 0.8) sendPhoto(at(nearest));
   };
 }
-$("photo").addEventListener("close", () => photo.stop.abort());
+// The event comes later: another photo may have been taken by then.
+$("photo").addEventListener("close", () => { if (!$("photo").open) photo.stop.abort(); });
 $("photoCancel").addEventListener("click", () => $("photo").close());
 $("photoGo").addEventListener("click", lookAtPhoto);
 $("photoGuess").addEventListener("click", () => sendPhoto({ anyway: 1 }));
