@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::io::ErrorKind;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use workspace_tests::{Outcome, program, runtime};
 
@@ -98,7 +101,14 @@ fn a_lone_program_names_no_script() {
         for variable in ["LKG_BUNDLE", "LKG_CACHE", "ORT_DYLIB_PATH", "LD_LIBRARY_PATH"] {
             command.env_remove(variable);
         }
-        Outcome::of("runtime", &command.output().unwrap())
+        // A child that another test has just started holds the copy open for writing until it is its own program.
+        let output = loop {
+            match command.output() {
+                Err(e) if e.kind() == ErrorKind::ExecutableFileBusy => sleep(Duration::from_millis(20)),
+                done => break done.unwrap(),
+            }
+        };
+        Outcome::of("runtime", &output)
     };
     let doctor = run(&["doctor"]);
     assert!(doctor.stdout.contains("package") && !doctor.stdout.contains("scripts/"), "{doctor:?}");
