@@ -256,5 +256,18 @@ class Checks:
         print(f"{'ok     ' if holds else 'FAILED '} {name}" + (f": {more}" if more else ""), flush=True)
         self.failed += not holds
 
+    def of_a_photo(self, *parts):
+        """Runs parts with a photo and a folder of their own each, and ends."""
+        with tempfile.TemporaryDirectory() as place:
+            photo = still(place)
+            for part in parts:
+                folder = os.path.join(place, part.__name__)
+                os.mkdir(folder)
+                try:
+                    part(photo, folder)
+                except Failed as e:
+                    self(part.__name__.replace("_", " "), False, e)
+        self.end()
+
     def end(self):
         sys.exit(1 if self.failed else 0)

@@ -3,10 +3,9 @@
 import json
 import os
 import subprocess
-import tempfile
 import time
 
-from browser import Browser, Checks, Failed, Program, still
+from browser import Browser, Checks, Failed, Program
 
 check = Checks()
 
@@ -228,17 +227,4 @@ def a_reenactment(photo, folder):
         check("no error in the browser", not page.complaints(), page.complaints())
 
 
-def main():
-    with tempfile.TemporaryDirectory() as place:
-        photo = still(place)
-        for part in [an_editor, a_reenactment]:
-            folder = os.path.join(place, part.__name__)
-            os.mkdir(folder)
-            try:
-                part(photo, folder)
-            except Failed as e:
-                check(part.__name__.replace("_", " "), False, e)
-    check.end()
-
-
-main()
+check.of_a_photo(an_editor, a_reenactment)

@@ -36,26 +36,16 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use image::RgbImage;
+    use image::{GrayImage, RgbImage};
 
     use super::*;
     use crate::error::Error;
-    use crate::live::testing::{Act, scripts};
-    use crate::live::{Finder, FrameSupply, LiveLoop, LoopOptions, Painter, Scene, Status, Viewer};
+    use crate::live::testing::{Act, Nobody, scripts};
+    use crate::live::{FrameSupply, LiveLoop, LoopOptions, Painter, Scene, Status, Viewer};
     use crate::media;
-    use crate::media::picture::{ReadPicture, decode};
     use crate::media::sink::{Shown, Sink, Written};
+    use crate::media::testing::read_back;
     use crate::vision::choice::FaceChoice;
-    use crate::vision::crop::Crop;
-    use crate::vision::track::Tracked;
-
-    struct Nobody;
-
-    impl Finder for Nobody {
-        fn find(&mut self, _: &RgbImage, _: Duration) -> Result<Tracked> {
-            Ok(Tracked::of(None, Crop::inside(9, 9)))
-        }
-    }
 
     /// Takes one photo, if any.
     struct Takes(bool);
@@ -130,18 +120,12 @@ mod tests {
         }
     }
 
-    fn grey() -> ReadPicture {
-        let mut png = std::io::Cursor::new(Vec::new());
-        image::GrayImage::new(4, 4).write_to(&mut png, image::ImageFormat::Png).unwrap();
-        decode(png.get_ref()).unwrap()
-    }
-
     /// What is driven is no longer the photo that the files' pictures were to be like.
     #[test]
     fn the_loop_answers_and_writes_pictures_like_the_new_photo() {
         for takes in [true, false] {
             let photo = SentPhoto {
-                read: grey(),
+                read: read_back(GrayImage::new(4, 4)),
                 name: "a.png".to_owned(),
                 choice: FaceChoice::Largest,
                 anyway: false,

@@ -305,26 +305,15 @@ fn free_name(mut named: impl FnMut(&str) -> PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
-    use std::io::Cursor;
     use std::rc::Rc;
     use std::time::Duration;
 
-    use image::{GrayImage, ImageFormat, Luma, Rgba, RgbaImage};
+    use image::{GrayImage, Luma, Rgba, RgbaImage};
 
     use super::*;
-    use crate::live::testing::{Act, scripts};
-    use crate::live::{Finder, FrameSupply, LiveLoop, LoopOptions, Painter, Scene};
-    use crate::media::picture::decode;
-    use crate::vision::crop::Crop;
-    use crate::vision::track::Tracked;
-
-    struct Nobody;
-
-    impl Finder for Nobody {
-        fn find(&mut self, _: &RgbImage, _: Duration) -> crate::error::Result<Tracked> {
-            Ok(Tracked::of(None, Crop::inside(9, 9)))
-        }
-    }
+    use crate::live::testing::{Act, Nobody, scripts};
+    use crate::live::{FrameSupply, LiveLoop, LoopOptions, Painter, Scene};
+    use crate::media::testing::read_back;
 
     /// Counts how often it was asked how much shows, and says so in its answer.
     #[derive(Default)]
@@ -370,9 +359,7 @@ mod tests {
     /// Alpha was made anew for every frame even where nobody kept it.
     #[test]
     fn a_painter_is_asked_how_much_shows_where_a_sink_keeps_that() {
-        let mut png = Cursor::new(Vec::new());
-        RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 100])).write_to(&mut png, ImageFormat::Png).unwrap();
-        let clear = decode(png.get_ref()).unwrap().original;
+        let clear = read_back(RgbaImage::from_pixel(4, 4, Rgba([9, 9, 9, 100]))).original;
         for (original, wants, seen) in [
             (clear.clone(), true, [Some(1), Some(2)]),
             (clear, false, [None; 2]),

@@ -1,4 +1,4 @@
-//! Sources for tests, which do what a script says.
+//! Sources for tests, which do what a script says, and a finder of nobody.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -6,9 +6,21 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
+use super::Finder;
 use super::frame_supply::Opener;
 use crate::frame::Frame;
 use crate::media::{Captured, Error, Next, Result, Source};
+use crate::vision::crop::Crop;
+use crate::vision::track::Tracked;
+
+/// Finds nobody.
+pub(super) struct Nobody;
+
+impl Finder for Nobody {
+    fn find(&mut self, _: &RgbImage, _: Duration) -> crate::error::Result<Tracked> {
+        Ok(Tracked::of(None, Crop::inside(9, 9)))
+    }
+}
 
 /// What a scripted source does next.
 pub(super) enum Act {

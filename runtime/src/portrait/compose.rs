@@ -3,7 +3,7 @@
 
 use image::{GrayImage, Luma, Rgb, RgbImage};
 
-use super::cut_out::bare;
+use super::cut_out::{WHITE, bare};
 use super::layers::{LANES, Layers, Place};
 use super::swirl::Swirl;
 use crate::engine::Carried;
@@ -11,9 +11,6 @@ use crate::vision::crop::Crop;
 
 /// How far around its square, in sides, the photo's pixels can be carried into it.
 const REACH: f32 = 0.25;
-
-/// What a cut-out lies on.
-const WHITE: f32 = 255.0;
 
 /// The photo's pixels in and around the square.
 #[derive(Clone, Debug)]

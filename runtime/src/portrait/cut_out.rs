@@ -5,8 +5,8 @@ type Pixel = [f32; 4];
 
 /// How much of a pixel must show for its colour to be certain: of less the rounding of what is seen is seen.
 const CERTAIN: f32 = 0.1;
-/// What a cut-out without a pixel that shows would be.
-const WHITE: f32 = 255.0;
+/// What a cut-out lies on, and is where no pixel of it shows.
+pub(super) const WHITE: f32 = 255.0;
 
 /// Takes the white that they lie on off pixels, of which there are `width` in a row, and gives clear ones the colours about them.
 pub(super) fn bare(pixels: &mut [Pixel], width: usize) {

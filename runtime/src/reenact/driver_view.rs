@@ -3,14 +3,17 @@
 use image::RgbImage;
 use lkg_bundle::Manifest;
 
-use crate::live::{Marks, Scene, View};
+use super::options::View;
+use crate::live::{self, Marks, Scene};
 
 /// The driver's picture as it is shown beside the driven one, where it has pictures and not keypoints alone.
 #[derive(Default)]
 pub(super) struct DriverView {
     has_pictures: bool,
-    view: View,
+    view: live::View,
     picture: RgbImage,
+    /// Width and height of the canvas that was painted last.
+    pub canvas: (u32, u32),
 }
 
 impl DriverView {
@@ -40,9 +43,18 @@ impl DriverView {
         Some(&self.picture)
     }
 
-    /// Which point of the driver's picture is at a point of a canvas of this size, where it was shown last on the left: shares of
-    /// width and height. None beside it.
-    pub fn at(&self, [x, y]: [f32; 2], (width, height): (u32, u32)) -> Option<[f32; 2]> {
+    /// Which point of the driver's picture is at a point of the canvas that was painted last in this `view`: shares of width and
+    /// height. None where something else is shown.
+    pub fn at(&self, point: [f32; 2], view: View) -> Option<[f32; 2]> {
+        match view {
+            View::Driver => Some(point),
+            View::Beside => self.on_the_left(point),
+            View::Source | View::Face => None,
+        }
+    }
+
+    fn on_the_left(&self, [x, y]: [f32; 2]) -> Option<[f32; 2]> {
+        let (width, height) = self.canvas;
         let (own_width, own_height) = self.picture.dimensions();
         let at = [x * width as f32 / own_width as f32, y * height as f32 / own_height as f32];
         at.iter().all(|share| (0.0..1.0).contains(share)).then_some(at)

@@ -17,15 +17,13 @@ pub struct ReenactPainter<'a> {
     /// Whether to write into the picture that it is AI-made.
     visible_mark: bool,
     driver: DriverView,
-    /// Width and height of what was painted last.
-    size: (u32, u32),
 }
 
 impl<'a> ReenactPainter<'a> {
     /// A painter by `reenactor`; `pictures` says whether the driver has pictures, not keypoints alone, `visible_mark` whether
     /// to write into them that they are AI-made.
     pub fn new(reenactor: Reenactor<'a>, pictures: bool, visible_mark: bool) -> Self {
-        Self { reenactor, visible_mark, driver: DriverView::new(pictures), size: (0, 0) }
+        Self { reenactor, visible_mark, driver: DriverView::new(pictures) }
     }
 }
 
@@ -54,16 +52,12 @@ impl Painter for ReenactPainter<'_> {
         if self.visible_mark {
             self.reenactor.origin().stamp(canvas);
         }
-        self.size = canvas.dimensions();
+        self.driver.canvas = canvas.dimensions();
         Ok(took)
     }
 
     fn source_at(&self, at: [f32; 2]) -> Option<[f32; 2]> {
-        match self.reenactor.view() {
-            View::Driver => Some(at),
-            View::Beside => self.driver.at(at, self.size),
-            View::Source | View::Face => None,
-        }
+        self.driver.at(at, self.reenactor.view())
     }
 
     fn message(&self) -> Option<&'static str> {

@@ -34,6 +34,13 @@ const ALONE: u32 = 480;
 /// How far the colours of a pasted square move towards what each frame asks for.
 const COLOUR_SPEED: f32 = 0.1;
 
+/// What is known of somebody who drives.
+#[derive(Default)]
+pub(super) struct Known {
+    calibration: Calibration,
+    pub neutral: Option<Neutral>,
+}
+
 /// Puts `image` `[3, S, S]` into the square `crop` of the canvas, fading out at its border, in colours that move towards those
 /// of what was there.
 pub(super) fn blend_in(
@@ -90,10 +97,10 @@ pub struct Reenactor<'a> {
     layout: FaceLayout,
     /// The square that frames the driver's face.
     crop: Crop,
-    calibration: Calibration,
-    pub(super) neutral: Option<Neutral>,
+    /// What is known of whoever drives.
+    pub(super) known: Known,
     /// The same of others who drove.
-    drivers: Drivers<(Calibration, Option<Neutral>)>,
+    drivers: Drivers<Known>,
     ease: Ease,
     /// Where the driver took the keypoints last.
     pub(super) target: Vec<[f32; 2]>,
@@ -136,8 +143,7 @@ impl<'a> Reenactor<'a> {
             limit,
             layout: FaceLayout::new(model.manifest()),
             crop: Crop::inside(1, 1),
-            calibration: Calibration::default(),
-            neutral: None,
+            known: Known::default(),
             drivers: Drivers::default(),
             ease: Ease::default(),
             compositor,
@@ -176,21 +182,19 @@ impl<'a> Reenactor<'a> {
     /// the driver is lost it eases back to what it was; until the driver was still for a second it stays so.
     pub fn drive(&mut self, face: Option<&DetectedFace>, time: Duration) -> FaceLatents {
         if let Some(face) = face {
-            let mut known = (std::mem::take(&mut self.calibration), self.neutral.take());
-            self.drivers.change(face.id, &mut known, Default::default);
-            (self.calibration, self.neutral) = known;
+            self.drivers.change(face.id, &mut self.known, Known::default);
             self.crop = self.layout.upright(&face.keypoints);
         }
-        if self.neutral.is_none() && !self.options.absolute {
-            self.neutral = self.calibration.add(face, &self.crop, time);
+        if self.known.neutral.is_none() && !self.options.absolute {
+            self.known.neutral = self.known.calibration.add(face, &self.crop, time);
         } else if face.is_some() {
             // Goes on listening, for when the user asks for another neutral face.
-            self.calibration.add(face, &self.crop, time);
+            self.known.calibration.add(face, &self.crop, time);
         }
         let seen = |crop: &Crop| -> Option<Vec<[f32; 2]>> {
             face.map(|f| f.keypoints.iter().map(|k| crop.to_network([k.x, k.y])).collect())
         };
-        let driven = match &self.neutral {
+        let driven = match &self.known.neutral {
             _ if self.options.absolute => {
                 // The square that follows the head takes its shift out, which a square of its own needs.
                 seen(&self.crop).map(|now| self.limit.keep(&self.limit.mean(), &now))
@@ -227,14 +231,14 @@ impl<'a> Reenactor<'a> {
 
     /// Whether the driver's neutral face is known, or none is needed.
     pub fn is_calibrated(&self) -> bool {
-        self.neutral.is_some() || self.options.absolute
+        self.known.neutral.is_some() || self.options.absolute
     }
 
     /// Takes what the driver did in the last second as the neutral face. False where there was no face.
     pub fn calibrate(&mut self) -> bool {
-        let neutral = self.calibration.neutral();
+        let neutral = self.known.calibration.neutral();
         let known = neutral.is_some();
-        self.neutral = neutral.or(self.neutral.take());
+        self.known.neutral = neutral.or(self.known.neutral.take());
         known
     }
 

@@ -6,6 +6,7 @@ mod give_way;
 #[cfg(test)]
 mod tests;
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
@@ -65,7 +66,8 @@ pub(super) fn program() -> Command {
 /// Reads the command line `words`, the program's name first, and the file that it or the environment names, or that lies in its
 /// usual place.
 pub(super) fn parse(words: Vec<OsString>) -> Result<Parsed, Refused> {
-    let program = program();
+    // Most runs have no file, and need it not.
+    let program: LazyCell<Command> = LazyCell::new(program);
     let whole_line = words.clone();
     let (words, taken_back) = take_back(words, &program);
     // What is missing may stand in the file, and other mistakes are found when all is read.
@@ -85,9 +87,8 @@ pub(super) fn parse(words: Vec<OsString>) -> Result<Parsed, Refused> {
         Some(named) => Some(named.clone()),
         None => usual_place().filter(|place| place.exists()),
     };
-    let (Some(path), Some(command)) = (path, program.find_subcommand(name)) else {
-        return whole(words, None);
-    };
+    let Some(path) = path else { return whole(words, None) };
+    let Some(command) = program.find_subcommand(name) else { return whole(words, None) };
     let file = ConfigFile::read(&path, &program).map_err(Refused::File)?;
     file.check_conflicts(command).map_err(Refused::File)?;
     let given: Vec<&Arg> = command.get_arguments().filter(|arg| is_given(arg, matches)).collect();
@@ -121,18 +122,16 @@ fn whole(words: Vec<OsString>, applied: Option<(PathBuf, Vec<String>)>) -> Resul
 
 /// Takes `--FLAG=false` off the line, which no flag without a value has: it takes back what the file sets. Gives what is left,
 /// and those flags.
-fn take_back(words: Vec<OsString>, program: &Command) -> (Vec<OsString>, BTreeSet<String>) {
-    let bare: BTreeSet<&str> = program
-        .get_subcommands()
-        .flat_map(settable)
-        .filter(|arg| arg.get_num_args().is_some_and(|n| n.min_values() == 0))
-        .map(long_of)
-        .collect();
+fn take_back(words: Vec<OsString>, program: &LazyCell<Command>) -> (Vec<OsString>, BTreeSet<String>) {
+    let is_bare = |flag: &&str| {
+        let mut flags = program.get_subcommands().flat_map(settable);
+        flags.any(|arg| long_of(arg) == *flag && arg.get_num_args().is_some_and(|n| n.min_values() == 0))
+    };
     let (mut left, mut taken, mut over) = (Vec::new(), BTreeSet::new(), false);
     for word in words {
         over |= word == "--";
         let flag = word.to_str().and_then(|text| text.strip_prefix("--")?.strip_suffix("=false"));
-        match flag.filter(|flag| !over && bare.contains(flag)) {
+        match flag.filter(|flag| !over && is_bare(flag)) {
             Some(flag) => {
                 taken.insert(flag.to_owned());
             }

@@ -222,31 +222,26 @@ pub fn run(common: &Common, args: &EditArgs) -> Result<u8> {
         }
         None => None,
     };
-    if let Task::Page { donors, access } = &config.task {
-        let editing = page::Editing { blend: config.blend, donors: donors.clone(), mark: config.mark };
-        let workspace = match opened {
-            Some((opened, _)) => Some(Workspace::new(model, opened, config.blend, donors, page::TILE)?),
-            None => None,
-        };
-        page::run(workspace, editing, make, (common, &bundle), access)?;
-        return Ok(0);
-    }
-    let Some((opened, done)) = opened else { return Ok(0) };
-    match &config.task {
-        Task::Window { donors } => {
+    match (&config.task, opened) {
+        (Task::Page { donors, access }, opened) => {
+            let editing = page::Editing { blend: config.blend, donors: donors.clone(), mark: config.mark };
+            let workspace = |(opened, _)| Workspace::new(model, opened, config.blend, donors, page::TILE);
+            page::run(opened.map(workspace).transpose()?, editing, make, (common, &bundle), access)?;
+        }
+        // The page alone does without a face.
+        (_, None) => {}
+        (Task::Window { donors }, Some((opened, _))) => {
             let workspace = Workspace::new(model, opened, config.blend, donors, window_editor::DONOR)?;
             window::run(workspace, config.mark)?;
         }
-        // It was served.
-        Task::Page { .. } => {}
-        Task::Picture { .. } => {
+        (Task::Picture { .. }, Some((opened, done))) => {
             write(&config, &mut model, &opened, done)?;
             if common.verbose {
                 let what = if opened.session.original().is_carried() { "portrait" } else { "generator" };
                 remark(&format!("{what}: {}", model.summary()));
             }
         }
-        Task::Clip { .. } => interpolate(&config, &mut model, &opened)?,
+        (Task::Clip { .. }, Some((opened, _))) => interpolate(&config, &mut model, &opened)?,
     }
     Ok(0)
 }

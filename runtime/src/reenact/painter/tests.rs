@@ -7,7 +7,7 @@ use crate::edit::{FaceModel, OpenedPhoto};
 use crate::engine::EngineOptions;
 use crate::frame::{DetectedFace as Seen, DetectedKeypoint};
 use crate::live::Layers;
-use crate::media::testing::largest_difference;
+use crate::media::testing::{largest_difference, read_back};
 use crate::reenact::{Drive, Gains, ReenactOptions};
 use crate::vision::crop::Crop;
 use crate::vision::track::Tracked;
@@ -78,10 +78,12 @@ fn the_face_is_still_until_calibrated_then_moves_and_eases_back_when_the_driver_
     let mut painter = new_painter(&mut model, &[source], options());
     let still = square(&play(&mut painter, 0, &[Some(0.0)], false));
     assert!(same(&square(&play(&mut painter, 1, &[Some(0.0); 20], false)), &still));
-    assert!(painter.reenactor.neutral.is_none() && painter.message().unwrap().starts_with("calibrating"));
+    assert!(
+        painter.reenactor.known.neutral.is_none() && painter.message().unwrap().starts_with("calibrating")
+    );
     // The neutral face changes nothing, whatever it is; a shift does.
     assert!(same(&square(&play(&mut painter, 21, &[Some(0.0); 30], false)), &still));
-    assert!(painter.reenactor.neutral.is_some() && painter.message().is_none());
+    assert!(painter.reenactor.known.neutral.is_some() && painter.message().is_none());
     let moved = square(&play(&mut painter, 51, &[Some(16.0); 20], false));
     assert!(!same(&moved, &still));
     let target = painter.reenactor.target[9][0] - painter.reenactor.source.keypoints[9][0];
@@ -125,7 +127,7 @@ fn the_drivers_picture_shows_what_is_switched_on_and_can_be_pointed_at() {
     assert!(marks(Layers { crop: true, ..off }) > 0);
     // The driver's picture, twice as large as it was, lies left of a square as high.
     let (width, height) = (640.0, 480.0);
-    assert_eq!(painter.size, (640 + 480, 480));
+    assert_eq!(painter.driver.canvas, (640 + 480, 480));
     let at = painter.source_at([width / 2.0 / (width + height), 0.25]).unwrap();
     assert!((at[0] - 0.5).abs() < 1e-3 && (at[1] - 0.25).abs() < 1e-3, "{at:?}");
     assert_eq!(painter.source_at([0.9, 0.5]), None);
@@ -184,7 +186,9 @@ fn the_next_face_and_the_next_kind_of_motion_come_on_a_key() {
     assert_eq!(painter.handle(Command::NextFace), Some("the next face"));
     let second = square(&play(&mut painter, 40, &[Some(0.0)], false));
     assert!(
-        !same(&first, &second) && painter.reenactor.source == faces[1] && painter.reenactor.neutral.is_some()
+        !same(&first, &second)
+            && painter.reenactor.source == faces[1]
+            && painter.reenactor.known.neutral.is_some()
     );
     painter.handle(Command::NextFace);
     assert!(same(&square(&play(&mut painter, 41, &[Some(0.0)], false)), &first));
@@ -225,10 +229,7 @@ fn the_face_of_a_photo_that_is_sent_is_driven() {
     assert!(painter.takes_source());
     let before = square(&play(&mut painter, 0, &[Some(0.0)], false));
     let sent = |picture: RgbImage| {
-        let mut png = std::io::Cursor::new(Vec::new());
-        picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
-        let read = crate::media::picture::decode(png.get_ref()).unwrap();
-        let (name, choice) = ("a.png".to_owned(), Default::default());
+        let (read, name, choice) = (read_back(picture), "a.png".to_owned(), Default::default());
         SentPhoto { read, name, choice, anyway: true }
     };
     assert!(painter.take_source(sent(RgbImage::new(9, 9))).is_err());

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 use super::*;
 use crate::engine::{Detector, NetworkRunner, Portrait, PortraitSource};
 use crate::frame::DetectedKeypoint;
-use crate::media::testing::largest_difference;
+use crate::media::testing::{largest_difference, read_back};
 use crate::vision::choice::FaceChoice;
 use crate::vision::testing::manifest;
 
@@ -271,10 +271,7 @@ fn absolute_motion_needs_no_neutral_face() {
 
 /// What came over a page.
 fn sent(picture: RgbImage, name: &str) -> SentPhoto {
-    let mut png = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut png, image::ImageFormat::Png).unwrap();
-    let read = crate::media::picture::decode(png.get_ref()).unwrap();
-    SentPhoto { read, name: name.to_owned(), choice: FaceChoice::Largest, anyway: false }
+    SentPhoto { read: read_back(picture), name: name.to_owned(), choice: FaceChoice::Largest, anyway: false }
 }
 
 #[test]

@@ -48,11 +48,6 @@ pub fn copy(name: &str, old: &Tensor, target: &mut Tensor) {
         target.copy_(old);
         return;
     }
-    if reads_more_maps(name, &have, &want) {
-        // The further maps come last.
-        target.zero_().narrow(1, 0, have[1]).copy_(old);
-        return;
-    }
     if let Some(kind) = portrait::enlarges(name, &have, &want) {
         return portrait::copy(kind, old, target);
     }
@@ -68,7 +63,7 @@ pub fn copy(name: &str, old: &Tensor, target: &mut Tensor) {
         }
         place.copy_(&old.narrow(last, half * from, from));
     }
-    if name.ends_with(".weight") && have.len() == 4 && want[1] > have[1] {
+    if name.ends_with(".weight") && have.len() >= 3 && want[1] > have[1] {
         let _ = target.narrow(0, 0, have[0]).narrow(1, have[1], want[1] - have[1]).zero_();
     }
 }
