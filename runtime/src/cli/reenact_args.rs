@@ -108,7 +108,7 @@ pub struct ReenactArgs {
     #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_y: f32,
     /// Use the driver's keypoints as they are. Without it their motion relative to the driver's neutral face is used: the
-    /// calmest of the first seconds (drawn faces: the first steady second), or with key c the latest
+    /// one that the first seconds begin with or come back to (drawn faces: the first steady second), or with key c the latest
     #[arg(long, help_heading = MOTION)]
     pub absolute: bool,
     /// A picture of the driver's neutral face, where a photo is carried along

@@ -8,6 +8,7 @@ mod drivers;
 mod ease;
 mod follow;
 mod limit;
+mod look;
 mod motion;
 mod neutral;
 mod options;

@@ -1,4 +1,5 @@
-//! The driver's neutral face, found by itself: the first one seen, then by and by the calmest of the first seconds.
+//! The driver's neutral face, found by itself: the first one seen, then by and by the one that the first seconds keep coming
+//! back to, the earlier the more, with its mouth shut. People look into a camera before they begin.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,26 +9,27 @@ use lkg_bundle::Manifest;
 use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
 use crate::vision::face_layout::FaceLayout;
-use crate::vision::similarity::centre;
 
-/// For how long after the first face calmer ones are sought.
+/// For how long after the first face others are compared.
 pub const SOUGHT: Duration = Duration::from_millis(3500);
 /// Most faces that are compared.
 const MOST: usize = 120;
-/// Every so many faces the calmest ones are chosen anew.
+/// Every so many faces the neutral one is chosen anew.
 const EVERY: usize = 8;
-/// Squared distance from the median layout, over the median of those distances, beyond which a face was rather seen wrongly.
-const MISTAKEN: f32 = 6.0;
-/// Share of the other faces that count as calm.
-const CALM: f32 = 0.25;
+/// Faces alike are within about this much of the median distance between two of them.
+const ALIKE: f32 = 0.3;
+/// After how long a face counts 1/e of the first one, in seconds.
+const FADES: f32 = 2.0;
+/// Natural logarithm of how much less a face counts that is at the other end of an expression which begins at rest.
+const EXPRESSIVE: f32 = 3.0;
+/// Part of an expression's range that its rest is at most away from where it begins, to begin at rest.
+const AT_REST: f32 = 0.15;
+/// Share of the faces that the neutral one is the mean of.
+const CALM: f32 = 0.1;
 /// How long the neutral face takes towards a calmer one, in seconds.
 const EASES: f32 = 0.4;
 /// For how long faces are kept that a user can take as neutral.
 const RECENT: Duration = Duration::from_millis(500);
-/// How far the midlines of a face's pairs may lie apart, in normalised coordinates, to count as much as an expression of half
-/// its range.
-const TURNED: f32 = 0.06;
-
 /// A driver's face as it is measured: in the upright square that frames it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Pose {
@@ -69,6 +71,17 @@ impl Pose {
         numbers.chain(&mut self.states).chain(&mut self.square)
     }
 
+    /// Mean square difference of states from those of `other`; of keypoints where there are none.
+    fn square_distance(&self, other: &Pose) -> f32 {
+        let of = |a: &[f32], b: &[f32]| {
+            a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>() / a.len().max(1) as f32
+        };
+        match self.states.is_empty() {
+            true => of(self.keypoints.as_flattened(), other.keypoints.as_flattened()),
+            false => of(&self.states, &other.states),
+        }
+    }
+
     /// The mean of `poses`, of which there must be one.
     fn mean<'a>(poses: impl Iterator<Item = &'a Pose>) -> Option<Self> {
         let mut poses = poses.peekable();
@@ -98,7 +111,8 @@ pub(super) struct NeutralFinder {
     manifest: Manifest,
     first: Option<Duration>,
     last: Duration,
-    candidates: Vec<Pose>,
+    /// Faces of the first seconds, and when each was seen.
+    candidates: Vec<(Duration, Pose)>,
     since: usize,
     recent: VecDeque<(Duration, Pose)>,
     /// What the neutral face moves to.
@@ -148,11 +162,11 @@ impl NeutralFinder {
         if !self.settled && time.saturating_sub(first) <= SOUGHT && self.candidates.len() < MOST {
             let mut pose = Pose::default();
             pose.measure(face, &self.layout);
-            self.candidates.push(pose);
+            self.candidates.push((time, pose));
         }
     }
 
-    /// Ends looking ahead: the calmest of what was seen is the neutral face.
+    /// Ends looking ahead: what was seen tells the neutral face.
     pub fn settle(&mut self) {
         if let Some(calm) = self.calm().filter(|_| !self.settled) {
             (self.current, self.settled) = (Some(calm), true);
@@ -182,7 +196,7 @@ impl NeutralFinder {
             self.candidates = Vec::new();
             return;
         }
-        self.candidates.push(pose.clone());
+        self.candidates.push((time, pose.clone()));
         self.since += 1;
         if self.since >= EVERY {
             self.since = 0;
@@ -213,74 +227,46 @@ impl NeutralFinder {
         self.recent.push_back((time, kept));
     }
 
-    /// The mean of the calmest candidates.
+    /// The mean of the candidates that most others are like, early ones and those at rest counting more.
     fn calm(&self) -> Option<Pose> {
-        let median = self.median()?;
-        let layout = |pose: &Pose| {
-            let points = pose.keypoints.as_flattened().iter().zip(&median);
-            points.map(|(v, m)| (v - m).powi(2)).sum::<f32>()
-        };
-        let distances: Vec<f32> = self.candidates.iter().map(layout).collect();
+        let poses = || self.candidates.iter().map(|(_, pose)| pose);
+        let n = self.candidates.len();
+        let distances: Vec<f32> = poses().flat_map(|a| poses().map(|b| a.square_distance(b))).collect();
         let mut sorted = distances.clone();
         sorted.sort_by(f32::total_cmp);
-        let most = MISTAKEN * sorted[sorted.len() / 2];
-        let kept = self.candidates.iter().zip(distances).filter(|(_, distance)| *distance <= most);
-        let mut usual: Vec<(f32, &Pose)> = kept.map(|(pose, _)| (self.cost(pose, &median), pose)).collect();
-        usual.sort_by(|a, b| a.0.total_cmp(&b.0));
-        usual.truncate(((usual.len() as f32 * CALM).ceil() as usize).max(1));
-        Pose::mean(usual.into_iter().map(|(_, pose)| pose))
-    }
-
-    /// The median of every number of the candidates.
-    fn median(&self) -> Option<Vec<f32>> {
-        let length = self.candidates.first()?.values().count();
-        let all: Vec<Vec<f32>> = self.candidates.iter().map(|pose| pose.values().collect()).collect();
-        let middle = |i: usize| {
-            let mut values: Vec<f32> = all.iter().filter_map(|v| v.get(i).copied()).collect();
-            values.sort_by(f32::total_cmp);
-            values[values.len() / 2]
+        let alike = ALIKE * ALIKE * sorted.get(sorted.len() / 2)?.max(f32::MIN_POSITIVE);
+        let first = self.candidates.first()?.0;
+        let early: Vec<f32> = self
+            .candidates
+            .iter()
+            .map(|(time, _)| (-time.saturating_sub(first).as_secs_f32() / FADES).exp())
+            .collect();
+        let expressive = self.expressive();
+        let score = |row: &[f32], expressive: f32| {
+            let likes = row.iter().zip(&early).map(|(square, early)| early * (-square / (2.0 * alike)).exp());
+            likes.sum::<f32>() * (-EXPRESSIVE * expressive).exp()
         };
-        Some((0..length).map(middle).collect())
+        let scores = distances.chunks(n).zip(expressive).map(|(row, expressive)| score(row, expressive));
+        let mut best: Vec<(f32, &Pose)> = scores.zip(poses()).collect();
+        best.sort_by(|a, b| b.0.total_cmp(&a.0));
+        best.truncate(((n as f32 * CALM).ceil() as usize).max(1));
+        Pose::mean(best.into_iter().map(|(_, pose)| pose))
     }
 
-    /// How far a pose is from a face at rest that looks ahead: by the bundle's expressions where it has them, else from the
-    /// `median`.
-    fn cost(&self, pose: &Pose, median: &[f32]) -> f32 {
-        let n = median.len().max(1) as f32;
-        let apart: f32 = pose.values().zip(median).map(|(v, m)| (v - m).powi(2)).sum::<f32>() / n;
-        let rest = |e: &lkg_bundle::manifest::Expression| {
-            let off = (e.read(&pose.states) - e.rest) / (e.range[1] - e.range[0]);
-            4.0 * off * off
-        };
-        let reads = !pose.states.is_empty() && !self.manifest.expressions.is_empty();
-        let known: f32 = if reads { self.manifest.expressions.iter().map(rest).sum() } else { 0.0 };
-        let turned = self.midlines(&pose.keypoints) / TURNED;
-        // Without expressions the median alone says what is usual.
-        known + turned * turned + apart * if reads { 1.0 } else { 30.0 }
-    }
-
-    /// How far the middles of mirror pairs, and the parts between, lie apart across the face: none where it looks ahead.
-    fn midlines(&self, points: &[[f32; 2]]) -> f32 {
-        let pairs = &self.manifest.symmetric_pairs;
-        let paired = |i: usize| pairs.as_flattened().contains(&i);
-        let middles = pairs.iter().filter_map(|[a, b]| {
-            let (a, b) = (points.get(*a)?, points.get(*b)?);
-            Some([(a[0] + b[0]) / 2.0, (a[1] + b[1]) / 2.0])
-        });
-        let between = points.iter().enumerate().filter(|(i, _)| !paired(*i)).map(|(_, p)| *p);
-        let line: Vec<[f32; 2]> =
-            if pairs.is_empty() { Vec::new() } else { middles.chain(between).collect() };
-        let n = line.len().max(1) as f32;
-        let mean = centre(&line);
-        // What a straight line through them leaves: a tilted head is not turned.
-        let (mut xy, mut yy) = (0.0, 1e-6);
-        for p in &line {
-            xy += (p[0] - mean[0]) * (p[1] - mean[1]);
-            yy += (p[1] - mean[1]).powi(2);
+    /// How far each candidate is from the calmest of them in expressions that begin at rest, over their ranges: a mouth is
+    /// shut at rest, however readings differ between people.
+    fn expressive(&self) -> Vec<f32> {
+        let mut sums = vec![0.0; self.candidates.len()];
+        for e in &self.manifest.expressions {
+            let range = e.range[1] - e.range[0];
+            if (e.rest - e.range[0]).abs() > AT_REST * range {
+                continue;
+            }
+            let read = || self.candidates.iter().map(|(_, pose)| e.read(&pose.states));
+            let least = read().fold(f32::INFINITY, f32::min);
+            sums.iter_mut().zip(read()).for_each(|(sum, read)| *sum += (read - least) / range);
         }
-        let slope = xy / yy;
-        let left = |p: &[f32; 2]| (p[0] - mean[0] - slope * (p[1] - mean[1])).powi(2);
-        (line.iter().map(left).sum::<f32>() / n).sqrt()
+        sums
     }
 }
 
@@ -325,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_face_is_neutral_until_a_calmer_one_is_known_and_the_change_is_smooth() {
+    fn the_first_face_is_neutral_until_a_better_one_is_known_and_the_change_is_smooth() {
         let mut finder = NeutralFinder::new(&with_mouth());
         assert!(finder.current().is_none());
         play(&mut finder, std::iter::once(face(0.8, 0.0)), 0);
@@ -380,16 +366,13 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_looks_aside_is_not_neutral() {
-        let m = Manifest { symmetric_pairs: vec![[0, 1]], ..manifest(3) };
-        let finder = NeutralFinder::new(&m);
-        let ahead = [[-0.4, -0.1], [0.4, -0.1], [0.0, 0.3]];
-        let aside = [[-0.4, -0.1], [0.4, -0.1], [0.2, 0.3]];
-        // Two points always lie on a line.
-        assert!(finder.midlines(&ahead) < 1e-3);
-        let m = Manifest { symmetric_pairs: vec![[0, 1]], ..manifest(4) };
-        let finder = NeutralFinder::new(&m);
-        let with_chin = |nose: [[f32; 2]; 3]| [nose[0], nose[1], nose[2], [0.02, 0.6]];
-        assert!(finder.midlines(&with_chin(aside)) > 2.0 * finder.midlines(&with_chin(ahead)));
+    fn a_face_that_comes_first_is_neutral_though_another_stays_longer() {
+        // A clip as they are made for this: at rest for half a second, then a grin that is held.
+        let mut finder = NeutralFinder::new(&with_mouth());
+        for i in 0..90u64 {
+            finder.look_ahead(&face(if i < 15 { 0.1 } else { 0.7 }, 0.0), Duration::from_millis(33 * i));
+        }
+        finder.settle();
+        assert!((open(&finder) - 0.1).abs() < 0.02, "{}", open(&finder));
     }
 }

@@ -8,6 +8,7 @@ use super::ReenactError;
 use super::drivers::Drivers;
 use super::ease::Ease;
 use super::follow::{Driven, Share};
+use super::look;
 use super::motion::Drive;
 use super::neutral::{NeutralFinder, Pose};
 use super::options::{ReenactOptions, View};
@@ -365,7 +366,8 @@ fn share(options: &ReenactOptions, manifest: &Manifest) -> Result<Share> {
     let (pose, parts) = options.driven(manifest)?;
     let of = |gains: &super::Gains| gains.of_parts(&parts, manifest).map_err(ReenactError::Gain);
     let states = of(&super::Gains { axes: [1.0; 2], ..options.gains.clone() })?;
-    Ok(Share { pose, parts: of(&options.gains)?, states: states.into_iter().map(|[gain, _]| gain).collect() })
+    let looks = states.into_iter().zip(look::shares(manifest)).map(|([gain, _], share)| gain * share);
+    Ok(Share { pose, parts: of(&options.gains)?, states: looks.collect() })
 }
 
 #[cfg(test)]

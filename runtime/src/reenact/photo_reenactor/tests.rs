@@ -181,7 +181,7 @@ fn every_driver_has_his_own_neutral_face() {
     assert!(largest_difference(&second, &still) <= 1, "what is seen of him first is neutral");
     assert!(open(&play(&mut reenactor, &[of(1, 1.0)], 3)), "that of the first one is known");
 
-    // Of a clip each one's calmest face is known beforehand.
+    // Of a clip each one's neutral face is known beforehand.
     let mut reenactor = PhotoReenactor::new(&mut model, photos, options()).unwrap();
     let ahead: Vec<_> = (0..60u64)
         .map(|i| {
