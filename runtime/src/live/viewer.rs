@@ -156,3 +156,58 @@ impl Viewer for LoopbackSink {
         self.send(picture)
     }
 }
+
+#[cfg(all(test, feature = "window"))]
+mod tests {
+    use super::*;
+
+    /// Pairs of an object of the page's script: a key and what it asks for.
+    fn pairs(page: &str, object: &str) -> Vec<(String, String)> {
+        let (_, rest) = page.split_once(&format!("const {object} = {{")).expect("the object is there");
+        let (inside, _) = rest.split_once('}').expect("it ends");
+        let word = |text: &str| text.trim().trim_matches('"').to_owned();
+        let pair =
+            |text: &str| text.split_once(':').map(|(key, name)| (key.trim().replace('"', ""), word(name)));
+        inside.split(',').filter_map(pair).collect()
+    }
+
+    fn key_of(letter: &str) -> Key {
+        match letter {
+            " " => Key::Space,
+            "b" => Key::B,
+            "c" => Key::C,
+            "d" => Key::D,
+            "f" => Key::F,
+            "i" => Key::I,
+            "k" => Key::K,
+            "l" => Key::L,
+            "m" => Key::M,
+            "n" => Key::N,
+            "o" => Key::O,
+            "r" => Key::R,
+            "t" => Key::T,
+            "v" => Key::V,
+            other => panic!("the window has no key {other:?}"),
+        }
+    }
+
+    /// Each had its own list of keys, which drifted apart.
+    #[test]
+    fn keys_of_page_and_window_ask_for_the_same() {
+        let page = include_str!("../serve/live/page.html");
+        let (switches, commands) = (pairs(page, "KEYS"), pairs(page, "COMMANDS"));
+        for (letter, name) in &switches {
+            let switch = serde_json::from_value(serde_json::Value::from(name.as_str())).unwrap();
+            assert_eq!(command(key_of(letter)), Some(Command::Toggle(switch)), "{letter:?} {name}");
+        }
+        for (letter, name) in &commands {
+            assert_eq!(command(key_of(letter)), Command::named(name), "{letter:?} {name}");
+        }
+        // The window's help has these besides: q, s and h.
+        let shared = KEYS.iter().filter(|row| !["q", "s", "h"].iter().any(|own| row.starts_with(own)));
+        for row in shared {
+            let letter = if row.starts_with("space") { " " } else { &row[..1] };
+            assert!(switches.iter().chain(&commands).any(|(key, _)| key == letter), "the page lacks {row:?}");
+        }
+    }
+}
