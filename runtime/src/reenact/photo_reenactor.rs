@@ -21,6 +21,7 @@ use crate::media::mark::Origin;
 use crate::media::picture::Original;
 use crate::portrait::{PortraitModel, PortraitPhoto, Took};
 use crate::vision::crop::Crop;
+use crate::vision::enlarge::Enlarger;
 use crate::vision::face_layout::FaceLayout;
 
 /// Side of the square that is put over the driver's face, in samples.
@@ -71,6 +72,9 @@ pub struct PhotoReenactor<'a> {
     shown: Driven,
     /// The driven photo, where it is not all that is shown.
     square: RgbImage,
+    /// The same, enlarged beside a larger picture of the driver.
+    large: RgbImage,
+    enlarger: Enlarger,
     /// Side of the picture that shows the face alone, in pixels.
     shown_alone: u32,
     colours: Option<Colours>,
@@ -103,6 +107,8 @@ impl<'a> PhotoReenactor<'a> {
             target: still.clone(),
             shown: still,
             square: RgbImage::default(),
+            large: RgbImage::default(),
+            enlarger: Enlarger::default(),
             shown_alone: part_alone(&photo)[2],
             colours: None,
             photo,
@@ -233,7 +239,8 @@ impl<'a> PhotoReenactor<'a> {
         Ok(took)
     }
 
-    /// Makes the canvas the driver's picture with the driven photo beside it.
+    /// Makes the canvas the driver's picture with the driven photo beside it, enlarged by a whole factor where it would be less
+    /// than half as high.
     pub(super) fn beside(
         &mut self,
         driver: Option<&RgbImage>,
@@ -242,11 +249,18 @@ impl<'a> PhotoReenactor<'a> {
         mirror: bool,
         canvas: &mut RgbImage,
     ) -> Result<Took> {
-        self.put(face, time, |_, square| {
+        self.put(face, time, |this, square| {
             if mirror {
                 imageops::flip_horizontal_in_place(square);
             }
             let (left, height) = driver.map_or((0, 0), RgbImage::dimensions);
+            let factor = height / square.height().max(1);
+            let square = if factor > 1 {
+                this.enlarger.enlarge(square, factor, &mut this.large);
+                &this.large
+            } else {
+                square
+            };
             let size = (left + square.width(), height.max(square.height()));
             if canvas.dimensions() == size {
                 canvas.fill(0);

@@ -227,7 +227,10 @@ fn gains_views_and_the_next_photo() {
 
     let beside = ReenactOptions { view: View::Beside, ..options() };
     let mut reenactor = PhotoReenactor::new(&mut model, photos[..1].to_vec(), beside).unwrap();
-    assert_eq!(play(&mut reenactor, &[Some(face(0.0, 0.0))], 0).dimensions(), (400 + 128, 300));
+    // A small photo is enlarged, so that it can be seen beside the driver.
+    let shown = play(&mut reenactor, &[Some(face(0.0, 0.0))], 0);
+    assert_eq!(shown.dimensions(), (400 + 2 * 128, 300));
+    assert_eq!(shown.get_pixel(400 + 2 * 5, 2 * 5), photos[0].picture().get_pixel(5, 5));
     assert!(!reenactor.next_source());
     let over = ReenactOptions { view: View::Driver, ..options() };
     let mut reenactor = PhotoReenactor::new(&mut model, photos[..1].to_vec(), over).unwrap();
