@@ -13,6 +13,9 @@ pub enum Error {
         /// The reason the operating system gave.
         source: std::io::Error,
     },
+    /// A file is to be written into a folder that is not there.
+    #[error("there is no folder {0:?}: make it first, or name another place")]
+    NoFolder(PathBuf),
     /// The name is that of no file, folder or camera.
     #[error("no file, folder or camera is called {0:?}")]
     NoSuchSource(String),

@@ -34,9 +34,11 @@ impl FramesSink {
         Self::start(folder, pattern, force)
     }
 
-    /// Pictures named by a pattern, PNG or JPEG, beside whatever else is in their folder.
+    /// Pictures named by a pattern, PNG or JPEG, beside whatever else is in their folder, which is made where it is not there.
     pub(super) fn numbered(pattern: Pattern, force: bool) -> Result<Self> {
-        super::output::check_target(&pattern.path(0), true)?;
+        let folder = pattern.folder();
+        let target = if folder.exists() { pattern.path(0) } else { folder.to_owned() };
+        super::output::check_target(&target, true)?;
         Self::start(&pattern.to_path(), pattern, force)
     }
 
@@ -122,5 +124,18 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["frame-000003.jpg", "frame-draft.jpg", "notes.txt"]);
+    }
+    /// It was refused as "entity not found", where a folder of frames was made.
+    #[test]
+    fn a_folder_is_made_for_numbered_pictures_but_not_the_one_above() {
+        let dir = tempfile::tempdir().unwrap();
+        let numbered =
+            |path: &str| FramesSink::numbered(Pattern::parse(&dir.path().join(path)).unwrap(), false);
+        let mut sink = numbered("new/%03d.png").unwrap();
+        sink.write(&Shown::new(&gradient(8, 8), 3, Duration::ZERO)).unwrap();
+        assert!(dir.path().join("new/003.png").exists());
+        let refused = numbered("none/new/%03d.png").map(|_| ()).unwrap_err();
+        assert!(matches!(&refused, Error::NoFolder(folder) if folder.ends_with("none")));
+        assert!(refused.to_string().contains("make it first"), "{refused}");
     }
 }

@@ -18,7 +18,7 @@ pub struct PendingFile {
 /// Checks that `path` may be written: its folder is there, and nothing is overwritten unless `force`.
 ///
 /// # Errors
-/// [`Error::Exists`] or [`Error::Io`].
+/// [`Error::Exists`], [`Error::NoFolder`] or [`Error::Io`].
 pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if path.is_dir() {
         return Err(Error::io(path)(io::ErrorKind::IsADirectory.into()));
@@ -27,7 +27,7 @@ pub fn check_target(path: &Path, force: bool) -> Result<()> {
         return Err(Error::Exists(path.to_owned()));
     }
     let parent = parent_of(path);
-    if parent.is_dir() { Ok(()) } else { Err(Error::io(parent)(io::ErrorKind::NotFound.into())) }
+    if parent.is_dir() { Ok(()) } else { Err(Error::NoFolder(parent.to_owned())) }
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -38,7 +38,7 @@ impl PendingFile {
     /// Starts writing what will be `target`, after [`check_target`].
     ///
     /// # Errors
-    /// [`Error::Exists`] or [`Error::Io`].
+    /// [`Error::Exists`], [`Error::NoFolder`] or [`Error::Io`].
     pub fn create(target: &Path, force: bool) -> Result<Self> {
         check_target(target, force)?;
         let name = target.file_name().unwrap_or_default().to_string_lossy();
@@ -209,7 +209,8 @@ mod tests {
         let path = dir.path().join("a.bin");
         fs::write(&path, b"old").unwrap();
         assert!(matches!(PendingFile::create(&path, false), Err(Error::Exists(_))));
-        assert!(matches!(check_target(&dir.path().join("no/such/a.bin"), true), Err(Error::Io { .. })));
+        let missing = check_target(&dir.path().join("no/such/a.bin"), true);
+        assert!(matches!(missing, Err(Error::NoFolder(folder)) if folder.ends_with("no/such")));
         assert!(matches!(check_target(dir.path(), true), Err(Error::Io { .. })));
     }
 }

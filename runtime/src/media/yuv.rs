@@ -9,7 +9,7 @@ pub(super) struct Planar {
     pub width: u32,
     /// Pixels.
     pub height: u32,
-    /// Width and height in pixels of what shares a colour; none for grey.
+    /// Width and height in pixels, 1 or 2 each, of what shares a colour; none for grey.
     pub block: Option<(u32, u32)>,
     /// How brightness and colours are made of red, green and blue.
     pub matrix: Matrix,
@@ -84,30 +84,59 @@ pub(super) fn to_rgb(
 ) {
     let by = format.matrix.factors(format.full_range);
     let black = if format.full_range { 0 } else { 16 };
-    let (bw, bh) = format.block.map_or((1, 1), |(w, h)| (w as usize, h as usize));
+    let bright: [i32; 256] = std::array::from_fn(|value| by[0] * (value as i32 - black) + (1 << 15));
     let (width, columns, _) = format.layout();
     for (y, out) in picture.chunks_exact_mut((3 * width).max(1)).enumerate() {
-        let bright = row(luma, y * luma_stride, width);
-        if format.block.is_none() {
-            for (pixel, brightness) in out.chunks_exact_mut(3).zip(bright) {
-                let value = by[0] * (i32::from(*brightness) - black) + (1 << 15);
-                pixel.fill((value >> 16).clamp(0, 255) as u8);
+        let luma = row(luma, y * luma_stride, width);
+        let Some((bw, bh)) = format.block else {
+            for (pixel, value) in out.as_chunks_mut::<3>().0.iter_mut().zip(luma) {
+                *pixel = [to_byte(bright[usize::from(*value)]); 3];
             }
             continue;
-        }
-        let at = y / bh * stride;
-        let colours = row(u, at, columns).iter().zip(row(v, at, columns));
-        for ((block, bright), (u, v)) in out.chunks_mut(3 * bw).zip(bright.chunks(bw)).zip(colours) {
-            let (u, v) = (i32::from(*u) - 128, i32::from(*v) - 128);
-            let add = [by[1] * v, -by[2] * u - by[3] * v, by[4] * u];
-            for (pixel, brightness) in block.chunks_exact_mut(3).zip(bright) {
-                let base = by[0] * (i32::from(*brightness) - black) + (1 << 15);
-                for (channel, add) in pixel.iter_mut().zip(add) {
-                    *channel = ((base + add) >> 16).clamp(0, 255) as u8;
-                }
-            }
+        };
+        let at = y / bh as usize * stride;
+        let (u, v) = (row(u, at, columns), row(v, at, columns));
+        // A width that the compiler knows halves the time.
+        match bw {
+            1 => row_to_rgb::<1>(&by, &bright, luma, u, v, out),
+            _ => row_to_rgb::<2>(&by, &bright, luma, u, v, out),
         }
     }
+}
+
+/// Fills a row of pixels of which `WIDTH` after one another share a colour.
+fn row_to_rgb<const WIDTH: usize>(
+    by: &[i32; 5],
+    bright: &[i32; 256],
+    luma: &[u8],
+    u: &[u8],
+    v: &[u8],
+    out: &mut [u8],
+) {
+    let parts = |u: u8, v: u8| {
+        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+        [by[1] * v, -by[2] * u - by[3] * v, by[4] * u]
+    };
+    let pixel = |parts: [i32; 3], luma: u8| parts.map(|part| to_byte(bright[usize::from(luma)] + part));
+    let (blocks, last) = out.as_chunks_mut::<3>().0.as_chunks_mut::<WIDTH>();
+    let (luma, last_luma) = luma.as_chunks::<WIDTH>();
+    for (((block, luma), u), v) in blocks.iter_mut().zip(luma).zip(u).zip(v) {
+        let parts = parts(*u, *v);
+        for (out, luma) in block.iter_mut().zip(luma) {
+            *out = pixel(parts, *luma);
+        }
+    }
+    if let (Some(u), Some(v)) = (u.get(luma.len()), v.get(luma.len())) {
+        let parts = parts(*u, *v);
+        for (out, luma) in last.iter_mut().zip(last_luma) {
+            *out = pixel(parts, *luma);
+        }
+    }
+}
+
+/// A channel of 65536ths.
+fn to_byte(value: i32) -> u8 {
+    (value >> 16).clamp(0, 255) as u8
 }
 
 /// Bytes of a plane, or as many of them as are there.

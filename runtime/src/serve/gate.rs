@@ -85,12 +85,16 @@ impl Gate {
         if let Some(answer) = self.ask_token(request) {
             return Some(answer);
         }
-        let origin = request.header("origin").and_then(|o| o.split_once("://"));
-        let ours = origin.is_some_and(|(scheme, from)| {
+        let origin = request.header("origin");
+        let ours = origin.and_then(|o| o.split_once("://")).is_some_and(|(scheme, from)| {
             matches!(scheme, "http" | "https") && from.eq_ignore_ascii_case(host)
         });
-        (request.method == "POST" && !ours)
-            .then(|| Response::text(403, "another site's page may not change this"))
+        (request.method == "POST" && !ours).then(|| {
+            let refused = "another site's page may not change this";
+            // Browsers send it by themselves, programs have to be told.
+            let told = origin.is_none().then(|| format!("{refused}: a program says Origin: http://{host}"));
+            Response::text(403, told.as_deref().unwrap_or(refused))
+        })
     }
 
     /// Asks for the token, and has a browser keep it as a cookie once it is known.

@@ -258,7 +258,7 @@ fn a_photo_that_is_sent_is_offered_to_the_loop() {
     page.report(&Status { takes_source: true, ..status(SWITCHES) });
     for (headers, body, expected, part) in [
         ("Origin: http://evil.example\r\n", png(8, 8), 403, "another site"),
-        ("", png(8, 8), 403, "another site"),
+        ("", png(8, 8), 403, "a program says Origin: http://"),
         (ours.as_str(), Vec::new(), 400, "empty"),
         (ours.as_str(), b"hello".to_vec(), 400, "JPEG, PNG and WebP can be read"),
         (ours.as_str(), b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(), 400, "HEIC"),
