@@ -95,6 +95,14 @@ impl Expression {
         let sum: f32 = self.weights.iter().flatten().zip(states).map(|(w, s)| w * s).sum();
         self.bias + sum
     }
+
+    /// How much it changes each part's states, K lengths over the largest of them: 0 to 1.
+    pub fn part_shares(&self) -> Vec<f32> {
+        let change = |states: &Vec<f32>| states.iter().map(|s| s * s).sum::<f32>().sqrt();
+        let changes: Vec<f32> = self.states.iter().map(change).collect();
+        let most = changes.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        changes.into_iter().map(|change| change / most).collect()
+    }
 }
 
 /// Size and checksum of a file.

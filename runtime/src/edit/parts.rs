@@ -46,10 +46,8 @@ const SHOWS: f32 = 0.2;
 fn shown_by(words: &[&str], manifest: &Manifest) -> Vec<usize> {
     let mut shown = vec![false; manifest.keypoints.len()];
     for expression in manifest.expressions.iter().filter(|e| words.iter().any(|w| e.name.contains(w))) {
-        let change = |states: &Vec<f32>| states.iter().map(|s| s * s).sum::<f32>().sqrt();
-        let most = expression.states.iter().map(change).fold(f32::MIN_POSITIVE, f32::max);
-        for (shown, states) in shown.iter_mut().zip(&expression.states) {
-            *shown |= change(states) >= SHOWS * most;
+        for (shown, share) in shown.iter_mut().zip(expression.part_shares()) {
+            *shown |= share >= SHOWS;
         }
     }
     for [a, b] in &manifest.symmetric_pairs {

@@ -14,14 +14,11 @@ const EYES: f32 = 2.5;
 /// By what the change of each part's states is multiplied. Parts that no expression of the bundle changes show the driver's
 /// hair and background, and keep what the photo shows.
 pub(super) fn shares(manifest: &Manifest) -> Vec<f32> {
+    let [none, all] = CARRIED;
     let mut shares = vec![0.0f32; manifest.keypoints.len()];
     for expression in &manifest.expressions {
-        let size = |states: &Vec<f32>| states.iter().map(|s| s * s).sum::<f32>().sqrt();
-        let sizes: Vec<f32> = expression.states.iter().map(size).collect();
-        let most = sizes.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-        let [none, all] = CARRIED;
-        for (share, size) in shares.iter_mut().zip(sizes) {
-            *share = share.max(((size / most - none) / (all - none)).clamp(0.0, 1.0));
+        for (share, changed) in shares.iter_mut().zip(expression.part_shares()) {
+            *share = share.max(((changed - none) / (all - none)).clamp(0.0, 1.0));
         }
     }
     if manifest.expressions.is_empty() {

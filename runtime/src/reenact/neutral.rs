@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use lkg_bundle::Manifest;
+use lkg_bundle::manifest::Expression;
 
 use crate::frame::DetectedFace;
 use crate::vision::crop::Crop;
@@ -108,7 +109,7 @@ impl Pose {
 #[derive(Clone, Debug)]
 pub(super) struct NeutralFinder {
     layout: FaceLayout,
-    manifest: Manifest,
+    expressions: Vec<Expression>,
     first: Option<Duration>,
     last: Duration,
     /// Faces of the first seconds, and when each was seen.
@@ -129,7 +130,7 @@ impl NeutralFinder {
     pub fn new(manifest: &Manifest) -> Self {
         Self {
             layout: FaceLayout::new(manifest),
-            manifest: manifest.clone(),
+            expressions: manifest.expressions.clone(),
             first: None,
             last: Duration::ZERO,
             candidates: Vec::new(),
@@ -168,7 +169,10 @@ impl NeutralFinder {
 
     /// Ends looking ahead: what was seen tells the neutral face.
     pub fn settle(&mut self) {
-        if let Some(calm) = self.calm().filter(|_| !self.settled) {
+        if self.settled {
+            return;
+        }
+        if let Some(calm) = self.calm() {
             (self.current, self.settled) = (Some(calm), true);
             self.candidates.clear();
         }
@@ -229,13 +233,13 @@ impl NeutralFinder {
 
     /// The mean of the candidates that most others are like, early ones and those at rest counting more.
     fn calm(&self) -> Option<Pose> {
+        let first = self.candidates.first()?.0;
         let poses = || self.candidates.iter().map(|(_, pose)| pose);
         let n = self.candidates.len();
         let distances: Vec<f32> = poses().flat_map(|a| poses().map(|b| a.square_distance(b))).collect();
-        let mut sorted = distances.clone();
-        sorted.sort_by(f32::total_cmp);
-        let alike = ALIKE * ALIKE * sorted.get(sorted.len() / 2)?.max(f32::MIN_POSITIVE);
-        let first = self.candidates.first()?.0;
+        let mut unordered = distances.clone();
+        let (_, median, _) = unordered.select_nth_unstable_by(n * n / 2, f32::total_cmp);
+        let alike = ALIKE * ALIKE * median.max(f32::MIN_POSITIVE);
         let early: Vec<f32> = self
             .candidates
             .iter()
@@ -257,7 +261,7 @@ impl NeutralFinder {
     /// shut at rest, however readings differ between people.
     fn expressive(&self) -> Vec<f32> {
         let mut sums = vec![0.0; self.candidates.len()];
-        for e in &self.manifest.expressions {
+        for e in &self.expressions {
             let range = e.range[1] - e.range[0];
             if (e.rest - e.range[0]).abs() > AT_REST * range {
                 continue;
@@ -272,8 +276,6 @@ impl NeutralFinder {
 
 #[cfg(test)]
 mod tests {
-    use lkg_bundle::manifest::Expression;
-
     use super::*;
     use crate::frame::DetectedKeypoint;
     use crate::vision::testing::manifest;
