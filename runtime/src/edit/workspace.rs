@@ -43,6 +43,8 @@ pub struct Workspace {
     /// Place of the strip's first face among all that could be on it: those given, then the seeds from 1 on.
     first: usize,
     tile: u32,
+    /// The face as it was saved last, or opened.
+    saved: FaceLatents,
 }
 
 /// A face as it is shown while it is edited.
@@ -82,7 +84,8 @@ impl Workspace {
     ) -> Result<Self> {
         let screen = Screen::new(&mut model, &opened, paste)?;
         let (given, strip) = (given.to_vec(), Vec::new());
-        let mut workspace = Self { model, opened, screen, paste, given, strip, first: 0, tile };
+        let saved = opened.session.face().clone();
+        let mut workspace = Self { model, opened, screen, paste, given, strip, first: 0, tile, saved };
         workspace.fill_strip()?;
         Ok(workspace)
     }
@@ -97,6 +100,7 @@ impl Workspace {
         self.screen = Screen::new(&mut self.model, &opened, self.paste)?;
         let was_carried = self.opened.session.original().is_carried();
         self.opened = opened;
+        self.note_saved();
         if self.opened.session.original().is_carried() != was_carried {
             self.first = 0;
             self.fill_strip()?;
@@ -107,6 +111,16 @@ impl Workspace {
     /// What is being edited.
     pub fn opened(&self) -> &OpenedPhoto {
         &self.opened
+    }
+
+    /// Whether something was done to the face since it was opened or saved.
+    pub fn is_unsaved(&self) -> bool {
+        self.opened.session.face() != &self.saved
+    }
+
+    /// Notes that the face as it is now was saved.
+    pub fn note_saved(&mut self) {
+        self.saved.clone_from(self.opened.session.face());
     }
 
     /// The bundle's networks.

@@ -1,7 +1,10 @@
 //! Single pictures.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use lkg_bundle::files::{check_replaceable, part_file};
 
 use super::mark::Origin;
 use super::pattern::Pattern;
@@ -85,8 +88,9 @@ impl Sink for FramesSink {
         let path = self.pattern.path(shown.index);
         let content = picture::encode_like(&path, shown.picture, shown.alpha, &self.original, self.origin)
             .map_err(|e| Error::damaged(&path, e))?;
-        let part = path.with_extension("part");
-        fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
+        check_replaceable(&path).map_err(|_| Error::NotReplaced(path.clone()))?;
+        let (mut file, part) = part_file(&path).map_err(Error::io(&path))?;
+        file.write_all(&content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();
             Error::io(&path)(e)
         })

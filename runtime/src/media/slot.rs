@@ -61,12 +61,28 @@ impl<T> Slot<T> {
         self.lock().closed
     }
 
+    /// Waits until what lies there was taken, the slot is closed, or `until`.
+    pub fn wait_taken(&self, until: Option<Instant>) {
+        let mut state = self.lock();
+        while state.item.is_some() && !state.closed {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            state = match left {
+                Some(left) if left.is_zero() => return,
+                Some(left) => {
+                    self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
     /// Takes the newest item, waiting at most `timeout` for one.
     pub fn take(&self, timeout: Duration) -> Taken<T> {
         let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         loop {
             if let Some(item) = state.item.take() {
+                self.shared.1.notify_all();
                 return Taken::Item(item);
             }
             if state.closed {

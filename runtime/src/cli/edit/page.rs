@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::picture::png_like;
 use crate::serve::edit::{EditPages, Export};
-use crate::serve::{Access, DetectApi, Intake, Job, Server};
+use crate::serve::{Access, DetectApi, Intake, Job, Pages, Server};
 
 /// Side of a face on the page's strip, in pixels.
 pub(super) const TILE: u32 = 128;
@@ -75,11 +75,12 @@ pub fn run(
     let intake = Intake::default();
     let start = serve::start_page(&[Job::Editor], bundle, None);
     let detect = DetectApi::new(bundle.clone(), common.engine(), intake.clone());
-    let edit = pages(workspace, editing, model, intake);
-    let server = Server::start(access, vec![Arc::new(start), Arc::new(edit), Arc::new(detect)])?;
+    let edit = Arc::new(pages(workspace, editing, model, intake));
+    let server =
+        Server::start(access, vec![Arc::new(start), Arc::clone(&edit) as Arc<dyn Pages>, Arc::new(detect)])?;
     remark(&format!("edit page: {} (Ctrl-C ends)", server.url(Job::Editor.path())));
     while !interrupt::requested() {
         std::thread::sleep(IDLE);
     }
-    Ok(())
+    edit.leave(window::keep_unsaved)
 }

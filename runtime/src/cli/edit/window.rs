@@ -27,6 +27,13 @@ pub fn run(workspace: Workspace, mark: MarkArgs) -> Result<()> {
     let title = format!("{} - edit", workspace.opened().source);
     let mut editor = Editor::new(workspace);
     let mut display = Display::open(&title, editor.size())?;
+    let ended = turn(&mut editor, &mut display, mark);
+    keep_unsaved(editor.workspace())?;
+    ended
+}
+
+/// Shows the editor and obeys, until the user has enough.
+fn turn(editor: &mut Editor, display: &mut Display, mark: MarkArgs) -> Result<()> {
     loop {
         let picture = editor.draw()?;
         display.show(&picture)?;
@@ -93,16 +100,36 @@ pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> 
     let (mut picture, mut alpha) = workspace.finished()?;
     mark.stamp_whole(workspace.origin(), &mut picture, &mut alpha);
     let origin = mark.origin(workspace.origin());
-    let name = format!("edit-{}", stamp(SystemTime::now()));
-    let free = |n: &u32| {
-        let stem = if *n == 1 { name.clone() } else { format!("{name}-{n}") };
-        let (png, json) = (PathBuf::from(format!("{stem}.png")), PathBuf::from(format!("{stem}.json")));
-        (!png.exists() && !json.exists()).then_some((png, json))
-    };
-    let Some((png, json)) = (1..1000).find_map(|n| free(&n)) else {
+    let Some((png, json)) = free_names() else {
         return Ok("not saved: too many files of this second".to_owned());
     };
     write_like(&png, &picture, &alpha, &workspace.opened().original, origin)?;
     workspace.model().to_file(workspace.opened()).write(&json, false)?;
+    workspace.note_saved();
     Ok(format!("saved {} and {}", png.display(), json.display()))
+}
+
+/// A picture and a face of a new name, in the working folder.
+fn free_names() -> Option<(PathBuf, PathBuf)> {
+    let name = format!("edit-{}", stamp(SystemTime::now()));
+    (1..1000).find_map(|n| {
+        let stem = if n == 1 { name.clone() } else { format!("{name}-{n}") };
+        let (png, json) = (PathBuf::from(format!("{stem}.png")), PathBuf::from(format!("{stem}.json")));
+        (!png.exists() && !json.exists()).then_some((png, json))
+    })
+}
+
+/// Keeps in the working folder what was done to a face and not saved, and says so.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn keep_unsaved(workspace: &mut Workspace) -> Result<()> {
+    if !workspace.is_unsaved() {
+        return Ok(());
+    }
+    let Some((_, json)) = free_names() else { return Ok(()) };
+    workspace.model().to_file(workspace.opened()).write(&json, false)?;
+    workspace.note_saved();
+    remark(&format!("edits were not saved: kept in {0}, go on with runtime edit {0}", json.display()));
+    Ok(())
 }

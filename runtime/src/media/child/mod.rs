@@ -4,7 +4,8 @@ mod command;
 mod process;
 
 use std::io::BufReader;
-use std::process::ChildStdout;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStdout, ExitStatus};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,9 @@ use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
 use crate::error::media::{Error, Result};
+use crate::error::panic::guard;
 use crate::frame::Frame;
+use crate::interrupt::{Waited, wait_for};
 
 pub(super) use self::command::csi_sensor;
 pub use self::command::{CommandLine, RtspAddress};
@@ -25,6 +28,10 @@ pub use self::process::kill_all;
 
 /// How long a child whose output ended may take to end itself.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// How far ahead of their stream's own rate frames of a program may come: a camera's come when they are due, but its first
+/// one may have been late; those of a file come as fast as they are decoded.
+const SLACK: Duration = Duration::from_millis(250);
 
 /// A frame on its way out of the reader.
 struct Arrived {
@@ -90,19 +97,29 @@ impl ChildSource {
         let slot = Slot::default();
         let filled = slot.clone();
         std::thread::spawn(move || {
-            read(stdout, hint, &head, &filled);
+            if let Err(said) = guard(|| read(stdout, hint, &head, &filled, ends)) {
+                filled.put(Err(said));
+            }
             filled.close();
         });
         let error = |name: &str, reason| Error::Stream { name: name.to_owned(), reason };
-        match opened.recv_timeout(patience) {
-            Ok(Ok((format, pool))) => Ok(Self { name, format, slot, process, start: None, ends, pool }),
-            Ok(Err(reason)) => Err(match process.wait(ENDING) {
-                // A program that failed knows better why.
-                Some(status) if !status.success() => error(&name, process.reason(Some(status))),
+        let waited = wait_for(&opened, patience);
+        if !matches!(waited, Waited::Came(Ok(_))) {
+            slot.close();
+        }
+        match waited {
+            Waited::Came(Ok((format, pool))) => {
+                Ok(Self { name, format, slot, process, start: None, ends, pool })
+            }
+            Waited::Came(Err(reason)) => Err(match process.wait(ENDING) {
+                // A program that failed knows better why, unless it is that nobody reads on.
+                Some(status) if !status.success() && !is_broken_pipe(status) => {
+                    error(&name, process.reason(Some(status)))
+                }
                 _ => error(&name, reason),
             }),
-            Err(_) => {
-                slot.close();
+            Waited::Stopped => Err(Error::Interrupted),
+            Waited::Late | Waited::Gone => {
                 let reason = format!("no picture in {} s: {}", patience.as_secs(), process.reason(None));
                 Err(error(&name, reason))
             }
@@ -113,7 +130,7 @@ impl ChildSource {
     /// sends rubbish will not.
     fn broken(&mut self, reason: &str) -> Error {
         match self.process.wait(ENDING) {
-            Some(status) if !status.success() => {
+            Some(status) if !status.success() && !is_broken_pipe(status) => {
                 Error::Stream { name: self.name.clone(), reason: self.process.reason(Some(status)) }
             }
             _ => Error::damaged(&self.name, reason),
@@ -136,24 +153,51 @@ impl Drop for ChildSource {
     }
 }
 
-/// Fills the slot until the stream ends or nobody wants it any more.
+/// Whether a program ended since nobody reads its output any more; shells say so by a code.
+fn is_broken_pipe(status: ExitStatus) -> bool {
+    const SIGPIPE: i32 = 13;
+    status.signal() == Some(SIGPIPE) || status.code() == Some(128 + SIGPIPE)
+}
+
+/// Fills the slot until the stream ends or nobody wants it any more. Where it `ends`, it may be a file's: its frames are then
+/// held back until they are due, and the first until it was taken, so that none is lost to one that comes too soon.
 fn read(
     stdout: ChildStdout,
     hint: RawHint,
     head: &SyncSender<std::result::Result<(RawFormat, FramePool), String>>,
     slot: &Slot<std::result::Result<Arrived, String>>,
+    ends: bool,
 ) {
     let mut frames = match RawFrames::open(BufReader::with_capacity(1 << 20, stdout), hint) {
         Ok(frames) => frames,
         Err(e) => return head.send(Err(e)).unwrap_or_default(),
     };
-    let pool = frames.pool();
+    let (pool, interval) = (frames.pool(), 1.0 / frames.format().fps);
     head.send(Ok((frames.format(), pool.clone()))).ok();
+    let mut begun = None;
     for index in 0.. {
         let arrived = match frames.next() {
             Ok(Some(frame)) => Ok(Arrived { frame, index }),
             Ok(None) => return,
             Err(e) => Err(e),
+        };
+        let arrived = match (arrived, ends, begun) {
+            (Ok(Arrived { mut frame, index }), true, Some(begun)) => {
+                let due: Instant = begun + Duration::from_secs_f64(interval * index as f64);
+                // Asleep, as a closed slot ends no sleep, for no longer than that is noticed.
+                while frame.arrived + SLACK < due && !slot.is_closed() {
+                    std::thread::sleep((due - SLACK - frame.arrived).min(SLACK));
+                    frame.arrived = Instant::now();
+                }
+                slot.wait_taken(Some(due));
+                Ok(Arrived { frame, index })
+            }
+            // What went wrong must not take the place of a frame that nobody has seen.
+            (Err(e), true, _) => {
+                slot.wait_taken(None);
+                Err(e)
+            }
+            (arrived, ..) => arrived,
         };
         let failed = arrived.is_err();
         if let Some(Ok(unseen)) = slot.put(arrived) {
@@ -161,6 +205,10 @@ fn read(
         }
         if failed || slot.is_closed() {
             return;
+        }
+        if ends && begun.is_none() {
+            slot.wait_taken(None);
+            begun = Some(Instant::now());
         }
     }
 }

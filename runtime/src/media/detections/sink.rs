@@ -2,8 +2,10 @@ use std::path::Path;
 
 use lkg_bundle::Manifest;
 
+use super::coco::NEXT_FACE;
 use super::{DetectionFormat, DetectionWriter, Found};
 use crate::error::media::{Error, Result};
+use crate::media::keypoints::LINES;
 use crate::media::output::PendingFile;
 use crate::media::sink::{Shown, Sink, Written};
 
@@ -46,5 +48,12 @@ impl Sink for DetectionsSink {
         let end = self.writer.finish().map_err(Error::io(self.file.target()))?;
         self.file.write(end)?;
         Ok(vec![Written { what: "keypoints", path: self.file.finish()? }])
+    }
+
+    fn abandon(mut self: Box<Self>) -> Vec<Written> {
+        let mark = if self.writer.format() == DetectionFormat::Coco { NEXT_FACE } else { LINES };
+        let end = self.writer.finish().map(<[u8]>::to_vec).unwrap_or_default();
+        let saved = self.file.salvage(mark, &end).ok();
+        saved.map(|path| Written { what: "keypoints", path }).into_iter().collect()
     }
 }

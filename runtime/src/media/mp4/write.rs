@@ -27,6 +27,9 @@ pub(super) const TICKS: u32 = 90_000;
 /// How long the last frame is shown, in ticks, if there is none before it to tell: a 25th of a second.
 const SINGLE: u64 = TICKS as u64 / 25;
 
+/// Largest pictures that the encoder takes: longer and shorter side, in pixels.
+const MOST: (u32, u32) = (3840, 2160);
+
 /// More than may wait in a file's buffer, and what the description of a clip without frames takes.
 const SPARE: u64 = 20 << 10;
 
@@ -120,6 +123,10 @@ struct Mp4Writer {
 
 impl Mp4Writer {
     fn create(path: &Path, (width, height): (u32, u32), force: bool, origin: Option<Origin>) -> Result<Self> {
+        if width.max(height) > MOST.0 || width.min(height) > MOST.1 {
+            let (path, form, most) = (path.to_owned(), "an MP4", "3840x2160");
+            return Err(Error::TooLarge { path, size: (width, height), form, most });
+        }
         // H.264 shares colours among four pixels.
         let size = (width & !1, height & !1);
         let encoder = encoder().map_err(|e| Error::damaged(path, e))?;

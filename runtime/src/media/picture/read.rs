@@ -48,6 +48,7 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
     if decoder.total_bytes() > MAX_DECODED_BYTES {
         return Err(format!("decodes to more than {} MiB", MAX_DECODED_BYTES >> 20));
     }
+    check_room(decoder.total_bytes(), u64::from(width) * u64::from(height), decoder.color_type())?;
     let mut original = Original::default();
     let mut notes = Vec::new();
     // Broken metadata are no reason to refuse the picture.
@@ -105,6 +106,18 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
     };
     original.grey = original.grey_file || pixels.pixels().all(|Rgb([r, g, b])| r == g && g == b);
     Ok(ReadPicture { pixels, original, notes })
+}
+
+/// Refuses a picture for which there is no memory, which would end the process: what it decodes to, and for a moment that as
+/// samples of 16 bits and as RGB of 8.
+fn check_room(decoded: u64, pixels: u64, colour: ColorType) -> Result<(), String> {
+    let keeps_samples = colour.has_alpha() || colour.bytes_per_pixel() > colour.channel_count();
+    let needed = decoded + pixels * if keeps_samples { 8 + 3 } else { 3 };
+    let room = usize::try_from(needed).ok().map(|needed| Vec::<u8>::new().try_reserve_exact(needed));
+    match room {
+        Some(Ok(())) => Ok(()),
+        _ => Err(format!("there is no memory for its {pixels} pixels ({} MiB)", needed >> 20)),
+    }
 }
 
 fn each_sample(picture: &DynamicImage) -> Samples {

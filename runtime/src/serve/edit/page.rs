@@ -74,6 +74,14 @@ impl EditPages {
         Self { editing: Mutex::new(workspace.map(Editing::new)), first, export, intake }
     }
 
+    /// Lets `act` look after what is being edited, if anything is, when the page ends.
+    ///
+    /// # Errors
+    /// Those of `act`.
+    pub fn leave(&self, act: impl FnOnce(&mut Workspace) -> Result<()>) -> Result<()> {
+        self.lock().as_mut().map_or(Ok(()), |editing| act(&mut editing.workspace))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Editing>> {
         // A session changes whole or not at all, so a panic elsewhere leaves it sound.
         self.editing.lock().unwrap_or_else(PoisonError::into_inner)
