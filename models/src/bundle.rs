@@ -117,8 +117,14 @@ impl Bundle {
     /// Those of [`Bundle::read`], and [`Error::Onnx`].
     pub fn read_network(&self, network: Network) -> Result<Vec<u8>> {
         let content = self.read(&network.file_name())?;
-        onnx::check_model(&content, network, &self.manifest.dims)?;
-        Ok(content)
+        match onnx::check_model(&content, network, &self.manifest.dims) {
+            Ok(_) => Ok(content),
+            Err(Error::Onnx { file, reason }) => Err(Error::Onnx {
+                file: self.dir.join(file).display().to_string(),
+                reason: format!("{reason}; fetch or export the bundle again"),
+            }),
+            Err(e) => Err(e),
+        }
     }
 
     /// Reads the golden tensors of all [`Bundle::functions`].

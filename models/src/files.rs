@@ -1,6 +1,8 @@
 //! Files written whole or not at all, and checksums.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -50,30 +52,46 @@ const LETTERS: usize = 40;
 pub fn part_file(target: &Path) -> io::Result<(File, PathBuf)> {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
     let name: String = name.chars().take(LETTERS).collect();
-    let prefix = format!(".{name}.{}-", std::process::id());
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix).suffix(".part");
-    #[cfg(unix)]
-    let open_to_all = std::os::unix::fs::PermissionsExt::from_mode(0o666);
-    // What becomes of it is as any file that a program makes; what the user's mask forbids is taken off.
-    #[cfg(unix)]
-    builder.permissions(open_to_all);
-    Ok(builder.tempfile_in(parent_of(target))?.keep()?)
+    let (parent, process) = (parent_of(target), std::process::id());
+    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
+    for _ in 0..TRIED {
+        // Seeded by the system, once a process.
+        let random = RandomState::new().build_hasher().finish();
+        let path = parent.join(format!(".{name}.{process}-{random:016x}.part"));
+        match File::options().read(true).write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => last = e,
+            Err(e) => return Err(e),
+        }
+    }
+    Err(last)
 }
 
-/// Refuses to put a file in the place of what is none: a device, a pipe, a socket.
+/// Names that are tried for a part.
+const TRIED: usize = 16;
+
+/// Refuses to put a file in the place of what is none: a device, a pipe, a socket, or what the system shows in a folder of its
+/// own, such as the link `/dev/stdout`.
 ///
 /// # Errors
 /// It is none.
 pub fn check_replaceable(path: &Path) -> io::Result<()> {
-    match path.metadata() {
-        Ok(about) if !about.is_file() && !about.is_dir() => Err(io::Error::other(NOT_REPLACED)),
-        _ => Ok(()),
+    let special = path.metadata().is_ok_and(|about| !about.is_file() && !about.is_dir());
+    let is_systems = |folder: PathBuf| {
+        SYSTEMS.iter().any(|system| folder.starts_with(system)) && !folder.starts_with("/dev/shm")
+    };
+    if special || (path.is_absolute() && parent_of(path).canonicalize().is_ok_and(is_systems)) {
+        return Err(io::Error::other(NOT_REPLACED));
     }
+    Ok(())
 }
 
+/// Folders in which the system shows devices and itself.
+const SYSTEMS: [&str; 3] = ["/dev", "/proc", "/sys"];
+
 /// What is said of one that is not replaced.
-const NOT_REPLACED: &str = "a device, pipe or socket, which no file is put in the place of; name a file";
+const NOT_REPLACED: &str =
+    "a device, pipe or socket, or in a folder of the system's own: no file is put there; name another";
 
 /// Whether a write failed for want of room.
 pub fn is_full(error: &io::Error) -> bool {
@@ -127,8 +145,10 @@ mod tests {
     /// A device node was replaced by a file, and a link with the name of the part was followed.
     #[test]
     fn no_device_is_replaced_and_no_link_is_followed() {
-        let device = write_atomically(Path::new("/dev/null"), b"x").unwrap_err().to_string();
-        assert!(device.contains("a device, pipe or socket"), "{device}");
+        for path in ["/dev/null", "/dev/stdout", "/dev/none", "/proc/self/none"] {
+            let device = write_atomically(Path::new(path), b"x").unwrap_err().to_string();
+            assert!(device.contains("a device, pipe or socket"), "{device}");
+        }
         assert!(
             read_at_most(Path::new("/dev/zero"), 9).unwrap_err().to_string().contains("not a regular file")
         );

@@ -11,17 +11,6 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> Result<T, String> {
     serde_path_to_error::deserialize(value).map_err(|e| said(&e))
 }
 
-/// The value that `text` writes as a `T`.
-///
-/// # Errors
-/// The same, with line and column.
-pub fn from_str<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let reader = &mut serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut *reader).map_err(|e| said(&e))?;
-    reader.end().map_err(|e| e.to_string())?;
-    Ok(value)
-}
-
 fn said(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
     let (path, inner) = (error.path(), error.inner());
     if path.iter().next().is_none() { inner.to_string() } else { format!("{path}: {inner}") }
@@ -45,8 +34,5 @@ mod tests {
         let wrong = from_value::<Outer>(json!({ "points": [[1, 2], [1, "x"]] })).unwrap_err();
         assert!(wrong.starts_with("points[1][1]: invalid type"), "{wrong}");
         assert!(from_value::<Outer>(json!({})).unwrap_err().starts_with("missing field `points`"));
-        let wrong = from_str::<Outer>("{\"points\": [7]}").unwrap_err();
-        assert!(wrong.starts_with("points[0]: invalid type") && wrong.contains("column"), "{wrong}");
-        assert!(from_str::<Outer>("{\"points\": []} x").unwrap_err().contains("trailing"));
     }
 }

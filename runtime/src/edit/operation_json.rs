@@ -5,15 +5,16 @@ use serde_json::Value;
 use super::Operation;
 
 impl Operation {
-    /// The operation that `value` tells of, an object as those of `runtime edit --do`.
+    /// The operation that `value` tells of, an object as those of `runtime edit --do`, which errors call `place`.
     ///
     /// # Errors
-    /// A sentence, with the field before it where one is of the wrong kind, as in `dx: invalid type: string "far", expected f32`.
-    pub fn from_json(value: Value) -> Result<Self, String> {
+    /// A sentence, with the field before it where one is of the wrong kind, as in `edits[3].dx: invalid type: string "far",
+    /// expected f32`.
+    pub fn from_json(value: Value, place: &str) -> Result<Self, String> {
         let read = |value: Value| serde_json::from_value::<Self>(value).map_err(|e| e.to_string());
         read(value.clone()).map_err(|said| match field_at_fault(&value, &said, read) {
-            Some(field) => format!("{field}: {said}"),
-            None => said,
+            Some(field) => format!("{place}.{field}: {said}"),
+            None => format!("{place}: {said}"),
         })
     }
 
@@ -58,19 +59,19 @@ mod tests {
     #[test]
     fn the_field_that_is_wrong_is_named() {
         for (value, said) in [
-            (json!({ "op": "move", "part": 0, "dx": "far" }), "dx: invalid type"),
-            (json!({ "op": "spread", "part": "eyes", "by": [] }), "by: invalid type"),
-            (json!({ "op": "move", "part": 0, "to": [1] }), "to: invalid length 1"),
-            (json!({ "op": "swap", "part": 0, "from": 7 }), "from: invalid type"),
-            (json!({ "op": "fly" }), "unknown variant `fly`"),
-            (json!({ "op": "move", "prt": 0 }), "unknown field `prt`"),
-            (json!({ "op": "spread", "part": 0 }), "missing field `by`"),
-            (json!([1]), "invalid"),
+            (json!({ "op": "move", "part": 0, "dx": "far" }), "e.dx: invalid type"),
+            (json!({ "op": "spread", "part": "eyes", "by": [] }), "e.by: invalid type"),
+            (json!({ "op": "move", "part": 0, "to": [1] }), "e.to: invalid length 1"),
+            (json!({ "op": "swap", "part": 0, "from": 7 }), "e.from: invalid type"),
+            (json!({ "op": "fly" }), "e: unknown variant `fly`"),
+            (json!({ "op": "move", "prt": 0 }), "e: unknown field `prt`"),
+            (json!({ "op": "spread", "part": 0 }), "e: missing field `by`"),
+            (json!([1]), "e: invalid"),
         ] {
-            let wrong = Operation::from_json(value.clone()).unwrap_err();
+            let wrong = Operation::from_json(value.clone(), "e").unwrap_err();
             assert!(wrong.starts_with(said), "{value}: {wrong}");
         }
-        let swap = Operation::from_json(json!({ "op": "swap", "part": 0, "from": "seed:1" })).unwrap();
+        let swap = Operation::from_json(json!({ "op": "swap", "part": 0, "from": "seed:1" }), "e").unwrap();
         assert_eq!(swap.donor(), Some("seed:1"));
     }
 }

@@ -17,7 +17,9 @@ pub enum Error {
     #[error("there is no folder {0:?}: make it first, or name another place")]
     NoFolder(PathBuf),
     /// A file would be put in the place of what is none.
-    #[error("{0}: a device, pipe or socket, which no file is put in the place of; name a file")]
+    #[error(
+        "{0}: a device, pipe or socket, or in a folder of the system's own: no file is put there; name another"
+    )]
     NotReplaced(PathBuf),
     /// What is to be read as a file is none.
     #[error("{0}: not a regular file; frames from a pipe are read from standard input: runtime ... - < {0}")]

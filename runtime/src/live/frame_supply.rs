@@ -247,9 +247,7 @@ impl FrameSupply {
         self.heard = Instant::now();
         let frame = &mut captured.frame;
         let raw = frame.index;
-        // Those before the first one of all count as well.
-        let unseen = if self.last.is_none() { raw } else { 0 };
-        let gap = self.last_raw.map_or(unseen, |last| raw.saturating_sub(last + 1));
+        let gap = self.last_raw.map_or(0, |last| raw.saturating_sub(last + 1));
         if gap > 0 {
             self.dropped += gap;
             tracing::debug!(frame = raw, gap, total = self.dropped, "frames dropped");

@@ -280,4 +280,6 @@ impl LiveLoop<'_> {
 }
 
 #[cfg(test)]
+mod once_tests;
+#[cfg(test)]
 mod tests;

@@ -158,7 +158,7 @@ impl Sink for KeypointsSink {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {
-        Ok(vec![Written { what: "keypoints", path: self.file.finish()? }])
+        Ok(vec![Written { what: "keypoints", path: self.file.finish_or_salvage(LINES, b"")? }])
     }
 
     fn abandon(self: Box<Self>) -> Vec<Written> {

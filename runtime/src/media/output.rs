@@ -163,6 +163,20 @@ impl PendingFile {
         self.finish()
     }
 
+    /// The same as [`PendingFile::finish`], but where the rest has no room, what fits is kept as [`PendingFile::salvage`] does.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the rest has no room.
+    pub fn finish_or_salvage(mut self, mark: (&[u8], usize), tail: &[u8]) -> Result<PathBuf> {
+        match self.flush() {
+            Ok(()) => self.finish(),
+            Err(e) => {
+                self.salvage(mark, tail).ok();
+                Err(e)
+            }
+        }
+    }
+
     /// Puts the file under its name and gives that back. Where another run took the name meanwhile, and nothing may be
     /// overwritten, it is that name with a number.
     ///

@@ -61,18 +61,11 @@ impl<T> Slot<T> {
         self.lock().closed
     }
 
-    /// Waits until what lies there was taken, the slot is closed, or `until`.
-    pub fn wait_taken(&self, until: Option<Instant>) {
+    /// Waits until what lies there was taken, or the slot is closed.
+    pub fn wait_taken(&self) {
         let mut state = self.lock();
         while state.item.is_some() && !state.closed {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            state = match left {
-                Some(left) if left.is_zero() => return,
-                Some(left) => {
-                    self.shared.1.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 

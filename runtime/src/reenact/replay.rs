@@ -140,7 +140,8 @@ impl Recording {
         let mut frames: Vec<(Duration, Option<DetectedFace>)> = Vec::new();
         for (i, line) in lines.enumerate() {
             let number = i + 2;
-            let line: Line = json::from_str(line).map_err(|e| refuse(format!("line {number}: {e}")))?;
+            let line = serde_json::from_str(line).map_err(|e| e.to_string()).and_then(json::from_value);
+            let line: Line = line.map_err(|e| refuse(format!("line {number}: {e}")))?;
             let time = Duration::try_from_secs_f64(line.time)
                 .map_err(|_| refuse(format!("line {number}: time {} is none", line.time)))?;
             if frames.last().is_some_and(|(last, _)| *last > time) {

@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use lkg_bundle::testing::{write_tiny_bundle, write_tiny_portrait_bundle};
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,6 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 const USUAL: (f64, u64) = (2.0, 500);
 /// After so long a command is killed, whatever the machine does besides.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// What is worth a look.
+const SLOW: Duration = Duration::from_secs(3);
 /// Steps of the processor's clock in a second.
 const TICKS: f64 = 100.0;
 
@@ -53,10 +55,9 @@ pub struct Row {
     leaves: &'static [&'static str],
     shows_output: bool,
     most: (f64, u64),
-    runs_here: bool,
     portrait: bool,
-    /// Bytes after which a file that is written is full.
-    room: Option<u64>,
+    /// What a shell does before it, to limit it.
+    limit: Option<String>,
 }
 
 /// A row for `runtime LINE`, which refuses it: exit code 2, one line on standard error, no file left.
@@ -75,9 +76,8 @@ pub fn row(what: &'static str, line: &str) -> Row {
         leaves: &[],
         shows_output: false,
         most: USUAL,
-        runs_here: true,
         portrait: false,
-        room: None,
+        limit: None,
     }
 }
 
@@ -100,7 +100,7 @@ impl Row {
     }
 
     /// Is no error: shows the first line of its output.
-    pub fn is_read(self) -> Self {
+    pub fn reads(self) -> Self {
         Self { shows_output: true, ..self.exits(0, 0) }
     }
 
@@ -137,11 +137,6 @@ impl Row {
         Self { most: (seconds, mb), ..self }
     }
 
-    /// Can be tried on some machines only.
-    pub fn where_there_is(self, there: bool) -> Self {
-        Self { runs_here: there, ..self }
-    }
-
     /// With a bundle that carries photos.
     pub fn portrait(self) -> Self {
         Self { portrait: true, ..self }
@@ -149,12 +144,13 @@ impl Row {
 
     /// On a disk with so many bytes of room.
     pub fn with_room(self, bytes: u64) -> Self {
-        Self { room: Some(bytes), ..self }
+        // A file's limit fails as a full disk does where the signal for it is passed over.
+        Self { limit: Some(format!("trap '' XFSZ; ulimit -f {}", bytes / 512)), ..self }
     }
 
-    /// Whether it can be tried on this machine.
-    pub fn runs_here(&self) -> bool {
-        self.runs_here
+    /// On a machine with so many MB of memory.
+    pub fn with_memory(self, mb: u64) -> Self {
+        Self { limit: Some(format!("ulimit -v {}", mb * 1000)), ..self }
     }
 
     /// The cells before what was said, by which a row is found again.
@@ -162,14 +158,26 @@ impl Row {
         let program = if self.program == "runtime" { "" } else { "(trainer) " };
         let sets: String =
             self.env.iter().map(|(name, value)| format!("{name}={} ", value.to_string_lossy())).collect();
-        format!("| {} | {program}`{sets}{}` |", self.what, self.line.replace('|', "\\|"))
+        let line: String = self.line.chars().fold(String::new(), |mut line, c| {
+            if c.is_control() {
+                line.extend(c.escape_unicode())
+            } else {
+                line.push(c)
+            }
+            line
+        });
+        format!("| {} | {program}`{sets}{}` |", self.what, line.replace('|', "\\|"))
     }
 
     /// Runs it; gives its line of the table, or what was wrong.
     pub fn run(self) -> Result<String, String> {
         let (head, most) = (self.head(), self.most);
         let (code, lines, leaves, shows_output) = (self.code, self.lines, self.leaves, self.shows_output);
+        let start = Instant::now();
         let done = self.play();
+        if start.elapsed() > SLOW {
+            println!("{:.1} s: {head}", start.elapsed().as_secs_f64());
+        }
         let wrong = |what: &str| Err(format!("{head}\n  {what}: {done:?}"));
         if done.code != code {
             return wrong(&format!("exit code {}, not {code}", done.code));
@@ -206,13 +214,11 @@ impl Row {
         self.make.into_iter().for_each(|make| make(dir.path()));
         let before = listing(dir.path());
         let program = workspace_tests::program(self.program);
-        let mut command = match self.room {
+        let mut command = match &self.limit {
             None => Command::new(program),
-            // A file's limit fails as a full disk does where the signal for it is passed over.
-            Some(bytes) => {
+            Some(limit) => {
                 let mut command = Command::new("/bin/sh");
-                let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512);
-                command.args(["-c", &script, "sh"]).arg(program);
+                command.args(["-c", &format!("{limit}; exec \"$@\""), "sh"]).arg(program);
                 command
             }
         };
@@ -317,8 +323,8 @@ fn wait(child: &mut Child, signal: Option<Signal>) -> (i32, f64, u64) {
     }
 }
 
-/// Every file below a folder, with what is in it as far as it is one.
-fn listing(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+/// Every file below a folder, with its length and when it was written.
+fn listing(dir: &Path) -> BTreeMap<String, (u64, Option<SystemTime>)> {
     let mut found = BTreeMap::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -330,8 +336,7 @@ fn listing(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             if about.is_dir() {
                 folders.push(path);
             } else {
-                let content = if about.is_file() { fs::read(&path).unwrap() } else { b"special".to_vec() };
-                found.insert(name, content);
+                found.insert(name, (about.len(), about.modified().ok()));
             }
         }
     }

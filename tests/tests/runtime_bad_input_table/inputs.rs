@@ -65,6 +65,14 @@ pub fn animated_png() -> Vec<u8> {
     content
 }
 
+/// A JPEG of 7680 x 4320.
+pub fn large_jpeg() -> Vec<u8> {
+    let mut content = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut content, 50);
+    encoder.encode(&vec![90; 7680 * 4320], 7680, 4320, jpeg_encoder::ColorType::Luma).unwrap();
+    content
+}
+
 /// A JPEG of four inks.
 pub fn cmyk_jpeg() -> Vec<u8> {
     let mut content = Vec::new();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use workspace_tests::runtime;
 
 use super::harness::{Row, Stdin, Stdout, row};
-use super::inputs::{avi, jpeg, mp4, png, y4m};
+use super::inputs::{avi, jpeg, mp4, png, png_of_size, y4m};
 
 fn fifo(name: &'static str) -> impl FnOnce(&Path) + Send {
     move |dir| mknodat(CWD, dir.join(name), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap()
@@ -37,7 +37,8 @@ pub fn arguments() -> Vec<Row> {
         row("an output of an unknown kind", "webcam p.png --headless --out clip.xyz"),
         row("an output in a folder that is not there", "generate --out none/a.png"),
         with("an output that is there", "generate --out p.png"),
-        with("an output that is a folder", "generate --out bundle/a.png --count 0"),
+        with("an output that is a folder", "generate --out a.png")
+            .make(|dir| fs::create_dir(dir.join("a.png")).unwrap()),
         row("one output for two things", "webcam - --headless --out a.avi --out a.avi"),
         with("one output for two things, by other names", "edit p.png --out a.png --sheet ./a.png"),
         with(
@@ -156,16 +157,18 @@ pub fn environment() -> Vec<Row> {
         with("a bundle that is none").env("LKG_BUNDLE", "p.png"),
         with("a configuration that is not there").env("LKG_CONFIG", "none.toml"),
         with("a configuration that is a device").env("LKG_CONFIG", "/dev/zero"),
-        with("a level that is none: passed over").env("RUST_LOG", "loud=very").is_read(),
+        with("a level that is none: passed over").env("RUST_LOG", "loud=very").reads(),
         row("a token that is guessed", "webcam - --serve").env("LKG_TOKEN", "short"),
     ]
 }
 
 pub fn disks() -> Vec<Row> {
-    let clip = || avi((64, 48), &vec![jpeg(64, 48); 400]);
-    let live = |what, line| row(what, line).file("clip.avi", clip()).with_room(16 << 10).exits(2, 1);
+    let clip = || avi((64, 48), &vec![jpeg(64, 48); 250]);
+    let live = |what, line, room| {
+        row(what, line).file("clip.avi", clip()).with_room(room).exits(2, 1).takes(4.0, 500)
+    };
     vec![
-        row("a folder that nothing is written into", "generate --out /proc/a.png"),
+        row("a folder of the system", "generate --out /proc/a.png"),
         row("the same for a clip", "generate --interpolate 3 --out /proc/a.avi"),
         row("the same for a face", "edit seed:1 --save /proc/a.json"),
         row("no room for a picture", "generate --out a.png").with_room(0),
@@ -174,25 +177,33 @@ pub fn disks() -> Vec<Row> {
         live(
             "the disk gets full: an AVI stays as far as it goes",
             "webcam clip.avi --headless --out a.avi --json",
+            128 << 10,
         )
         .leaves(&["a.avi"]),
-        live("the disk gets full: lines stay", "webcam clip.avi --headless --keypoints k.jsonl --json")
-            .leaves(&["k.jsonl"]),
         live(
-            "the disk gets full: a table stays",
-            "webcam clip.avi --headless --keypoints k.csv --format csv --json",
+            "the disk gets full: lines stay",
+            "webcam clip.avi --headless --keypoints k.jsonl --json",
+            16 << 10,
         )
-        .leaves(&["k.csv"]),
+        .leaves(&["k.jsonl"]),
         live(
-            "the disk gets full: COCO stays",
-            "webcam clip.avi --headless --keypoints k.json --format coco --min-confidence 0 --json",
+            "the disk is full at the end: lines stay",
+            "webcam clip.avi --max-frames 20 --headless --keypoints k.jsonl --json",
+            1024,
         )
-        .leaves(&["k.json"]),
+        .leaves(&["k.jsonl"]),
         live(
             "the disk gets full: motion stays",
             "reenact -s seed:1 clip.avi --headless --save-motion m.jsonl --json",
+            4096,
         )
         .leaves(&["m.jsonl"]),
+        row("an MP4 larger than H.264 is encoded", "webcam large.png --headless --out a.mp4 --json")
+            .file("large.png", png(4000, 3000))
+            .exits(2, 1),
+        row("100 megapixels without memory for them", "detect large.png")
+            .file("large.png", png_of_size(10_000, 10_000))
+            .with_memory(400),
         row("nobody reads the output", "detect p.png --json")
             .file("p.png", png(40, 40))
             .stdout(Stdout::Closed)
@@ -203,8 +214,11 @@ pub fn disks() -> Vec<Row> {
 }
 
 pub fn signals() -> Vec<Row> {
-    let endless = "webcam 'exec:/bin/cat /dev/zero' --size 64x48 --headless --json --out";
-    let live = |what, out: &str| row(what, &format!("{endless} {out}")).exits(0, 0).takes(20.0, 500);
+    let camera = "/bin/sh -c \"while :; do /usr/bin/head -c 9216 /dev/zero; /bin/sleep 0.04; done\"";
+    let exec = |what, program: &str, out: &str| {
+        row(what, &format!("webcam 'exec:{program}' --size 64x48 --headless --json --out {out}"))
+            .takes(20.0, 500)
+    };
     let looped = "webcam clip.avi --loop --headless --json --out a.avi";
     let long = "generate --interpolate 10000 --count 1000 --out a.avi";
     vec![
@@ -228,8 +242,18 @@ pub fn signals() -> Vec<Row> {
         .gets(Signal::TERM)
         .leaves(&["a.avi"])
         .exits(130, 0),
-        live("Ctrl-C while recording a camera, MP4", "a.mp4").gets(Signal::INT).leaves(&["a.mp4"]),
-        live("SIGTERM while recording a camera, AVI", "a.avi").gets(Signal::TERM).leaves(&["a.avi"]),
+        exec("Ctrl-C while recording a camera, MP4", camera, "a.mp4")
+            .gets(Signal::INT)
+            .leaves(&["a.mp4"])
+            .exits(0, 0),
+        exec("SIGTERM while recording a camera, AVI", camera, "a.avi")
+            .gets(Signal::TERM)
+            .leaves(&["a.avi"])
+            .exits(0, 0),
+        exec("Ctrl-C while recording what a program makes of a file", "/bin/cat /dev/zero", "a.avi")
+            .gets(Signal::INT)
+            .leaves(&["a.avi"])
+            .exits(130, 0),
         row("SIGTERM while a clip is looped", looped)
             .file("clip.avi", avi((64, 48), &vec![jpeg(64, 48); 40]))
             .gets(Signal::TERM)

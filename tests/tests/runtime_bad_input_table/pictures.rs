@@ -59,16 +59,16 @@ pub fn rows() -> Vec<Row> {
     ];
     rows.extend([
         row("animated PNG: the first picture", "detect animated.png --json")
-            .is_read()
+            .reads()
             .file("animated.png", animated_png()),
         row("CMYK: read without its profile, which is said", "detect inks.jpg")
             .exits(0, 1)
             .file("inks.jpg", cmyk_jpeg()),
         row("16 bits a channel", "detect deep.png")
-            .is_read()
+            .reads()
             .file("deep.png", encoded(DynamicImage::ImageRgb16(deep), ImageFormat::Png)),
-        row("a PNG with the name of a JPEG", "detect named.jpg").is_read().file("named.jpg", whole_png),
-        row("1 x 16384", "detect thin.png").is_read().file("thin.png", png(1, 16_384)),
+        row("a PNG with the name of a JPEG", "detect named.jpg").reads().file("named.jpg", whole_png),
+        row("1 x 16384", "detect thin.png").reads().file("thin.png", png(1, 16_384)),
         row(
             "16384 x 1 as a clip, with a contact sheet",
             "webcam thin.png --headless --sheet sheet.png --json",
@@ -87,7 +87,7 @@ pub fn rows() -> Vec<Row> {
             .exits(0, 0)
             .leaves(&["a.avi"])
             .file("thin.png", png(1, 16_384)),
-        row("33 megapixels", "detect large.png").is_read().file("large.png", png(7680, 4320)),
+        row("33 megapixels", "detect large.png").reads().file("large.png", png(7680, 4320)),
     ]);
     rows
 }

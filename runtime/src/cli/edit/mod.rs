@@ -152,15 +152,19 @@ fn check_names(args: &EditArgs, task: &Task, edits: &[(String, Operation)]) -> R
     let donors = edits.iter().filter_map(|(_, edit)| edit.donor()).chain(args.to.as_deref());
     let faces = args.face.as_deref().into_iter().chain(donors).filter(|name| !name.starts_with("seed:"));
     let read: Vec<&Path> = faces.map(Path::new).collect();
-    let twice = |path: &Path| Err(Error::Usage(format!("{}: named twice", path.display())));
+    let refuse = |path: &Path, what: &str| Err(Error::Usage(format!("{}: {what}", path.display())));
     for (i, path) in named.iter().enumerate() {
-        let others = named[i + 1..].iter().map(|other| other.as_path()).chain(read.iter().copied());
-        if others.into_iter().any(|other| are_same(path, other)) {
-            return twice(path);
+        if named[i + 1..].iter().any(|other| are_same(path, other)) {
+            return refuse(path, "named twice");
+        }
+        if read.iter().any(|input| are_same(path, input)) {
+            return refuse(path, "both read and written; name another file");
         }
     }
     match (task, &args.out) {
-        (Task::Clip { out, .. }, Some(path)) if read.iter().any(|input| replaces(out, input)) => twice(path),
+        (Task::Clip { out, .. }, Some(path)) if read.iter().any(|input| replaces(out, input)) => {
+            refuse(path, "both read and written; name another file")
+        }
         _ => Ok(()),
     }
 }
@@ -181,7 +185,7 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
         let list: Vec<serde_json::Value> =
             serde_json::from_slice(&content).map_err(|e| refuse(format!("not a JSON list of edits: {e}")))?;
         for (i, value) in list.into_iter().enumerate() {
-            let edit = Operation::from_json(value).map_err(|e| refuse(format!("edits[{i}].{e}")))?;
+            let edit = Operation::from_json(value, &format!("edits[{i}]")).map_err(refuse)?;
             all.push((format!("{}: edits[{i}].", path.display()), edit));
         }
     }

@@ -243,7 +243,10 @@ fn check_files(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -
             return Err(Error::Usage(format!("{}: named for two outputs", output.display())));
         }
         if inputs.iter().any(|input| are_same(input, output)) {
-            return Err(Error::Usage(format!("{}: both read and written", output.display())));
+            return Err(Error::Usage(format!(
+                "{}: both read and written; name another file",
+                output.display()
+            )));
         }
     }
     let replaced = |out: &&OutputSpec| match out {
@@ -251,7 +254,7 @@ fn check_files(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -
         OutputSpec::Window | OutputSpec::Page(_) => false,
     };
     match args.out.iter().find(replaced) {
-        Some(out) => Err(Error::Usage(format!("{out}: both read and written"))),
+        Some(out) => Err(Error::Usage(format!("{out}: both read and written; name another file"))),
         None => Ok(()),
     }
 }

@@ -45,7 +45,7 @@ fn a_childs_frames_come_to_an_end() {
 fn the_newest_frame_wins_and_gaps_show() {
     let line = shell("i=0; while [ $i -lt 200 ]; do printf abcdef; i=$((i+1)); done; sleep 0.3");
     let options =
-        SourceOptions { size: Some((2, 1)), fps: Some(1e4), patience: SOON, ..SourceOptions::default() };
+        SourceOptions { size: Some((2, 1)), fps: Some(1e6), patience: SOON, ..SourceOptions::default() };
     let mut source = ChildSource::exec(&line.parse().unwrap(), &options).unwrap();
     let mut indices = Vec::new();
     while let Next::Frame(captured) = source.next(Duration::from_secs(1)).unwrap() {
@@ -63,14 +63,11 @@ fn frames_of_a_file_are_all_seen_however_fast_they_come() {
     let options =
         SourceOptions { size: Some((2, 1)), fps: Some(50.0), patience: SOON, ..SourceOptions::default() };
     let mut source = ChildSource::exec(&line.parse().unwrap(), &options).unwrap();
+    assert!(!source.is_live() && source.comes_once());
     // As long as a network takes to load.
     std::thread::sleep(Duration::from_millis(300));
-    let start = Instant::now();
     let (indices, error) = rest(&mut source);
-    assert_eq!(error, None);
-    assert!(indices.len() > 35 && indices[0] == 0, "{indices:?}");
-    // In their own time, not at once.
-    assert!(start.elapsed() > Duration::from_millis(400), "{:?}", start.elapsed());
+    assert_eq!((indices, error), ((0..40).collect(), None));
 }
 
 /// The program was blamed for the signal that it got when nobody read on.
