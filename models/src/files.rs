@@ -1,7 +1,8 @@
 //! Files written whole or not at all, and checksums.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -17,8 +18,12 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let written = (|| {
-        let mut file = File::create(&temporary)?;
+        // Nobody else's until it is done.
+        let mut file =
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
         file.write_all(content)?;
+        // A file system without modes has nothing to give.
+        file.set_permissions(usual_mode()).ok();
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         // The rename itself must reach the disk too; a directory can't be opened for this on every system.
@@ -33,6 +38,15 @@ pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
         fs::remove_file(&temporary).ok();
     }
     written.map_err(Error::io(path))
+}
+
+/// The mode that a new file of this process has: what its mask leaves for others.
+pub fn usual_mode() -> Permissions {
+    // Asking for the mask by setting it would change what other threads make meanwhile.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077);
+    Permissions::from_mode(0o666 & !mask)
 }
 
 /// Whether a write failed for want of room.
@@ -77,6 +91,10 @@ mod tests {
         write_atomically(&path, b"one").unwrap();
         write_atomically(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let usual = tempfile::tempdir().unwrap();
+        File::create(usual.path().join("b")).unwrap();
+        assert_eq!(mode(&path), mode(&usual.path().join("b")));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

@@ -2,8 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use lkg_bundle::files::usual_mode;
 
 use crate::error::media::{Error, Result};
 
@@ -45,6 +48,8 @@ impl PendingFile {
         // The process id keeps two runs with the same target apart.
         let temporary = parent_of(target).join(format!(".{name}.{}.part", std::process::id()));
         let mut options = File::options();
+        // Nobody else's until it is done.
+        options.mode(0o600);
         let file = options.read(true).write(true).create(true).truncate(true).open(&temporary);
         let file = file.map_err(Error::io(target))?;
         Ok(Self { target: target.to_owned(), temporary, file: Some(io::BufWriter::new(file)) })
@@ -133,7 +138,10 @@ impl PendingFile {
     pub fn finish(mut self) -> Result<PathBuf> {
         let mut close = || -> io::Result<()> {
             let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
-            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            // A file system without modes has nothing to give.
+            file.set_permissions(usual_mode()).ok();
+            file.sync_all()?;
             fs::rename(&self.temporary, &self.target)
         };
         close().map_err(Error::io(&self.target))?;
@@ -167,6 +175,7 @@ pub fn stamp(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -193,7 +202,13 @@ mod tests {
         assert_eq!(&back, b"1ab");
         pending.cut(11).unwrap();
         assert!(!path.exists());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&pending.temporary), 0o600, "others could read what is being recorded");
         assert_eq!(pending.finish().unwrap(), path);
+        let usual = dir.path().join("usual");
+        File::create(&usual).unwrap();
+        assert_eq!(mode(&path), mode(&usual));
+        fs::remove_file(usual).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"01ab456789!");
 
         let mut abandoned = PendingFile::create(&path, true).unwrap();

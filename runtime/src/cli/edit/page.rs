@@ -33,6 +33,10 @@ impl Export for MarkArgs {
         remark(&said);
         Ok(said)
     }
+
+    fn leave(&self, workspace: &mut Workspace) {
+        window::leave(workspace);
+    }
 }
 
 /// How photos are edited that are sent.
@@ -56,7 +60,7 @@ pub(in crate::cli) fn pages(
     let first = move |sent| {
         let mut model = model();
         let opened = model.open_sent(sent)?;
-        Workspace::new(model, opened, blend, &donors, TILE)
+        Ok(Workspace::new(model, opened, blend, &donors, TILE)?.of_sent())
     };
     EditPages::new(workspace, Box::new(first), Box::new(mark), intake)
 }
