@@ -22,8 +22,11 @@ case " $* " in
 esac
 "#;
 
-/// Parts of `scripts/setup`, the packages that each fetches, and what it takes out of them.
-const PARTS: [(&str, &[(&str, &[&str])]); 6] = [
+/// A package, and what is taken out of it.
+type Package = (&'static str, &'static [&'static str]);
+
+/// Parts of `scripts/setup`, and the packages that each fetches.
+const PARTS: [(&str, &[Package]); 6] = [
     (
         "runtime",
         &[(
@@ -215,26 +218,33 @@ fn pins(script: &str) -> Vec<(String, String)> {
 fn a_byte_that_is_not_the_pinned_one_is_refused() {
     let checkout = Checkout::new();
     let gpu = cfg!(target_arch = "x86_64");
-    for (part, packages) in PARTS.iter().filter(|(part, _)| gpu || *part != "gpu") {
-        let (intact, there) = checkout.setup(part);
-        assert!(intact.code == 0 && there.len() >= packages.len(), "{part}: {intact:?} {there:?}");
-        for (package, _) in *packages {
-            let wheel = checkout.path(&format!("wheels/{package}.whl"));
-            let whole = fs::read(&wheel).unwrap();
-            let mut flipped = whole.clone();
-            let middle = whole.len() / 2;
-            flipped[middle] ^= 1;
-            fs::write(&wheel, flipped).unwrap();
-            let (refused, left) = checkout.setup(part);
-            let said = &refused.stderr;
-            assert!(refused.code == 1 && said.contains("could not fetch"), "{package}: {refused:?}");
-            assert!(said.contains("its SHA-256 is not the pinned one"), "{package}: {said}");
-            // What came whole before it may wait for the next try.
-            let ours = left.iter().any(|path| path.to_string_lossy().contains(&format!("/{package}-")));
-            let done = left.iter().any(|path| !path.to_string_lossy().contains("/downloads/"));
-            assert!(!ours && !done, "{package}: {left:?}");
-            fs::write(&wheel, whole).unwrap();
+    std::thread::scope(|scope| {
+        for (part, packages) in PARTS.iter().filter(|(part, _)| gpu || *part != "gpu") {
+            scope.spawn(|| try_part(&checkout, part, packages));
         }
+    });
+}
+
+/// A part whole, then with a byte flipped in each of its packages in turn.
+fn try_part(checkout: &Checkout, part: &str, packages: &[Package]) {
+    let (intact, there) = checkout.setup(part);
+    assert!(intact.code == 0 && there.len() >= packages.len(), "{part}: {intact:?} {there:?}");
+    for (package, _) in packages {
+        let wheel = checkout.path(&format!("wheels/{package}.whl"));
+        let whole = fs::read(&wheel).unwrap();
+        let mut flipped = whole.clone();
+        let middle = whole.len() / 2;
+        flipped[middle] ^= 1;
+        fs::write(&wheel, flipped).unwrap();
+        let (refused, left) = checkout.setup(part);
+        let said = &refused.stderr;
+        assert!(refused.code == 1 && said.contains("could not fetch"), "{package}: {refused:?}");
+        assert!(said.contains("its SHA-256 is not the pinned one"), "{package}: {said}");
+        // What came whole before it may wait for the next try.
+        let ours = left.iter().any(|path| path.to_string_lossy().contains(&format!("/{package}-")));
+        let done = left.iter().any(|path| !path.to_string_lossy().contains("/downloads/"));
+        assert!(!ours && !done, "{package}: {left:?}");
+        fs::write(&wheel, whole).unwrap();
     }
 }
 

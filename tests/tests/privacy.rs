@@ -125,7 +125,7 @@ fn no_command_on_files_opens_a_socket_or_writes_what_it_was_not_asked_for() {
     check("generate --seed 1 --out face.png", &["face.png"]);
     check("generate --seed 1 --count 2 --interpolate 12 --out clip.avi", &["clip.avi"]);
     check("generate --seed 1 --count 2 --interpolate 12 --out clip.mp4", &["clip.mp4"]);
-    check("detect face.png --json --anyway", &[]);
+    check("detect face.png --json", &[]);
     check("detect clip.avi --json", &[]);
     check("webcam clip.mp4 --headless --keypoints k.jsonl --out drawn.mp4", &["k.jsonl", "drawn.mp4"]);
     check(

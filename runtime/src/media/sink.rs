@@ -62,6 +62,11 @@ pub trait Sink {
         false
     }
 
+    /// Whether what it takes stays somewhere, so that whoever is before the camera is to see that it does.
+    fn keeps(&self) -> bool {
+        true
+    }
+
     /// Takes a frame.
     ///
     /// # Errors
@@ -138,6 +143,10 @@ struct NullSink;
 impl Sink for NullSink {
     fn name(&self) -> String {
         SinkSpec::Null.to_string()
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 
     fn write(&mut self, _shown: &Shown<'_>) -> Result<()> {
