@@ -60,7 +60,7 @@ def frames(stream):
         return
     width, height, form = int(sides["W"]), int(sides["H"]), sides.get("C", "420")
     half = ((width + 1) // 2) * ((height + 1) // 2)
-    size = width * height + {"420": 2 * half, "444": 2 * width * height, "mono": 0}[form.split("jpeg")[0].split("p")[0].split("mpeg")[0]]
+    size = width * height + {"420": 2 * half, "444": 2 * width * height, "mon": 0}[form[:3]]
     while stream.readline().startswith(b"FRAME"):
         if len(stream.read(size)) < size:
             return

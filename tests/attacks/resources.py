@@ -46,6 +46,8 @@ def idle(tally, server):
     hold(tally, server, "that send nothing", b"")
     hold(tally, server, "that begin a head", server.head("GET /")[:-6])
     hold(tally, server, "that do not send their body", post + b"{")
+    asked = server.head("POST /do", server.origin + "Content-Length: 1000\r\nExpect: 100-continue\r\n")
+    hold(tally, server, "that ask whether their body is wanted and do not send it", asked)
     hold(tally, server, "strangers that do not send their body", server.head("POST /do", "Content-Length: 1000\r\n"))
     hold(tally, server, "that send noise", b"\x16\x03\x01")
 

@@ -41,6 +41,8 @@ impl Pace {
 pub(super) struct Connection<'a> {
     stream: &'a TcpStream,
     place: &'a Place,
+    /// What it does while it takes nothing.
+    phase: Phase,
     received: Pace,
     sent: Pace,
     until: Instant,
@@ -55,7 +57,13 @@ impl<'a> Connection<'a> {
         stream.set_nodelay(true)?;
         rustix::net::sockopt::set_socket_send_buffer_size(stream, IN_FLIGHT)?;
         let (received, sent) = (Pace::default(), Pace::default());
-        Ok(Self { stream, place, received, sent, until: Instant::now() })
+        Ok(Self { stream, place, phase: Phase::Idle, received, sent, until: Instant::now() })
+    }
+
+    /// Says what it does from now on.
+    pub fn does(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.place.does(phase);
     }
 
     /// Reading ends after this long, whatever comes.
@@ -86,7 +94,7 @@ impl Write for Connection<'_> {
         self.stream.set_write_timeout(some(self.sent.left())?)?;
         self.place.does(Phase::Taking);
         let n = self.stream.write(buffer)?;
-        self.place.does(Phase::Waiting);
+        self.place.does(self.phase);
         self.sent.count(n, start.elapsed());
         Ok(n)
     }

@@ -134,7 +134,7 @@ fn converse(stream: &TcpStream, peer: SocketAddr, place: &Place, shared: &Shared
         Err(response) => {
             tracing::info!(%peer, status = response.status, "not a request");
             respond(&mut connection, stream, &response)?;
-            return skip(&mut connection, place);
+            return skip(&mut connection);
         }
     };
     // The query may hold the token.
@@ -145,12 +145,12 @@ fn converse(stream: &TcpStream, peer: SocketAddr, place: &Place, shared: &Shared
     let refuse = |mut connection: Connection<'_>, response: Response| {
         tracing::info!(%peer, method, path, status = response.status, "request refused");
         respond(&mut connection, stream, &told(response))?;
-        if partial { skip(&mut connection, place) } else { Ok(()) }
+        if partial { skip(&mut connection) } else { Ok(()) }
     };
     if let Some(refusal) = shared.gate.refuse(&begun.request) {
         if refusal.status == 401 {
             // It keeps its place, so that the places bound how many tokens are tried in a second.
-            place.does(Phase::Waiting);
+            connection.does(Phase::Waiting);
             std::thread::sleep(WRONG);
         }
         return refuse(connection, refusal);
@@ -159,7 +159,7 @@ fn converse(stream: &TcpStream, peer: SocketAddr, place: &Place, shared: &Shared
         Ok(pages) => pages,
         Err(response) => return refuse(connection, response),
     };
-    place.does(Phase::Waiting);
+    connection.does(Phase::Waiting);
     // Before the body is read: nobody else's is held in memory, nor that of somebody who may not ask.
     let body = match pages.admit(&begun.request) {
         Ok(body) => body,
@@ -167,13 +167,13 @@ fn converse(stream: &TcpStream, peer: SocketAddr, place: &Place, shared: &Shared
     };
     connection.read_for(body.within);
     if partial {
-        place.does(Phase::Sending);
+        connection.does(Phase::Sending);
     }
     let request = match begun.finish(&mut connection, &body)? {
         Ok(request) => request,
         Err(response) => return refuse(connection, response),
     };
-    place.does(Phase::Waiting);
+    connection.does(Phase::Waiting);
     let answer = pages.answer(&request);
     drop(body.place);
     drop(request);
@@ -213,8 +213,8 @@ fn respond(connection: &mut Connection<'_>, stream: &TcpStream, response: &Respo
 }
 
 /// Reads what nobody wants, for a while: closing at once would take the answer back.
-fn skip(connection: &mut Connection<'_>, place: &Place) -> io::Result<()> {
-    place.does(Phase::Idle);
+fn skip(connection: &mut Connection<'_>) -> io::Result<()> {
+    connection.does(Phase::Idle);
     connection.read_for(UNWANTED);
     let mut chunk = [0; 16 << 10];
     while connection.read(&mut chunk)? > 0 {}
