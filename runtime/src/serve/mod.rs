@@ -9,6 +9,8 @@
 
 mod detect;
 pub mod edit;
+#[cfg(feature = "cli")]
+pub mod foreign;
 mod gate;
 mod http;
 mod intake;
