@@ -68,7 +68,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Frames keep their times, a millisecond more or less, whatever they are.
+    /// Frames keep their times, a millisecond more or less (and what the rounded rate adds), whatever they are.
     #[test]
     fn a_clip_keeps_its_times(gaps in prop::collection::vec(2u64..700, 0..12)) {
         let dir = tempfile::tempdir().unwrap();
@@ -86,7 +86,7 @@ proptest! {
         let mut reader = AviReader::open(&path).unwrap().unwrap();
         for time in &times {
             let Next::Frame(captured) = reader.next(Duration::ZERO).unwrap() else { panic!("a frame is missing") };
-            prop_assert!(captured.frame.time.abs_diff(*time) <= Duration::from_millis(1), "{:?}", captured.frame.time);
+            prop_assert!(captured.frame.time.abs_diff(*time) <= Duration::from_micros(1100), "{:?}", captured.frame.time);
         }
     }
 }
