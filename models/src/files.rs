@@ -1,44 +1,87 @@
 //! Files written whole or not at all, and checksums.
 
 use std::fs::{self, File, Permissions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::leftovers::{PART, RECORDING, sweep};
+use crate::publish::{Disk, System, publish};
 
-/// Writes `content` to a temporary file beside `path`, flushes it to the disk, then renames it over `path`:
-/// whatever ends the process, `path` holds either what it held before or all of `content`.
+/// Writes `content` to a hidden file beside `path`, flushes it to the disk, then renames it over `path`:
+/// whatever ends the process, `path` holds either what it held before or all of `content`. What killed processes left in the
+/// folder goes.
 ///
 /// # Errors
 /// [`Error::Io`] with the operating system's reason.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let written = (|| {
-        // Nobody else's until it is done.
-        let mut file =
-            File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-        file.write_all(content)?;
-        // A file system without modes has nothing to give.
-        file.set_permissions(usual_mode()).ok();
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // The rename itself must reach the disk too; a directory can't be opened for this on every system.
-        if let Some(parent) = path.parent()
-            && let Ok(dir) = File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
-        {
-            dir.sync_all().ok();
-        }
-        Ok(())
-    })();
-    if written.is_err() {
-        fs::remove_file(&temporary).ok();
-    }
-    written.map_err(Error::io(path))
+    sweep(parent_of(path));
+    write_on(&System, path, content).map_err(Error::io(path))
 }
+
+fn write_on(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    check_replaceable(path)?;
+    let (mut file, part) = part_file(path)?;
+    let written = disk.write(&mut file, content).and_then(|()| publish(disk, &file, &part, path, true));
+    if written.is_err() {
+        fs::remove_file(&part).ok();
+    }
+    written
+}
+
+/// The folder that `path` lies in.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Most letters of a file's own name in that of its part: the system takes 255 bytes.
+const LETTERS: usize = 40;
+
+/// A new file beside `target` that is to become it, open for reading and writing, and its path. Its name says which process
+/// writes it; nobody can guess it, so that no link lies in wait there.
+///
+/// # Errors
+/// It cannot be made.
+pub fn part_file(target: &Path) -> io::Result<(File, PathBuf)> {
+    hidden_file(target, PART)
+}
+
+/// The same for a recording, which is worth something as far as it got: it is not swept up.
+///
+/// # Errors
+/// It cannot be made.
+pub fn recording_file(target: &Path) -> io::Result<(File, PathBuf)> {
+    hidden_file(target, RECORDING)
+}
+
+fn hidden_file(target: &Path, ending: &str) -> io::Result<(File, PathBuf)> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().take(LETTERS).collect();
+    let prefix = format!(".{name}.{}-", std::process::id());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(ending);
+    let (file, path) = builder.tempfile_in(parent_of(target))?.keep()?;
+    // Held for as long as the file is open; where the disk knows no locks, the process's number tells enough.
+    file.try_lock().ok();
+    Ok((file, path))
+}
+
+/// Refuses to put a file in the place of what is none: a device, a pipe, a socket.
+///
+/// # Errors
+/// It is none.
+pub fn check_replaceable(path: &Path) -> io::Result<()> {
+    match path.metadata() {
+        Ok(about) if !about.is_file() && !about.is_dir() => Err(io::Error::other(NOT_REPLACED)),
+        _ => Ok(()),
+    }
+}
+
+/// What is said of one that is not replaced.
+const NOT_REPLACED: &str = "a device, pipe or socket, which no file is put in the place of; name a file";
 
 /// The mode that a new file of this process has: what its mask leaves for others.
 pub fn usual_mode() -> Permissions {
@@ -68,8 +111,12 @@ pub fn sha256_hex(content: &[u8]) -> String {
 /// Reads a file of at most `most` bytes.
 ///
 /// # Errors
-/// [`Error::Io`], also when the file is larger.
+/// [`Error::Io`], also when the file is larger, or is none: reading a pipe or a device may never end.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let about = fs::metadata(path).map_err(Error::io(path))?;
+    if !about.is_file() {
+        return Err(Error::io(path)(io::Error::other("not a regular file")));
+    }
     let file = File::open(path).map_err(Error::io(path))?;
     let mut content = Vec::new();
     file.take(most + 1).read_to_end(&mut content).map_err(Error::io(path))?;
@@ -96,6 +143,22 @@ mod tests {
         File::create(usual.path().join("b")).unwrap();
         assert_eq!(mode(&path), mode(&usual.path().join("b")));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// A device node was replaced by a file, and a link with the name of the part was followed.
+    #[test]
+    fn no_device_is_replaced_and_no_link_is_followed() {
+        let device = write_atomically(Path::new("/dev/null"), b"x").unwrap_err().to_string();
+        assert!(device.contains("a device, pipe or socket"), "{device}");
+        assert!(
+            read_at_most(Path::new("/dev/zero"), 9).unwrap_err().to_string().contains("not a regular file")
+        );
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a".repeat(255));
+        let (first, second) = (part_file(&path).unwrap().1, part_file(&path).unwrap().1);
+        assert!(first != second && first.parent() == second.parent(), "{first:?} {second:?}");
+        write_atomically(&path, b"x").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"x");
     }
 
     #[test]

@@ -41,8 +41,9 @@ use self::args::{Cli, Command};
 use self::config_file::{Parsed, Refused};
 use crate::error::{Error, Result, one_line};
 use crate::interrupt;
-use crate::media::child;
+use crate::media::{child, recover};
 
+pub use self::config_file::{check_text, program};
 pub use self::locate::open_bundle;
 
 /// Exit code for problems that were reported on the way.
@@ -51,6 +52,7 @@ const REPORTED: u8 = 2;
 /// Runs the program. The exit code is 0 for success, 2 for what the user can fix, 130 for Ctrl-C, 1 for failures of
 /// the program or the machine.
 pub fn main() -> ExitCode {
+    recover::tell(remark);
     let parsed = match config_file::parse(env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(Refused::Line(e)) => return refuse(&e),

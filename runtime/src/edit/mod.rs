@@ -15,6 +15,8 @@ pub mod operation;
 mod parts;
 mod photo_editor;
 mod pose;
+#[cfg(test)]
+mod properties;
 mod session;
 mod sheet;
 mod sliders;

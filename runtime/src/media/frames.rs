@@ -1,7 +1,11 @@
 //! Single pictures.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use lkg_bundle::files::part_file;
+use lkg_bundle::leftovers::sweep;
 
 use super::mark::Origin;
 use super::pattern::Pattern;
@@ -77,6 +81,7 @@ impl Sink for FramesSink {
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if !self.started {
             fs::create_dir_all(self.pattern.folder()).map_err(Error::io(self.pattern.folder()))?;
+            sweep(self.pattern.folder());
             for path in self.stale.drain(..) {
                 fs::remove_file(&path).map_err(Error::io(&path))?;
             }
@@ -85,8 +90,9 @@ impl Sink for FramesSink {
         let path = self.pattern.path(shown.index);
         let content = picture::encode_like(&path, shown.picture, shown.alpha, &self.original, self.origin)
             .map_err(|e| Error::damaged(&path, e))?;
-        let part = path.with_extension("part");
-        fs::write(&part, &content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
+        let (mut file, part) = part_file(&path).map_err(Error::io(&path))?;
+        // Not waited for until it is on the disk, which takes longer than a frame.
+        file.write_all(&content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();
             Error::io(&path)(e)
         })

@@ -2,11 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lkg_bundle::files::usual_mode;
+use lkg_bundle::files::{check_replaceable, part_file, recording_file};
+use lkg_bundle::leftovers::{Leftover, sweep};
+use lkg_bundle::publish::{System, publish};
 
 use crate::error::media::{Error, Result};
 
@@ -16,6 +17,10 @@ pub struct PendingFile {
     target: PathBuf,
     temporary: PathBuf,
     file: Option<io::BufWriter<File>>,
+    /// Whether a file of that name is replaced.
+    replace: bool,
+    /// Whether it stays if it is not finished.
+    kept: bool,
 }
 
 /// Checks that `path` may be written: its folder is there, and nothing is overwritten unless `force`.
@@ -29,11 +34,12 @@ pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(Error::Exists(path.to_owned()));
     }
+    check_replaceable(path).map_err(Error::io(path))?;
     let parent = parent_of(path);
     if parent.is_dir() { Ok(()) } else { Err(Error::NoFolder(parent.to_owned())) }
 }
 
-fn parent_of(path: &Path) -> &Path {
+pub(super) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -43,16 +49,39 @@ impl PendingFile {
     /// # Errors
     /// [`Error::Exists`], [`Error::NoFolder`] or [`Error::Io`].
     pub fn create(target: &Path, force: bool) -> Result<Self> {
-        check_target(target, force)?;
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        // The process id keeps two runs with the same target apart.
-        let temporary = parent_of(target).join(format!(".{name}.{}.part", std::process::id()));
-        let mut options = File::options();
-        // Nobody else's until it is done.
-        options.mode(0o600);
-        let file = options.read(true).write(true).create(true).truncate(true).open(&temporary);
-        let file = file.map_err(Error::io(target))?;
-        Ok(Self { target: target.to_owned(), temporary, file: Some(io::BufWriter::new(file)) })
+        Self::start(target, force, part_file)
+    }
+
+    /// The same for a recording. Of one that is cut off by a kill there stays a hidden file, which the next run takes up:
+    /// `super::recover`.
+    ///
+    /// # Errors
+    /// Those of [`PendingFile::create`].
+    pub fn record(target: &Path, force: bool) -> Result<Self> {
+        Self::start(target, force, recording_file)
+    }
+
+    fn start(
+        target: &Path,
+        replace: bool,
+        make: impl FnOnce(&Path) -> io::Result<(File, PathBuf)>,
+    ) -> Result<Self> {
+        check_target(target, replace)?;
+        sweep(parent_of(target));
+        let (file, temporary) = make(target).map_err(Error::io(target))?;
+        Ok(Self {
+            target: target.to_owned(),
+            temporary,
+            file: Some(io::BufWriter::new(file)),
+            replace,
+            kept: false,
+        })
+    }
+
+    /// Goes on with what a killed process left, to be called `target`, which nothing is.
+    pub fn take_up(left: Leftover, target: PathBuf) -> Self {
+        let file = Some(io::BufWriter::new(left.file));
+        Self { target, temporary: left.path, file, replace: false, kept: true }
     }
 
     /// The name the file will have.
@@ -139,20 +168,23 @@ impl PendingFile {
         let mut close = || -> io::Result<()> {
             let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            // A file system without modes has nothing to give.
-            file.set_permissions(usual_mode()).ok();
-            file.sync_all()?;
-            fs::rename(&self.temporary, &self.target)
+            publish(&System, &file, &self.temporary, &self.target, self.replace)
         };
-        close().map_err(Error::io(&self.target))?;
-        Ok(self.target.clone())
+        match close() {
+            Ok(()) => Ok(self.target.clone()),
+            // Another run was faster.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(self.target.clone())),
+            Err(e) => Err(Error::io(&self.target)(e)),
+        }
     }
 }
 
 impl Drop for PendingFile {
     fn drop(&mut self) {
         // Renamed away when finished; gone is what is wanted otherwise.
-        fs::remove_file(&self.temporary).ok();
+        if !self.kept {
+            fs::remove_file(&self.temporary).ok();
+        }
     }
 }
 
@@ -215,6 +247,21 @@ mod tests {
         abandoned.write(b"half").unwrap();
         drop(abandoned);
         assert_eq!(fs::read(&path).unwrap(), b"01ab456789!");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// Two runs with one name both said that they had written it, and one recording was gone.
+    #[test]
+    fn the_first_of_two_with_one_name_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.bin");
+        let mut both = [(); 2].map(|()| PendingFile::create(&path, false).unwrap());
+        both[0].write(b"first").unwrap();
+        both[1].write(b"second").unwrap();
+        let [first, second] = both;
+        first.finish().unwrap();
+        assert!(matches!(second.finish(), Err(Error::Exists(_))));
+        assert_eq!(fs::read(&path).unwrap(), b"first");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

@@ -10,6 +10,8 @@
 mod connection;
 mod detect;
 pub mod edit;
+#[cfg(feature = "cli")]
+pub mod foreign;
 mod gate;
 mod http;
 mod intake;

@@ -194,7 +194,10 @@ fn nothing() -> Response {
 }
 
 /// Whose routes a request is for. `Err` is the answer where it is nobody's.
-fn pages_for<'a>(pages: &'a [Arc<dyn Pages>], request: &Request) -> Result<&'a dyn Pages, Response> {
+pub(super) fn pages_for<'a>(
+    pages: &'a [Arc<dyn Pages>],
+    request: &Request,
+) -> Result<&'a dyn Pages, Response> {
     let under = |pages: &Arc<dyn Pages>| {
         pages.routes().iter().filter(|(_, path)| leads_to(path, &request.path)).map(|(method, _)| *method)
     };
