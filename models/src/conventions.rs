@@ -50,6 +50,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn conversions_invert_each_other_everywhere(v in -1.5f32..1.5, size in 1.0f32..20_000.0, index in 0usize..20_000) {
+            proptest::prop_assert!((from_pixels(to_pixels(v, size), size) - v).abs() < 1e-5);
+            let whole = index + 1;
+            let centre = to_pixels(pixel_centre(index, whole), whole as f32);
+            proptest::prop_assert!((centre - index as f32 - 0.5).abs() < 1e-2);
+        }
+    }
+
     #[test]
     fn every_colour_byte_survives_the_round_trip() {
         for byte in 0..=255 {

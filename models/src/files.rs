@@ -1,43 +1,39 @@
 //! Files written whole or not at all, and checksums.
 
-use std::collections::hash_map::RandomState;
-use std::fs::{self, File};
-use std::hash::{BuildHasher, Hasher};
-use std::io::{self, Read, Write};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::leftovers::{PART, RECORDING, sweep};
+use crate::publish::{Disk, System, publish};
 
-/// Writes `content` to a temporary file beside `path`, flushes it to the disk, then renames it over `path`:
-/// whatever ends the process, `path` holds either what it held before or all of `content`.
+/// Writes `content` to a hidden file beside `path`, flushes it to the disk, then renames it over `path`:
+/// whatever ends the process, `path` holds either what it held before or all of `content`. What killed processes left in the
+/// folder goes.
 ///
 /// # Errors
 /// [`Error::Io`] with the operating system's reason.
 pub fn write_atomically(path: &Path, content: &[u8]) -> Result<()> {
-    check_replaceable(path).map_err(Error::io(path))?;
-    let (mut file, temporary) = part_file(path).map_err(Error::io(path))?;
-    let written = (|| {
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // The rename itself must reach the disk too; a directory can't be opened for this on every system.
-        if let Some(parent) = path.parent()
-            && let Ok(dir) = File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
-        {
-            dir.sync_all().ok();
-        }
-        Ok(())
-    })();
+    sweep(parent_of(path));
+    write_on(&System, path, content).map_err(Error::io(path))
+}
+
+fn write_on(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    check_replaceable(path)?;
+    let (mut file, part) = part_file(path)?;
+    let written = disk.write(&mut file, content).and_then(|()| publish(disk, &file, &part, path, true));
     if written.is_err() {
-        fs::remove_file(&temporary).ok();
+        fs::remove_file(&part).ok();
     }
-    written.map_err(Error::io(path))
+    written
 }
 
 /// The folder that `path` lies in.
-fn parent_of(path: &Path) -> &Path {
+pub(crate) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -50,25 +46,37 @@ const LETTERS: usize = 40;
 /// # Errors
 /// It cannot be made.
 pub fn part_file(target: &Path) -> io::Result<(File, PathBuf)> {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    let name: String = name.chars().take(LETTERS).collect();
-    let (parent, process) = (parent_of(target), std::process::id());
-    let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
-    for _ in 0..TRIED {
-        // Seeded by the system, once a process.
-        let random = RandomState::new().build_hasher().finish();
-        let path = parent.join(format!(".{name}.{process}-{random:016x}.part"));
-        match File::options().read(true).write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((file, path)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => last = e,
-            Err(e) => return Err(e),
-        }
-    }
-    Err(last)
+    hidden_file(target, PART)
 }
 
-/// Names that are tried for a part.
-const TRIED: usize = 16;
+/// The same for a recording, which is worth something as far as it got: it is not swept up.
+///
+/// # Errors
+/// It cannot be made.
+pub fn recording_file(target: &Path) -> io::Result<(File, PathBuf)> {
+    hidden_file(target, RECORDING)
+}
+
+fn hidden_file(target: &Path, ending: &str) -> io::Result<(File, PathBuf)> {
+    let name = target.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().take(LETTERS).collect();
+    let prefix = format!(".{name}.{}-", std::process::id());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(&prefix).suffix(ending);
+    let (file, path) = builder.tempfile_in(parent_of(target))?.keep()?;
+    // Held for as long as the file is open; where the disk knows no locks, the process's number tells enough.
+    file.try_lock().ok();
+    Ok((file, path))
+}
+
+/// The mode that a new file of this process has: what its mask leaves for others.
+pub fn usual_mode() -> Permissions {
+    // Asking for the mask by setting it would change what other threads make meanwhile.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077);
+    Permissions::from_mode(0o666 & !mask)
+}
 
 /// Refuses to put a file in the place of what is none: a device, a pipe, a socket, or what the system shows in a folder of its
 /// own, such as the link `/dev/stdout`.
@@ -139,6 +147,10 @@ mod tests {
         write_atomically(&path, b"one").unwrap();
         write_atomically(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+        let usual = tempfile::tempdir().unwrap();
+        File::create(usual.path().join("b")).unwrap();
+        assert_eq!(mode(&path), mode(&usual.path().join("b")));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

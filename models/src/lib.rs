@@ -16,11 +16,13 @@ pub mod face_parts;
 pub mod files;
 pub mod golden;
 pub mod json;
+pub mod leftovers;
 pub mod manifest;
 pub mod onnx;
 pub mod onnx_runtime;
 pub mod operators;
 pub mod pictures;
+pub mod publish;
 #[cfg(feature = "testing")]
 pub mod testing;
 

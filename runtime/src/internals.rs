@@ -13,12 +13,15 @@ pub fn main() -> ExitCode {
 pub mod cli {
     //! The command line.
     pub use crate::cli::args::Cli;
+    pub use clap::Command as Program;
+
+    pub use crate::cli::{check_text, program};
 }
 
 pub mod edit {
     //! Editing by hand.
-    pub use crate::edit::Workspace;
     pub use crate::edit::blend::sample;
+    pub use crate::edit::{BundleId, Workspace};
 }
 
 pub mod engine {
@@ -44,7 +47,17 @@ pub mod media {
     pub use crate::media::keypoints::KeypointsSink;
     pub use crate::media::picture::{check_target, from_network};
     pub use crate::media::sink::{OutputOptions, Shown, Sink, Written, open_output};
-    pub use crate::media::{Result, SinkSpec, jpeg, mark};
+    pub use crate::media::{OutputSpec, Result, SinkSpec, foreign, jpeg, mark};
+}
+
+pub mod reenact {
+    //! Recorded motion.
+    pub use crate::reenact::Recording;
+}
+
+pub mod serve {
+    //! Pages without a socket.
+    pub use crate::serve::foreign::Unconnected;
 }
 
 pub mod vision {

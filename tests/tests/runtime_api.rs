@@ -10,7 +10,6 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::{DynamicImage, ImageFormat, RgbImage};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use workspace_tests::{checkout, program, runtime};
 
@@ -21,7 +20,7 @@ struct Live {
     child: Child,
     address: String,
     /// Kept open, so that the program can go on talking.
-    _stderr: BufReader<ChildStderr>,
+    stderr: BufReader<ChildStderr>,
 }
 
 impl Live {
@@ -46,7 +45,7 @@ impl Live {
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         stderr.read_line(&mut line).unwrap();
         let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-        Self { child, address, _stderr: stderr }
+        Self { child, address, stderr }
     }
 
     /// Status and body of the answer to a request with the token and these further headers.
@@ -71,6 +70,16 @@ impl Live {
 
     fn post(&self, target: &str, body: &[u8]) -> (u16, String) {
         self.ask(&format!("POST {target}"), &format!("Origin: http://{}\r\n", self.address), body)
+    }
+
+    /// Ends the program as Ctrl-C does; what it says then.
+    fn interrupt(mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        let mut said = String::new();
+        self.stderr.read_to_string(&mut said).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{said}");
+        said
     }
 
     /// The number of the newest frame.
@@ -198,28 +207,41 @@ fn the_editor_answers_programs_too() {
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0, "the photo is kept nowhere");
 }
 
-fn found_size(found: &Value) -> Value {
-    serde_json::json!([found["width"], found["height"]])
+/// Ctrl-C threw edits away without a word.
+#[test]
+fn edits_that_were_not_saved_are_kept_or_told_of() {
+    let place = tempfile::tempdir().unwrap();
+    let bundle = checkout::root().join("models/faces64-edge").to_str().unwrap().to_owned();
+    let files = || fs::read_dir(place.path()).unwrap().count();
+    let edit = |editor: &Live| {
+        for operation in [r#"{"op": "move", "part": 1, "dx": 0.1}"#, r#"{"op": "remove", "part": 0}"#] {
+            let (status, said) = editor.post("/do", operation.as_bytes());
+            assert_eq!(status, 200, "{said}");
+        }
+    };
+    assert_eq!(Live::serve(place.path(), &bundle, &["edit", "seed:1"]).interrupt(), "", "nothing was done");
+    let editor = Live::serve(place.path(), &bundle, &["edit", "seed:1"]);
+    edit(&editor);
+    let said = editor.interrupt();
+    let kept = said.split("they are kept in ").nth(1).and_then(|rest| rest.split(':').next());
+    let kept = place.path().join(kept.unwrap_or_else(|| panic!("{said}")));
+    assert!(said.contains("2 edits were not saved") && files() == 1, "{said}");
+    let session: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    assert_eq!(session["done"], 2);
+    let (kept, out) = (kept.to_str().unwrap(), place.path().join("a.png"));
+    let again = ["--provider", "cpu", "--bundle", &bundle, "edit", kept, "--out", out.to_str().unwrap()];
+    runtime(&again).succeeded();
+
+    let editor = Live::serve(place.path(), &bundle, &["edit"]);
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cases/display-p3.png");
+    let (status, said) = editor.post("/photo?file=p3.png&anyway=1", &fs::read(photo).unwrap());
+    assert_eq!(status, 200, "{said}");
+    edit(&editor);
+    let (before, said) = (files(), editor.interrupt());
+    assert!(said.contains("2 edits were not saved and are gone") && said.contains("p3.png"), "{said}");
+    assert_eq!(files(), before, "nothing of a photo that is sent is written unasked");
 }
 
-/// Edits of a page that ended were gone without a word.
-#[test]
-fn edits_that_were_not_saved_are_kept_when_the_page_ends() {
-    let place = tempfile::tempdir().unwrap();
-    let bundle = place.path().join("bundle");
-    fs::create_dir(&bundle).unwrap();
-    lkg_bundle::testing::write_tiny_bundle(&bundle).unwrap();
-    for edits in [0, 1] {
-        let mut live = Live::serve(place.path(), bundle.to_str().unwrap(), &["edit", "seed:1"]);
-        for _ in 0..edits {
-            let (status, state) = live.post("/do", br#"{"op":"scale","part":0,"by":1.5}"#);
-            assert_eq!(status, 200, "{state}");
-        }
-        kill_process(Pid::from_raw(live.child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
-        assert!(live.child.wait().unwrap().success());
-        let kept = fs::read_dir(place.path()).unwrap().filter(|entry| {
-            entry.as_ref().unwrap().file_name().to_str().is_some_and(|name| name.starts_with("edit-"))
-        });
-        assert_eq!(kept.count(), edits);
-    }
+fn found_size(found: &Value) -> Value {
+    serde_json::json!([found["width"], found["height"]])
 }

@@ -43,8 +43,9 @@ use self::args::{Cli, Command};
 use self::config_file::{Parsed, Refused};
 use crate::error::{Error, Result, one_line, panic, printable};
 use crate::interrupt;
-use crate::media::child;
+use crate::media::{child, recover};
 
+pub use self::config_file::{check_text, program};
 pub use self::locate::open_bundle;
 
 /// Exit code for problems that were reported on the way.
@@ -59,6 +60,7 @@ pub fn main() -> ExitCode {
 }
 
 fn start() -> ExitCode {
+    recover::tell(remark);
     let parsed = match config_file::parse(env::args_os().collect()) {
         Ok(parsed) => parsed,
         Err(Refused::Line(e)) => return refuse(&e),

@@ -53,8 +53,9 @@ pub(super) fn page_access(args: &ServeArgs) -> Result<Option<Access>> {
             let address = SocketAddr::new(args.listen.unwrap_or(home), port.unwrap_or(PAGE_PORT));
             guarded(address, args).map(Some)
         }
-        None if args.listen.is_some() => {
-            Err(Error::Usage("--listen is for the page: add --serve".to_owned()))
+        None if args.listen.is_some() || !args.hosts.is_empty() => {
+            let flag = if args.listen.is_some() { "--listen" } else { "--host" };
+            Err(Error::Usage(format!("{flag} is for the page: add --serve")))
         }
         None => Ok(None),
     }
@@ -64,12 +65,12 @@ pub(super) fn page_access(args: &ServeArgs) -> Result<Option<Access>> {
 fn guarded(address: SocketAddr, args: &ServeArgs) -> Result<Access> {
     let token = match &args.token {
         Some(token) => Some(token.clone()),
-        None if address.ip().is_loopback() => None,
+        None if address.ip().is_loopback() && args.hosts.is_empty() => None,
         None => Some(
             Access::new_token().map_err(|e| Error::Io { what: "making a token".to_owned(), source: e })?,
         ),
     };
-    Ok(Access { address, token })
+    Ok(Access { address, token, names: args.hosts.clone() })
 }
 
 #[cfg(test)]
@@ -98,6 +99,8 @@ mod tests {
         assert_eq!(served("--out http://localhost:9000/ --out a.avi"), ("127.0.0.1:9000".to_owned(), false));
         assert_eq!(served("--serve --listen ::1"), ("[::1]:8080".to_owned(), false));
         assert_eq!(served("--serve 80 --listen 0.0.0.0"), ("0.0.0.0:80".to_owned(), true));
+        // Who puts a proxy before it wants others to reach it.
+        assert_eq!(served("--serve --host faces.example"), ("127.0.0.1:8080".to_owned(), true));
         let tokens = [0, 1].map(|_| access("--serve --listen 0.0.0.0").unwrap().unwrap().unwrap().token);
         assert_ne!(tokens[0], tokens[1]);
     }
@@ -113,6 +116,7 @@ mod tests {
     fn what_is_unsafe_or_senseless_is_refused() {
         for bad in [
             "--listen 0.0.0.0",
+            "--host faces.example",
             "--out http://0.0.0.0:80",
             "--serve --out http://127.0.0.1:80",
             "--out http://127.0.0.1:80 --out http://127.0.0.1:81",
@@ -124,6 +128,7 @@ mod tests {
             "--serve 70000",
             "--serve --token short",
             "--serve --viewers 0",
+            "--serve --host https://faces.example",
             "--out http://camera.example:80",
             "--out http://127.0.0.1:80/page",
         ] {

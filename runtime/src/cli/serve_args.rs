@@ -18,6 +18,9 @@ pub struct ServeArgs {
     /// Serve the page at this address of the machine, for others too; a token is made unless one is given
     #[arg(long, help_heading = PAGE, value_name = "ADDRESS")]
     pub listen: Option<IpAddr>,
+    /// Answer to this name, too, as that of a proxy with TLS before it; a token is made unless one is given; may be given several times
+    #[arg(long = "host", help_heading = PAGE, value_name = "NAME", value_parser = Access::check_name)]
+    pub hosts: Vec<String>,
     /// What whoever opens the page must give, 8 letters or more
     #[arg(long, help_heading = PAGE, value_name = "TOKEN", env = "LKG_TOKEN", hide_env_values = true, value_parser = token)]
     pub token: Option<String>,

@@ -16,6 +16,8 @@ mod operation_json;
 mod parts;
 mod photo_editor;
 mod pose;
+#[cfg(test)]
+mod properties;
 mod session;
 mod sheet;
 mod sliders;

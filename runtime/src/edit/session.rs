@@ -113,7 +113,7 @@ impl Session {
             _ => {}
         }
         let (face, locked) = self.preview(operation, manifest, donors)?;
-        Ok(self.commit(operation.label(manifest), face, locked))
+        Ok(self.commit(operation.label(manifest), &face, &locked))
     }
 
     /// The face and the locks that `operation` would lead to, without doing it. Undo and redo lead nowhere here.
@@ -139,12 +139,15 @@ impl Session {
     }
 
     /// Notes that `face` and `locked` are the new state. Gives back whether anything changed.
-    fn commit(&mut self, label: String, face: FaceLatents, locked: Vec<bool>) -> bool {
-        let transaction = Transaction::between(label, (&self.face, &self.locked), (&face, &locked));
+    fn commit(&mut self, label: String, face: &FaceLatents, locked: &[bool]) -> bool {
+        let transaction = Transaction::between(label, (&self.face, &self.locked), (face, locked));
         if transaction.changes.is_empty() {
             return false;
         }
-        (self.face, self.locked) = (face, locked);
+        // By what is noted, and nothing else: what compares equal, as 0 and -0 do, would be changed and not come back.
+        if !transaction.apply(&mut self.face, &mut self.locked) {
+            return false;
+        }
         self.history.truncate(self.done);
         self.history.push(transaction);
         self.done += 1;

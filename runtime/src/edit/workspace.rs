@@ -43,8 +43,10 @@ pub struct Workspace {
     /// Place of the strip's first face among all that could be on it: those given, then the seeds from 1 on.
     first: usize,
     tile: u32,
-    /// The face as it was saved last, or opened.
-    saved: FaceLatents,
+    /// Whether something was done since it was opened or saved.
+    changed: bool,
+    /// Whether the photo was sent, so that nothing of it is written unasked.
+    sent: bool,
 }
 
 /// A face as it is shown while it is edited.
@@ -84,8 +86,9 @@ impl Workspace {
     ) -> Result<Self> {
         let screen = Screen::new(&mut model, &opened, paste)?;
         let (given, strip) = (given.to_vec(), Vec::new());
-        let saved = opened.session.face().clone();
-        let mut workspace = Self { model, opened, screen, paste, given, strip, first: 0, tile, saved };
+        let (changed, sent) = (false, false);
+        let mut workspace =
+            Self { model, opened, screen, paste, given, strip, first: 0, tile, changed, sent };
         workspace.fill_strip()?;
         Ok(workspace)
     }
@@ -100,7 +103,7 @@ impl Workspace {
         self.screen = Screen::new(&mut self.model, &opened, self.paste)?;
         let was_carried = self.opened.session.original().is_carried();
         self.opened = opened;
-        self.note_saved();
+        (self.changed, self.sent) = (false, true);
         if self.opened.session.original().is_carried() != was_carried {
             self.first = 0;
             self.fill_strip()?;
@@ -108,19 +111,30 @@ impl Workspace {
         Ok(())
     }
 
+    /// The same for a photo that was sent.
+    #[must_use]
+    pub fn of_sent(self) -> Self {
+        Self { sent: true, ..self }
+    }
+
+    /// Whether the photo was sent: nothing of it may be written unless somebody asks for it.
+    pub fn is_sent(&self) -> bool {
+        self.sent
+    }
+
+    /// Notes that what was done until now is saved.
+    pub fn note_saved(&mut self) {
+        self.changed = false;
+    }
+
+    /// How many edits would be lost: all that are done, if one came after the last saving.
+    pub fn unsaved(&self) -> usize {
+        if self.changed { self.opened.session.history().1 } else { 0 }
+    }
+
     /// What is being edited.
     pub fn opened(&self) -> &OpenedPhoto {
         &self.opened
-    }
-
-    /// Whether something was done to the face since it was opened or saved.
-    pub fn is_unsaved(&self) -> bool {
-        self.opened.session.face() != &self.saved
-    }
-
-    /// Notes that the face as it is now was saved.
-    pub fn note_saved(&mut self) {
-        self.saved.clone_from(self.opened.session.face());
     }
 
     /// The bundle's networks.
@@ -210,7 +224,9 @@ impl Workspace {
     /// An [`OperationError`] that names the field; nothing is changed then.
     pub fn apply(&mut self, operation: &Operation) -> std::result::Result<bool, OperationError> {
         let mut donors = donors(&self.strip);
-        self.opened.session.apply(operation, self.model.manifest(), &mut donors)
+        let changed = self.opened.session.apply(operation, self.model.manifest(), &mut donors)?;
+        self.changed |= changed;
+        Ok(changed)
     }
 
     /// The face and the locks that `operation` would lead to.

@@ -14,7 +14,7 @@ pub enum Error {
         /// The reason the operating system gave.
         source: io::Error,
     },
-    /// Others than this machine's own users could watch.
+    /// Others than this machine's own users could watch, directly or by way of a proxy.
     #[error("{0} can be reached from elsewhere: give a token, too")]
     Open(SocketAddr),
 }

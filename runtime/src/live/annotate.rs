@@ -45,8 +45,10 @@ impl LiveLoop<'_> {
 
         let message = self.painter.message();
         let (names, numbers) = (names && !named, p.numbers && !counted);
+        // Of a clip nobody is before the camera.
+        let recording = self.supply.is_live() && p.outputs.keep();
         let somebody_watches = self.window.is_some() || p.outputs.are_seen();
-        *is_watched = somebody_watches && (names || numbers || help || message.is_some());
+        *is_watched = somebody_watches && (names || numbers || help || recording || message.is_some());
         if !*is_watched {
             return;
         }
@@ -59,6 +61,9 @@ impl LiveLoop<'_> {
         }
         if numbers || help {
             self.count(&mut p.hud, &p.clock, watched, found, help);
+        }
+        if recording {
+            hud::draw_recording(watched);
         }
         if let Some(message) = message {
             hud::draw_note(watched, message);
@@ -165,10 +170,40 @@ mod tests {
 
     /// What a file, another program, a page and a window have of a run: names, numbers, something at the lower edge.
     fn run(options: LoopOptions, message: Option<&'static str>, keys: Vec<Command>) -> [[bool; 3]; 4] {
+        pictures(false, options, message, keys).map(|picture| {
+            let low = picture.enumerate_pixels().any(|(_, y, p)| y > 200 && p.0 != [90; 3]);
+            [picture.get_pixel(300, 100).0 == NAME, picture.get_pixel(310, 100).0 == NUMBER, low]
+        })
+    }
+
+    /// Whoever is before a camera was not shown that pictures are kept.
+    #[test]
+    fn that_a_camera_is_recorded_is_seen_by_all_who_watch() {
+        let lit = |live| {
+            let seen = pictures(live, LoopOptions::default(), None, vec![]);
+            seen.map(|picture| {
+                picture.enumerate_pixels().any(|(x, y, p)| x > 260 && y < 40 && p.0[0] > 200 && p.0[1] < 80)
+            })
+        };
+        assert_eq!(
+            lit(true),
+            [false, false, true, true],
+            "the file and other programs have the picture alone"
+        );
+        assert_eq!(lit(false), [false; 4]);
+    }
+
+    /// The pictures of these four, from a camera or a clip.
+    fn pictures(
+        live: bool,
+        options: LoopOptions,
+        message: Option<&'static str>,
+        keys: Vec<Command>,
+    ) -> [RgbImage; 4] {
         let pictures = [(); 4].map(|()| Rc::new(RefCell::new(RgbImage::new(1, 1))));
         let [file, program, page, window] = pictures.clone();
         LiveLoop {
-            supply: FrameSupply::open(scripts(false, vec![vec![Act::Frame(0), Act::End]]), false, None)
+            supply: FrameSupply::open(scripts(live, vec![vec![Act::Frame(0), Act::End]]), false, None)
                 .unwrap(),
             finder: &mut Somebody,
             painter: &mut Spots(message),
@@ -181,11 +216,7 @@ mod tests {
         }
         .run()
         .unwrap();
-        pictures.map(|picture| {
-            let picture = picture.borrow();
-            let low = picture.enumerate_pixels().any(|(_, y, p)| y > 200 && p.0 != [90; 3]);
-            [picture.get_pixel(300, 100).0 == NAME, picture.get_pixel(310, 100).0 == NUMBER, low]
-        })
+        pictures.map(|picture| picture.borrow().clone())
     }
 
     /// Recordings and cameras for other programs had numbers and "calibrating" burned into them.

@@ -110,6 +110,11 @@ impl Outputs {
         self.recording.is_some()
     }
 
+    /// Whether anything of a frame stays somewhere.
+    pub fn keep(&self) -> bool {
+        self.recording.is_some() || self.sinks.iter().any(|sink| sink.keeps())
+    }
+
     pub fn recordings(&self) -> &[PathBuf] {
         &self.recordings
     }

@@ -4,7 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use lkg_bundle::files::{check_replaceable, part_file};
+use lkg_bundle::files::{check_replaceable, part_file, usual_mode};
+use lkg_bundle::leftovers::sweep;
 
 use super::mark::Origin;
 use super::pattern::Pattern;
@@ -80,6 +81,7 @@ impl Sink for FramesSink {
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if !self.started {
             fs::create_dir_all(self.pattern.folder()).map_err(Error::io(self.pattern.folder()))?;
+            sweep(self.pattern.folder());
             for path in self.stale.drain(..) {
                 fs::remove_file(&path).map_err(Error::io(&path))?;
             }
@@ -90,6 +92,9 @@ impl Sink for FramesSink {
             .map_err(|e| Error::damaged(&path, e))?;
         check_replaceable(&path).map_err(|_| Error::NotReplaced(path.clone()))?;
         let (mut file, part) = part_file(&path).map_err(Error::io(&path))?;
+        // As everybody's other files are; one in the making is its maker's alone.
+        file.set_permissions(usual_mode()).ok();
+        // Not waited for until it is on the disk, which takes longer than a frame.
         file.write_all(&content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();
             Error::io(&path)(e)
@@ -128,6 +133,9 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, ["frame-000003.jpg", "frame-draft.jpg", "notes.txt"]);
+        // Pictures stayed their maker's alone.
+        let [new, other] = ["frame-000003.jpg", "notes.txt"].map(|name| dir.path().join(name));
+        assert_eq!(fs::metadata(new).unwrap().permissions(), fs::metadata(other).unwrap().permissions());
     }
     /// It was refused as "entity not found", where a folder of frames was made.
     #[test]

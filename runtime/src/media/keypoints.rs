@@ -1,7 +1,7 @@
 //! Keypoints as JSON Lines, one object a frame.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lkg_bundle::manifest::Expression;
 use serde::{Serialize, Serializer};
@@ -18,7 +18,12 @@ pub struct KeypointsSink {
     file: PendingFile,
     /// The latest line.
     text: Vec<u8>,
+    /// When lines last went to the system, which keeps them if this process is killed.
+    flushed: Instant,
 }
+
+/// Longest time that lines wait.
+const WAIT: Duration = Duration::from_secs(1);
 
 impl KeypointsSink {
     /// Starts the file.
@@ -26,7 +31,7 @@ impl KeypointsSink {
     /// # Errors
     /// [`Error::Exists`](super::Error::Exists) (unless `force`) or [`Error::Io`](super::Error::Io).
     pub fn create(path: &Path, force: bool) -> Result<Self> {
-        Ok(Self { file: PendingFile::create(path, force)?, text: Vec::new() })
+        Ok(Self { file: PendingFile::record(path, force)?, text: Vec::new(), flushed: Instant::now() })
     }
 
     /// Starts the file with a line of its own, `head`.
@@ -154,7 +159,12 @@ impl Sink for KeypointsSink {
         self.text.clear();
         serde_json::to_writer(&mut self.text, &line).map_err(|e| Error::io(self.file.target())(e.into()))?;
         self.text.push(b'\n');
-        self.file.write(&self.text)
+        self.file.write(&self.text)?;
+        if self.flushed.elapsed() >= WAIT {
+            self.flushed = Instant::now();
+            self.file.flush()?;
+        }
+        Ok(())
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {

@@ -12,6 +12,8 @@ mod colour;
 pub mod detections;
 #[cfg(feature = "video")]
 mod ffmpeg;
+#[cfg(feature = "cli")]
+pub mod foreign;
 #[cfg(feature = "video")]
 pub(crate) mod frame_pool;
 #[cfg(feature = "video")]
@@ -33,10 +35,14 @@ mod pattern;
 pub mod picture;
 #[cfg(feature = "video")]
 pub(crate) mod pictures;
+#[cfg(all(test, feature = "video"))]
+mod properties;
 #[cfg(feature = "video")]
 mod raw;
 #[cfg(feature = "video")]
 pub(crate) mod read_ahead;
+#[cfg(feature = "video")]
+pub mod recover;
 mod sent;
 #[cfg(feature = "video")]
 mod shape;

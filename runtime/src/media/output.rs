@@ -5,9 +5,9 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use lkg_bundle::files::{check_replaceable, part_file};
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use rustix::io::Errno;
+use lkg_bundle::files::{check_replaceable, part_file, recording_file};
+use lkg_bundle::leftovers::{Leftover, sweep};
+use lkg_bundle::publish::{System, publish};
 
 use crate::error::media::{Error, Result};
 
@@ -16,8 +16,11 @@ use crate::error::media::{Error, Result};
 pub struct PendingFile {
     target: PathBuf,
     temporary: PathBuf,
-    force: bool,
     file: Option<io::BufWriter<File>>,
+    /// Whether a file of that name is replaced.
+    replace: bool,
+    /// Whether it stays if it is not finished.
+    kept: bool,
 }
 
 /// Names that are tried where another run wrote the one that was asked for.
@@ -39,7 +42,7 @@ pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if parent.is_dir() { Ok(()) } else { Err(Error::NoFolder(parent.to_owned())) }
 }
 
-fn parent_of(path: &Path) -> &Path {
+pub(super) fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -49,9 +52,39 @@ impl PendingFile {
     /// # Errors
     /// [`Error::Exists`], [`Error::NoFolder`] or [`Error::Io`].
     pub fn create(target: &Path, force: bool) -> Result<Self> {
-        check_target(target, force)?;
-        let (file, temporary) = part_file(target).map_err(Error::io(target))?;
-        Ok(Self { target: target.to_owned(), temporary, force, file: Some(io::BufWriter::new(file)) })
+        Self::start(target, force, part_file)
+    }
+
+    /// The same for a recording. Of one that is cut off by a kill there stays a hidden file, which the next run takes up:
+    /// `super::recover`.
+    ///
+    /// # Errors
+    /// Those of [`PendingFile::create`].
+    pub fn record(target: &Path, force: bool) -> Result<Self> {
+        Self::start(target, force, recording_file)
+    }
+
+    fn start(
+        target: &Path,
+        replace: bool,
+        make: impl FnOnce(&Path) -> io::Result<(File, PathBuf)>,
+    ) -> Result<Self> {
+        check_target(target, replace)?;
+        sweep(parent_of(target));
+        let (file, temporary) = make(target).map_err(Error::io(target))?;
+        Ok(Self {
+            target: target.to_owned(),
+            temporary,
+            file: Some(io::BufWriter::new(file)),
+            replace,
+            kept: false,
+        })
+    }
+
+    /// Goes on with what a killed process left, to be called `target`, which nothing is.
+    pub fn take_up(left: Leftover, target: PathBuf) -> Self {
+        let file = Some(io::BufWriter::new(left.file));
+        Self { target, temporary: left.path, file, replace: false, kept: true }
     }
 
     /// The name the file will have.
@@ -185,21 +218,19 @@ impl PendingFile {
     pub fn finish(mut self) -> Result<PathBuf> {
         let mut close = || -> io::Result<PathBuf> {
             let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
-            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-            self.place()
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            self.place(&file)
         };
         close().map_err(Error::io(&self.target))
     }
 
-    fn place(&self) -> io::Result<PathBuf> {
-        if self.force {
-            return fs::rename(&self.temporary, &self.target).map(|()| self.target.clone());
-        }
+    /// Gives the file its name, or a numbered one if another run was faster.
+    fn place(&self, file: &File) -> io::Result<PathBuf> {
         let taken = io::Error::from(io::ErrorKind::AlreadyExists);
         (1..TRIED)
             .try_fold(taken, |_, n| {
                 let path = if n == 1 { self.target.clone() } else { numbered(&self.target, n) };
-                match rename_new(&self.temporary, &path) {
+                match publish(&System, file, &self.temporary, &path, self.replace) {
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(e),
                     other => Err(other.map(|()| path)),
                 }
@@ -215,22 +246,12 @@ pub(super) fn numbered(path: &Path, n: u32) -> PathBuf {
     path.with_file_name(format!("{stem}-{n}{ending}"))
 }
 
-/// Renames a file unless there is one of the new name.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems do not know it: this is as near as it gets there.
-        Err(Errno::INVAL | Errno::NOSYS) if to.symlink_metadata().is_ok() => {
-            Err(io::ErrorKind::AlreadyExists.into())
-        }
-        Err(Errno::INVAL | Errno::NOSYS) => fs::rename(from, to),
-        done => Ok(done?),
-    }
-}
-
 impl Drop for PendingFile {
     fn drop(&mut self) {
         // Renamed away when finished; gone is what is wanted otherwise.
-        fs::remove_file(&self.temporary).ok();
+        if !self.kept {
+            fs::remove_file(&self.temporary).ok();
+        }
     }
 }
 
@@ -253,6 +274,7 @@ pub fn stamp(time: SystemTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
     use std::time::Duration;
 
     use super::*;
@@ -279,7 +301,13 @@ mod tests {
         assert_eq!(&back, b"1ab");
         pending.cut(11).unwrap();
         assert!(!path.exists());
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&pending.temporary), 0o600, "others could read what is being recorded");
         assert_eq!(pending.finish().unwrap(), path);
+        let usual = dir.path().join("usual");
+        File::create(&usual).unwrap();
+        assert_eq!(mode(&path), mode(&usual));
+        fs::remove_file(usual).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"01ab456789!");
 
         let mut abandoned = PendingFile::create(&path, true).unwrap();

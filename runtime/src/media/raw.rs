@@ -110,6 +110,10 @@ impl<R: Read> RawFrames<R> {
             return Err("sent no picture".to_owned());
         }
         let is_y4m = head == MAGIC;
+        if is_y4m {
+            read_line(&mut reader, &mut head)?;
+            check_size(&head)?;
+        }
         let rest = Counted { reader: Cursor::new(head).chain(reader), read: Arc::default() };
         if is_y4m {
             return Self::open_y4m(rest);
@@ -224,6 +228,36 @@ impl<R: Read> RawFrames<R> {
     }
 }
 
+/// Longest head of a stream that is read, in bytes.
+const MAX_HEAD: usize = 2048;
+
+/// Appends the rest of the first line to `head`, with its end.
+fn read_line(reader: &mut impl Read, head: &mut Vec<u8>) -> Result<(), String> {
+    let mut bytes = reader.by_ref().bytes();
+    while head.len() < MAX_HEAD && head.last() != Some(&b'\n') {
+        match bytes.next() {
+            Some(Ok(byte)) => head.push(byte),
+            Some(Err(e)) => return Err(e.to_string()),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Holds the sizes in a head against the largest that is read, before anything is computed with them.
+fn check_size(head: &[u8]) -> Result<(), String> {
+    for word in head.split(|b| b.is_ascii_whitespace()) {
+        if let [b'W' | b'H', digits @ ..] = word
+            && let Some(side) = std::str::from_utf8(digits).ok()
+            && side.bytes().all(|b| b.is_ascii_digit())
+            && side.parse::<u32>().map_or(!side.is_empty(), |side| side > MAX_SIDE)
+        {
+            return Err(format!("{side} pixels a side, at most {MAX_SIDE} are read"));
+        }
+    }
+    Ok(())
+}
+
 /// `2:1`; none for 0, which means unknown.
 fn pair(text: &[u8]) -> Option<(u32, u32)> {
     let (a, b) = std::str::from_utf8(text).ok()?.split_once(':')?;
@@ -320,6 +354,9 @@ mod tests {
             "W0 H2 F25:1",
             "W2 H2 F25:1 It",
             "W20000 H2 F25:1",
+            // Found by fuzzing: the product is more than a number holds.
+            "W32 H00000000000000000000000058554452 H18446744073709551615 F25:1",
+            "W9223372036854775807 H9223372036854775807 F25:1",
             "H2",
         ] {
             assert!(RawFrames::open(&y4m(head, &[])[..], HINT).is_err(), "{head}");

@@ -62,6 +62,11 @@ pub trait Sink {
         false
     }
 
+    /// Whether what it takes stays somewhere, so that whoever is before the camera is to see that it does.
+    fn keeps(&self) -> bool {
+        true
+    }
+
     /// Takes a frame.
     ///
     /// # Errors
@@ -115,6 +120,9 @@ pub fn unnamed_recording(stem: &str) -> SinkSpec {
 /// [`Error::Exists`](super::Error::Exists) (unless `force`), the folder around it is missing, or the device takes no pictures.
 pub fn open_output(spec: &SinkSpec, options: &OutputOptions) -> Result<Box<dyn Sink>> {
     let force = options.force;
+    if let Some(path) = spec.path() {
+        super::recover::recover(super::output::parent_of(&path));
+    }
     Ok(match spec {
         SinkSpec::Avi(path) => Box::new(AviSink::create(path, force)?),
         SinkSpec::Mp4(path) => Box::new(Mp4Sink::create(path, force, options.sound.clone())?),
@@ -138,6 +146,10 @@ struct NullSink;
 impl Sink for NullSink {
     fn name(&self) -> String {
         SinkSpec::Null.to_string()
+    }
+
+    fn keeps(&self) -> bool {
+        false
     }
 
     fn write(&mut self, _shown: &Shown<'_>) -> Result<()> {

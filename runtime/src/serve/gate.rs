@@ -4,6 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rustix::rand::{GetRandomFlags, getrandom};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::http::{Request, Response};
@@ -18,6 +19,8 @@ pub struct Access {
     pub address: SocketAddr,
     /// What who asks must know; none is for this machine's own users only.
     pub token: Option<String>,
+    /// Other names by which it is asked for, in lower case, as those of a proxy before it. With one a token is needed.
+    pub names: Vec<String>,
 }
 
 impl Access {
@@ -31,6 +34,19 @@ impl Access {
             Ok(())
         } else {
             Err(format!("a token has at least {SHORTEST} letters, digits or -._~"))
+        }
+    }
+
+    /// Checks a name of a host, without a port; gives it in lower case.
+    ///
+    /// # Errors
+    /// What a name must be.
+    pub fn check_name(name: &str) -> Result<String, String> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-.".contains(&b);
+        if (1..=253).contains(&name.len()) && name.bytes().all(plain) {
+            Ok(name.to_ascii_lowercase())
+        } else {
+            Err("a host's name has letters, digits, hyphens and dots, as faces.example.org".to_owned())
         }
     }
 
@@ -54,16 +70,18 @@ pub(super) struct Gate {
     token: Option<String>,
     loopback: bool,
     hostname: String,
+    names: Vec<String>,
     cookie: String,
 }
 
 impl Gate {
-    /// A gate for a server that listens at `address`.
-    pub fn new(address: SocketAddr, token: Option<String>) -> Self {
+    /// A gate for a server that listens at `address`, which may have another port than was asked for.
+    pub fn new(address: SocketAddr, access: &Access) -> Self {
         let hostname = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
         // A browser sends a host's cookies to all of its ports.
         let cookie = format!("lkg-{}", address.port());
-        Self { token, loopback: address.ip().is_loopback(), hostname, cookie }
+        let (token, names) = (access.token.clone(), access.names.clone());
+        Self { token, loopback: address.ip().is_loopback(), hostname, names, cookie }
     }
 
     /// The answer to a request that may not pass, or that must come again with its token out of the address.
@@ -100,7 +118,9 @@ impl Gate {
     /// Asks for the token, and has a browser keep it as a cookie once it is known.
     fn ask_token(&self, request: &Request) -> Option<Response> {
         let token = self.token.as_ref()?;
-        let right = |given: &str| bool::from(given.as_bytes().ct_eq(token.as_bytes()));
+        // Of digests: slices of different lengths would be told apart at once, and their length be seen.
+        let digest = |text: &str| Sha256::digest(text.as_bytes());
+        let right = |given: &str| bool::from(digest(given).as_slice().ct_eq(digest(token).as_slice()));
         let bearer = request.header("authorization").and_then(|v| v.strip_prefix("Bearer "));
         let cookies = request.header("cookie").into_iter().flat_map(|v| v.split(';'));
         let mut kept = cookies.filter_map(|c| c.trim().split_once('=')).filter(|(n, _)| *n == self.cookie);
@@ -124,12 +144,20 @@ impl Gate {
 
     /// Whether a Host header names this machine by an address or by its own name.
     fn is_our_name(&self, host: &str) -> bool {
-        let name = match host.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or_default(),
-            None => host.rsplit_once(':').map_or(host, |(name, _port)| name),
+        let parts = match host.strip_prefix('[') {
+            Some(rest) => {
+                rest.split_once(']').map(|(name, rest)| (name, rest.strip_prefix(':'), rest.is_empty()))
+            }
+            None => Some(
+                host.split_once(':').map_or((host, None, true), |(name, port)| (name, Some(port), false)),
+            ),
         };
+        let Some((name, port, is_whole)) = parts else { return false };
+        if !is_whole && !port.is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit())) {
+            return false;
+        }
         let name = name.to_ascii_lowercase();
-        if name == "localhost" {
+        if name == "localhost" || self.names.contains(&name) {
             return true;
         }
         if let Ok(address) = name.parse::<IpAddr>() {
@@ -153,7 +181,11 @@ mod tests {
 
     fn gate(address: &str, token: Option<&str>) -> Gate {
         let hostname = "jetson".to_owned();
-        Gate { hostname, ..Gate::new(address.parse().unwrap(), token.map(str::to_owned)) }
+        let (address, token) = (address.parse().unwrap(), token.map(str::to_owned));
+        Gate {
+            hostname,
+            ..Gate::new(address, &Access { address, token, names: vec!["faces.example".to_owned()] })
+        }
     }
 
     fn status(gate: &Gate, method: &str, target: &str, headers: &[(&str, &str)]) -> u16 {
@@ -175,6 +207,17 @@ mod tests {
             ("192.168.0.9", 403),
             ("jetson.local", 403),
             ("", 403),
+            ("[::1]evil.example", 403),
+            ("[::1", 403),
+            ("localhost:80:evil.example", 403),
+            ("127.0.0.1:evil.example", 403),
+            ("localhost@evil.example", 403),
+            ("localhost.", 403),
+            // A name that was given for a proxy, and what only resembles it.
+            ("Faces.Example", 200),
+            ("faces.example:443", 200),
+            ("faces.example.evil.example", 403),
+            ("evilfaces.example", 403),
         ] {
             assert_eq!(status(&home, "GET", "/", &[("host", host)]), expected, "{host}");
         }
@@ -200,6 +243,11 @@ mod tests {
         assert_eq!(ask("/", ("x", "")), 401);
         assert_eq!(ask("/?token=0123456789abcdeF", ("x", "")), 401);
         assert_eq!(ask("/?token=", ("authorization", "Bearer ")), 401);
+        assert_eq!(ask("/?token=0123456789abcde", ("x", "")), 401);
+        assert_eq!(ask("/?token=0123456789abcdef0", ("x", "")), 401);
+        assert_eq!(ask("/?token=0123456789abcde%66", ("x", "")), 401);
+        assert_eq!(ask("/", ("authorization", &format!("Bearer  {TOKEN}"))), 401);
+        assert_eq!(ask("/", ("authorization", &format!("Basic {TOKEN}"))), 401);
         assert_eq!(ask("/", ("cookie", &cookie("wrong"))), 401);
         assert_eq!(ask("/", ("cookie", &cookie(TOKEN))), 200);
         assert_eq!(ask("/", ("authorization", &format!("Bearer {TOKEN}"))), 200);
@@ -217,9 +265,15 @@ mod tests {
             status(&gate, "POST", "/switch", &[&[("host", "localhost:80")], headers].concat())
         };
         assert_eq!(post(&[("origin", "http://localhost:80")]), 200);
-        for bad in
-            ["http://evil.example", "http://localhost:81", "null", "localhost:80", "file://localhost:80"]
-        {
+        for bad in [
+            "http://evil.example",
+            "http://localhost:81",
+            "null",
+            "localhost:80",
+            "file://localhost:80",
+            "http://localhost:80.evil.example",
+            "http://localhost:80/",
+        ] {
             assert_eq!(post(&[("origin", bad)]), 403, "{bad}");
         }
         assert_eq!(post(&[]), 403);
@@ -231,6 +285,14 @@ mod tests {
         assert_eq!(get(&[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]), 200);
         assert_eq!(get(&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")]), 200);
         assert_eq!(status(&gate, "DELETE", "/", &[("host", "localhost")]), 405);
+    }
+
+    #[test]
+    fn names_are_of_hosts() {
+        assert_eq!(Access::check_name("Faces.Example.org"), Ok("faces.example.org".to_owned()));
+        for bad in ["", "faces.example:443", "https://faces.example", "*", "a b", "f\u{e4}ces.example"] {
+            assert!(Access::check_name(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

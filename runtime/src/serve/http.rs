@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::io::{self, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Longest head of a request, in bytes.
 const MAX_HEAD: usize = 16 << 10;
@@ -15,14 +15,14 @@ const CHUNK: usize = 16 << 10;
 /// Longest body of a request, in bytes, unless its route takes longer ones.
 const MAX_BODY: usize = 64 << 10;
 
-/// How long a request may take to arrive, unless its route is more patient.
-const ARRIVAL: Duration = Duration::from_secs(10);
+/// How long the head of a request may take to arrive, and its body unless its route is more patient.
+pub(super) const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// The body that a route takes.
 pub struct Body {
     /// Most bytes of it.
     pub most: usize,
-    /// How long the request may take to arrive.
+    /// How long it may take to arrive.
     pub within: Duration,
     /// Held from before the body is read until it is answered, where only so many may be at it at once.
     pub place: Option<Box<dyn Any + Send>>,
@@ -79,7 +79,6 @@ impl Request {
     /// # Errors
     /// The connection broke off or was too slow.
     pub(super) fn read(stream: &mut impl Read) -> io::Result<Result<Begun, Response>> {
-        let start = Instant::now();
         let mut data = Vec::new();
         let mut chunk = [0; CHUNK];
         loop {
@@ -91,7 +90,7 @@ impl Request {
                         return Ok(Err(Response::text(400, "not a request")));
                     };
                     request.body = data.split_off(length);
-                    return Ok(Ok(Begun { request, start }));
+                    return Ok(Ok(Begun { request }));
                 }
                 Ok(httparse::Status::Partial) if data.len() < MAX_HEAD => {}
                 Ok(httparse::Status::Partial) | Err(httparse::Error::TooManyHeaders) => {
@@ -99,7 +98,7 @@ impl Request {
                 }
                 Err(_) => return Ok(Err(Response::text(400, "not a request"))),
             }
-            let n = read_some(stream, &mut chunk, start, ARRIVAL)?;
+            let n = read_some(stream, &mut chunk)?;
             data.extend_from_slice(&chunk[..n]);
         }
     }
@@ -108,7 +107,10 @@ impl Request {
         let target = head.path?;
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let header = |h: &httparse::Header<'_>| {
-            Some((h.name.to_ascii_lowercase(), std::str::from_utf8(h.value).ok()?.trim().to_owned()))
+            Some((
+                h.name.to_ascii_lowercase(),
+                std::str::from_utf8(h.value).ok()?.trim_matches([' ', '\t']).to_owned(),
+            ))
         };
         Some(Self {
             method: head.method?.to_owned(),
@@ -124,18 +126,20 @@ impl Request {
 pub(super) struct Begun {
     /// All but the rest of its body.
     pub request: Request,
-    start: Instant,
 }
 
 impl Begun {
     /// Bytes of the body. `Err` is the answer to one whose length is not said.
     fn length(&self) -> Result<usize, Response> {
         let sent = |name: &str| self.request.headers.iter().any(|(n, _)| n == name);
-        match self.request.header("content-length").map(str::parse) {
+        // Digits alone: the standard library takes a sign, too, which another program on the way may read otherwise.
+        let digits =
+            |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        match self.request.header("content-length").map(digits) {
             _ if sent("transfer-encoding") => Err(Response::text(411, "give the length of the body")),
             None if sent("content-length") => Err(Response::text(400, "not a request")),
             None => Ok(0),
-            Some(length) => length.map_err(|_| Response::text(400, "not a request")),
+            Some(length) => length.ok_or_else(|| Response::text(400, "not a request")),
         }
     }
 
@@ -174,7 +178,7 @@ impl Begun {
         }
         let mut chunk = [0; CHUNK];
         while held.len() < length {
-            let n = read_some(stream, &mut chunk, self.start, body.within)?;
+            let n = read_some(stream, &mut chunk)?;
             held.extend_from_slice(&chunk[..n]);
         }
         held.truncate(length);
@@ -182,15 +186,7 @@ impl Begun {
     }
 }
 
-fn read_some(
-    stream: &mut impl Read,
-    chunk: &mut [u8],
-    start: Instant,
-    within: Duration,
-) -> io::Result<usize> {
-    if start.elapsed() > within {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
+fn read_some(stream: &mut impl Read, chunk: &mut [u8]) -> io::Result<usize> {
     match stream.read(chunk)? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         n => Ok(n),
@@ -321,6 +317,7 @@ pub(super) fn write_head(
     }
     head += "Cache-Control: no-store\r\n\
              Connection: close\r\n\
+             Cross-Origin-Opener-Policy: same-origin\r\n\
              Cross-Origin-Resource-Policy: same-origin\r\n\
              Referrer-Policy: no-referrer\r\n\
              X-Content-Type-Options: nosniff\r\n\
@@ -378,7 +375,10 @@ mod tests {
     fn what_is_no_request_is_refused() {
         assert_eq!(read("hello\r\n\r\n"), Err(400));
         assert_eq!(read("POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n"), Err(413));
-        assert_eq!(read("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"), Err(400));
+        for length in ["x", "+3", "-1", "0x3", "3, 3", "3 3", "\u{663}", "99999999999999999999999"] {
+            let sent = format!("POST / HTTP/1.1\r\nContent-Length: {length}\r\n\r\nabc");
+            assert_eq!(read(&sent), Err(400), "{length}");
+        }
         assert_eq!(read("POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), Err(400));
         assert_eq!(read("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), Err(411));
         assert_eq!(read(&format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "a".repeat(MAX_HEAD + 4096))), Err(431));

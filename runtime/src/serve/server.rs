@@ -1,18 +1,14 @@
 use std::io::{self, BufWriter, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use super::connection::Connection;
 use super::gate::{Access, Gate};
-use super::http::{Answer, Pages, Request, Response, leads_to, write_head};
+use super::http::{ARRIVAL, Answer, Pages, Request, Response, leads_to, write_head};
+use super::places::{Phase, Place, Places};
 use crate::error::serve::Error;
-
-/// Connections at once; more are asked to come back.
-const CONNECTIONS: usize = 32;
-
-/// How long a peer may take to send or take the next bytes.
-const PEER: Duration = Duration::from_secs(8);
 
 /// Pause before a wrong token is answered, so that guessing takes long.
 const WRONG: Duration = Duration::from_millis(250);
@@ -20,13 +16,10 @@ const WRONG: Duration = Duration::from_millis(250);
 /// How long a body that is not wanted may still come: who sends it reads the answer only then.
 const UNWANTED: Duration = Duration::from_secs(2);
 
-/// Bytes on their way to a peer that the system may hold: what is held grows old.
-const IN_FLIGHT: usize = 128 << 10;
-
 struct Shared {
     gate: Gate,
     pages: Vec<Arc<dyn Pages>>,
-    connections: AtomicUsize,
+    places: Places,
     stopping: AtomicBool,
 }
 
@@ -43,16 +36,16 @@ impl Server {
     /// # Errors
     /// [`Error`].
     pub fn start(access: &Access, pages: Vec<Arc<dyn Pages>>) -> Result<Self, Error> {
-        if access.token.is_none() && !access.address.ip().is_loopback() {
+        if access.token.is_none() && !(access.address.ip().is_loopback() && access.names.is_empty()) {
             return Err(Error::Open(access.address));
         }
         let failed = |source| Error::Listen { address: access.address, source };
         let listener = TcpListener::bind(access.address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let shared = Arc::new(Shared {
-            gate: Gate::new(address, access.token.clone()),
+            gate: Gate::new(address, access),
             pages,
-            connections: AtomicUsize::new(0),
+            places: Places::default(),
             stopping: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -114,47 +107,34 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             std::thread::sleep(Duration::from_millis(50));
             continue;
         };
-        let Some(place) = Place::take(shared) else {
+        let Ok(peer) = stream.peer_addr() else { continue };
+        let stream = Arc::new(stream);
+        let Some(place) = shared.places.enter(&stream, peer.ip()) else {
             // So short an answer to a new connection never waits.
-            tracing::info!("a connection too many");
-            busy().write(&mut &stream).ok();
+            tracing::info!(%peer, "a connection too many");
+            busy().write(&mut &*stream).ok();
             continue;
         };
-        std::thread::spawn(move || {
+        let shared = Arc::clone(shared);
+        let conversing = std::thread::Builder::new().spawn(move || {
             // A peer that goes away is no news.
-            converse(stream, &place.0).ok();
+            converse(&stream, peer, &place, &shared).ok();
         });
+        if let Err(e) = conversing {
+            tracing::info!(%peer, "no thread for a connection: {e}");
+        }
     }
 }
 
-/// A place among the connections.
-struct Place(Arc<Shared>);
-
-impl Place {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let place = Self(Arc::clone(shared));
-        // Dropping it gives it back.
-        (shared.connections.fetch_add(1, Ordering::SeqCst) < CONNECTIONS).then_some(place)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_write_timeout(Some(PEER))?;
-    stream.set_read_timeout(Some(PEER))?;
-    stream.set_nodelay(true)?;
-    rustix::net::sockopt::set_socket_send_buffer_size(&stream, IN_FLIGHT)?;
-    let peer = stream.peer_addr()?;
-    let begun = match Request::read(&mut stream)? {
+fn converse(stream: &TcpStream, peer: SocketAddr, place: &Place, shared: &Shared) -> io::Result<()> {
+    let mut connection = Connection::new(stream, place)?;
+    connection.read_for(ARRIVAL);
+    let begun = match Request::read(&mut connection)? {
         Ok(begun) => begun,
         Err(response) => {
             tracing::info!(%peer, status = response.status, "not a request");
-            return respond(&stream, &response);
+            respond(&mut connection, stream, &response)?;
+            return skip(&mut connection);
         }
     };
     // The query may hold the token.
@@ -162,42 +142,50 @@ fn converse(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let partial = begun.is_partial();
     let of_program = begun.request.is_of_program();
     let told = |response: Response| if of_program { response.for_program() } else { response };
-    let refuse = |response: Response| {
+    let refuse = |mut connection: Connection<'_>, response: Response| {
         tracing::info!(%peer, method, path, status = response.status, "request refused");
-        respond(&stream, &told(response))?;
-        if partial { skip(&stream) } else { Ok(()) }
+        respond(&mut connection, stream, &told(response))?;
+        if partial { skip(&mut connection) } else { Ok(()) }
     };
     if let Some(refusal) = shared.gate.refuse(&begun.request) {
         if refusal.status == 401 {
+            // It keeps its place, so that the places bound how many tokens are tried in a second.
+            connection.does(Phase::Waiting);
             std::thread::sleep(WRONG);
         }
-        return refuse(refusal);
+        return refuse(connection, refusal);
     }
     let pages = match pages_for(&shared.pages, &begun.request) {
         Ok(pages) => pages,
-        Err(response) => return refuse(response),
+        Err(response) => return refuse(connection, response),
     };
+    connection.does(Phase::Waiting);
     // Before the body is read: nobody else's is held in memory, nor that of somebody who may not ask.
     let body = match pages.admit(&begun.request) {
         Ok(body) => body,
-        Err(response) => return refuse(response),
+        Err(response) => return refuse(connection, response),
     };
-    let request = match begun.finish(&mut &stream, &body)? {
+    connection.read_for(body.within);
+    if partial {
+        connection.does(Phase::Sending);
+    }
+    let request = match begun.finish(&mut connection, &body)? {
         Ok(request) => request,
-        Err(response) => return refuse(response),
+        Err(response) => return refuse(connection, response),
     };
+    connection.does(Phase::Waiting);
     let answer = pages.answer(&request);
     drop(body.place);
     drop(request);
     match answer {
-        Some(Answer::Whole(response)) => respond(&stream, &told(response)),
+        Some(Answer::Whole(response)) => respond(&mut connection, stream, &told(response)),
         Some(Answer::Stream { headers, body }) => {
-            let mut out = BufWriter::new(&stream);
+            let mut out = BufWriter::new(connection);
             write_head(&mut out, 200, &headers)?;
             body(&mut out)?;
             out.flush()
         }
-        None => respond(&stream, &told(nothing())),
+        None => respond(&mut connection, stream, &told(nothing())),
     }
 }
 
@@ -206,7 +194,10 @@ fn nothing() -> Response {
 }
 
 /// Whose routes a request is for. `Err` is the answer where it is nobody's.
-fn pages_for<'a>(pages: &'a [Arc<dyn Pages>], request: &Request) -> Result<&'a dyn Pages, Response> {
+pub(super) fn pages_for<'a>(
+    pages: &'a [Arc<dyn Pages>],
+    request: &Request,
+) -> Result<&'a dyn Pages, Response> {
     let under = |pages: &Arc<dyn Pages>| {
         pages.routes().iter().filter(|(_, path)| leads_to(path, &request.path)).map(|(method, _)| *method)
     };
@@ -219,16 +210,17 @@ fn pages_for<'a>(pages: &'a [Arc<dyn Pages>], request: &Request) -> Result<&'a d
     }
 }
 
-fn respond(stream: &TcpStream, response: &Response) -> io::Result<()> {
-    response.write(&mut BufWriter::new(stream))?;
+fn respond(connection: &mut Connection<'_>, stream: &TcpStream, response: &Response) -> io::Result<()> {
+    response.write(&mut BufWriter::new(connection))?;
     stream.shutdown(Shutdown::Write)
 }
 
 /// Reads what nobody wants, for a while: closing at once would take the answer back.
-fn skip(mut stream: &TcpStream) -> io::Result<()> {
-    stream.set_read_timeout(Some(UNWANTED))?;
-    let (start, mut chunk) = (Instant::now(), [0; 16 << 10]);
-    while start.elapsed() < UNWANTED && stream.read(&mut chunk)? > 0 {}
+fn skip(connection: &mut Connection<'_>) -> io::Result<()> {
+    connection.does(Phase::Idle);
+    connection.read_for(UNWANTED);
+    let mut chunk = [0; 16 << 10];
+    while connection.read(&mut chunk)? > 0 {}
     Ok(())
 }
 

@@ -9,6 +9,8 @@ use super::text;
 pub(super) const LIGHT: [u8; 3] = [238, 242, 246];
 /// Colour of what calls for attention: keys, messages.
 const ACCENT: [u8; 3] = [255, 214, 90];
+/// Colour of what says that pictures are kept.
+const RED: [u8; 3] = [228, 44, 44];
 /// Colour and opacity, of 256, of the ground of text.
 pub(super) const GROUND: ([u8; 3], u32) = ([12, 14, 18], 168);
 
@@ -56,6 +58,21 @@ pub fn draw_hud<S: AsRef<str>>(picture: &mut RgbImage, lines: &[S]) {
         text::draw_plain(picture, first, (x, y), size, colour);
         text::draw_plain(picture, rest.unwrap_or_default(), (x + second as i32, y), size, LIGHT);
     }
+}
+
+/// Shows in the upper right corner that what is seen is kept.
+pub fn draw_recording(picture: &mut RgbImage) {
+    const WORD: &str = "REC";
+    let size = text::readable(picture.width(), picture.height());
+    text::prepare(size);
+    let (line, padding) = (text::line(size), padding(size));
+    let (near, disc) = (padding / 2, size * 3 / 4);
+    let right = picture.width().saturating_sub(near);
+    let Some(left) = right.checked_sub(disc + text::width(WORD, size) + 3 * padding) else { return };
+    panel(picture, (left..right, near..near + line + padding), padding, GROUND.0, GROUND.1);
+    let (x, y) = (left + padding, near + (line + padding - disc) / 2);
+    panel(picture, (x..(x + disc).min(right), y..y + disc), disc / 2, RED, 256);
+    text::draw_plain(picture, WORD, ((x + disc + padding) as i32, (near + padding / 2) as i32), size, LIGHT);
 }
 
 /// Writes a message across the middle.

@@ -15,6 +15,8 @@ pub mod overlay;
 mod paint;
 pub mod photo;
 pub mod preprocess;
+#[cfg(test)]
+mod properties;
 mod search;
 pub(crate) mod similarity;
 pub mod smooth;

@@ -5,8 +5,8 @@ use std::borrow::Borrow;
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use super::heatmap::pixel_centres;
 use super::layers::{BatchNorm, Conv, Norm, channels_last, upsample};
+use super::mean_place::mean_place;
 use super::part_states::StateHead;
 use crate::config::Architecture;
 
@@ -237,11 +237,6 @@ impl Detector {
         let maps = self.state_maps.as_ref().map(|maps| maps.forward(&x, &below, norm));
         let features: Vec<&Tensor> = [&x, &below].into_iter().chain(&maps).collect();
         let states = self.states.as_ref().map(|head| head.forward(&heat, &features));
-        let centres = pixel_centres(side, heat.device());
-        let along =
-            |other: i64| heat.sum_dim_intlist([other].as_slice(), false, Kind::Float).matmul(&centres);
-        // Summing over rows (axis 2) leaves columns, hence x; over columns (axis 3) rows, hence y.
-        let keypoints = Tensor::stack(&[along(2), along(3)], -1);
-        Detection { keypoints, confidence, heat_logits, states }
+        Detection { keypoints: mean_place(&heat), confidence, heat_logits, states }
     }
 }

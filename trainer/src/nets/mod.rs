@@ -13,6 +13,7 @@ pub mod interpreter;
 pub mod keypoint_generator;
 pub mod layers;
 pub mod masked_autoencoder;
+mod mean_place;
 pub mod pair_discriminator;
 pub mod part_states;
 pub mod portrait;

@@ -67,7 +67,7 @@ impl ConfigFile {
         Self::parse(path, &text, program)
     }
 
-    fn parse(path: &Path, text: &str, program: &Command) -> Result<Self> {
+    pub(super) fn parse(path: &Path, text: &str, program: &Command) -> Result<Self> {
         let refuse = |reason: String| Error::Usage(format!("{}: {reason}", shown(path)));
         let content: Table = toml::from_str(text).map_err(|e| {
             let line =

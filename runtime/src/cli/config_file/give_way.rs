@@ -86,4 +86,7 @@ fn page(args: &mut ServeArgs, elsewhere: bool, file: &BTreeSet<&str>) {
     if file.contains("listen") && args.serve.is_none() && !elsewhere {
         args.listen = None;
     }
+    if file.contains("host") && args.serve.is_none() && !elsewhere {
+        args.hosts.clear();
+    }
 }

@@ -56,8 +56,17 @@ pub(super) fn usual_place() -> Option<PathBuf> {
     folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config"))).map(|dir| dir.join(PLACE))
 }
 
+/// Holds the `text` of a file against the definition of the command line, as it is read before a run.
+///
+/// # Errors
+/// [`Error::Usage`] that names table and key, and what is known there.
+pub fn check_text(text: &str, program: &Command) -> Result<(), Error> {
+    let file = ConfigFile::parse(Path::new("config.toml"), text, program)?;
+    program.get_subcommands().try_for_each(|command| file.check_conflicts(command))
+}
+
 /// The definition of the command line, complete.
-pub(super) fn program() -> Command {
+pub fn program() -> Command {
     let mut program = Cli::command();
     program.build();
     program

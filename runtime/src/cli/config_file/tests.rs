@@ -141,15 +141,16 @@ fn the_line_wins_over_the_file_and_the_file_over_defaults() {
 fn what_a_run_has_no_use_for_gives_way() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().display();
-    let text = "[webcam]\nsize = \"640x480\"\nas-clip = true\nheadless = true\nlisten = \"127.0.0.1\"\nloop = true\nformat = \"csv\"";
+    let text = "[webcam]\nsize = \"640x480\"\nas-clip = true\nheadless = true\nlisten = \"127.0.0.1\"\nhost = [\"faces.example\"]\nloop = true\nformat = \"csv\"";
     let args = webcam(text, "Cargo.toml --out window");
     let live = &args.live;
     assert!(
         live.size.is_none() && !args.as_clip && !live.headless && live.page.listen.is_none() && live.r#loop
     );
+    assert!(live.page.hosts.is_empty());
     let args = webcam(text, "--serve --keypoints k.csv");
     let live = &args.live;
-    assert!(live.size.is_some() && live.headless && live.page.listen.is_some());
+    assert!(live.size.is_some() && live.headless && live.page.listen.is_some() && live.page.hosts.len() == 1);
     assert_eq!(args.format, crate::media::detections::DetectionFormat::Csv);
     assert!(webcam(text, &folder.to_string()).as_clip && !webcam(text, "-").live.r#loop);
     // On the line it is a contradiction that is told of.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::media::picture::png_like;
 use crate::serve::edit::{EditPages, Export};
-use crate::serve::{Access, DetectApi, Intake, Job, Pages, Server};
+use crate::serve::{Access, DetectApi, Intake, Job, Server};
 
 /// Side of a face on the page's strip, in pixels.
 pub(super) const TILE: u32 = 128;
@@ -32,6 +32,10 @@ impl Export for MarkArgs {
         let said = window::save(workspace, *self)?;
         remark(&said);
         Ok(said)
+    }
+
+    fn leave(&self, workspace: &mut Workspace) {
+        window::leave(workspace);
     }
 }
 
@@ -56,7 +60,7 @@ pub(in crate::cli) fn pages(
     let first = move |sent| {
         let mut model = model();
         let opened = model.open_sent(sent)?;
-        Workspace::new(model, opened, blend, &donors, TILE)
+        Ok(Workspace::new(model, opened, blend, &donors, TILE)?.of_sent())
     };
     EditPages::new(workspace, Box::new(first), Box::new(mark), intake)
 }
@@ -75,12 +79,11 @@ pub fn run(
     let intake = Intake::default();
     let start = serve::start_page(&[Job::Editor], bundle, None);
     let detect = DetectApi::new(bundle.clone(), common.engine(), intake.clone());
-    let edit = Arc::new(pages(workspace, editing, model, intake));
-    let server =
-        Server::start(access, vec![Arc::new(start), Arc::clone(&edit) as Arc<dyn Pages>, Arc::new(detect)])?;
+    let edit = pages(workspace, editing, model, intake);
+    let server = Server::start(access, vec![Arc::new(start), Arc::new(edit), Arc::new(detect)])?;
     remark(&format!("edit page: {} (Ctrl-C ends)", server.url(Job::Editor.path())));
     while !interrupt::requested() {
         std::thread::sleep(IDLE);
     }
-    edit.leave(window::keep_unsaved)
+    Ok(())
 }

@@ -24,16 +24,15 @@ const STEP: f32 = 0.1;
 /// # Errors
 /// The screen went away, a network failed, or a file cannot be written.
 pub fn run(workspace: Workspace, mark: MarkArgs) -> Result<()> {
-    let title = format!("{} - edit", workspace.opened().source);
     let mut editor = Editor::new(workspace);
-    let mut display = Display::open(&title, editor.size())?;
-    let ended = turn(&mut editor, &mut display, mark);
-    keep_unsaved(editor.workspace())?;
-    ended
+    let done = edit(&mut editor, mark);
+    leave(editor.workspace());
+    done
 }
 
-/// Shows the editor and obeys, until the user has enough.
-fn turn(editor: &mut Editor, display: &mut Display, mark: MarkArgs) -> Result<()> {
+fn edit(editor: &mut Editor, mark: MarkArgs) -> Result<()> {
+    let title = format!("{} - edit", editor.workspace().opened().source);
+    let mut display = Display::open(&title, editor.size())?;
     loop {
         let picture = editor.draw()?;
         display.show(&picture)?;
@@ -109,27 +108,43 @@ pub(super) fn save(workspace: &mut Workspace, mark: MarkArgs) -> Result<String> 
     Ok(format!("saved {} and {}", png.display(), json.display()))
 }
 
-/// A picture and a face of a new name, in the working folder.
+/// Names for a picture and a session that no file has.
 fn free_names() -> Option<(PathBuf, PathBuf)> {
     let name = format!("edit-{}", stamp(SystemTime::now()));
-    (1..1000).find_map(|n| {
-        let stem = if n == 1 { name.clone() } else { format!("{name}-{n}") };
+    let free = |n: &u32| {
+        let stem = if *n == 1 { name.clone() } else { format!("{name}-{n}") };
         let (png, json) = (PathBuf::from(format!("{stem}.png")), PathBuf::from(format!("{stem}.json")));
         (!png.exists() && !json.exists()).then_some((png, json))
-    })
+    };
+    (1..1000).find_map(|n| free(&n))
 }
 
-/// Keeps in the working folder what was done to a face and not saved, and says so.
-///
-/// # Errors
-/// It cannot be written.
-pub(super) fn keep_unsaved(workspace: &mut Workspace) -> Result<()> {
-    if !workspace.is_unsaved() {
-        return Ok(());
+/// Keeps the session where edits were not saved, and says where it is. Nothing is written of a photo that was sent: it is
+/// said that the edits are gone.
+pub(super) fn leave(workspace: &mut Workspace) {
+    let edits = match workspace.unsaved() {
+        0 => return,
+        1 => "1 edit was".to_owned(),
+        n => format!("{n} edits were"),
+    };
+    if workspace.is_sent() {
+        let photo = &workspace.opened().source;
+        remark(&format!(
+            "{edits} not saved and are gone: nothing of a photo that is sent ({photo}) is written unasked"
+        ));
+        return;
     }
-    let Some((_, json)) = free_names() else { return Ok(()) };
-    workspace.model().to_file(workspace.opened()).write(&json, false)?;
-    workspace.note_saved();
-    remark(&format!("edits were not saved: kept in {0}, go on with runtime edit {0}", json.display()));
-    Ok(())
+    let kept = free_names().map(|(_, json)| {
+        let written = workspace.model().to_file(workspace.opened()).write(&json, false);
+        written.map(|()| json)
+    });
+    match kept {
+        Some(Ok(json)) => {
+            workspace.note_saved();
+            let json = json.display();
+            remark(&format!("{edits} not saved; they are kept in {json}: go on with runtime edit {json}"));
+        }
+        Some(Err(e)) => remark(&format!("{edits} not saved and could not be kept: {e}")),
+        None => remark(&format!("{edits} not saved: too many files of this second")),
+    }
 }

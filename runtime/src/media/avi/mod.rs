@@ -2,9 +2,11 @@
 
 mod pace;
 mod read;
+mod take_up;
 mod write;
 
 pub use read::AviReader;
+pub use take_up::take_up;
 pub use write::AviWriter;
 
 /// Handler and compression code of Motion JPEG.

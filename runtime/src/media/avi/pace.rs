@@ -92,15 +92,20 @@ impl Pace {
 
     /// The rate as a fraction, scale and rate, as AVI has it.
     pub fn fraction(&self) -> (u32, u32) {
-        for scale in [1u32, 1001] {
-            let rate = (self.rate * f64::from(scale)).round();
-            let whole = scale == 1 || rate % 1000.0 == 0.0;
-            if rate >= 1.0 && whole && (rate / f64::from(scale) / self.rate - 1.0).abs() < 1e-6 {
-                return (scale, rate as u32);
-            }
-        }
-        ((1e6 / self.rate).round().clamp(1.0, 1e9) as u32, 1_000_000)
+        fraction(self.rate)
     }
+}
+
+/// Ticks a second as a fraction, scale and rate, as AVI has it.
+pub(super) fn fraction(ticks: f64) -> (u32, u32) {
+    for scale in [1u32, 1001] {
+        let rate = (ticks * f64::from(scale)).round();
+        let whole = scale == 1 || rate % 1000.0 == 0.0;
+        if rate >= 1.0 && whole && (rate / f64::from(scale) / ticks - 1.0).abs() < 1e-6 {
+            return (scale, rate as u32);
+        }
+    }
+    ((1e6 / ticks).round().clamp(1.0, 1e9) as u32, 1_000_000)
 }
 
 /// Seconds since the first frame, none before the one before.

@@ -81,6 +81,13 @@ impl AviReader {
         if found.video.is_none() || found.size.0 == 0 || found.size.1 == 0 {
             return Err(Error::damaged(path, "no video in it"));
         }
+        if found.size.0.max(found.size.1) > jpeg::MAX_SIDE {
+            let (w, h) = found.size;
+            return Err(Error::damaged(
+                path,
+                format!("{w}x{h} pixels, at most {} a side are read", jpeg::MAX_SIDE),
+            ));
+        }
         if !found.motion_jpeg {
             return Ok(None);
         }

@@ -5,7 +5,7 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 
 use super::MJPG;
-use super::pace::Pace;
+use super::pace::{self, Pace};
 use crate::error::media::{Error, Result};
 use crate::media::jpeg;
 use crate::media::mark::{Origin, avi_info};
@@ -22,7 +22,7 @@ const EMPTY: [u8; 8] = *b"00dc\0\0\0\0";
 
 // Offsets of what is known only at the end, in the layout that `header` writes.
 const RIFF_SIZE: u64 = 4;
-const MICROSECONDS: u64 = 32;
+pub(super) const MICROSECONDS: u64 = 32;
 const TOTAL_FRAMES: u64 = 48;
 const LARGEST_CHUNK: u64 = 60;
 const STREAM_SCALE: u64 = 128;
@@ -41,7 +41,12 @@ pub struct AviWriter {
     index: Vec<(u32, u32)>,
     times: Vec<Duration>,
     jpeg: Vec<u8>,
+    /// When the file was last made one that plays as it is.
+    kept: Duration,
 }
+
+/// Longest time of a recording that only this process knows of: what a kill takes away.
+const WAIT: Duration = Duration::from_secs(1);
 
 impl AviWriter {
     /// Starts a clip of pictures of `size` pixels, marked if a network draws them.
@@ -49,7 +54,7 @@ impl AviWriter {
     /// # Errors
     /// [`Error::Exists`] (unless `force`) or [`Error::Io`].
     pub fn create(path: &Path, size: (u32, u32), force: bool, origin: Option<Origin>) -> Result<Self> {
-        let mut file = PendingFile::create(path, force)?;
+        let mut file = PendingFile::record(path, force)?;
         let head = header(size, origin);
         file.write(&head)?;
         Ok(Self {
@@ -60,7 +65,20 @@ impl AviWriter {
             index: Vec::new(),
             times: Vec::new(),
             jpeg: Vec::new(),
+            kept: Duration::ZERO,
         })
+    }
+
+    /// A writer of a file that has frames already: offsets from the word `movi`, at that place, and lengths.
+    pub(super) fn of(
+        file: PendingFile,
+        movi: u64,
+        position: u64,
+        index: Vec<(u32, u32)>,
+        interval: Duration,
+    ) -> Self {
+        let times = (0..index.len() as u32).map(|i| interval * i).collect();
+        Self { file, size: (0, 0), movi, position, index, times, jpeg: Vec::new(), kept: Duration::ZERO }
     }
 
     /// Adds a frame shown at `time`; one of another size is scaled, since an AVI has one size.
@@ -88,7 +106,63 @@ impl AviWriter {
         self.position += 8 + jpeg.len() as u64;
         self.times.push(time);
         self.jpeg = jpeg;
+        if self.times.len() == 1 {
+            self.kept = time;
+        }
+        if time.saturating_sub(self.kept) >= WAIT {
+            self.kept = time;
+            self.keep()?;
+        }
         Ok(())
+    }
+
+    /// Hands all to the system, and makes the head tell of it: what is there plays, wherever this process ends.
+    fn keep(&mut self) -> Result<()> {
+        self.file.flush()?;
+        let (first, last) = (self.times.first().copied(), self.times.last().copied());
+        let length = last.unwrap_or_default().saturating_sub(first.unwrap_or_default()).as_secs_f64();
+        let gaps = (self.times.len() - 1).max(1) as f64;
+        let rate = if length > 0.0 { gaps / length } else { 25.0 };
+        let frames = self.index.len() as u32;
+        self.tell(self.position, self.position, rate, pace::fraction(rate), frames)?;
+        self.file.flush()
+    }
+
+    /// Writes the numbers of the head: where the frames and the file end, ticks a second, and how many there are.
+    fn tell(
+        &mut self,
+        movi_end: u64,
+        end: u64,
+        rate: f64,
+        (scale, per): (u32, u32),
+        ticks: u32,
+    ) -> Result<()> {
+        let interval = (1e6 / rate).round().clamp(1.0, 1e9) as u32;
+        let largest = self.index.iter().map(|(_, length)| length + 8).max().unwrap_or(0);
+        for (offset, value) in [
+            (RIFF_SIZE, (end - 8) as u32),
+            (MICROSECONDS, interval),
+            (TOTAL_FRAMES, ticks),
+            (LARGEST_CHUNK, largest),
+            (STREAM_SCALE, scale),
+            (STREAM_RATE, per),
+            (STREAM_LENGTH, ticks),
+            (STREAM_LARGEST, largest),
+            (self.movi - 4, (movi_end - self.movi) as u32),
+        ] {
+            self.file.patch(offset, &value.to_le_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Completes a file of which nothing more comes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(super) fn finish_cut(mut self) -> Result<PathBuf> {
+        self.file.cut(self.position)?;
+        let pace = Pace::mean(&self.times);
+        self.complete(&pace)
     }
 
     /// Whether the format's limit is near: finish, and go on in another file.
@@ -198,23 +272,8 @@ impl AviWriter {
         }
         self.file.write(&index)?;
         let end = movi_end + index.len() as u64;
-        let (scale, rate) = pace.fraction();
-        let interval = (1e6 / pace.rate).round().clamp(1.0, 1e9) as u32;
-        let frames = self.index.len() as u32;
-        let largest = self.index.iter().map(|(_, length)| length + 8).max().unwrap_or(0);
-        for (offset, value) in [
-            (RIFF_SIZE, (end - 8) as u32),
-            (MICROSECONDS, interval),
-            (TOTAL_FRAMES, frames),
-            (LARGEST_CHUNK, largest),
-            (STREAM_SCALE, scale),
-            (STREAM_RATE, rate),
-            (STREAM_LENGTH, frames),
-            (STREAM_LARGEST, largest),
-            (self.movi - 4, (movi_end - self.movi) as u32),
-        ] {
-            self.file.patch(offset, &value.to_le_bytes())?;
-        }
+        let ticks = self.index.len() as u32;
+        self.tell(movi_end, end, pace.rate, pace.fraction(), ticks)?;
         self.file.finish()
     }
 }

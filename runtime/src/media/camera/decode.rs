@@ -7,7 +7,7 @@ use crate::media::jpeg;
 ///
 /// # Errors
 /// The buffer is too short, or no sound JPEG.
-pub(super) fn to_rgb(
+pub(in crate::media) fn to_rgb(
     format: PixelFormat,
     size: (u32, u32),
     data: &[u8],

@@ -18,6 +18,8 @@ mod stream;
 
 pub use choose::{Mode, PixelFormat};
 #[cfg(feature = "camera")]
+pub(super) use decode::to_rgb;
+#[cfg(feature = "camera")]
 pub use list::{CameraInfo, list};
 #[cfg(feature = "camera")]
 pub use measure::{Delivered, measure};

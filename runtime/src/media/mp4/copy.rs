@@ -7,6 +7,7 @@ use std::time::Duration;
 use shiguredo_mp4::FixedPointNumber;
 use shiguredo_mp4::boxes::{EdtsBox, ElstBox, ElstEntry, HdlrBox, MoovBox, SampleEntry};
 
+use super::index::Heard;
 use super::read;
 use super::write::TICKS;
 use crate::error::media::{Error, Result};
@@ -26,11 +27,11 @@ pub(super) struct SoundCopy {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Copied {
     /// Ticks a second.
-    timescale: f64,
+    pub timescale: f64,
     /// When the first piece begins, after the first frame is shown; negative before it.
-    begins: i64,
+    pub begins: i64,
     /// When nothing more is heard, after the first frame is shown.
-    ends: i64,
+    pub ends: i64,
 }
 
 impl SoundCopy {
@@ -70,11 +71,21 @@ impl SoundCopy {
         self.sound.track().timescale
     }
 
+    /// When the first piece begins after the first frame is shown, in its ticks; negative before it.
+    pub fn begins(&self) -> i64 {
+        self.sound.track().pieces.get(self.first).map_or(0, |piece| piece.time - self.from)
+    }
+
+    /// What the track is, with what was copied so far.
+    pub fn heard(&self) -> Heard {
+        Heard { entry: self.entry(), timescale: self.timescale(), copied: self.copied() }
+    }
+
     /// What was copied so far.
     pub fn copied(&self) -> Copied {
         let track = self.sound.track();
         let copied = track.pieces.get(self.first..self.next).unwrap_or_default();
-        let begins = copied.first().map_or(0, |piece| piece.time - self.from);
+        let begins = copied.first().map_or(0, |_| self.begins());
         let ends = copied.last().map_or(0, |p| (p.time + i64::from(p.duration)).min(track.end) - self.from);
         Copied { timescale: f64::from(track.timescale.get()), begins, ends }
     }
@@ -96,17 +107,27 @@ pub(super) fn describe_sound(moov: &mut MoovBox, video: u64, sound: Option<Copie
         let ticks = |own: i64| (own.max(0) as f64 / timescale * f64::from(TICKS)).round() as u64;
         let delay = ticks(begins).min(video);
         let heard = ticks(ends).min(video).saturating_sub(delay);
-        let entry = |edit_duration, media_time| ElstEntry {
-            edit_duration,
-            media_time,
-            media_rate: FixedPointNumber::new(1, 0),
-        };
         let mut entries = Vec::new();
         if delay > 0 {
             entries.push(entry(delay, -1));
         }
         entries.push(entry(heard, (-begins).max(0)));
         trak.tkhd_box.duration = delay + heard;
-        trak.edts_box = Some(EdtsBox { elst_box: Some(ElstBox { entries }), unknown_boxes: Vec::new() });
+        trak.edts_box = Some(edits(entries));
     }
+}
+
+/// What is shown of a track for so many of the clip's ticks, from a tick of its own on; -1 is nothing.
+fn entry(edit_duration: u64, media_time: i64) -> ElstEntry {
+    ElstEntry { edit_duration, media_time, media_rate: FixedPointNumber::new(1, 0) }
+}
+
+fn edits(entries: Vec<ElstEntry>) -> EdtsBox {
+    EdtsBox { elst_box: Some(ElstBox { entries }), unknown_boxes: Vec::new() }
+}
+
+/// The edits of sound in a clip that grows: what lies before the first frame is not heard.
+pub(super) fn begins_at(begins: i64) -> EdtsBox {
+    // A duration of 0 goes on for as long as there is something.
+    edits(vec![entry(0, (-begins).max(0))])
 }

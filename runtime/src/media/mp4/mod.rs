@@ -3,8 +3,11 @@
 mod boxes;
 mod copy;
 mod encoder;
+mod fragment;
 mod h264;
+mod index;
 mod sound;
+mod take_up;
 mod track;
 mod write;
 
@@ -24,6 +27,7 @@ use self::boxes::Description;
 pub(super) use self::encoder::can_write;
 use self::h264::{H264, append_start_coded, stands_alone};
 pub(super) use self::sound::{Heard, Sound, hear};
+pub(super) use self::take_up::take_up;
 use self::track::{Edit, Sample, Track};
 pub(super) use self::write::Mp4Sink;
 use crate::error::media::{Error, Result};

@@ -137,8 +137,13 @@ impl Track<'_> {
             StszBox::Fixed { sample_count, .. } => *sample_count as usize,
             StszBox::Variable { entry_sizes } => entry_sizes.len(),
         };
-        if count > MAX_SAMPLES {
-            return Err(format!("{count} samples"));
+        // Each has a byte at least where all have one size; where each has its own, the table is there.
+        let least = match &sizes {
+            StszBox::Fixed { sample_size, .. } => u64::from(sample_size.get()),
+            StszBox::Variable { .. } => 0,
+        };
+        if count > MAX_SAMPLES || least * count as u64 > length {
+            return Err(format!("{count} samples in {length} bytes"));
         }
         let size_of = |i: usize| match &sizes {
             StszBox::Fixed { sample_size, .. } => sample_size.get(),

@@ -1,6 +1,5 @@
 //! H.264 in MP4: what telephones and browsers play.
 
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use image::RgbImage;
 use image::imageops::{self, FilterType};
 use openh264::encoder::{Encoder, FrameType};
 use openh264::formats::YUVSlices;
-use shiguredo_mp4::boxes::SampleEntry;
-use shiguredo_mp4::mux::{FinalizedBoxes, Mp4FileMuxer, MuxError, Sample};
-use shiguredo_mp4::{Encode, TrackKind};
 
-use super::copy::{SoundCopy, describe_sound};
+use super::copy::SoundCopy;
 use super::encoder::{encoder, entry, without_start_code};
+use super::fragment::{Piece, SoundTrack};
+use super::index::{Index, SINGLE, Waiting};
 use crate::error::media::{Error, Result};
 use crate::media::mark::{self, Origin};
 use crate::media::output::{PendingFile, check_target};
@@ -24,32 +22,11 @@ use crate::media::yuv::I420;
 /// Steps of time in a second, as is usual for video.
 pub(super) const TICKS: u32 = 90_000;
 
-/// How long the last frame is shown, in ticks, if there is none before it to tell: a 25th of a second.
-const SINGLE: u64 = TICKS as u64 / 25;
+/// Most of a recording that waits to be written, in ticks and in bytes: what a kill takes away.
+const WAIT: (u64, usize) = (TICKS as u64, 48 << 10);
 
 /// Largest pictures that the encoder takes: longer and shorter side, in pixels.
 const MOST: (u32, u32) = (3840, 2160);
-
-/// More than may wait in a file's buffer, and what the description of a clip without frames takes.
-const SPARE: u64 = 20 << 10;
-
-/// Most that a frame takes in the description of the clip, in bytes.
-const DESCRIBED: u64 = 24;
-
-/// A frame in the file, or a piece of sound.
-struct Stored {
-    what: What,
-    offset: u64,
-    size: usize,
-}
-
-/// What is stored.
-enum What {
-    /// A frame: when it is shown, and whether it stands alone.
-    Frame { tick: u64, key: bool },
-    /// Sound of so many ticks of its own.
-    Sound { duration: u32 },
-}
 
 /// Writes a clip whose frames keep their own times.
 pub(in crate::media) struct Mp4Sink {
@@ -85,7 +62,9 @@ impl Sink for Mp4Sink {
             let size = shown.picture.dimensions();
             let mut writer = Mp4Writer::create(&self.path, size, self.force, self.origin)?;
             if let Some(sound) = self.sound.take() {
-                writer.sound = Some(SoundCopy::begin(sound, shown.time)?);
+                let copy = SoundCopy::begin(sound, shown.time)?;
+                writer.waiting.sound_start = copy.begins().max(0) as u64;
+                writer.sound = Some(copy);
             }
             self.writer = Some(writer);
         }
@@ -104,21 +83,17 @@ impl Sink for Mp4Sink {
 }
 
 struct Mp4Writer {
-    file: PendingFile,
+    index: Index,
+    waiting: Waiting,
     encoder: Encoder,
     size: (u32, u32),
-    position: u64,
     planes: I420,
-    start: Duration,
-    stored: Vec<Stored>,
+    start: Option<Duration>,
     /// Ticks of the latest frame, and from the one before it.
     last: Option<(u64, u64)>,
     sound: Option<SoundCopy>,
-    /// A compressed frame or a piece of sound.
+    /// A piece of sound.
     sample: Vec<u8>,
-    /// What the stream is, known from the first frame on.
-    entry: Option<SampleEntry>,
-    origin: Option<Origin>,
 }
 
 impl Mp4Writer {
@@ -130,32 +105,27 @@ impl Mp4Writer {
         // H.264 shares colours among four pixels.
         let size = (width & !1, height & !1);
         let encoder = encoder().map_err(|e| Error::damaged(path, e))?;
-        let muxer = Mp4FileMuxer::new().map_err(|e| Error::damaged(path, e))?;
-        let mut file = PendingFile::create(path, force)?;
-        let head = muxer.initial_boxes_bytes();
-        file.write(head)?;
-        let position = head.len() as u64;
+        let mark = origin.map(mark::mp4_box).unwrap_or_default();
         Ok(Self {
-            file,
+            index: Index::begin(PendingFile::record(path, force)?, mark)?,
+            waiting: Waiting::default(),
             encoder,
             size,
-            position,
             planes: I420::default(),
-            start: Duration::ZERO,
-            stored: Vec::new(),
+            start: None,
             last: None,
             sound: None,
             sample: Vec::new(),
-            entry: None,
-            origin,
         })
     }
 
     fn add(&mut self, picture: &RgbImage, time: Duration) -> Result<()> {
-        if self.stored.is_empty() {
-            self.start = time;
+        let start = *self.start.get_or_insert(time);
+        let tick = (time.saturating_sub(start).as_secs_f64() * f64::from(TICKS)).round() as u64;
+        let first = self.waiting.frames.first().map_or(tick, |(first, ..)| *first);
+        if tick.saturating_sub(first) >= WAIT.0 || self.waiting.bytes() >= WAIT.1 {
+            self.write_waiting(tick)?;
         }
-        let tick = (time.saturating_sub(self.start).as_secs_f64() * f64::from(TICKS)).round() as u64;
         self.copy_sound(tick)?;
         if picture.dimensions() == self.size {
             self.planes.fill(picture);
@@ -165,10 +135,11 @@ impl Mp4Writer {
         let (width, height) = (self.size.0 as usize, self.size.1 as usize);
         let planes = (&self.planes.y[..], &self.planes.u[..], &self.planes.v[..]);
         let source = YUVSlices::new(planes, (width, height), (width, width / 2, width / 2));
-        let stream = self.encoder.encode(&source).map_err(|e| Error::damaged(self.file.target(), e))?;
+        let target = self.index.file.target();
+        let stream = self.encoder.encode(&source).map_err(|e| Error::damaged(target, e))?;
         let key = matches!(stream.frame_type(), FrameType::IDR | FrameType::I);
         let (mut sps, mut pps) = (None, None);
-        self.sample.clear();
+        let before = self.waiting.frame_bytes.len();
         for layer in (0..stream.num_layers()).filter_map(|i| stream.layer(i)) {
             for unit in (0..layer.nal_count()).filter_map(|i| layer.nal_unit(i)) {
                 let unit = without_start_code(unit);
@@ -176,139 +147,66 @@ impl Mp4Writer {
                     Some(7) => sps = Some(unit.to_vec()),
                     Some(8) => pps = Some(unit.to_vec()),
                     Some(_) => {
-                        self.sample.extend_from_slice(&(unit.len() as u32).to_be_bytes());
-                        self.sample.extend_from_slice(unit);
+                        self.waiting.frame_bytes.extend_from_slice(&(unit.len() as u32).to_be_bytes());
+                        self.waiting.frame_bytes.extend_from_slice(unit);
                     }
                     None => {}
                 }
             }
         }
-        if self.sample.is_empty() {
+        let size = self.waiting.frame_bytes.len() - before;
+        if size == 0 {
             // The encoder saw no change worth a frame: the one before goes on.
             return Ok(());
         }
-        if self.entry.is_none() {
-            self.entry = Some(entry(self.size, sps, pps).ok_or_else(|| {
-                Error::damaged(self.file.target(), "the H.264 encoder did not describe its stream")
+        if self.index.entry.is_none() {
+            self.index.entry = Some(entry(self.size, sps, pps).ok_or_else(|| {
+                Error::damaged(self.index.file.target(), "the H.264 encoder did not describe its stream")
             })?);
         }
         let before = self.last.map_or(tick, |(before, _)| before);
         self.last = Some((tick, tick.saturating_sub(before)));
-        self.store(What::Frame { tick, key })
+        self.waiting.frames.push((tick, size as u32, key));
+        Ok(())
     }
 
-    /// Writes what is in `sample`.
-    fn store(&mut self, what: What) -> Result<()> {
-        self.file.write(&self.sample)?;
-        let (offset, size) = (self.position, self.sample.len());
-        self.position += size as u64;
-        self.stored.push(Stored { what, offset, size });
-        Ok(())
+    /// Writes what waits; the next frame is shown at tick `end`.
+    fn write_waiting(&mut self, end: u64) -> Result<()> {
+        let sound = self.sound.as_ref().map(|sound| (sound.entry(), sound.timescale(), sound.begins()));
+        let sound = sound.as_ref().map(|(entry, timescale, begins)| SoundTrack {
+            entry,
+            timescale: *timescale,
+            begins: *begins,
+        });
+        self.index.write(&mut self.waiting, end, sound)
     }
 
     /// Copies the sound that begins before a tick.
     fn copy_sound(&mut self, tick: u64) -> Result<()> {
-        let until = self.start.as_secs_f64() + tick as f64 / f64::from(TICKS);
+        let until = self.start.unwrap_or_default().as_secs_f64() + tick as f64 / f64::from(TICKS);
         while let Some(sound) = &mut self.sound
             && let Some(duration) = sound.next(until, &mut self.sample)?
         {
-            self.store(What::Sound { duration })?;
+            self.waiting.sound_bytes.extend_from_slice(&self.sample);
+            self.waiting.sound.push(Piece { duration, size: self.sample.len() as u32, key: true });
         }
         Ok(())
     }
 
-    /// Finishes after [`Mp4Writer::add`] failed, on a full disk say: gives up frames at the end until their room is enough
-    /// for the description of the others.
-    fn salvage(mut self) -> Result<PathBuf> {
-        let end = self.position;
-        while let Some(last) = self.stored.pop() {
-            self.position = last.offset;
-            if end - self.position >= SPARE + DESCRIBED * self.stored.len() as u64 {
-                break;
-            }
-        }
-        if !self.stored.iter().any(|s| matches!(s.what, What::Frame { .. })) {
-            return Err(Error::damaged(self.file.target(), "nothing could be saved"));
-        }
-        self.file.cut(self.position)?;
-        self.complete()
+    /// Finishes after [`Mp4Writer::add`] failed, on a full disk say.
+    fn salvage(self) -> Result<PathBuf> {
+        let heard = self.sound.as_ref().map(SoundCopy::heard);
+        self.index.salvage(heard)
     }
 
     fn finish(mut self) -> Result<PathBuf> {
         if let Some((tick, length)) = self.last {
-            self.copy_sound(tick + if length > 0 { length } else { SINGLE })?;
+            let end = tick + if length > 0 { length } else { SINGLE };
+            self.copy_sound(end)?;
+            self.write_waiting(end)?;
         }
-        self.complete()
-    }
-
-    /// Writes what describes the clip.
-    fn complete(mut self) -> Result<PathBuf> {
-        let wrong = |path: &Path, e: String| Error::damaged(path, e);
-        let boxes = self.describe().map_err(|e| wrong(self.file.target(), e.to_string()))?;
-        let mut moov = boxes.moov_box().clone();
-        let video: u64 = self.lengths().map(u64::from).sum();
-        describe_sound(&mut moov, video, self.sound.as_ref().map(SoundCopy::copied));
-        let moov = moov.encode_to_vec().map_err(|e| wrong(self.file.target(), e.to_string()))?;
-        for (offset, bytes) in boxes.offset_and_bytes_pairs() {
-            // The description comes last, and it is ours.
-            if offset < self.position {
-                self.file.patch(offset, bytes)?;
-            }
-        }
-        self.file.patch(self.position, &moov)?;
-        if let Some(origin) = self.origin {
-            self.file.patch(self.position + moov.len() as u64, &mark::mp4_box(origin))?;
-        }
-        self.file.finish()
-    }
-
-    /// How long each frame is shown, in ticks: until the next one, and the last as long as the one before.
-    fn lengths(&self) -> impl Iterator<Item = u32> {
-        let ticks = || {
-            self.stored.iter().filter_map(|s| match s.what {
-                What::Frame { tick, .. } => Some(tick),
-                What::Sound { .. } => None,
-            })
-        };
-        let mut length = SINGLE as u32;
-        let next = ticks().skip(1).map(Some).chain(std::iter::once(None));
-        ticks().zip(next).map(move |(tick, next)| {
-            if let Some(next) = next {
-                length = u32::try_from(next.saturating_sub(tick)).unwrap_or(u32::MAX).max(1);
-            }
-            length
-        })
-    }
-
-    /// Tells the muxer of all frames: how long each is shown is known when the next one is there, and that the last is in
-    /// the file only now.
-    fn describe(&mut self) -> std::result::Result<FinalizedBoxes, MuxError> {
-        let mut muxer = Mp4FileMuxer::new()?;
-        let (mut entry, mut heard) = (self.entry.take(), self.sound.as_ref().map(SoundCopy::entry));
-        let mut lengths = self.lengths();
-        let ticks = NonZeroU32::MIN.saturating_add(TICKS - 1);
-        for stored in &self.stored {
-            let (track_kind, sample_entry, keyframe, timescale, duration) = match stored.what {
-                What::Frame { key, .. } => {
-                    (TrackKind::Video, entry.take(), key, ticks, lengths.next().unwrap_or(1))
-                }
-                What::Sound { duration } => {
-                    let timescale = self.sound.as_ref().map_or(ticks, SoundCopy::timescale);
-                    (TrackKind::Audio, heard.take(), true, timescale, duration)
-                }
-            };
-            muxer.append_sample(&Sample {
-                track_kind,
-                sample_entry,
-                keyframe,
-                timescale,
-                duration,
-                composition_time_offset: None,
-                data_offset: stored.offset,
-                data_size: stored.size,
-            })?;
-        }
-        muxer.finalize().cloned()
+        let heard = self.sound.as_ref().map(SoundCopy::heard);
+        self.index.complete(heard)
     }
 }
 
@@ -364,7 +262,7 @@ mod tests {
             });
             writer.add(&picture, Duration::from_millis(40 * i)).unwrap();
         }
-        writer.file.write(b"half a frame").unwrap();
+        writer.index.file.write(b"half a frame").unwrap();
         assert_eq!(writer.salvage().unwrap(), path);
         let Opened::H264(mut source) = Mp4Source::open(&path).unwrap() else { panic!("not H.264") };
         let mut frames = 0;
@@ -372,5 +270,60 @@ mod tests {
             frames += 1;
         }
         assert!((6..12).contains(&frames), "{frames}");
+    }
+
+    /// The clip that is written of 30 frames a second for two seconds, and where each of its boxes ends that has no box around it.
+    fn growing(path: &Path) -> (Vec<u8>, Vec<usize>) {
+        let mut writer = Mp4Writer::create(path, (64, 48), false, Some(Origin::Generated)).unwrap();
+        for i in 0..60 {
+            let mut picture = gradient(64, 48);
+            picture.iter_mut().for_each(|p| *p = p.saturating_add(4 * i as u8));
+            writer.add(&picture, Duration::from_millis(33 * i)).unwrap();
+        }
+        let hidden = std::fs::read_dir(path.parent().unwrap()).unwrap().next().unwrap().unwrap().path();
+        let content = std::fs::read(&hidden).unwrap();
+        let (mut at, mut ends) = (0, Vec::new());
+        while let Some(size) = content.get(at..at + 4) {
+            at += u32::from_be_bytes(size.try_into().unwrap()) as usize;
+            ends.push(at);
+        }
+        assert_eq!(at, content.len(), "what the system has ends with a box");
+        (content, ends)
+    }
+
+    /// A recording that was killed had no index, and nothing opened it.
+    #[test]
+    fn what_a_kill_leaves_plays_and_is_taken_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (content, ends) = growing(&dir.path().join("clip.mp4"));
+        assert!(content.len() > 1000 && ends.len() > 6, "{ends:?}");
+        // Cut anywhere, as the last write may be.
+        for length in (ends[6]..=content.len()).step_by(211).chain([content.len()]) {
+            let place = tempfile::tempdir().unwrap();
+            let hidden = place.path().join(".clip.mp4.4294967295-aB3dE6.recording");
+            std::fs::write(&hidden, &content[..length]).unwrap();
+            let found = crate::media::recover::recover(place.path());
+            assert_eq!(found, [place.path().join("clip.mp4")], "{length}");
+            let Opened::H264(mut source) = Mp4Source::open(&found[0]).unwrap() else { panic!("not H.264") };
+            let mut times = Vec::new();
+            while let Next::Frame(captured) = source.next(Duration::ZERO).unwrap() {
+                times.push(captured.frame.time.as_millis() as u64);
+            }
+            assert!(times.len() >= 25, "{length} of {} bytes: {} frames", content.len(), times.len());
+            assert!(times.iter().enumerate().all(|(i, t)| t.abs_diff(33 * i as u64) <= 1), "{times:?}");
+            let whole = std::fs::read(&found[0]).unwrap();
+            assert!(whole.ends_with(&mark::mp4_box(Origin::Generated)), "its mark stays");
+            assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+        }
+        // Nothing to play, and a name that is taken.
+        let place = tempfile::tempdir().unwrap();
+        let hidden = place.path().join(".clip.mp4.4294967295-aB3dE6.recording");
+        std::fs::write(&hidden, &content[..ends[2]]).unwrap();
+        assert!(crate::media::recover::recover(place.path()).is_empty());
+        std::fs::write(&hidden, &content).unwrap();
+        std::fs::write(place.path().join("clip.mp4"), "other").unwrap();
+        let found = crate::media::recover::recover(place.path());
+        assert_eq!(found, [place.path().join("clip-recovered.mp4")]);
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 2);
     }
 }

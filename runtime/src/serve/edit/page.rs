@@ -27,6 +27,9 @@ pub trait Export: Send + Sync {
     /// # Errors
     /// A network failed, or it cannot be written.
     fn save(&self, workspace: &mut Workspace) -> Result<String>;
+
+    /// The program ends: sees to edits that were not saved.
+    fn leave(&self, workspace: &mut Workspace);
 }
 
 /// Opens the first photo that is sent, where nothing is open.
@@ -72,14 +75,6 @@ impl EditPages {
         intake: Intake,
     ) -> Self {
         Self { editing: Mutex::new(workspace.map(Editing::new)), first, export, intake }
-    }
-
-    /// Lets `act` look after what is being edited, if anything is, when the page ends.
-    ///
-    /// # Errors
-    /// Those of `act`.
-    pub fn leave(&self, act: impl FnOnce(&mut Workspace) -> Result<()>) -> Result<()> {
-        self.lock().as_mut().map_or(Ok(()), |editing| act(&mut editing.workspace))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Editing>> {
@@ -209,8 +204,12 @@ impl EditPages {
 
     fn session(&self) -> Response {
         self.with(|Editing { workspace, .. }| match workspace.model().to_file(workspace.opened()).to_json() {
-            Ok(text) => Response::content("application/json", text.into_bytes())
-                .with("Content-Disposition", "attachment; filename=\"face.json\""),
+            Ok(text) => {
+                // Whoever fetched it has it.
+                workspace.note_saved();
+                Response::content("application/json", text.into_bytes())
+                    .with("Content-Disposition", "attachment; filename=\"face.json\"")
+            }
             Err(e) => refusal(&e),
         })
     }
@@ -256,6 +255,12 @@ impl Pages for EditPages {
             _ => return None,
         };
         Some(answer.into())
+    }
+
+    fn close(&self) {
+        if let Some(editing) = &mut *self.lock() {
+            self.export.leave(&mut editing.workspace);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Over real sockets, on the shipped bundle: what a page sends and gets.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -18,6 +19,11 @@ use crate::media::jpeg;
 use crate::media::mark::{self, Origin};
 use crate::serve::{Access, Intake, Server};
 
+thread_local! {
+    /// How many edits were not saved as the server of this thread's test stopped.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
 struct Test;
 
 impl Export for Test {
@@ -27,6 +33,10 @@ impl Export for Test {
 
     fn save(&self, _workspace: &mut Workspace) -> Result<String> {
         Err(Error::Usage("the disk is full".to_owned()))
+    }
+
+    fn leave(&self, workspace: &mut Workspace) {
+        LEFT.with(|left| left.set(Some(workspace.unsaved())));
     }
 }
 
@@ -41,7 +51,11 @@ impl Page {
         let opened = model.open("seed:1").unwrap();
         let given = ["seed:7:3".to_owned()];
         let workspace = Workspace::new(model, opened, Blend::Warp, &given, 32).unwrap();
-        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
+        let access = Access {
+            address: ([127, 0, 0, 1], 0).into(),
+            token: token.map(str::to_owned),
+            names: Vec::new(),
+        };
         Self::of(
             &access,
             EditPages::new(Some(workspace), Box::new(|_| unreachable!()), Box::new(Test), Intake::default()),
@@ -61,14 +75,14 @@ impl Page {
             let opened = model.open_sent(sent)?;
             Workspace::new(model, opened, Blend::Warp, &[], 32)
         };
-        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None };
+        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None, names: Vec::new() };
         (dir, Self::of(&access, EditPages::new(None, Box::new(first), Box::new(Test), Intake::default())))
     }
 
     /// One of a photo that is carried.
     fn carried() -> (tempfile::TempDir, Self) {
         let (dir, workspace) = crate::edit::testing::carried_workspace(&["other.png"]);
-        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None };
+        let access = Access { address: ([127, 0, 0, 1], 0).into(), token: None, names: Vec::new() };
         let pages =
             EditPages::new(Some(workspace), Box::new(|_| unreachable!()), Box::new(Test), Intake::default());
         (dir, Self::of(&access, pages))
@@ -213,6 +227,37 @@ fn every_edit_of_the_page_is_taken_and_saved() {
     assert!(page.get("/donor.jpg?i=0") != strip && others["revision"] != state["revision"]);
     let (status, why) = page.post("/save", &Value::Null);
     assert_eq!((status, String::from_utf8(why).unwrap().as_str()), (400, "the disk is full\n"));
+}
+
+/// Ctrl-C threw edits away without a word.
+#[test]
+fn edits_that_are_not_saved_are_seen_to_at_the_end() {
+    let left = |acts: &dyn Fn(&Page)| {
+        let page = Page::new(None);
+        acts(&page);
+        drop(page);
+        LEFT.take()
+    };
+    let remove = |page: &Page, part: u32| drop(page.act(json!({"op": "remove", "part": part})));
+    let undo = |page: &Page| drop(page.act(json!({"op": "undo"})));
+    let fetch = |page: &Page| drop(page.get("/face.json"));
+    assert_eq!(left(&|_| ()), Some(0));
+    assert_eq!(left(&|page| [0, 1].into_iter().for_each(|part| remove(page, part))), Some(2));
+    let taken_back = |page: &Page| {
+        remove(page, 0);
+        undo(page);
+    };
+    assert_eq!(left(&taken_back), Some(0));
+    let fetched = |page: &Page| {
+        remove(page, 0);
+        fetch(page);
+    };
+    assert_eq!(left(&fetched), Some(0));
+    let went_on = |page: &Page| {
+        fetched(page);
+        remove(page, 1);
+    };
+    assert_eq!(left(&went_on), Some(2));
 }
 
 #[test]

@@ -12,6 +12,10 @@ use crate::error::Result;
 use crate::live::{Command, Offered};
 use crate::media::{SentPhoto, jpeg};
 
+/// How long a picture may take to be sent before a browser gives way to one that comes. One that reads asks for the next
+/// every second at least.
+const STALLED: Duration = Duration::from_secs(2);
+
 /// A picture as it is sent, with what is known of it.
 pub(super) struct Part {
     pub jpeg: Vec<u8>,
@@ -27,7 +31,10 @@ struct State {
     part: Option<Arc<Part>>,
     /// How many parts there were.
     version: u64,
-    browsers: usize,
+    /// Who watches, each with the time at which a picture was handed to it that is still being sent.
+    browsers: BTreeMap<u64, Option<Instant>>,
+    /// How many ever did.
+    joined: u64,
     commands: Vec<Command>,
     /// A photo to be driven, until the loop takes it.
     offered: Option<Offered>,
@@ -69,7 +76,7 @@ impl Hub {
                     return;
                 }
                 match state.raw.take() {
-                    Some(raw) if state.browsers > 0 => break raw,
+                    Some(raw) if !state.browsers.is_empty() => break raw,
                     raw => state.raw = raw,
                 }
                 state = self.wait(state, Duration::from_secs(1));
@@ -99,23 +106,31 @@ impl Hub {
         };
         state.facts = Some(Arc::clone(&facts));
         state.raw = Some((held, facts));
-        if state.browsers > 0 {
+        if !state.browsers.is_empty() {
             self.0.1.notify_all();
         }
     }
 
-    /// One browser more that watches, if there are fewer than `most`.
+    /// One browser more that watches, if there are fewer than `most`, or one of them does not take what it is sent: it loses
+    /// its place.
     pub fn join(&self, most: usize) -> Option<Browser> {
         let mut state = self.lock();
-        if state.browsers >= most || state.closed {
+        if state.closed {
             return None;
         }
-        state.browsers += 1;
+        if state.browsers.len() >= most {
+            let sending = state.browsers.iter().filter_map(|(id, since)| Some((since.as_ref()?, *id)));
+            let (_, stalled) = sending.min().filter(|(since, _)| since.elapsed() > STALLED)?;
+            state.browsers.remove(&stalled);
+        }
+        let id = state.joined;
+        state.joined += 1;
+        state.browsers.insert(id, None);
         // What was encoded for an earlier browser may be long past; what waits is not.
         let seen = if state.raw.is_some() { state.version } else { 0 };
         self.0.1.notify_all();
         drop(state);
-        Some(Browser { hub: self.clone(), seen, last: None })
+        Some(Browser { hub: self.clone(), id, seen, last: None })
     }
 
     pub fn command(&self, command: Command) {
@@ -183,7 +198,7 @@ impl Hub {
     }
 
     pub fn browsers(&self) -> usize {
-        self.lock().browsers
+        self.lock().browsers.len()
     }
 
     pub fn close(&self) {
@@ -199,37 +214,40 @@ impl Hub {
 /// A browser that watches: gets the newest part, never an older one.
 pub(super) struct Browser {
     hub: Hub,
+    id: u64,
     seen: u64,
     last: Option<Arc<Part>>,
 }
 
 impl Browser {
     /// The next part. Where none comes in time the last one is given again, so that a peer that went away is noticed;
-    /// none at the end.
+    /// none at the end, or when another has its place.
     pub fn next(&mut self, timeout: Duration) -> Option<Arc<Part>> {
         let deadline = Instant::now() + timeout;
-        let mut state = self.hub.lock();
+        let hub = self.hub.clone();
+        let mut state = hub.lock();
+        *state.browsers.get_mut(&self.id)? = None;
         loop {
             if state.closed {
                 return None;
             }
+            let left = deadline.saturating_duration_since(Instant::now());
             if state.version > self.seen {
                 self.seen = state.version;
                 self.last.clone_from(&state.part);
-                return self.last.clone();
+            } else if !left.is_zero() || self.last.is_none() {
+                let wait = if left.is_zero() { timeout } else { left };
+                state = hub.wait(state, wait);
+                continue;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() && self.last.is_some() {
-                return self.last.clone();
-            }
-            let wait = if left.is_zero() { timeout } else { left };
-            state = self.hub.wait(state, wait);
+            *state.browsers.get_mut(&self.id)? = Some(Instant::now());
+            return self.last.clone();
         }
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        self.hub.lock().browsers -= 1;
+        self.hub.lock().browsers.remove(&self.id);
     }
 }

@@ -23,7 +23,8 @@ use crate::vision::testing::manifest;
 const TOKEN: &str = "0123456789abcdef";
 
 fn start(token: Option<&str>, viewers: usize) -> LivePage {
-    let access = Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned) };
+    let access =
+        Access { address: ([127, 0, 0, 1], 0).into(), token: token.map(str::to_owned), names: Vec::new() };
     LivePage::start(&access, viewers, &manifest(2), Intake::default(), Vec::new()).unwrap()
 }
 
@@ -226,6 +227,10 @@ impl Export for Nothing {
     fn save(&self, _: &mut Workspace) -> crate::error::Result<String> {
         unreachable!()
     }
+
+    fn leave(&self, _: &mut Workspace) {
+        unreachable!()
+    }
 }
 
 /// Posts a picture, however it is encoded.
@@ -302,7 +307,8 @@ fn a_photo_that_is_sent_is_offered_to_the_loop() {
 
 #[test]
 fn the_start_page_leads_on_behind_the_same_gate() {
-    let access = Access { address: ([127, 0, 0, 1], 0).into(), token: Some(TOKEN.to_owned()) };
+    let access =
+        Access { address: ([127, 0, 0, 1], 0).into(), token: Some(TOKEN.to_owned()), names: Vec::new() };
     let start: std::sync::Arc<dyn Pages> =
         std::sync::Arc::new(StartPages::new(&[Job::Keypoints], "clip.mp4"));
     let page = LivePage::start(&access, 4, &manifest(2), Intake::default(), vec![start]).unwrap();
@@ -415,7 +421,7 @@ fn strangers_are_turned_away() {
     ] {
         assert_eq!(get(&open, path).0, 404, "{path}");
     }
-    let elsewhere = Access { address: ([0, 0, 0, 0], 0).into(), token: None };
+    let elsewhere = Access { address: ([0, 0, 0, 0], 0).into(), token: None, names: Vec::new() };
     assert!(matches!(
         LivePage::start(&elsewhere, 4, &manifest(2), Intake::default(), Vec::new()),
         Err(Error::Open(_))
@@ -441,6 +447,68 @@ fn one_viewer_too_many_is_told_to_wait() {
         assert!(start.elapsed() < Duration::from_secs(10));
     }
     Watcher::new(&page).next();
+}
+
+/// Four that never read kept everybody else out for 25 s, again and again: each write that got a byte through began a time
+/// limit of its own.
+#[test]
+fn who_never_reads_gives_way() {
+    let mut page = start(None, 2);
+    show(&mut page, 0, (16, 16));
+    let stuck = [0, 1].map(|_| {
+        let mut stream = connect(&page);
+        let head = format!("GET /stream.mjpg HTTP/1.1\r\n{}\r\n", host(page.server().address()));
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    });
+    let start = Instant::now();
+    let mut index = 0;
+    let mut reads = loop {
+        index += 1;
+        show_noise(&mut page, index);
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(start.elapsed() < Duration::from_secs(30), "they keep their places");
+        if page.browsers() == 2 && index % 20 == 0 {
+            let mut stream = connect(&page);
+            let head = format!("GET /stream.mjpg HTTP/1.1\r\n{}\r\n", host(page.server().address()));
+            stream.write_all(head.as_bytes()).unwrap();
+            let mut watcher = Watcher(BufReader::new(stream));
+            if watcher.head().contains("multipart/x-mixed-replace") {
+                break watcher;
+            }
+        }
+    };
+    show_noise(&mut page, index + 1);
+    assert!(reads.next().1["frame"].as_u64().is_some());
+    assert_eq!(page.browsers(), 2);
+    drop(stuck);
+}
+
+/// 40 connections that sent nothing kept every visitor out.
+#[test]
+fn the_idle_keep_nobody_out() {
+    let page = start(None, 4);
+    let idle: Vec<_> = (0..200).map(|_| connect(&page)).collect();
+    for _ in 0..5 {
+        assert_eq!(get(&page, "/info.json").0, 200);
+    }
+    // Nor do those that began a head, or do not send the body that they said.
+    let heads: Vec<_> = [
+        "GET /info.json HT",
+        "POST /switch HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nContent-Length: 9\r\n\r\n",
+    ]
+    .into_iter()
+    .flat_map(|begun| std::iter::repeat_n(begun, 100))
+    .map(|begun| {
+        let mut stream = connect(&page);
+        stream.write_all(begun.as_bytes()).ok();
+        stream
+    })
+    .collect();
+    for _ in 0..5 {
+        assert_eq!(get(&page, "/info.json").0, 200);
+    }
+    drop((idle, heads));
 }
 
 #[test]
