@@ -36,10 +36,13 @@ pub fn files() -> Vec<Row> {
         row("an MP4 without a key frame", PLAY).make(|dir| {
             let mut content = mp4(dir);
             // The first frame is there as its length in four bytes, then its kind: 5 stands alone, 1 does not.
-            let frames = content.windows(4).position(|kind| kind == b"mdat").unwrap();
-            let key = frames
-                + content[frames..].windows(3).position(|w| w[..2] != [0, 0] && w[2] == 0x65).unwrap()
-                + 2;
+            let key = (0..content.len() - 5)
+                .find(|&at| {
+                    let length = u32::from_be_bytes(content[at..at + 4].try_into().unwrap()) as usize;
+                    content[at + 4] == 0x65 && (8..content.len() - at - 3).contains(&length)
+                })
+                .unwrap()
+                + 4;
             content[key] = 0x41;
             std::fs::write(dir.join("clip"), content).unwrap();
         }),
