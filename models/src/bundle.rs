@@ -94,14 +94,18 @@ impl Bundle {
     /// Reads a file of the bundle and holds its length and SHA-256 against the manifest.
     ///
     /// # Errors
-    /// [`Error::MissingFile`], [`Error::WrongHash`] or [`Error::Io`].
+    /// [`Error::MissingFile`], [`Error::WrongLength`], [`Error::WrongHash`] or [`Error::Io`].
     pub fn read(&self, file: &str) -> Result<Vec<u8>> {
         let missing = || Error::MissingFile { dir: self.dir.clone(), file: file.to_owned() };
         let entry = self.manifest.files.get(file).ok_or_else(missing)?;
         let path = self.dir.join(file);
-        let content = read_at_most(&path, MAX_FILE_BYTES)?;
+        let length = std::fs::metadata(&path).map_err(Error::io(&path))?.len();
+        if length != entry.bytes {
+            return Err(Error::WrongLength { path, expected: entry.bytes, found: length });
+        }
+        let content = read_at_most(&path, entry.bytes)?;
         let found = sha256_hex(&content);
-        if found != entry.sha256 || content.len() as u64 != entry.bytes {
+        if found != entry.sha256 {
             return Err(Error::WrongHash { path, expected: entry.sha256.clone(), found });
         }
         Ok(content)
@@ -113,8 +117,14 @@ impl Bundle {
     /// Those of [`Bundle::read`], and [`Error::Onnx`].
     pub fn read_network(&self, network: Network) -> Result<Vec<u8>> {
         let content = self.read(&network.file_name())?;
-        onnx::check_model(&content, network, &self.manifest.dims)?;
-        Ok(content)
+        match onnx::check_model(&content, network, &self.manifest.dims) {
+            Ok(_) => Ok(content),
+            Err(Error::Onnx { file, reason }) => Err(Error::Onnx {
+                file: self.dir.join(file).display().to_string(),
+                reason: format!("{reason}; fetch or export the bundle again"),
+            }),
+            Err(e) => Err(e),
+        }
     }
 
     /// Reads the golden tensors of all [`Bundle::functions`].
@@ -236,6 +246,23 @@ mod tests {
         assert!(trouble(dir.path()).contains("damaged or altered"));
     }
 
+    /// It was read up to 1 GiB whatever the manifest said, and the same checksum was named twice.
+    #[test]
+    fn a_wrong_length_is_said_before_anything_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut manifest = write_bundle(dir.path());
+        if let Some(entry) = manifest.files.get_mut("detector.onnx") {
+            entry.bytes += 1;
+        }
+        save(dir.path(), &manifest);
+        let (text, bytes) = (trouble(dir.path()), manifest.files["detector.onnx"].bytes);
+        assert!(
+            text.contains(&format!("{} bytes, the manifest says {bytes}", bytes - 1))
+                && text.contains("detector.onnx"),
+            "{text}"
+        );
+    }
+
     #[test]
     fn missing_files_and_manifests_are_named() {
         let dir = tempfile::tempdir().unwrap();
@@ -268,6 +295,12 @@ mod tests {
         assert!(refuse(&|m| m.dims.keypoints = 3).contains("2 keypoints described"));
         assert!(refuse(&|m| m.skeleton.push([0, 9])).contains("[0, 9]"));
         assert!(refuse(&|m| m.tau = -1.0).contains("tau"));
+        assert!(refuse(&|m| m.tolerance = 3e38).contains("tolerance"));
+        assert!(refuse(&|m| m.keypoints[1].mean[0] = 1e30).contains("keypoints[1].mean"));
+        assert!(
+            refuse(&|m| m.files.values_mut().for_each(|f| f.bytes = u64::MAX))
+                .contains("files[\"detector.onnx\"].bytes")
+        );
         assert!(refuse(&|m| m.keypoints[1].name = "k0".to_owned()).contains("given twice"));
         let old = || vec!["old".to_owned()];
         assert!(refuse(&|m| m.keypoints.iter_mut().for_each(|k| k.aliases = old())).contains("were called"));

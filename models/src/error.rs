@@ -36,6 +36,18 @@ pub enum Error {
         /// SHA-256 of the file, in hexadecimal.
         found: String,
     },
+    /// A file is not as long as the manifest says.
+    #[error(
+        "{path}: damaged or altered ({found} bytes, the manifest says {expected}); fetch or export the bundle again"
+    )]
+    WrongLength {
+        /// The file concerned.
+        path: PathBuf,
+        /// Bytes by the manifest.
+        expected: u64,
+        /// Bytes of the file.
+        found: u64,
+    },
     /// The manifest does not parse or contradicts itself.
     #[error("{path}: {reason}")]
     Manifest {

@@ -69,19 +69,28 @@ fn hidden_file(target: &Path, ending: &str) -> io::Result<(File, PathBuf)> {
     Ok((file, path))
 }
 
-/// Refuses to put a file in the place of what is none: a device, a pipe, a socket.
+/// Refuses to put a file in the place of what is none: a device, a pipe, a socket, or what the system shows in a folder of its
+/// own, such as the link `/dev/stdout`.
 ///
 /// # Errors
 /// It is none.
 pub fn check_replaceable(path: &Path) -> io::Result<()> {
-    match path.metadata() {
-        Ok(about) if !about.is_file() && !about.is_dir() => Err(io::Error::other(NOT_REPLACED)),
-        _ => Ok(()),
+    let special = path.metadata().is_ok_and(|about| !about.is_file() && !about.is_dir());
+    let is_systems = |folder: PathBuf| {
+        SYSTEMS.iter().any(|system| folder.starts_with(system)) && !folder.starts_with("/dev/shm")
+    };
+    if special || (path.is_absolute() && parent_of(path).canonicalize().is_ok_and(is_systems)) {
+        return Err(io::Error::other(NOT_REPLACED));
     }
+    Ok(())
 }
 
+/// Folders in which the system shows devices and itself.
+const SYSTEMS: [&str; 3] = ["/dev", "/proc", "/sys"];
+
 /// What is said of one that is not replaced.
-const NOT_REPLACED: &str = "a device, pipe or socket, which no file is put in the place of; name a file";
+const NOT_REPLACED: &str =
+    "a device, pipe or socket, or in a folder of the system's own: no file is put there; name another";
 
 /// The mode that a new file of this process has: what its mask leaves for others.
 pub fn usual_mode() -> Permissions {
@@ -148,8 +157,10 @@ mod tests {
     /// A device node was replaced by a file, and a link with the name of the part was followed.
     #[test]
     fn no_device_is_replaced_and_no_link_is_followed() {
-        let device = write_atomically(Path::new("/dev/null"), b"x").unwrap_err().to_string();
-        assert!(device.contains("a device, pipe or socket"), "{device}");
+        for path in ["/dev/null", "/dev/stdout", "/dev/none", "/proc/self/none"] {
+            let device = write_atomically(Path::new(path), b"x").unwrap_err().to_string();
+            assert!(device.contains("a device, pipe or socket"), "{device}");
+        }
         assert!(
             read_at_most(Path::new("/dev/zero"), 9).unwrap_err().to_string().contains("not a regular file")
         );

@@ -5,14 +5,19 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::MAX_FILE_BYTES;
 use crate::contract::{BundleDims, Network, PORTRAIT_FINE};
 use crate::error::{Error, Result};
+use crate::json;
 
 /// The schema this crate reads and writes. A manifest of a higher one is refused.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// Largest manifest that is read, in bytes.
 pub const MAX_MANIFEST_BYTES: u64 = 1 << 20;
+
+/// Furthest that a keypoint's mean may lie from the image's middle, normalised coordinates.
+const FAR: f32 = 10.0;
 
 /// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -191,7 +196,7 @@ impl Manifest {
             }
             None => return Err(fail("no schema_version: not a model manifest".to_owned())),
         }
-        let manifest: Self = serde_json::from_value(raw).map_err(|e| fail(format!("not a manifest: {e}")))?;
+        let manifest: Self = json::from_value(raw).map_err(|e| fail(format!("not a manifest: {e}")))?;
         manifest.check().map_err(fail)?;
         Ok(manifest)
     }
@@ -231,8 +236,8 @@ impl Manifest {
         if !(self.tau.is_finite() && self.tau > 0.0) {
             return Err(format!("tau is {}, must be positive", self.tau));
         }
-        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
-            return Err(format!("tolerance is {}, must be positive", self.tolerance));
+        if !(self.tolerance > 0.0 && self.tolerance <= 1.0) {
+            return Err(format!("tolerance is {}, must be above 0 and at most 1", self.tolerance));
         }
         if self.keypoints.len() != d.keypoints {
             return Err(format!("{} keypoints described, dims say {}", self.keypoints.len(), d.keypoints));
@@ -246,6 +251,12 @@ impl Manifest {
             let taken = self.keypoints[..i].iter().any(|k| k.name == keypoint.name);
             if taken || keypoint.name.trim().is_empty() {
                 return Err(format!("keypoint name {:?} is empty or given twice", keypoint.name));
+            }
+            if !keypoint.mean.iter().all(|v| v.abs() <= FAR) {
+                return Err(format!(
+                    "keypoints[{i}].mean is {:?}, must be within -{FAR} and {FAR}",
+                    keypoint.mean
+                ));
             }
         }
         let mut aliases: Vec<&String> = self.keypoints.iter().flat_map(|k| &k.aliases).collect();
@@ -263,12 +274,18 @@ impl Manifest {
                 return Err(format!("line [{a}, {b}] of the skeleton is given twice"));
             }
         }
-        for name in self.files.keys() {
+        for (name, entry) in &self.files {
             let plain = !name.is_empty()
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
                 && !name.starts_with('.');
             if !plain {
                 return Err(format!("file name {name:?} is not a plain name inside the bundle"));
+            }
+            if entry.bytes > MAX_FILE_BYTES {
+                return Err(format!(
+                    "files[{name:?}].bytes is {}, must be at most {MAX_FILE_BYTES}",
+                    entry.bytes
+                ));
             }
         }
         if has(Network::Style) && !d.tables.is_some_and(|t| t.iter().all(|n| (1..=1 << 20).contains(n))) {

@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cache;
+use crate::{cache, elf};
 
 /// Name of the variable that names the library's file and wins over every search.
 pub const PATH_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -25,6 +25,14 @@ pub enum NotFound {
     /// The variable names something else than a file.
     #[error("{PATH_VARIABLE} names {}, which is not a file", .0.display())]
     Named(PathBuf),
+    /// The file is there, and not whole.
+    #[error("{}: {reason}", .path.display())]
+    Cut {
+        /// The library's file.
+        path: PathBuf,
+        /// How much of it is there.
+        reason: String,
+    },
     /// None of the places has it.
     #[error(
         "ONNX Runtime's library, libonnxruntime.so, was found neither beside the program nor in \
@@ -40,12 +48,22 @@ pub enum NotFound {
 /// [`NotFound`], whose text says where it was sought.
 pub fn find(system_has: impl Fn(&str) -> bool) -> Result<PathBuf, NotFound> {
     if let Some(named) = std::env::var_os(PATH_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from) {
-        return if named.is_file() { Ok(named) } else { Err(NotFound::Named(named)) };
+        return if named.is_file() { whole(named) } else { Err(NotFound::Named(named)) };
     }
     let found =
         folders(cache::program_folder().as_deref(), cache::folders()).iter().find_map(|f| library_in(f));
-    let by_name = || SYSTEM_NAMES.into_iter().find(|name| system_has(name)).map(PathBuf::from);
-    found.or_else(by_name).ok_or(NotFound::Nowhere)
+    if let Some(path) = found {
+        return whole(path);
+    }
+    SYSTEM_NAMES.into_iter().find(|name| system_has(name)).map(PathBuf::from).ok_or(NotFound::Nowhere)
+}
+
+/// The library's file if all of it is there.
+fn whole(path: PathBuf) -> Result<PathBuf, NotFound> {
+    match elf::check_whole(&path) {
+        Ok(()) => Ok(path),
+        Err(reason) => Err(NotFound::Cut { path, reason }),
+    }
 }
 
 /// Folders in which the library may lie, best first.

@@ -45,7 +45,8 @@ pub fn refusal(head: &[u8]) -> Option<String> {
         () if at(0, b"BM") && head.get(6..10) == Some(&[0; 4]) => "BMP",
         () => return None,
     };
-    Some(format!("a {kind} picture; {READ_KINDS} can be read: save it as one of these first"))
+    let article = if kind.starts_with('A') { "an" } else { "a" };
+    Some(format!("{article} {kind} picture; {READ_KINDS} can be read: save it as one of these first"))
 }
 
 /// Whether content that begins with `head` is HEIC or HEIF (ISO/IEC 23008-12): a box `ftyp` with a brand of still pictures.

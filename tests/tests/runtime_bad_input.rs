@@ -171,3 +171,24 @@ fn bundle_manifest(place: &Place) -> lkg_bundle::Manifest {
 fn encode(model: &lkg_bundle::onnx::ModelProto) -> Vec<u8> {
     prost::Message::encode_to_vec(model)
 }
+
+/// ffmpeg opened another file of the machine that a list named, whatever the list was called.
+#[test]
+fn a_list_of_what_to_play_is_no_clip() {
+    let Ok(found) = std::process::Command::new("ffprobe").arg("-version").output() else {
+        println!("skipped: there is no ffmpeg");
+        return;
+    };
+    assert!(found.status.success());
+    let place = Place::new();
+    let clip = fs::read(workspace_tests::checkout::root().join("tests/fixtures/cases/vfr.mp4")).unwrap();
+    place.file("other.mp4", &clip);
+    let live = |path: &str| {
+        runtime(&["--bundle", &place.bundle(), "webcam", path, "--headless", "--out", "null", "--json"])
+    };
+    let playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.mp4\n#EXT-X-ENDLIST\n";
+    for (name, list) in [("a.mkv", playlist), ("b.mkv", "ffconcat version 1.0\nfile other.mp4\n")] {
+        live(&place.file(name, list.as_bytes())).refused("not a video");
+    }
+    live(&place.file("c.mkv", &clip)).succeeded();
+}

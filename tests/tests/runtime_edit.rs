@@ -318,3 +318,21 @@ fn a_face_is_driven_by_a_clip_and_by_the_motion_saved_of_it() {
         .run(&["reenact", "--source", "seed:3", &driver(), "--headless", "--view", "source"])
         .refused("has none");
 }
+
+/// Saved again while its photo was away, a face had none for good.
+#[test]
+fn a_face_finds_back_to_a_photo_that_was_away() {
+    let place = Place::new();
+    let (photo, face, later) =
+        (place.photo("photo.png", &[(3, 100, 50, 160)]), place.path("a.json"), place.path("b.json"));
+    place.edit(&[&photo, "--save", &face]).succeeded();
+    let photo_of = |name: &str| serde_json::from_slice::<Value>(&place.read(name)).unwrap()["photo"].clone();
+    fs::rename(&photo, place.path("away.png")).unwrap();
+    let away = place.edit(&[&face, "--move", "eyes=0,0.02", "--save", &later]);
+    away.succeeded();
+    assert!(away.stderr.contains("put it back"), "{away:?}");
+    assert_eq!(photo_of("b.json"), photo_of("a.json"));
+    fs::rename(place.path("away.png"), &photo).unwrap();
+    place.edit(&[&later, "--out", &place.path("c.png")]).succeeded();
+    assert_eq!(place.picture("c.png").dimensions(), (400, 300));
+}

@@ -16,6 +16,9 @@ pub use schema::{
     OperatorSetId, TensorProto, TensorShape, TensorType, TypeProto, ValueInfo,
 };
 
+/// Most nodes of a graph: ONNX Runtime takes a minute to load some ten thousand. Ours have a few hundred.
+const MAX_NODES: usize = 5000;
+
 /// What [`check_model`] found in a graph that passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelSummary {
@@ -37,6 +40,9 @@ pub fn check_model(content: &[u8], network: Network, dims: &BundleDims) -> Resul
     let model = ModelProto::decode(content).map_err(|e| fail(format!("not an ONNX file ({e})")))?;
     let graph = model.graph.as_ref().ok_or_else(|| fail("no graph in it".to_owned()))?;
 
+    if graph.node.len() > MAX_NODES {
+        return Err(fail(format!("{} nodes, at most {MAX_NODES} are loaded", graph.node.len())));
+    }
     if !model.functions.is_empty() || !graph.sparse_initializer.is_empty() {
         return Err(fail("functions and sparse tensors are not allowed in a bundle".to_owned()));
     }
@@ -52,6 +58,12 @@ pub fn check_model(content: &[u8], network: Network, dims: &BundleDims) -> Resul
                 "tensor {:?} keeps its data outside the file; a bundle must be self-contained",
                 tensor.name
             )));
+        }
+        // All of its numbers must lie in the file.
+        let count = tensor.dims.iter().try_fold(1u64, |n, d| n.checked_mul(u64::try_from(*d).ok()?));
+        if count.and_then(|n| n.checked_mul(4)).is_none_or(|bytes| bytes > content.len() as u64) {
+            let (name, dims) = (&tensor.name, &tensor.dims);
+            return Err(fail(format!("tensor {name:?} is said to be {dims:?}, more than lies in the file")));
         }
     }
 
@@ -176,6 +188,20 @@ pub(crate) mod tests {
             check(|m| m.graph.as_mut().unwrap().node[0].attribute.push(attribute))
                 .contains("outside the file")
         );
+    }
+
+    /// A graph of 40,000 nodes took a minute to load.
+    #[test]
+    fn graphs_and_tensors_of_any_size_are_refused() {
+        let many = check(|m| {
+            let graph = m.graph.as_mut().unwrap();
+            graph.node = vec![graph.node[0].clone(); MAX_NODES + 1];
+        });
+        assert!(many.contains("5001 nodes"), "{many}");
+        for dims in [vec![1 << 40, 1 << 40], vec![-3], vec![1 << 20]] {
+            let huge = check(|m| m.graph.as_mut().unwrap().initializer[0].dims = dims.clone());
+            assert!(huge.contains("tensor \"w\" is said to be"), "{huge}");
+        }
     }
 
     #[test]

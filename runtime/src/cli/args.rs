@@ -57,11 +57,11 @@ pub struct Common {
     #[arg(long, global = true)]
     pub cuda_graph: bool,
     /// Memory that a network's values may take on a GPU, in MiB
-    #[arg(long, global = true, value_name = "MIB", default_value_t = DEFAULT_MEMORY_MIB,
+    #[arg(allow_negative_numbers = true, long, global = true, value_name = "MIB", default_value_t = DEFAULT_MEMORY_MIB,
           value_parser = clap::value_parser!(u32).range(16..=1 << 20))]
     pub gpu_memory: u32,
     /// Threads for one network [default: 1 for the detector, up to 4 for the others]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(allow_negative_numbers = true, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
     /// Say on stderr what was found and chosen
     #[arg(long, short, global = true)]
@@ -183,7 +183,7 @@ pub struct DetectArgs {
     pub no_names: bool,
     /// Mean confidence (0 to 1) that a face must have; below 0.65 the best guess is taken where nothing else is found
     /// [default: 0.65]
-    #[arg(long, value_name = "C", value_parser = unit_interval)]
+    #[arg(allow_negative_numbers = true, long, value_name = "C", value_parser = unit_interval)]
     pub min_confidence: Option<f32>,
     /// Most people that are followed in a clip; each takes a run of the detector a frame
     #[arg(long, value_name = "N", default_value_t = DEFAULT_FACES, value_parser = most_faces())]
@@ -201,22 +201,22 @@ impl DetectArgs {
 #[derive(Debug, Args)]
 pub struct GenerateArgs {
     /// Seed: the same one gives the same pictures, and picture i does not depend on how many there are
-    #[arg(long, default_value_t = 0, value_name = "N")]
+    #[arg(allow_negative_numbers = true, long, default_value_t = 0, value_name = "N")]
     pub seed: u64,
     /// How many pictures [default: as many as --grid holds, else 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub count: Option<u32>,
     /// Rows and columns of the written picture, as 3x5; without a value nearly square, 4x4 if --count is not given
     #[arg(long, value_name = "RxC", num_args = 0..=1)]
     pub grid: Option<Option<Grid>>,
     /// Scale of the noise: below 1 gives more typical faces, 0 the mean face
-    #[arg(long, value_name = "PSI", default_value_t = 1.0, value_parser = truncation)]
+    #[arg(allow_negative_numbers = true, long, value_name = "PSI", default_value_t = 1.0, value_parser = truncation)]
     pub truncation: f32,
     /// Draw the keypoints that the pictures were made from
     #[arg(long)]
     pub keypoints: bool,
     /// Write a clip instead that goes from each picture to the next in this many frames [default --count: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub interpolate: Option<u32>,
     /// The file to write, PNG or JPEG by its name; with --interpolate FILE.avi, FILE.mp4 or a folder
     #[arg(long, value_name = "FILE", help_heading = OUTPUT)]

@@ -31,25 +31,25 @@ pub struct BenchArgs {
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds, help_heading = MEASURING)]
     pub seconds: f32,
     /// Measure at least so many runs of each thing
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = MEASURING)]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = MEASURING)]
     pub samples: u32,
     /// Warm up for at least so many milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=600_000), help_heading = MEASURING)]
+    #[arg(allow_negative_numbers = true, long, value_name = "MS", default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=600_000), help_heading = MEASURING)]
     pub warmup: u32,
     /// Warm up for at least so many runs
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000), help_heading = MEASURING)]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000), help_heading = MEASURING)]
     pub warmup_runs: u32,
     /// Parts that the time is cut into: everything is measured once in each, so that what disturbs falls on all alike
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = MEASURING)]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = MEASURING)]
     pub rounds: u32,
     /// Fresh processes started for the cold times; 0 leaves them out
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = MEASURING)]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = MEASURING)]
     pub cold: u32,
     /// How long the live loop runs, in seconds; 0 leaves it out
     #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = seconds, help_heading = MEASURING)]
     pub live: f32,
     /// Frames a second of the camera that the live loop is shown
-    #[arg(long, value_name = "FPS", default_value_t = 30.0, value_parser = frame_rate, help_heading = MEASURING)]
+    #[arg(allow_negative_numbers = true, long, value_name = "FPS", default_value_t = 30.0, value_parser = frame_rate, help_heading = MEASURING)]
     pub fps: f32,
     /// Show the live loop in a window, so that capture to display ends there
     #[arg(long)]

@@ -87,5 +87,6 @@ fn follow(
     }
     drop(progress);
     output.made(writer.finish())?;
-    output.flush()
+    output.flush()?;
+    source.fault().map_or(Ok(()), |fault| Err(Error::Usage(fault)))
 }

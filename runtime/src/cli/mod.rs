@@ -19,6 +19,8 @@ mod live;
 mod locate;
 pub mod log;
 mod output;
+mod paths;
+mod pipe;
 mod progress;
 mod reenact;
 mod reenact_args;
@@ -39,7 +41,7 @@ use clap::error::ErrorKind;
 
 use self::args::{Cli, Command};
 use self::config_file::{Parsed, Refused};
-use crate::error::{Error, Result, one_line};
+use crate::error::{Error, Result, one_line, panic, printable};
 use crate::interrupt;
 use crate::media::{child, recover};
 
@@ -52,6 +54,12 @@ const REPORTED: u8 = 2;
 /// Runs the program. The exit code is 0 for success, 2 for what the user can fix, 130 for Ctrl-C, 1 for failures of
 /// the program or the machine.
 pub fn main() -> ExitCode {
+    panic::tell_on_one_line();
+    // The hook has told of it.
+    std::panic::catch_unwind(start).unwrap_or(ExitCode::FAILURE)
+}
+
+fn start() -> ExitCode {
     recover::tell(remark);
     let parsed = match config_file::parse(env::args_os().collect()) {
         Ok(parsed) => parsed,
@@ -117,7 +125,7 @@ fn report(error: &Error) {
 
 /// Writes a remark to stderr.
 fn remark(text: &str) {
-    eprintln!("runtime: {text}");
+    eprintln!("runtime: {}", printable(text));
 }
 
 /// What clap says, but for a suggestion of a flag's old name that no help lists.
@@ -135,6 +143,12 @@ fn refuse(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         error.print().ok();
+        return ExitCode::from(2);
+    }
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        eprintln!(
+            "runtime: error: a name that is not UTF-8 is taken for pictures of detect alone: rename the file"
+        );
         return ExitCode::from(2);
     }
     let text = without_hidden(error);

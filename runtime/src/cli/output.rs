@@ -4,7 +4,7 @@ use std::io::{BufWriter, StdoutLock, Write};
 
 use serde::Serialize;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, printable};
 
 /// Buffered standard output.
 pub struct Output(BufWriter<StdoutLock<'static>>);
@@ -15,12 +15,12 @@ impl Output {
         Self(BufWriter::new(std::io::stdout().lock()))
     }
 
-    /// Writes a line.
+    /// Writes a line for people: nothing in it steers the terminal.
     ///
     /// # Errors
     /// [`Error::Io`]; see [`Error::is_broken_pipe`].
     pub fn line(&mut self, text: &str) -> Result<()> {
-        writeln!(self.0, "{text}").map_err(failed)
+        writeln!(self.0, "{}", printable(text)).map_err(failed)
     }
 
     /// Writes text as it is.
@@ -37,7 +37,7 @@ impl Output {
     /// [`Error::Io`].
     pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value).map_err(|e| failed(e.into()))?;
-        self.line(&text)
+        writeln!(self.0, "{text}").map_err(failed)
     }
 
     /// Writes text that was made for it, if it could be.

@@ -86,26 +86,26 @@ pub struct ReenactArgs {
     pub drive: Drive,
     /// Factor of the driver's motion, 0 to 3, and of what it changes in the look of parts. What is too much eases towards a
     /// limit; drawn faces keep within what 99 % of the generator's own layouts reach (Mahalanobis distance)
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
+    #[arg(allow_negative_numbers = true, long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain: f32,
     /// Factor of the head's motion [default: --gain]
-    #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
+    #[arg(allow_negative_numbers = true, long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_pose: Option<f32>,
     /// Share, 0 to 1, of the head's way across the driver's picture that the face follows: its square leaves little room
-    #[arg(long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval, help_heading = MOTION)]
+    #[arg(allow_negative_numbers = true, long, value_name = "G", default_value_t = 0.2, value_parser = unit_interval, help_heading = MOTION)]
     pub gain_shift: f32,
     /// Factor of what parts do beside the head's motion [default: --gain]
-    #[arg(long, value_name = "G", value_parser = gain, help_heading = MOTION)]
+    #[arg(allow_negative_numbers = true, long, value_name = "G", value_parser = gain, help_heading = MOTION)]
     pub gain_parts: Option<f32>,
     /// Factor for a single part, a group (eyes, brows, mouth, nose) or the head, in place of --gain-parts and --gain-pose, e.g.
     /// mouth=1.3
     #[arg(long, value_name = "PART=G", value_parser = gain_of, help_heading = MOTION)]
     pub gain_of: Vec<(Parts, f32)>,
     /// A further factor of all motion across, except the head's turn and scale
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
+    #[arg(allow_negative_numbers = true, long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_x: f32,
     /// A further factor of all motion up and down, with the same exception
-    #[arg(long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
+    #[arg(allow_negative_numbers = true, long, value_name = "G", default_value_t = 1.0, value_parser = gain, help_heading = MOTION)]
     pub gain_y: f32,
     /// Use the driver's keypoints as they are. Without it their motion relative to the driver's neutral face is used: the
     /// one that the first seconds begin with or come back to (drawn faces: the first steady second), or with key c the latest

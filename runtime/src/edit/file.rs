@@ -1,7 +1,7 @@
 use std::path::Path;
 
-use lkg_bundle::Bundle;
 use lkg_bundle::files::{read_at_most, sha256_hex};
+use lkg_bundle::{Bundle, json};
 use serde::{Deserialize, Serialize};
 
 use super::{EditError, FaceLatents, Session, Transaction};
@@ -14,6 +14,9 @@ const FORMAT: &str = "latentkeypointgan-face";
 const VERSION: u32 = 1;
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
+
+/// Furthest that a face may lie from its photo's corner, in pixels.
+const FAR: f32 = 1e5;
 
 /// Which bundle a face belongs to: embeddings mean nothing to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,7 +117,12 @@ impl SessionFile {
                 return Err(refuse(format!("version {have}, this program reads {VERSION}")));
             }
         }
-        let file: Self = serde_json::from_value(raw).map_err(|e| refuse(format!("not a saved face: {e}")))?;
+        let file: Self = json::from_value(raw).map_err(|e| refuse(format!("not a saved face: {e}")))?;
+        if let Some(PhotoId { crop: [cx, cy, side], .. }) = file.photo
+            && !(side > 0.0 && [cx, cy, side].iter().all(|v| v.abs() < FAR))
+        {
+            return Err(refuse(format!("photo.crop: {cx}, {cy}, {side} is no square of a photo")));
+        }
         let own = BundleId::of(bundle);
         if file.bundle.sha256 != own.sha256 {
             let about = |id: &BundleId| format!("{}, networks {}", id.name, short(&id.sha256));
@@ -192,6 +200,14 @@ mod tests {
         assert!(trouble(&sound.replace("\"done\":1", "\"done\":3")).contains("does not fit"));
         assert!(trouble(&sound.replace("\"scales\":[1.0", "\"scales\":[9.0")).contains("original.scales[0]"));
         assert!(trouble(&sound.replace("\"scales\"", "\"sizes\"")).contains("unknown field `sizes`"));
+        assert!(trouble(&sound.replace("\"done\":1", "\"done\":\"x\"")).contains("done: invalid type"));
+        // A background like this gave a black picture.
+        let (before, after) = sound.split_at(sound.find("\"background\":[").unwrap() + 14);
+        let far = trouble(&format!("{before}3e38,{}", after.split_once(',').unwrap().1));
+        assert!(far.contains("original.background: 3"), "{far}");
+        let crop = r#""photo":{"sha256":"x","crop":[1,1,-5]},"original""#;
+        let bad = trouble(&sound.replace("\"original\"", crop));
+        assert!(bad.contains("photo.crop: 1, 1, -5"), "{bad}");
 
         fs::write(&path, &sound).unwrap();
         manifest.files.values_mut().for_each(|f| f.sha256 = "ab".repeat(32));

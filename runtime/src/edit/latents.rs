@@ -8,6 +8,10 @@ use super::EditError;
 use crate::engine::Latents;
 use crate::error::{Error, Result};
 
+/// Furthest that a number of an embedding may lie from 0: those of encoders and generators are below 100, and far greater ones
+/// overflow in the networks.
+const FAR: f32 = 1e4;
+
 /// How far from the picture's middle a keypoint may lie, in normalised coordinates (1 is the edge). The generator has
 /// seen none beyond 1; a little further out a part only fades, which poses near the edge need.
 pub const REACH: f32 = 1.2;
@@ -178,10 +182,16 @@ impl FaceLatents {
                 );
             }
         }
-        if !self.embeddings.iter().flatten().chain(&self.background).all(|v| v.is_finite()) {
-            return refuse("embeddings", "not numbers".to_owned());
+        let beyond = |v: &&f32| !within(**v, -FAR, FAR);
+        for (i, embedding) in self.embeddings.iter().enumerate() {
+            if let Some(v) = embedding.iter().find(beyond) {
+                return refuse(&format!("embeddings[{i}]"), format!("{v} is not from -{FAR} to {FAR}"));
+            }
         }
-        Ok(())
+        match self.background.iter().find(beyond) {
+            Some(v) => refuse("background", format!("{v} is not from -{FAR} to {FAR}")),
+            None => Ok(()),
+        }
     }
 
     /// The face as a batch of one for the image generator: latents, scales and visible.
@@ -228,7 +238,7 @@ mod tests {
         refused(&|f| f.scales[0] = 0.0, "scales[0]");
         refused(&|f| f.visible[1] = 2.0, "visible[1]");
         refused(&|f| f.embeddings[1] = vec![0.0; 4], "embeddings[1]: 4 numbers");
-        refused(&|f| f.background[2] = f32::INFINITY, "embeddings");
+        refused(&|f| f.background[2] = f32::INFINITY, "background: inf");
         refused(&|f| f.visible.truncate(1), "visible: 1 entries");
         refused(&|f| f.tilt = 2.0, "tilt");
         refused(&|f| drop(f.taken.insert(0, Taken { from: "a.jpg".to_owned(), weight: 1.0 })), "taken.0");

@@ -12,6 +12,7 @@ mod latents;
 mod mix;
 mod model;
 pub mod operation;
+mod operation_json;
 mod parts;
 mod photo_editor;
 mod pose;

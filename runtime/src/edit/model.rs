@@ -37,11 +37,14 @@ pub struct OpenedPhoto {
     pub original: Original,
     /// What the user should know about how it was opened.
     pub notes: Vec<String>,
+    /// The photo that it was taken from where that is not there: saved again, so that the face finds back to it.
+    absent: Option<PhotoId>,
 }
 
 impl OpenedPhoto {
     fn new(source: &str, session: Session, photo: Option<Photo>) -> Self {
-        Self { source: source.to_owned(), session, photo, original: Original::default(), notes: Vec::new() }
+        let (source, original) = (source.to_owned(), Original::default());
+        Self { source, session, photo, original, notes: Vec::new(), absent: None }
     }
 }
 
@@ -234,29 +237,34 @@ impl FaceModel {
     fn open_saved(&mut self, path: &Path) -> Result<OpenedPhoto> {
         let (file, session) = SessionFile::read(path, &self.bundle)?;
         let mut opened = OpenedPhoto::new(&file.source, session, None);
-        let Some(PhotoId { sha256, crop: [cx, cy, side] }) = file.photo else { return Ok(opened) };
+        let Some(id) = file.photo else { return Ok(opened) };
+        let PhotoId { sha256, crop: [cx, cy, side] } = id.clone();
         // Beside the file as well: folders are moved as a whole.
         let beside = Path::new(&file.source).file_name().map(|name| path.with_file_name(name));
         let places = [Some(Path::new(&file.source).to_owned()), beside];
         let found = places.into_iter().flatten().find_map(|p| picture::read_whole(&p).ok());
         let (carried, angle) = (opened.session.original().is_carried(), opened.session.original().tilt);
         match found.filter(|read| sha256_hex(read.pixels.as_raw()) == sha256) {
-            Some(read) if side > 0.0 && side < 1e5 && cx.abs() < 1e5 && cy.abs() < 1e5 => {
+            Some(read) => {
                 let (alpha, crop) = (read.original.alpha(), Crop { cx, cy, side, angle });
                 opened.photo = Some(Photo { picture: read.pixels, crop, alpha });
                 opened.original = read.original;
             }
-            _ if carried => {
+            None if carried => {
                 let what = format!(
                     "its photo {} is not there or was changed; put it back beside this file",
                     file.source
                 );
                 return Err(EditError::SavedFace { path: path.to_owned(), reason: what }.into());
             }
-            _ => opened.notes.push(format!(
-                "the photo {} is not there or was changed: the generated square is all there is",
-                file.source
-            )),
+            None => {
+                opened.notes.push(format!(
+                    "the photo {} is not there or was changed: the generated square is all there is; put it back beside \
+                     this file",
+                    file.source
+                ));
+                opened.absent = Some(id);
+            }
         }
         Ok(opened)
     }
@@ -268,6 +276,7 @@ impl FaceModel {
             sha256: sha256_hex(picture.as_raw()),
             crop: [crop.cx, crop.cy, crop.side],
         });
+        file.photo = file.photo.or_else(|| opened.absent.clone());
         file
     }
 

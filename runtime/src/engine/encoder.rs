@@ -4,7 +4,7 @@ use lkg_bundle::{Bundle, Network};
 use ndarray::{Array2, Array3, ArrayView4, Ix2, Ix3};
 
 use super::EngineOptions;
-use super::networks::{bad_output, check_draws, typed};
+use super::networks::{check_draws, typed};
 use super::runner::{NetworkRunner, OrtRunner};
 use crate::error::{Error, Result};
 
@@ -29,16 +29,10 @@ impl Encoder {
     /// Embeddings `[N, K, E]` and background `[N, E]` of `image`, `[N, 3, S, S]`, RGB in [-1, 1].
     ///
     /// # Errors
-    /// [`Error::Engine`] if the shape does not fit or an output is not a number.
+    /// [`Error::Engine`] if the shape does not fit, [`Error::Network`] if an output is not a number.
     pub fn encode(&mut self, image: ArrayView4<'_, f32>) -> Result<(Array3<f32>, Array2<f32>)> {
         let mut outputs =
             self.runner.run(&[("image", image.into_dyn())], &["embeddings", "background"])?.into_iter();
-        let embeddings = typed::<Ix3>(outputs.next(), "embeddings")?;
-        let background = typed::<Ix2>(outputs.next(), "background")?;
-        if embeddings.iter().chain(&background).all(|v| v.is_finite()) {
-            Ok((embeddings, background))
-        } else {
-            Err(bad_output("embeddings or background are not numbers"))
-        }
+        Ok((typed::<Ix3>(outputs.next(), "embeddings")?, typed::<Ix2>(outputs.next(), "background")?))
     }
 }

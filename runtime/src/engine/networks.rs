@@ -86,7 +86,7 @@ impl Detector {
     /// Finds keypoints in `image`, `[N, 3, S, S]`, RGB in [-1, 1].
     ///
     /// # Errors
-    /// [`Error::Engine`] if the shape does not fit or an output is not a number.
+    /// [`Error::Engine`] if the shape does not fit, [`Error::Network`] if an output is not a number.
     pub fn detect(&mut self, image: ArrayView4<'_, f32>) -> Result<Detection> {
         let DetectionView { keypoints, confidence, states } = self.detect_view(image)?;
         Ok(Detection {
@@ -104,9 +104,6 @@ impl Detector {
         const NAMES: [&str; 3] = ["keypoints", "confidence", "states"];
         let names = if self.dims.states.is_some() { &NAMES[..] } else { &NAMES[..2] };
         self.runner.run_into(&[("image", image.into_dyn())], names, &mut self.outputs)?;
-        if self.outputs.iter().flatten().any(|v| !v.is_finite()) {
-            return Err(bad_output("keypoints, confidence or states are not numbers"));
-        }
         let mut outputs = self.outputs.iter();
         Ok(DetectionView {
             keypoints: viewed::<Ix3>(outputs.next(), NAMES[0])?,

@@ -74,9 +74,6 @@ impl PortraitSource {
         points.iter_mut().zip(keypoints.as_flattened()).for_each(|(to, from)| *to = *from);
         let inputs = [("image", image.view().into_dyn()), ("keypoints", points.view().into_dyn())];
         let maps = self.runner.run(&inputs, &MAPS)?;
-        if maps.len() != MAPS.len() || maps.iter().flatten().any(|v| !v.is_finite()) {
-            return Err(bad_output("a photo's features are missing or not numbers"));
-        }
         Ok(PhotoFeatures { image, keypoints: points, maps })
     }
 }
@@ -142,7 +139,7 @@ impl Portrait {
     /// `K S` numbers. Allocates nothing of its own after the first run.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a shape does not fit, the network fails or an output is not a number.
+    /// [`Error::Engine`] if a shape does not fit, [`Error::Network`] if the network fails or an output is not a number.
     pub fn run(
         &mut self,
         photo: &PhotoFeatures,
@@ -168,9 +165,6 @@ impl Portrait {
             ("change", self.change.view().into_dyn()),
         ];
         self.runner.run_into(&inputs, &["flow", "mask", "colour"], &mut self.outputs)?;
-        if self.outputs.iter().flatten().any(|v| !v.is_finite()) {
-            return Err(bad_output("flow, mask or colour are not numbers"));
-        }
         let side = self.dims.portrait_size.unwrap_or_default();
         let slice = |i: usize, name: &str, length: usize| {
             let whole = self.outputs.get(i).and_then(|a| a.as_slice()).filter(|s| s.len() == length);

@@ -1,8 +1,8 @@
 //! Running one network by tensor names.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use lkg_bundle::{Bundle, BundleDims, Network};
+use lkg_bundle::{Bundle, BundleDims, Dim, Network, TensorSpec};
 use ndarray::{ArrayD, ArrayViewD};
 use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
@@ -19,8 +19,8 @@ pub trait NetworkRunner: Send {
     /// earlier call are used again where their shapes are still right.
     ///
     /// # Errors
-    /// [`Error::Engine`] if a name is unknown, a shape does not fit or the computation fails; `results` then has no
-    /// meaning.
+    /// [`Error::Engine`] if a name is unknown, a shape does not fit or the computation fails, [`Error::Network`] if what it
+    /// computes are no numbers; `results` then has no meaning.
     fn run_into(
         &mut self,
         inputs: &[(&str, ArrayViewD<'_, f32>)],
@@ -43,6 +43,11 @@ pub trait NetworkRunner: Send {
 pub struct OrtRunner {
     session: Session,
     network: Network,
+    /// Its file.
+    path: PathBuf,
+    /// What the contract asks of its values.
+    inputs: Vec<TensorSpec>,
+    outputs: Vec<TensorSpec>,
     attempts: Vec<Attempt>,
     /// What it computes on, if that is a GPU.
     bound: Option<Bound>,
@@ -52,17 +57,58 @@ impl OrtRunner {
     /// Checks `network` of the bundle (hash, self-containment, operators, shapes) and opens a session for it.
     ///
     /// # Errors
-    /// [`Error::Bundle`], [`Error::Library`], [`Error::Provider`] or [`Error::Engine`].
+    /// [`Error::Bundle`], [`Error::Library`], [`Error::Provider`] or [`Error::Network`].
     pub fn load(bundle: &Bundle, network: Network, options: &EngineOptions) -> Result<Self> {
         let (session, attempts) = session(bundle, network, options, None)?;
-        let bound = bound(network, bundle.manifest().dims, &attempts, options);
-        Ok(Self { session, network, attempts, bound })
+        let dims = bundle.manifest().dims;
+        let bound = bound(network, dims, &attempts, options);
+        let (inputs, outputs) = (network.inputs(&dims), network.outputs(&dims));
+        let path = bundle.dir().join(network.file_name());
+        Ok(Self { session, network, path, inputs, outputs, attempts, bound })
     }
 
     /// Every provider tried, the last of which is the one in use, with the reasons of those that failed.
     pub fn attempts(&self) -> &[Attempt] {
         &self.attempts
     }
+
+    /// Refuses inputs of another shape than the contract's, which whoever calls answers for.
+    fn check_inputs(&self, inputs: &[(&str, ArrayViewD<'_, f32>)]) -> Result<()> {
+        let wrong = inputs.iter().find(|(name, view)| {
+            self.inputs.iter().find(|spec| spec.name == *name).is_none_or(|spec| !fits(spec, view.shape()))
+        });
+        let Some((name, view)) = wrong else { return Ok(()) };
+        let reason = format!("input {name} is {:?}, not what the bundle takes", view.shape());
+        Err(Error::Engine { what: format!("running {}", self.network), reason })
+    }
+
+    /// Refuses what was computed where it is no number, or of another shape than the contract's, which the network's file answers
+    /// for.
+    fn check_outputs(&self, names: &[&str], results: &[ArrayD<f32>]) -> Result<()> {
+        for (name, result) in names.iter().zip(results) {
+            let spec = self.outputs.iter().find(|spec| spec.name == *name);
+            if spec.is_some_and(|spec| !fits(spec, result.shape())) {
+                return Err(self.unsound(format!("its output {name} is {:?}", result.shape())));
+            }
+            if !result.iter().all(|v| v.is_finite()) {
+                return Err(self.unsound(format!("values of its output {name} are not numbers")));
+            }
+        }
+        Ok(())
+    }
+
+    fn unsound(&self, reason: String) -> Error {
+        Error::Network { path: self.path.clone(), reason }
+    }
+}
+
+/// Whether a value's shape is what `spec` asks for, whatever the batch.
+fn fits(spec: &TensorSpec, shape: &[usize]) -> bool {
+    let axis = |(dim, length): (&Dim, &usize)| match dim {
+        Dim::Batch => *length > 0,
+        Dim::Fixed(n) => n == length,
+    };
+    spec.shape.len() == shape.len() && spec.shape.iter().zip(shape).all(axis)
 }
 
 /// Reads and checks a network and opens a session for it.
@@ -80,7 +126,14 @@ pub(super) fn session(
         SessionOptions { provider, precision, gpu, threads, profile, network: sizes, notice, explain };
     let prove =
         |provider, session: &mut Session| golden::prove(session, bundle, network, precision, provider);
-    open_session(&network.file_name(), &model, &options, &prove)
+    open_session(&network.file_name(), &model, &options, &prove).map_err(|e| match e {
+        // On the processor, which runs whatever a bundle may hold.
+        Error::Engine { reason, .. } => Error::Network {
+            path: bundle.dir().join(network.file_name()),
+            reason: format!("ONNX Runtime does not load it ({reason})"),
+        },
+        other => other,
+    })
 }
 
 /// The values of a network that computes on a GPU; `None` where the last of `attempts`, the one in use, is no GPU.
@@ -113,11 +166,18 @@ impl NetworkRunner for OrtRunner {
         outputs: &[&str],
         results: &mut Vec<ArrayD<f32>>,
     ) -> Result<()> {
-        if let Some(bound) = &mut self.bound {
-            *results = bound.run(&mut self.session, inputs, outputs)?;
-            return Ok(());
+        self.check_inputs(inputs)?;
+        match &mut self.bound {
+            Some(bound) => *results = bound.run(&mut self.session, inputs, outputs)?,
+            None => {
+                let ran = run_session_into(&mut self.session, self.network, inputs, outputs, results);
+                ran.map_err(|e| match e {
+                    Error::Engine { reason, .. } => self.unsound(format!("it does not run ({reason})")),
+                    other => other,
+                })?;
+            }
         }
-        run_session_into(&mut self.session, self.network, inputs, outputs, results)
+        self.check_outputs(outputs, results)
     }
 }
 

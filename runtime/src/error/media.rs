@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{path}: {source}")]
+    #[error("{path}: {}", lkg_bundle::files::reason(source))]
     Io {
         /// The file concerned.
         path: PathBuf,
@@ -16,6 +16,26 @@ pub enum Error {
     /// A file is to be written into a folder that is not there.
     #[error("there is no folder {0:?}: make it first, or name another place")]
     NoFolder(PathBuf),
+    /// A file would be put in the place of what is none.
+    #[error(
+        "{0}: a device, pipe or socket, or in a folder of the system's own: no file is put there; name another"
+    )]
+    NotReplaced(PathBuf),
+    /// What is to be read as a file is none.
+    #[error("{0}: not a regular file; frames from a pipe are read from standard input: runtime ... - < {0}")]
+    NotRegular(PathBuf),
+    /// Pictures are larger than a file's form takes.
+    #[error("{path}: {}x{} pixels, {form} takes {most}; name another kind of file, or shrink them", .size.0, .size.1)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Width and height, pixels.
+        size: (u32, u32),
+        /// What does not take them.
+        form: &'static str,
+        /// What it takes.
+        most: &'static str,
+    },
     /// The name is that of no file, folder or camera.
     #[error("no file, folder or camera is called {0:?}")]
     NoSuchSource(String),
@@ -130,6 +150,9 @@ pub enum Error {
         /// What is wrong, and the fix.
         reason: String,
     },
+    /// The user stopped the program while a source was waited for.
+    #[error("interrupted")]
+    Interrupted,
     /// There is no screen to open a window on.
     #[error("no window: {0}")]
     NoWindow(String),

@@ -4,6 +4,7 @@
 pub(crate) mod bench;
 mod edit;
 pub(crate) mod media;
+pub(crate) mod panic;
 mod reenact;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
@@ -79,6 +80,14 @@ pub enum Error {
     /// A face cannot be re-enacted as asked.
     #[error(transparent)]
     Reenact(#[from] ReenactError),
+    /// ONNX Runtime refuses a bundle's network, or what that computes are no numbers: it is damaged, or made for something else.
+    #[error("{path}: {reason}; fetch or export the bundle again")]
+    Network {
+        /// The network's file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// ONNX Runtime failed at something that should have worked.
     #[error("{what}: {reason}")]
     Engine {
@@ -99,7 +108,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// The operating system refused something that has nothing to do with a bundle or a picture.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", lkg_bundle::files::reason(source))]
     Io {
         /// What was being done.
         what: String,
@@ -129,8 +138,9 @@ impl Error {
     /// The process's exit code: 2 for what the user can fix, 130 for an interruption, 1 for the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
+            Error::Interrupted | Error::Media(media::Error::Interrupted) => 130,
+            Error::Io { source, .. } if lkg_bundle::files::is_full(source) => 2,
             Error::Engine { .. } | Error::Io { .. } => 1,
-            Error::Interrupted => 130,
             _ => 2,
         }
     }
@@ -147,9 +157,36 @@ impl Error {
     }
 }
 
-/// `text` with every run of white space, line breaks too, made one space.
+/// `text` with every run of white space, line breaks too, made one space, [`printable`].
 pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
+/// Most letters of a message: what is wrong with a file may repeat all of it.
+const MOST: usize = 2000;
+/// How many of them are its end, where the reason and the fix stand.
+const END: usize = 600;
+
+/// `text` as a terminal may show it: what would steer that, or turn the direction of writing, is written as its number, and of
+/// what is very long the middle is left out.
+pub(crate) fn printable(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let length = text.chars().count();
+    let mut shown = String::with_capacity(text.len().min(4 * MOST));
+    for (i, c) in text.chars().enumerate() {
+        if length > MOST && i == MOST - END {
+            shown.push_str(" ... ");
+        }
+        match c {
+            _ if length > MOST && (MOST - END..length - END).contains(&i) => {}
+            c if steers(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -166,5 +203,21 @@ mod tests {
     #[test]
     fn texts_become_one_line() {
         assert_eq!(one_line("a\n  b\tc\r\n"), "a b c");
+    }
+
+    /// A file's name could clear the screen, and a line of 100 MB was repeated.
+    #[test]
+    fn what_steers_a_terminal_and_what_is_endless_is_not_repeated() {
+        assert_eq!(one_line("a\u{1b}[2J\u{9b}b\u{202e}c"), "a\\u{1b}[2J\\u{9b}b\\u{202e}c");
+        let long = one_line(&format!("{}{}", "a".repeat(1 << 20), "b".repeat(600)));
+        assert_eq!((long.len(), long.matches('b').count()), (MOST + 5, 600));
+        assert_eq!(printable("a  b"), "a  b");
+    }
+
+    #[test]
+    fn a_full_disk_is_for_the_user_to_fix() {
+        let io = |code| Error::Io { what: "x".to_owned(), source: std::io::Error::from_raw_os_error(code) };
+        assert_eq!((io(28).exit_code(), io(5).exit_code()), (2, 1));
+        assert!(io(28).to_string().contains("make room"));
     }
 }

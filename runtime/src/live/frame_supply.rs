@@ -53,6 +53,9 @@ pub struct FrameSupply {
     /// The camera of this machine that is open, or is to be opened.
     camera: Option<u32>,
     live: bool,
+    once: bool,
+    /// What of the source could not be read, once said.
+    faults: Vec<String>,
     /// First frame of all, for times; last frame, for silence.
     first: Option<Instant>,
     heard: Instant,
@@ -107,6 +110,8 @@ impl FrameSupply {
             description: source.describe(),
             camera: source.camera(),
             live: source.is_live(),
+            once: source.comes_once(),
+            faults: Vec::new(),
             state: State::Open(source),
             opener,
             chooser: None,
@@ -160,6 +165,16 @@ impl FrameSupply {
         self.live
     }
 
+    /// Whether what came cannot be had again.
+    pub fn comes_once(&self) -> bool {
+        self.once
+    }
+
+    /// What of a source that has ended could not be read, in sentences.
+    pub fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
     /// Frames that nobody was quick enough to fetch.
     pub fn dropped(&self) -> u64 {
         self.dropped
@@ -193,7 +208,13 @@ impl FrameSupply {
             State::Lost(_) => return self.seek(timeout),
             State::Closed => return Ok(Supplied::End),
         };
-        match source.next(timeout) {
+        let next = source.next(timeout);
+        if let (Ok(Next::End), Some(fault)) = (&next, source.fault())
+            && !self.faults.contains(&fault)
+        {
+            self.faults.push(fault);
+        }
+        match next {
             Ok(Next::Frame(captured)) => Ok(Supplied::Frame(self.numbered(captured))),
             // What feeds a pipe may take its time.
             Ok(Next::Waiting) if !self.live => Ok(Supplied::Waiting(None)),

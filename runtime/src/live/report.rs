@@ -16,6 +16,8 @@ pub enum Ended {
     Interrupted,
     /// The camera was lost for good.
     CameraLost,
+    /// A pipe broke off within a frame, or sent something else.
+    StreamBroke,
     /// Every output failed.
     NoOutputLeft,
 }
@@ -48,4 +50,7 @@ pub struct RunReport {
     pub written: Vec<Written>,
     /// What failed on the way.
     pub failed: Vec<Failed>,
+    /// What of the source could not be read, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
 }

@@ -15,10 +15,10 @@ use super::viewer::{Viewer, WindowOpener};
 use crate::engine::EngineSummary;
 use crate::error::Result;
 use crate::frame::Frame;
-use crate::media::Captured;
 use crate::media::mark::Origin;
 use crate::media::picture::{Alpha, Original};
 use crate::media::sink::{Shown, Sink};
+use crate::media::{self, Captured};
 
 /// Pause between looks at the window while there is nothing to show.
 const IDLE: Duration = Duration::from_millis(15);
@@ -99,7 +99,7 @@ pub(super) struct Progress {
 }
 
 impl LiveLoop<'_> {
-    /// Runs until the source ends, the user has enough, or something fails. What was recorded of a camera is completed
+    /// Runs until the source ends, the user has enough, or something fails. What was recorded of a camera or a pipe is completed
     /// whatever ends the run. An output that fails ends it only if no other is left.
     ///
     /// # Errors
@@ -117,14 +117,15 @@ impl LiveLoop<'_> {
         let ended = match self.turn(&mut progress) {
             Ok(ended) => ended,
             Err(e) => {
-                // A camera's recording cannot be had again; one of a file can, and half of it would mislead.
-                if self.supply.is_live() && progress.frames > 0 {
+                // What came once cannot be had again; of a file it can, and half of it would mislead.
+                if self.supply.comes_once() && progress.frames > 0 {
                     progress.outputs.finish(self.notice);
                 }
                 return Err(e);
             }
         };
         let (written, failed) = progress.outputs.finish(self.notice);
+        self.supply.faults().iter().for_each(|fault| (self.notice)(fault));
         let seconds = start.elapsed().as_secs_f64();
         Ok(RunReport {
             source: self.supply.describe().to_owned(),
@@ -139,6 +140,7 @@ impl LiveLoop<'_> {
             steps: progress.clock.table(),
             written,
             failed,
+            faults: self.supply.faults().to_vec(),
         })
     }
 
@@ -167,9 +169,10 @@ impl LiveLoop<'_> {
                 Ok(Supplied::Frame(captured)) => self.process(p, captured)?,
                 Ok(Supplied::Waiting(trouble)) => self.wait(p, trouble),
                 Ok(Supplied::End) => return Ok(Ended::EndOfSource),
-                Err(e) if self.supply.is_live() && p.frames > 0 => {
+                Err(media::Error::Interrupted) if p.frames > 0 => return Ok(Ended::Interrupted),
+                Err(e) if self.supply.comes_once() && p.frames > 0 => {
                     (self.notice)(&e.to_string());
-                    return Ok(Ended::CameraLost);
+                    return Ok(if self.supply.is_live() { Ended::CameraLost } else { Ended::StreamBroke });
                 }
                 Err(e) => return Err(e.into()),
             }
@@ -276,5 +279,7 @@ impl LiveLoop<'_> {
     }
 }
 
+#[cfg(test)]
+mod once_tests;
 #[cfg(test)]
 mod tests;

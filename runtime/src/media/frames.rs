@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use lkg_bundle::files::part_file;
+use lkg_bundle::files::{check_replaceable, part_file};
 use lkg_bundle::leftovers::sweep;
 
 use super::mark::Origin;
@@ -90,6 +90,7 @@ impl Sink for FramesSink {
         let path = self.pattern.path(shown.index);
         let content = picture::encode_like(&path, shown.picture, shown.alpha, &self.original, self.origin)
             .map_err(|e| Error::damaged(&path, e))?;
+        check_replaceable(&path).map_err(|_| Error::NotReplaced(path.clone()))?;
         let (mut file, part) = part_file(&path).map_err(Error::io(&path))?;
         // Not waited for until it is on the disk, which takes longer than a frame.
         file.write_all(&content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {

@@ -168,9 +168,17 @@ impl Sink for KeypointsSink {
     }
 
     fn finish(self: Box<Self>) -> Result<Vec<Written>> {
-        Ok(vec![Written { what: "keypoints", path: self.file.finish()? }])
+        Ok(vec![Written { what: "keypoints", path: self.file.finish_or_salvage(LINES, b"")? }])
+    }
+
+    fn abandon(self: Box<Self>) -> Vec<Written> {
+        let saved = self.file.salvage(LINES, b"").ok();
+        saved.map(|path| Written { what: "keypoints", path }).into_iter().collect()
     }
 }
+
+/// Where a file of lines may be cut: after a line's end.
+pub(super) const LINES: (&[u8], usize) = (b"\n", 1);
 
 #[cfg(test)]
 mod tests {
@@ -199,6 +207,28 @@ mod tests {
         let first = json!({ "frame": 0, "time": 0.0, "change": null, "faces": [{ "keypoints": [[1.5, 2.25, 0.5]] }] });
         assert_eq!(lines, [first, json!({ "frame": 2, "time": 0.08, "change": 1.25, "faces": [] })]);
     }
+
+    /// On a full disk all of the file was deleted.
+    #[test]
+    fn lines_that_are_whole_stay_when_a_write_fails() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("k.jsonl");
+        let mut sink = Box::new(KeypointsSink::create(&path, false).unwrap());
+        let picture = RgbImage::new(1, 1);
+        for index in 0..500 {
+            sink.write(&Shown::new(&picture, index, Duration::ZERO)).unwrap();
+        }
+        assert_eq!(sink.abandon(), [Written { what: "keypoints", path: path.clone() }]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        // What was still in memory may have had no room.
+        assert!(
+            text.ends_with('\n') && (100..500).contains(&text.lines().count()),
+            "{}",
+            text.lines().count()
+        );
+        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    }
+
     #[test]
     fn states_follow_the_keypoints() {
         let mut face = DetectedFace::new(vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }]);

@@ -23,14 +23,18 @@ pub struct PendingFile {
     kept: bool,
 }
 
+/// Names that are tried where another run wrote the one that was asked for.
+const TRIED: u32 = 1000;
+
 /// Checks that `path` may be written: its folder is there, and nothing is overwritten unless `force`.
 ///
 /// # Errors
-/// [`Error::Exists`], [`Error::NoFolder`] or [`Error::Io`].
+/// [`Error::Exists`], [`Error::NoFolder`], [`Error::NotReplaced`] or [`Error::Io`].
 pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if path.is_dir() {
         return Err(Error::io(path)(io::ErrorKind::IsADirectory.into()));
     }
+    check_replaceable(path).map_err(|_| Error::NotReplaced(path.to_owned()))?;
     if !force && path.symlink_metadata().is_ok() {
         return Err(Error::Exists(path.to_owned()));
     }
@@ -160,23 +164,90 @@ impl PendingFile {
         Ok(())
     }
 
-    /// Puts the file under its name and gives that back.
+    /// Finishes after a write failed, on a full disk say, with what reached the disk up to the last place where `mark` stands
+    /// and `tail` still has room: `kept` bytes of the mark stay, then comes `tail`.
+    ///
+    /// # Errors
+    /// [`Error::Io`], or there is no such place.
+    pub fn salvage(mut self, (mark, kept): (&[u8], usize), tail: &[u8]) -> Result<PathBuf> {
+        let nothing = || Error::damaged(&self.target, "nothing could be saved");
+        let (mut file, _) = self.file.take().ok_or_else(nothing)?.into_parts();
+        let mut cut = || -> io::Result<bool> {
+            let mut end = file.seek(io::SeekFrom::End(0))?.saturating_sub(tail.len() as u64);
+            let mut block = vec![0; 1 << 16];
+            while end >= mark.len() as u64 {
+                let start = end.saturating_sub(block.len() as u64);
+                let block = &mut block[..(end - start) as usize];
+                file.seek(io::SeekFrom::Start(start))?;
+                file.read_exact(block)?;
+                if let Some(at) = block.windows(mark.len()).rposition(|window| window == mark) {
+                    file.set_len(start + (at + kept) as u64)?;
+                    file.seek(io::SeekFrom::End(0))?;
+                    return file.write_all(tail).map(|()| true);
+                }
+                // A mark may lie across two blocks.
+                end = if start == 0 { 0 } else { start + mark.len() as u64 - 1 };
+            }
+            Ok(false)
+        };
+        if !cut().map_err(Error::io(&self.target))? {
+            return Err(nothing());
+        }
+        self.file = Some(io::BufWriter::new(file));
+        self.finish()
+    }
+
+    /// The same as [`PendingFile::finish`], but where the rest has no room, what fits is kept as [`PendingFile::salvage`] does.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the rest has no room.
+    pub fn finish_or_salvage(mut self, mark: (&[u8], usize), tail: &[u8]) -> Result<PathBuf> {
+        match self.flush() {
+            Ok(()) => self.finish(),
+            Err(e) => {
+                self.salvage(mark, tail).ok();
+                Err(e)
+            }
+        }
+    }
+
+    /// Puts the file under its name and gives that back. Where another run took the name meanwhile, and nothing may be
+    /// overwritten, it is that name with a number.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn finish(mut self) -> Result<PathBuf> {
-        let mut close = || -> io::Result<()> {
+        let mut close = || -> io::Result<PathBuf> {
             let file = self.file.take().ok_or(io::ErrorKind::BrokenPipe)?;
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-            publish(&System, &file, &self.temporary, &self.target, self.replace)
+            self.place(&file)
         };
-        match close() {
-            Ok(()) => Ok(self.target.clone()),
-            // Another run was faster.
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(self.target.clone())),
-            Err(e) => Err(Error::io(&self.target)(e)),
-        }
+        close().map_err(Error::io(&self.target))
     }
+
+    /// Where another run was faster the name gets a number.
+    fn place(&self, file: &File) -> io::Result<PathBuf> {
+        if self.replace {
+            return publish(&System, file, &self.temporary, &self.target, true).map(|()| self.target.clone());
+        }
+        let taken = io::Error::from(io::ErrorKind::AlreadyExists);
+        (1..TRIED)
+            .try_fold(taken, |_, n| {
+                let path = if n == 1 { self.target.clone() } else { numbered(&self.target, n) };
+                match publish(&System, file, &self.temporary, &path, false) {
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(e),
+                    other => Err(other.map(|()| path)),
+                }
+            })
+            .map_or_else(|done| done, Err)
+    }
+}
+
+/// `clip.avi` as `clip-2.avi`.
+pub(super) fn numbered(path: &Path, n: u32) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path.extension().map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{n}{ending}"))
 }
 
 impl Drop for PendingFile {
@@ -250,19 +321,46 @@ mod tests {
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
-    /// Two runs with one name both said that they had written it, and one recording was gone.
+    /// Of two runs with one output the recording of the first was gone.
     #[test]
-    fn the_first_of_two_with_one_name_keeps_it() {
+    fn a_name_that_was_taken_meanwhile_gets_a_number() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.bin");
-        let mut both = [(); 2].map(|()| PendingFile::create(&path, false).unwrap());
-        both[0].write(b"first").unwrap();
-        both[1].write(b"second").unwrap();
-        let [first, second] = both;
-        first.finish().unwrap();
-        assert!(matches!(second.finish(), Err(Error::Exists(_))));
-        assert_eq!(fs::read(&path).unwrap(), b"first");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        let mut runs = [0, 1, 2].map(|_| PendingFile::create(&path, false).unwrap());
+        for (i, run) in runs.iter_mut().enumerate() {
+            run.write(&[i as u8]).unwrap();
+        }
+        let written = runs.map(|run| run.finish().unwrap());
+        assert_eq!(written, ["a.bin", "a-2.bin", "a-3.bin"].map(|name| dir.path().join(name)));
+        assert_eq!(written.map(|path| fs::read(path).unwrap()), [[0], [1], [2]]);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn what_reached_the_disk_is_saved_up_to_a_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.txt");
+        let salvage = |content: &[u8], mark: (&[u8], usize), tail: &[u8]| {
+            let mut pending = PendingFile::create(&path, true).unwrap();
+            pending.write(content).unwrap();
+            pending.flush().unwrap();
+            pending.write(b"only in memory").unwrap();
+            pending.salvage(mark, tail).map(|path| fs::read(path).unwrap())
+        };
+        assert_eq!(salvage(b"one\ntwo\nthr", (b"\n", 1), b"").unwrap(), b"one\ntwo\n");
+        assert_eq!(salvage(b"[1,{2},{3},{4", (b",{", 0), b"]").unwrap(), b"[1,{2},{3}]");
+        let long = [&b"x\n"[..], &[b'y'; 200_000]].concat();
+        assert_eq!(salvage(&long, (b"\n", 1), b"").unwrap(), b"x\n");
+        assert!(salvage(b"nothing whole", (b"\n", 1), b"").is_err());
+    }
+
+    /// The node was replaced by a file.
+    #[test]
+    fn no_file_is_put_in_the_place_of_a_device() {
+        for force in [false, true] {
+            let refused = PendingFile::create(Path::new("/dev/null"), force).unwrap_err();
+            assert!(matches!(refused, Error::NotReplaced(_)), "{refused}");
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Uncompressed frames in a row, as pipes carry them: YUV4MPEG2 ("y4m"), which tells its size, or bare RGB.
 
 use std::io::{self, Chain, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -59,7 +61,21 @@ pub(super) struct RawFrame {
     pub decode: Duration,
 }
 
-type Rest<R> = Chain<Cursor<Vec<u8>>, R>;
+type Rest<R> = Counted<Chain<Cursor<Vec<u8>>, R>>;
+
+/// Counts what is read: the decoder does not tell an end between frames from one within a frame.
+struct Counted<R> {
+    reader: R,
+    read: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        self.read.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
 
 /// Reads frame after frame.
 pub(super) struct RawFrames<R: Read> {
@@ -75,6 +91,8 @@ enum Reader<R: Read> {
 
 struct Y4m<R: Read> {
     decoder: Decoder<Rest<R>>,
+    /// Bytes read since the last whole frame.
+    read: Arc<AtomicU64>,
     planar: Planar,
     shape: Shape,
     shaper: Shaper,
@@ -96,7 +114,7 @@ impl<R: Read> RawFrames<R> {
             read_line(&mut reader, &mut head)?;
             check_size(&head)?;
         }
-        let rest = Cursor::new(head).chain(reader);
+        let rest = Counted { reader: Cursor::new(head).chain(reader), read: Arc::default() };
         if is_y4m {
             return Self::open_y4m(rest);
         }
@@ -112,10 +130,16 @@ impl<R: Read> RawFrames<R> {
     }
 
     fn open_y4m(rest: Rest<R>) -> Result<Self, String> {
+        let read = Arc::clone(&rest.read);
         let decoder = Decoder::new_with_limits(rest, Limits { bytes: MAX_BYTES }).map_err(|e| match e {
             y4m::Error::UnknownColorspace => UNKNOWN_COLOURS.to_owned(),
-            other => format!("sends a y4m head that cannot be read: {other}"),
+            y4m::Error::OutOfMemory => {
+                format!("sends frames too large, at most {MAX_SIDE} pixels a side are read")
+            }
+            y4m::Error::IoError(e) => e.to_string(),
+            _ => "sends a y4m head without a sound width, height or rate (W640 H480 F30:1)".to_owned(),
         })?;
+        read.store(0, Ordering::Relaxed);
         let block = match decoder.get_colorspace() {
             Colorspace::Cmono => None,
             Colorspace::C420 | Colorspace::C420jpeg | Colorspace::C420paldv | Colorspace::C420mpeg2 => {
@@ -146,7 +170,7 @@ impl<R: Read> RawFrames<R> {
         let planar = Planar { width, height, block, matrix, full_range: says(b"XCOLORRANGE=FULL") };
         let (width, height) = shape.shown((width, height));
         let format = RawFormat { width, height, fps, kind: "y4m" };
-        let reader = Reader::Y4m(Box::new(Y4m { decoder, planar, shape, shaper: Shaper::default() }));
+        let reader = Reader::Y4m(Box::new(Y4m { decoder, read, planar, shape, shaper: Shaper::default() }));
         Ok(Self { format, reader, pool: FramePool::default() })
     }
 
@@ -167,9 +191,10 @@ impl<R: Read> RawFrames<R> {
     pub fn next(&mut self) -> Result<Option<RawFrame>, String> {
         match &mut self.reader {
             Reader::Y4m(stream) => {
-                let Y4m { decoder, planar, shape, shaper } = &mut **stream;
+                let Y4m { decoder, read, planar, shape, shaper } = &mut **stream;
                 match decoder.read_frame() {
                     Ok(frame) => {
+                        read.store(0, Ordering::Relaxed);
                         let arrived = Instant::now();
                         let planes = [frame.get_y_plane(), frame.get_u_plane(), frame.get_v_plane()];
                         let mut picture = self.pool.take(planar.width, planar.height);
@@ -178,9 +203,10 @@ impl<R: Read> RawFrames<R> {
                         let picture = shaper.apply(*shape, picture, &self.pool);
                         Ok(Some(RawFrame { picture, arrived, decode: arrived.elapsed() }))
                     }
-                    Err(y4m::Error::EOF) => Ok(None),
-                    Err(y4m::Error::IoError(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-                    Err(e) => Err(format!("sends a y4m frame that cannot be read: {e}")),
+                    Err(y4m::Error::EOF) if read.load(Ordering::Relaxed) == 0 => Ok(None),
+                    Err(y4m::Error::EOF) => Err("ends within a frame: it was cut short".to_owned()),
+                    Err(y4m::Error::IoError(e)) => Err(e.to_string()),
+                    Err(_) => Err("sends something else than a y4m frame after the one before".to_owned()),
                 }
             }
             Reader::Rgb(rest) => {
@@ -302,6 +328,22 @@ mod tests {
         assert_eq!(frames.next().unwrap().unwrap().picture.as_raw(), &[7, 8, 9, 10, 11, 12]);
         assert!(frames.next().is_err_and(|e| e.contains("within a frame")));
         assert!(RawFrames::open(&[][..], HINT).is_err());
+    }
+
+    /// The last frame was missing, and nothing said so.
+    #[test]
+    fn an_end_within_a_frame_is_no_end() {
+        let whole = y4m("W2 H2 F25:1 Cmono", &[&[16; 4], &[16; 4]]);
+        for cut in 1..10 {
+            let mut frames = RawFrames::open(&whole[..whole.len() - cut], RawHint::default()).unwrap();
+            assert!(frames.next().unwrap().is_some(), "{cut}");
+            assert_eq!(frames.next().is_err_and(|e| e.contains("within a frame")), cut < 10, "{cut}");
+        }
+        let mut junk = whole.clone();
+        junk[whole.len() - 8] = b'x';
+        let mut frames = RawFrames::open(&junk[..], RawHint::default()).unwrap();
+        frames.next().unwrap();
+        assert!(frames.next().is_err_and(|e| e.contains("something else")));
     }
 
     #[test]

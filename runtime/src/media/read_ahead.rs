@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use image::RgbImage;
 
 use super::source::{Captured, Next, Source};
-use crate::error::media::Result;
+use crate::error::media::{Error, Result};
+use crate::error::panic::guard;
 
 /// Frames that wait to be fetched, besides the one that is being decoded: the reader may be late once without anybody
 /// waiting for it.
@@ -20,29 +21,40 @@ const BACK: usize = AHEAD + 2;
 pub struct ReadAhead {
     description: String,
     frames: Option<u64>,
-    decoded: Receiver<Result<Next>>,
+    decoded: Receiver<Decoded>,
     spares: SyncSender<RgbImage>,
+    /// What is known once the source has ended, which it has if it is.
+    ended: Option<Option<String>>,
 }
+
+/// What the reader got, and at the end of the source what of that could not be read.
+type Decoded = (Result<Next>, Option<String>);
+
+/// Bytes of a picture from which on none waits: a few of 8K would take half a gigabyte.
+const LARGE: u64 = 48 << 20;
 
 impl ReadAhead {
     /// Begins to read.
     pub fn new(source: Box<dyn Source>) -> Self {
-        let (sender, decoded) = sync_channel(AHEAD);
+        let bytes = source.size().map_or(0, |(width, height)| 3 * u64::from(width) * u64::from(height));
+        let (sender, decoded) = sync_channel(if bytes < LARGE { AHEAD } else { 0 });
         // Bounded, as one without bounds allocates as it goes.
         let (spares, returned) = sync_channel(BACK);
         let (description, frames) = (source.describe(), source.frames());
         std::thread::spawn(move || read(source, &sender, &returned));
-        Self { description, frames, decoded, spares }
+        Self { description, frames, decoded, spares, ended: None }
     }
 }
 
 /// Reads until the source ends, something is wrong, or nobody takes frames any more.
-fn read(mut source: Box<dyn Source>, decoded: &SyncSender<Result<Next>>, returned: &Receiver<RgbImage>) {
+fn read(mut source: Box<dyn Source>, decoded: &SyncSender<Decoded>, returned: &Receiver<RgbImage>) {
     loop {
         returned.try_iter().for_each(|picture| source.reuse(picture));
-        let next = source.next(Duration::ZERO);
+        let next = guard(|| source.next(Duration::ZERO));
+        let next = next.unwrap_or_else(|said| Err(Error::damaged(source.describe(), said)));
         let over = matches!(next, Ok(Next::End) | Err(_));
-        if decoded.send(next).is_err() || over {
+        let fault = if over { source.fault() } else { None };
+        if decoded.send((next, fault)).is_err() || over {
             return;
         }
     }
@@ -57,10 +69,21 @@ impl Source for ReadAhead {
         self.frames
     }
 
+    fn fault(&self) -> Option<String> {
+        self.ended.clone().flatten()
+    }
+
     fn next(&mut self, _timeout: Duration) -> Result<Next> {
-        // The reader is gone after the end.
-        let next = self.decoded.recv().unwrap_or(Ok(Next::End))?;
-        Ok(match next {
+        if self.ended.is_some() {
+            return Ok(Next::End);
+        }
+        // One that is gone before its end is no end.
+        let gone = || (Err(Error::damaged(&self.description, "its reader is gone")), None);
+        let (next, fault) = self.decoded.recv().unwrap_or_else(|_| gone());
+        if matches!(next, Ok(Next::End) | Err(_)) {
+            self.ended = Some(fault);
+        }
+        Ok(match next? {
             // That it was ready before anybody asked is no latency.
             Next::Frame(captured) => {
                 let now = Instant::now();
@@ -184,6 +207,30 @@ mod tests {
         let (mut source, _, _) = counted(1, true);
         assert!(matches!(source.next(Duration::ZERO).unwrap(), Next::Frame(_)));
         assert!(matches!(source.next(Duration::ZERO), Err(Error::Empty(_))));
+    }
+
+    /// A reader that had died counted as the source's end: no frames, and success.
+    #[test]
+    fn a_panic_of_the_reader_is_an_error_and_a_fault_is_kept() {
+        struct Odd(bool);
+        impl Source for Odd {
+            fn describe(&self) -> String {
+                "odd.avi".to_owned()
+            }
+            fn fault(&self) -> Option<String> {
+                Some("2 of 3 frames".to_owned())
+            }
+            fn next(&mut self, _timeout: Duration) -> Result<Next> {
+                assert!(self.0, "it overflows");
+                Ok(Next::End)
+            }
+        }
+        let said = ReadAhead::new(Box::new(Odd(false))).next(Duration::ZERO).unwrap_err().to_string();
+        assert!(said.contains("odd.avi") && said.contains("it overflows"), "{said}");
+        let mut ends = ReadAhead::new(Box::new(Odd(true)));
+        assert_eq!(ends.fault(), None);
+        assert!(matches!(ends.next(Duration::ZERO).unwrap(), Next::End));
+        assert_eq!(ends.fault().as_deref(), Some("2 of 3 frames"));
     }
 
     #[test]

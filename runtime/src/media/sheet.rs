@@ -24,6 +24,9 @@ const HELD: usize = 4 * CELLS;
 /// Width of a frame on the sheet, in pixels.
 const CELL_WIDTH: u32 = 320;
 
+/// Greatest height of a frame on the sheet, in pixels.
+const CELL_HEIGHT: u32 = 2 * CELL_WIDTH;
+
 /// Size of captions, in pixels.
 const CAPTION: u32 = 15;
 
@@ -67,9 +70,8 @@ impl Sink for SheetSink {
 
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         if self.seen.is_multiple_of(self.step) {
-            let (width, height) = shown.picture.dimensions();
-            let cell_height = (height * CELL_WIDTH / width.max(1)).max(1);
-            let cell = imageops::resize(shown.picture, CELL_WIDTH, cell_height, FilterType::Triangle);
+            let (width, height) = cell_size(shown.picture.dimensions());
+            let cell = imageops::resize(shown.picture, width, height, FilterType::Triangle);
             self.kept.push(Cell { picture: cell, index: shown.index, time: shown.time });
             if self.kept.len() == HELD {
                 let mut even = false;
@@ -95,6 +97,17 @@ impl Sink for SheetSink {
         file.write(&png)?;
         Ok(vec![Written { what: "contact sheet", path: file.finish()? }])
     }
+}
+
+/// Width and height of a picture's cell: a strip that stands is made narrower.
+fn cell_size((width, height): (u32, u32)) -> (u32, u32) {
+    let (width, height) = (u64::from(width.max(1)), u64::from(height.max(1)));
+    let (most_wide, most_high) = (u64::from(CELL_WIDTH), u64::from(CELL_HEIGHT));
+    let high = (height * most_wide / width).max(1);
+    if high <= most_high {
+        return (CELL_WIDTH, high as u32);
+    }
+    ((width * most_high / height).max(1) as u32, CELL_HEIGHT)
 }
 
 /// At most `most` evenly spaced indices below `n`, the first and the last among them.
@@ -155,6 +168,15 @@ mod tests {
         let pixels = || sheet.enumerate_pixels().filter(|(x, ..)| *x < 326);
         assert!(pixels().filter(|(x, y, _)| frame(*x, *y)).all(|(.., p)| p.0 == [0, 90, 90]));
         assert!(pixels().filter(|(x, y, p)| !frame(*x, *y) && p.0[0] > 150).count() > 50, "a caption");
+    }
+
+    /// Cells of a picture of 1 x 16384 took 5 GB.
+    #[test]
+    fn cells_of_any_picture_are_small() {
+        assert_eq!(cell_size((640, 480)), (320, 240));
+        assert_eq!(cell_size((480, 640)), (320, 426));
+        assert_eq!(cell_size((1, 16384)), (1, 640));
+        assert_eq!(cell_size((16384, 1)), (320, 1));
     }
 
     #[test]

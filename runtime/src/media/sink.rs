@@ -167,22 +167,28 @@ struct AviSink {
     force: bool,
     writer: Option<AviWriter>,
     done: Vec<Written>,
+    /// The latest part's number, from 1.
+    part: u32,
     origin: Option<Origin>,
 }
 
 impl AviSink {
     fn create(path: &Path, force: bool) -> Result<Self> {
         super::output::check_target(path, force)?;
-        Ok(Self { path: path.to_owned(), force, writer: None, done: Vec::new(), origin: None })
+        Ok(Self { path: path.to_owned(), force, writer: None, done: Vec::new(), part: 0, origin: None })
     }
 
-    /// `clip.avi`, then `clip-2.avi` and so on.
-    fn part_path(&self) -> PathBuf {
-        match self.done.len() {
-            0 => self.path.clone(),
-            n => {
-                let stem = self.path.file_stem().unwrap_or_default().to_string_lossy();
-                self.path.with_file_name(format!("{stem}-{}.avi", n + 1))
+    /// `clip.avi`, then the next free one of `clip-2.avi` and so on.
+    fn part_path(&mut self) -> PathBuf {
+        loop {
+            self.part += 1;
+            let path = match self.part {
+                1 => return self.path.clone(),
+                n => super::output::numbered(&self.path, n),
+            };
+            // One of another recording is passed over.
+            if self.force || path.symlink_metadata().is_err() {
+                return path;
             }
         }
     }
@@ -216,8 +222,8 @@ impl Sink for AviSink {
             self.close_part()?;
         }
         if self.writer.is_none() {
-            let size = shown.picture.dimensions();
-            self.writer = Some(AviWriter::create(&self.part_path(), size, self.force, self.origin)?);
+            let (size, path) = (shown.picture.dimensions(), self.part_path());
+            self.writer = Some(AviWriter::create(&path, size, self.force, self.origin)?);
         }
         self.writer.as_mut().map_or(Ok(()), |w| w.add(shown.picture, shown.time))
     }
@@ -265,6 +271,16 @@ mod tests {
         assert!(
             open_output(&SinkSpec::Null, &OutputOptions::default()).unwrap().finish().unwrap().is_empty()
         );
+    }
+
+    /// A recording of more than 2 GB stopped where a file had the name of its second part.
+    #[test]
+    fn parts_of_a_long_recording_pass_over_names_that_are_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("clip-2.avi"), "another").unwrap();
+        let mut sink = AviSink::create(&dir.path().join("clip.avi"), false).unwrap();
+        let names = [0, 1, 2].map(|_| sink.part_path().file_name().unwrap().to_owned());
+        assert_eq!(names, ["clip.avi", "clip-3.avi", "clip-4.avi"]);
     }
 
     #[test]

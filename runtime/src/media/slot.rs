@@ -61,12 +61,21 @@ impl<T> Slot<T> {
         self.lock().closed
     }
 
+    /// Waits until what lies there was taken, or the slot is closed.
+    pub fn wait_taken(&self) {
+        let mut state = self.lock();
+        while state.item.is_some() && !state.closed {
+            state = self.shared.1.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
     /// Takes the newest item, waiting at most `timeout` for one.
     pub fn take(&self, timeout: Duration) -> Taken<T> {
         let deadline = Instant::now() + timeout;
         let mut state = self.lock();
         loop {
             if let Some(item) = state.item.take() {
+                self.shared.1.notify_all();
                 return Taken::Item(item);
             }
             if state.closed {

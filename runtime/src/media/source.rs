@@ -21,6 +21,7 @@ use super::read_ahead::ReadAhead;
 use super::source_spec::SourceSpec;
 use super::stdin::StreamSource;
 use crate::error::media::{Error, Result};
+use crate::error::panic::guard;
 use crate::frame::Frame;
 
 /// A frame with what is known of its way here.
@@ -62,6 +63,21 @@ pub trait Source: Send {
 
     /// How many frames there are in all, where that is known.
     fn frames(&self) -> Option<u64> {
+        None
+    }
+
+    /// Width and height of its frames in pixels, where they are known and all alike.
+    fn size(&self) -> Option<(u32, u32)> {
+        None
+    }
+
+    /// Whether what came cannot be had again, as of a camera or a pipe: what was recorded of it is kept whatever happens.
+    fn comes_once(&self) -> bool {
+        self.is_live()
+    }
+
+    /// Once the source has ended: what of it could not be read, in a sentence.
+    fn fault(&self) -> Option<String> {
         None
     }
 
@@ -149,11 +165,19 @@ fn ahead(source: impl Source + 'static) -> Box<dyn Source> {
 /// # Errors
 /// It cannot be read, or is of no kind that can be.
 pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
+    if !path.is_file() && path.exists() {
+        return Err(Error::NotRegular(path.to_owned()));
+    }
     let head = head(path).map_err(Error::io(path))?;
     if head.is_empty() {
         return Err(Error::Empty(path.to_owned()));
     }
-    let kind = sniff(&head);
+    // A library that panics on what a file holds ends nothing else.
+    guard(|| open_kind(path, &head, fps)).unwrap_or_else(|said| Err(Error::damaged(path, said)))
+}
+
+fn open_kind(path: &Path, head: &[u8], fps: Option<f32>) -> Result<Box<dyn Source>> {
+    let kind = sniff(head);
     tracing::debug!(path = %path.display(), ?kind, "opening a file");
     match kind {
         Kind::Picture => {
@@ -175,8 +199,11 @@ pub fn open_file(path: &Path, fps: Option<f32>) -> Result<Box<dyn Source>> {
     }
 }
 
-/// What a file begins with: as much as [`sniff`] looks at.
+/// What a file begins with: as much as [`sniff`] looks at. What is no file has none: opening a pipe may never end.
 fn head(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
     let mut head = Vec::new();
     fs::File::open(path)?.take(16).read_to_end(&mut head)?;
     Ok(head)

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,9 @@ use super::frame_pool::FramePool;
 use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::source::{Captured, Next, Source, short_name};
 use crate::error::media::{Error, Result};
+use crate::error::panic::guard;
 use crate::frame::Frame;
+use crate::interrupt::{Waited, wait_for};
 
 /// Frames read ahead. When that many wait, the program that writes them waits, too: none is lost.
 const AHEAD: usize = 2;
@@ -24,9 +26,13 @@ const FILE_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct StreamSource {
     name: String,
     format: RawFormat,
-    frames: Receiver<std::result::Result<RawFrame, String>>,
+    frames: Receiver<std::result::Result<Option<RawFrame>, String>>,
     given: u64,
     pool: FramePool,
+    /// The file, if it is one.
+    file: Option<PathBuf>,
+    /// Whether it has ended.
+    over: bool,
 }
 
 impl StreamSource {
@@ -47,7 +53,8 @@ impl StreamSource {
         if RawFrames::open(BufReader::new(file()?), RawHint::default()).is_err() {
             return Ok(None);
         }
-        Self::read(&short_name(path), file()?, RawHint::default(), FILE_PATIENCE).map(Some)
+        let source = Self::read(&short_name(path), file()?, RawHint::default(), FILE_PATIENCE)?;
+        Ok(Some(Self { file: Some(path.to_owned()), ..source }))
     }
 
     /// Reads apart from the loop, so that a stream that stalls does not hold up the rest of the program.
@@ -60,24 +67,28 @@ impl StreamSource {
         let (head, opened) = sync_channel(1);
         let (sender, frames) = sync_channel(AHEAD);
         std::thread::spawn(move || {
-            let mut stream = match RawFrames::open(BufReader::with_capacity(1 << 20, reader), hint) {
+            let opened = guard(|| RawFrames::open(BufReader::with_capacity(1 << 20, reader), hint));
+            let mut stream = match opened.and_then(|opened| opened) {
                 Ok(stream) => stream,
                 Err(e) => return head.send(Err(e)).unwrap_or_default(),
             };
             head.send(Ok((stream.format(), stream.pool()))).ok();
-            while let Some(frame) = stream.next().transpose() {
-                let failed = frame.is_err();
-                if sender.send(frame).is_err() || failed {
+            loop {
+                let frame = guard(|| stream.next()).and_then(|next| next);
+                let over = !matches!(frame, Ok(Some(_)));
+                if sender.send(frame).is_err() || over {
                     break;
                 }
             }
         });
         let failed = |reason: String| Error::Stream { name: name.to_owned(), reason };
-        let (format, pool) = match opened.recv_timeout(patience) {
-            Ok(head) => head.map_err(failed)?,
-            Err(_) => return Err(failed(format!("nothing came in {} s", patience.as_secs()))),
+        let (format, pool) = match wait_for(&opened, patience) {
+            Waited::Came(head) => head.map_err(failed)?,
+            Waited::Stopped => return Err(Error::Interrupted),
+            Waited::Late => return Err(failed(format!("nothing came in {} s", patience.as_secs()))),
+            Waited::Gone => return Err(failed("its reader is gone".to_owned())),
         };
-        Ok(Self { name: name.to_owned(), format, frames, given: 0, pool })
+        Ok(Self { name: name.to_owned(), format, frames, given: 0, pool, file: None, over: false })
     }
 }
 
@@ -86,13 +97,26 @@ impl Source for StreamSource {
         format!("{} ({})", self.name, self.format)
     }
 
+    fn comes_once(&self) -> bool {
+        self.file.is_none()
+    }
+
     fn next(&mut self, timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
-        let RawFrame { picture, decode, .. } = match self.frames.recv_timeout(timeout) {
-            Ok(Ok(frame)) => frame,
-            Ok(Err(reason)) => return Err(Error::Stream { name: self.name.clone(), reason }),
+        if self.over {
+            return Ok(Next::End);
+        }
+        let frame = match self.frames.recv_timeout(timeout) {
+            Ok(frame) => frame,
             Err(RecvTimeoutError::Timeout) => return Ok(Next::Waiting),
-            Err(RecvTimeoutError::Disconnected) => return Ok(Next::End),
+            Err(RecvTimeoutError::Disconnected) => Err("its reader is gone".to_owned()),
+        };
+        self.over = !matches!(frame, Ok(Some(_)));
+        let RawFrame { picture, decode, .. } = match (frame, &self.file) {
+            (Ok(Some(frame)), _) => frame,
+            (Ok(None), _) => return Ok(Next::End),
+            (Err(reason), Some(path)) => return Err(Error::damaged(path, reason)),
+            (Err(reason), None) => return Err(Error::Stream { name: self.name.clone(), reason }),
         };
         let index = self.given;
         self.given += 1;

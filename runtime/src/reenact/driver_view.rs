@@ -1,10 +1,25 @@
 //! The driver's picture beside what it drives.
 
-use image::RgbImage;
+use std::borrow::Cow;
+
+use image::{RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::options::View;
 use crate::live::{self, Marks, Scene};
+
+/// Tallest picture of the driver that a driven one is put beside, in pixels: that is a square as tall.
+const TALLEST: u32 = 2160;
+
+/// `picture` as it is put beside the driven one.
+pub(super) fn no_taller(picture: &RgbImage) -> Cow<'_, RgbImage> {
+    let (width, height) = picture.dimensions();
+    if height <= TALLEST {
+        return Cow::Borrowed(picture);
+    }
+    let width = (u64::from(width) * u64::from(TALLEST) / u64::from(height)).max(1) as u32;
+    Cow::Owned(imageops::resize(picture, width, TALLEST, imageops::FilterType::Triangle))
+}
 
 /// The driver's picture as it is shown beside the driven one, where it has pictures and not keypoints alone.
 #[derive(Default)]
@@ -40,6 +55,9 @@ impl DriverView {
             crop: layers.crop.then_some(&tracked.crop),
         };
         self.view.compose(scene.picture, &mut self.picture, &marks, scene.mirror, manifest);
+        if let Cow::Owned(small) = no_taller(&self.picture) {
+            self.picture = small;
+        }
         Some(&self.picture)
     }
 

@@ -5,6 +5,7 @@ use image::{GrayImage, RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::ReenactError;
+use super::driver_view::no_taller;
 use super::drivers::Drivers;
 use super::ease::Ease;
 use super::follow::{Driven, Share};
@@ -249,6 +250,8 @@ impl<'a> PhotoReenactor<'a> {
         mirror: bool,
         canvas: &mut RgbImage,
     ) -> Result<Took> {
+        let driver = driver.map(no_taller);
+        let driver = driver.as_deref();
         self.put(face, time, |this, square| {
             if mirror {
                 imageops::flip_horizontal_in_place(square);

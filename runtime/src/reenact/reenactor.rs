@@ -7,6 +7,7 @@ use ndarray::{Array3, ArrayView3, s};
 
 use super::ReenactError;
 use super::calibrate::{Calibration, Neutral};
+use super::driver_view::no_taller;
 use super::drivers::Drivers;
 use super::ease::Ease;
 use super::limit::Limit;
@@ -289,6 +290,8 @@ impl<'a> Reenactor<'a> {
         mirror: bool,
         canvas: &mut RgbImage,
     ) -> Result<Duration> {
+        let driver = driver.map(no_taller);
+        let driver = driver.as_deref();
         let (image, took) = self.generate(face)?;
         let image = if mirror { image.slice_move(s![.., .., ..;-1]) } else { image };
         let (left, side) = driver.map_or((0, ALONE), RgbImage::dimensions);

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 use lkg_bundle::files::read_at_most;
-use lkg_bundle::{Manifest, Network};
+use lkg_bundle::{Manifest, Network, json};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::ReenactError;
 use super::translate::Translation;
@@ -74,7 +73,7 @@ pub fn recorder(
 ) -> media::Result<KeypointsSink> {
     let parts: Vec<&str> = manifest.keypoints.iter().map(|k| k.name.as_str()).collect();
     let detector = detector_of(manifest);
-    let head = json!({
+    let head = serde_json::json!({
         "format": FORMAT, "version": VERSION, "bundle": bundle, "parts": parts, "detector": detector
     });
     KeypointsSink::with_head(path, &head, force)
@@ -141,7 +140,8 @@ impl Recording {
         let mut frames: Vec<(Duration, Option<DetectedFace>)> = Vec::new();
         for (i, line) in lines.enumerate() {
             let number = i + 2;
-            let line: Line = serde_json::from_str(line).map_err(|e| refuse(format!("line {number}: {e}")))?;
+            let line = serde_json::from_str(line).map_err(|e| e.to_string()).and_then(json::from_value);
+            let line: Line = line.map_err(|e| refuse(format!("line {number}: {e}")))?;
             let time = Duration::try_from_secs_f64(line.time)
                 .map_err(|_| refuse(format!("line {number}: time {} is none", line.time)))?;
             if frames.last().is_some_and(|(last, _)| *last > time) {

@@ -4,11 +4,11 @@ use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::Intake;
 use super::edit::{EditPages, Export};
 use super::gate::Gate;
 use super::http::{Answer, Pages, Request};
 use super::server::pages_for;
+use super::{Access, Intake};
 use crate::edit::Workspace;
 use crate::error::{Error, Result};
 
@@ -25,7 +25,8 @@ impl Unconnected {
         let edit = EditPages::new(workspace, first, Box::new(NoExport), Intake::default());
         let pages: Vec<Arc<dyn Pages>> = vec![Arc::new(edit)];
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080));
-        Self { gate: Gate::new(address, token.map(str::to_owned)), pages }
+        let access = Access { address, token: token.map(str::to_owned), names: Vec::new() };
+        Self { gate: Gate::new(address, &access), pages }
     }
 
     /// The status of the answer to the request that `bytes` hold; none if they end within it.
@@ -68,4 +69,6 @@ impl Export for NoExport {
     fn save(&self, _workspace: &mut Workspace) -> Result<String> {
         Err(Error::Usage("nothing is saved here".to_owned()))
     }
+
+    fn leave(&self, _workspace: &mut Workspace) {}
 }

@@ -12,6 +12,8 @@ const READABLE_SIDE: u32 = 480;
 
 /// Most that a small picture is enlarged by.
 const MOST_ENLARGED: u32 = 4;
+/// No side is enlarged beyond this, in pixels.
+const LONGEST: u32 = 4096;
 
 /// Extent of a face, in pixels, whose keypoints are drawn at the size that all lengths here are given for; smaller and
 /// larger ones with it.
@@ -132,7 +134,8 @@ fn unit(keypoints: &[DetectedKeypoint], picture: &RgbImage) -> f32 {
 
 /// By what to enlarge a picture of this size so that names are readable: 1 for all but small ones.
 pub fn enlargement(width: u32, height: u32) -> u32 {
-    READABLE_SIDE.div_ceil(width.min(height).max(1)).clamp(1, MOST_ENLARGED)
+    let most = (LONGEST / width.max(height).max(1)).clamp(1, MOST_ENLARGED);
+    READABLE_SIDE.div_ceil(width.min(height).max(1)).clamp(1, most)
 }
 
 /// Where the face's keypoints lie in the picture enlarged by `factor`, then mirrored if asked (`width` is that after
@@ -256,6 +259,7 @@ mod tests {
         assert_eq!(enlargement(176, 144), 4);
         assert_eq!(enlargement(640, 480), 1);
         assert_eq!(enlargement(8, 8), MOST_ENLARGED);
+        assert_eq!((enlargement(1, 3000), enlargement(16384, 1), enlargement(1900, 300)), (1, 1, 2));
         let face = DetectedFace::new(vec![keypoint(10.0, 20.0, 0.5)]);
         let mut placed = Vec::new();
         place(&face, 3, None, &mut placed);

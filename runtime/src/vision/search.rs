@@ -9,6 +9,12 @@ const SIDES: [f32; 3] = [0.7, 0.45, 0.28];
 /// How many of those sides are large: tiles of the others are many and see faces that are far away.
 const LARGE: usize = 2;
 
+/// Least side of a tile, in pixels: a face in less has no parts.
+const LEAST: f32 = 4.0;
+
+/// Most tiles of a picture: of one that is a strip every so many are left out.
+const MOST: usize = 600;
+
 /// The tiles of a picture, large ones first, and which of them are next.
 #[derive(Debug)]
 pub struct Tiles {
@@ -61,14 +67,15 @@ fn tiles((width, height): (u32, u32), sides: &[f32]) -> Vec<Crop> {
             let steps = ((length - side) / (side / 2.0)).ceil().max(1.0);
             (0..=steps as u32).map(move |i| side / 2.0 + (length - side) * i as f32 / steps)
         };
-        if side <= 0.0 {
+        if side < LEAST {
             continue;
         }
         for cy in places(height as f32) {
             tiles.extend(places(width as f32).map(|cx| Crop { cx, cy, side, angle: 0.0 }));
         }
     }
-    tiles
+    let step = tiles.len().div_ceil(MOST).max(1);
+    tiles.into_iter().step_by(step).collect()
 }
 
 #[cfg(test)]
@@ -87,6 +94,15 @@ mod tests {
             let half = t.side / 2.0 - 0.01;
             assert!(t.cx - half >= 0.0 && t.cx + half <= 640.0 && t.cy - half >= 0.0 && t.cy + half <= 480.0);
         }
+    }
+
+    /// A strip was searched in some ten thousand tiles.
+    #[test]
+    fn a_strip_has_no_more_tiles_than_others() {
+        for size in [(160, 16384), (16384, 33), (1, 16384), (16384, 16384), (3, 3)] {
+            assert!(tiles(size, &SIDES).len() <= MOST, "{size:?}");
+        }
+        assert!(tiles((160, 16384), &SIDES).len() > MOST / 2 && tiles((1, 16384), &SIDES).is_empty());
     }
 
     #[test]

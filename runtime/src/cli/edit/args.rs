@@ -98,10 +98,10 @@ pub struct EditArgs {
     #[arg(long, value_name = "FACE", requires = "out", help_heading = OUTPUT)]
     pub to: Option<String>,
     /// Frames of that clip
-    #[arg(long, value_name = "N", default_value_t = 50, requires = "to", help_heading = OUTPUT, value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", default_value_t = 50, requires = "to", help_heading = OUTPUT, value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub frames: u32,
     /// Frames a second of that clip
-    #[arg(long, value_name = "FPS", default_value_t = 25.0, requires = "to", help_heading = OUTPUT, value_parser = frame_rate)]
+    #[arg(allow_negative_numbers = true, long, value_name = "FPS", default_value_t = 25.0, requires = "to", help_heading = OUTPUT, value_parser = frame_rate)]
     pub fps: f32,
     /// How the edit gets into a photo: warp (the photo follows moved keypoints, and what a new appearance changes is added),
     /// change (all that the edit changes in the generated square is added) or square (that is laid over the photo)

@@ -6,12 +6,12 @@ mod window;
 
 use std::path::{Path, PathBuf};
 
-use lkg_bundle::files::read_at_most;
-
 pub use self::args::{EditArgs, MarkArgs};
 pub(super) use self::args::{is_photo, parse_part};
 use super::args::Common;
 use super::output::Output;
+use super::paths::{are_same, replaces};
+use super::pipe::read_patiently;
 use super::{clip, open_bundle, remark, serve};
 use crate::edit::{
     Blend, Compositor, Donors, FaceModel, OpenedPhoto, Operation, SessionFile, Workspace, draw_sheet,
@@ -76,8 +76,8 @@ impl Config {
     /// What can be refused before anything is opened, is.
     fn resolve(args: &EditArgs) -> Result<Self> {
         let task = task(args)?;
-        check_names(args)?;
         let edits = edits(args)?;
+        check_names(args, &task, &edits)?;
         match &args.face {
             Some(face) if args.choice != FaceChoice::Largest && !is_photo(face) => {
                 return Err(Error::Usage(format!(
@@ -145,17 +145,28 @@ fn task(args: &EditArgs) -> Result<Task> {
     Ok(Task::Picture { out: args.out.clone(), sheet: args.sheet.clone(), save })
 }
 
-/// Refuses a file that is named for two things.
-fn check_names(args: &EditArgs) -> Result<()> {
+/// Refuses a file that is named for two things, or would take the place of one that is read.
+fn check_names(args: &EditArgs, task: &Task, edits: &[(String, Operation)]) -> Result<()> {
     let named: Vec<&PathBuf> =
         [&args.out, &args.sheet, &args.save, &args.edits].into_iter().flatten().collect();
-    let source = args.face.as_deref().map(Path::new);
+    let donors = edits.iter().filter_map(|(_, edit)| edit.donor()).chain(args.to.as_deref());
+    let faces = args.face.as_deref().into_iter().chain(donors).filter(|name| !name.starts_with("seed:"));
+    let read: Vec<&Path> = faces.map(Path::new).collect();
+    let refuse = |path: &Path, what: &str| Err(Error::Usage(format!("{}: {what}", path.display())));
     for (i, path) in named.iter().enumerate() {
-        if named[i + 1..].contains(path) || Some(path.as_path()) == source {
-            return Err(Error::Usage(format!("{}: named twice", path.display())));
+        if named[i + 1..].iter().any(|other| are_same(path, other)) {
+            return refuse(path, "named twice");
+        }
+        if read.iter().any(|input| are_same(path, input)) {
+            return refuse(path, "both read and written; name another file");
         }
     }
-    Ok(())
+    match (task, &args.out) {
+        (Task::Clip { out, .. }, Some(path)) if read.iter().any(|input| replaces(out, input)) => {
+            refuse(path, "both read and written; name another file")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Edits with the place that an error names them by.
@@ -163,15 +174,18 @@ fn edits(args: &EditArgs) -> Result<Vec<(String, Operation)>> {
     let mut all = Vec::new();
     if let Some(path) = &args.edits {
         let refuse = |what: String| Error::Usage(format!("{}: {what}", path.display()));
-        // It may be a pipe.
         if !path.exists() {
             return Err(refuse("no such file".to_owned()));
         }
-        let content = read_at_most(path, MAX_EDITS)?;
+        // It may be a pipe, as a shell makes of <(...).
+        let content = read_patiently(path, MAX_EDITS).map_err(|e| match e {
+            Error::Io { source, .. } => refuse(source.to_string()),
+            other => other,
+        })?;
         let list: Vec<serde_json::Value> =
             serde_json::from_slice(&content).map_err(|e| refuse(format!("not a JSON list of edits: {e}")))?;
         for (i, value) in list.into_iter().enumerate() {
-            let edit = serde_json::from_value(value).map_err(|e| refuse(format!("edits[{i}]: {e}")))?;
+            let edit = Operation::from_json(value, &format!("edits[{i}]")).map_err(refuse)?;
             all.push((format!("{}: edits[{i}].", path.display()), edit));
         }
     }

@@ -35,7 +35,7 @@ pub struct LiveArgs {
     #[allow(missing_docs)]
     pub page: ServeArgs,
     /// Most browsers that watch at once
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16), help_heading = PAGE)]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16), help_heading = PAGE)]
     pub viewers: u8,
     /// Open no window, even where there is a screen
     #[arg(long, alias = "no-window")]
@@ -44,7 +44,7 @@ pub struct LiveArgs {
     #[arg(long, help_heading = FRAMES)]
     pub r#loop: bool,
     /// End after this many frames
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = FRAMES)]
+    #[arg(allow_negative_numbers = true, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = FRAMES)]
     pub max_frames: Option<u64>,
     /// Swap left and right, as a mirror does
     #[arg(long, help_heading = FRAMES)]
@@ -55,7 +55,7 @@ pub struct LiveArgs {
     pub size: Option<FrameSize>,
     /// Frames a second to ask of the camera, or of bare RGB frames, or of pictures [default: 30, pictures of a clip
     /// 25, photos of a folder 1]
-    #[arg(long, value_name = "FPS", value_parser = frame_rate, help_heading = FRAMES)]
+    #[arg(allow_negative_numbers = true, long, value_name = "FPS", value_parser = frame_rate, help_heading = FRAMES)]
     pub fps: Option<f32>,
     /// Pixel format to ask of the camera, mjpg, yuyv or nv12 [default: what its size and rate come in]
     #[arg(long, value_name = "FORMAT", help_heading = FRAMES)]
@@ -83,10 +83,10 @@ pub struct LiveArgs {
     #[arg(long, help_heading = DRAWN)]
     pub no_skeleton: bool,
     /// Mean confidence (0 to 1) below which there is no face [default: 0.65]
-    #[arg(long, value_name = "C", value_parser = unit_interval, help_heading = KEYPOINTS)]
+    #[arg(allow_negative_numbers = true, long, value_name = "C", value_parser = unit_interval, help_heading = KEYPOINTS)]
     pub min_confidence: Option<f32>,
     /// How long to wait for a lost camera to come back [default: for ever with a window, else 30]
-    #[arg(long, value_name = "SECONDS", help_heading = FRAMES)]
+    #[arg(allow_negative_numbers = true, long, value_name = "SECONDS", help_heading = FRAMES)]
     pub reopen_seconds: Option<u32>,
     /// Overwrite files
     #[arg(long)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lkg_bundle::Manifest;
 
 use super::LiveArgs;
+use crate::cli::paths::{are_same, replaces};
 use crate::cli::serve;
 use crate::engine::EngineSummary;
 use crate::error::{Error, Result};
@@ -238,18 +239,24 @@ fn check_files(args: &LiveArgs, source: Option<&SourceSpec>, files: Files<'_>) -
     let source = source.and_then(SourceSpec::path);
     let inputs: Vec<&Path> = source.as_deref().into_iter().chain(files.read.iter().copied()).collect();
     for (i, output) in outputs.iter().enumerate() {
-        if outputs[i + 1..].contains(output) {
+        if outputs[i + 1..].iter().any(|other| are_same(other, output)) {
             return Err(Error::Usage(format!("{}: named for two outputs", output.display())));
         }
-        if inputs.iter().any(|input| *input == output || same_file(input, output)) {
-            return Err(Error::Usage(format!("{}: both read and written", output.display())));
+        if inputs.iter().any(|input| are_same(input, output)) {
+            return Err(Error::Usage(format!(
+                "{}: both read and written; name another file",
+                output.display()
+            )));
         }
     }
-    Ok(())
-}
-
-fn same_file(a: &Path, b: &Path) -> bool {
-    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+    let replaced = |out: &&OutputSpec| match out {
+        OutputSpec::Sink(sink) => inputs.iter().any(|input| replaces(sink, input)),
+        OutputSpec::Window | OutputSpec::Page(_) => false,
+    };
+    match args.out.iter().find(replaced) {
+        Some(out) => Err(Error::Usage(format!("{out}: both read and written; name another file"))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -23,8 +23,8 @@ pub(in crate::cli) fn where_it_runs(common: &Common, bundle: &Bundle, network: N
 /// The exit code that a run of a `live` source or of a file earns.
 pub(in crate::cli) fn exit_code(config: &LiveConfig, report: &RunReport, live: bool) -> u8 {
     match report.ended {
-        _ if !report.failed.is_empty() => REPORTED,
-        Ended::CameraLost => REPORTED,
+        _ if !report.failed.is_empty() || !report.faults.is_empty() => REPORTED,
+        Ended::CameraLost | Ended::StreamBroke => REPORTED,
         // A clip was not finished; with a camera there is no other way to end.
         Ended::Interrupted if !live && !config.looping => 130,
         _ => 0,
@@ -33,12 +33,21 @@ pub(in crate::cli) fn exit_code(config: &LiveConfig, report: &RunReport, live: b
 
 /// Writes what the run did, for people or as JSON: to standard output, or where frames went there, to standard error.
 pub(in crate::cli) fn write_report(config: &LiveConfig, report: &RunReport) -> Result<()> {
-    let lines = if config.json { vec![to_json(report)?] } else { summary(report) };
-    if config.sinks.contains(&SinkSpec::Stdout) {
+    let on_stderr = config.sinks.contains(&SinkSpec::Stdout);
+    let mut output = Output::new();
+    if config.json {
+        if on_stderr {
+            eprintln!("runtime: {}", to_json(report)?);
+            return Ok(());
+        }
+        output.json(report)?;
+        return output.flush();
+    }
+    let lines = summary(report);
+    if on_stderr {
         lines.iter().for_each(|line| remark(line));
         return Ok(());
     }
-    let mut output = Output::new();
     for line in &lines {
         output.line(line)?;
     }

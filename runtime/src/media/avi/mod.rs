@@ -111,6 +111,28 @@ mod tests {
         assert!(AviReader::open(&path).unwrap().is_none());
     }
 
+    /// 30 GB were asked for, or the reader died and the clip had no frames.
+    #[test]
+    fn sizes_that_are_none_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clip.avi");
+        let mut writer = AviWriter::create(&path, (32, 32), false, None).unwrap();
+        writer.add(&gradient(32, 32), Duration::ZERO).unwrap();
+        writer.finish().unwrap();
+        let mut content = fs::read(&path).unwrap();
+        for side in [8193u32, 100_000, u32::MAX] {
+            // Width and height stand in `avih`.
+            content[64..68].copy_from_slice(&side.to_le_bytes());
+            content[68..72].copy_from_slice(&side.to_le_bytes());
+            fs::write(&path, &content).unwrap();
+            let refused = AviReader::open(&path).unwrap_err().to_string();
+            assert!(
+                refused.contains(&format!("{side}x{side} pixels")) && refused.contains("clip.avi"),
+                "{refused}"
+            );
+        }
+    }
+
     #[test]
     fn what_came_before_a_failure_is_saved() {
         let dir = tempfile::tempdir().unwrap();

@@ -91,6 +91,11 @@ impl AviReader {
         if !found.motion_jpeg {
             return Ok(None);
         }
+        let (width, height) = found.size;
+        if width.max(height) > jpeg::MAX_SIDE {
+            let reason = format!("{width}x{height} pixels, at most {} a side are read", jpeg::MAX_SIDE);
+            return Err(Error::Picture { path: path.to_owned(), reason });
+        }
         if found.frames.is_empty() {
             return Err(Error::damaged(path, "no frames in it"));
         }
@@ -121,6 +126,10 @@ impl Source for AviReader {
 
     fn frames(&self) -> Option<u64> {
         Some(self.frames.len() as u64)
+    }
+
+    fn size(&self) -> Option<(u32, u32)> {
+        Some(self.size)
     }
 
     fn next(&mut self, _timeout: Duration) -> Result<Next> {

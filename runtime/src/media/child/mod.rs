@@ -3,9 +3,12 @@
 mod command;
 mod process;
 
-use std::io::BufReader;
-use std::process::ChildStdout;
+use std::collections::VecDeque;
+use std::io::{BufReader, Read};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStdout, ExitStatus};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use image::RgbImage;
@@ -17,7 +20,9 @@ use super::raw::{RawFormat, RawFrame, RawFrames, RawHint};
 use super::slot::{Slot, Taken};
 use super::source::{Captured, Next, Source, SourceOptions};
 use crate::error::media::{Error, Result};
+use crate::error::panic::guard;
 use crate::frame::Frame;
+use crate::interrupt::{Waited, wait_for};
 
 pub(super) use self::command::csi_sensor;
 pub use self::command::{CommandLine, RtspAddress};
@@ -32,7 +37,7 @@ struct Arrived {
     index: u64,
 }
 
-/// Shows what a child process sends, the newest frame only.
+/// Shows what a child process sends: the newest frame only, or where it sends a file, every frame in turn.
 pub(super) struct ChildSource {
     name: String,
     format: RawFormat,
@@ -43,6 +48,9 @@ pub(super) struct ChildSource {
     start: Option<Instant>,
     /// Whether the child may end: a camera does not.
     ends: bool,
+    /// Whether its frames are a file's.
+    sends_file: bool,
+    given: u64,
     pool: FramePool,
 }
 
@@ -89,20 +97,38 @@ impl ChildSource {
         let (head, opened) = sync_channel(1);
         let slot = Slot::default();
         let filled = slot.clone();
+        let (kind, told) = (Arc::new(OnceLock::new()), sync_channel(1));
+        let (own_kind, tell) = (Arc::clone(&kind), told.0);
         std::thread::spawn(move || {
-            read(stdout, hint, &head, &filled);
+            if let Err(said) =
+                guard(|| read(stdout, hint, &head, &filled, ends.then_some((&own_kind, &tell))))
+            {
+                filled.put(Err(said));
+            }
             filled.close();
         });
         let error = |name: &str, reason| Error::Stream { name: name.to_owned(), reason };
-        match opened.recv_timeout(patience) {
-            Ok(Ok((format, pool))) => Ok(Self { name, format, slot, process, start: None, ends, pool }),
-            Ok(Err(reason)) => Err(match process.wait(ENDING) {
-                // A program that failed knows better why.
-                Some(status) if !status.success() => error(&name, process.reason(Some(status))),
+        let waited = wait_for(&opened, patience);
+        if !matches!(waited, Waited::Came(Ok(_))) {
+            slot.close();
+        }
+        match waited {
+            Waited::Came(Ok((format, pool))) => {
+                if ends {
+                    wait_for(&told.1, PROBE);
+                }
+                let sends_file = *kind.get_or_init(|| false);
+                Ok(Self { name, format, slot, process, start: None, ends, sends_file, given: 0, pool })
+            }
+            Waited::Came(Err(reason)) => Err(match process.wait(ENDING) {
+                // A program that failed knows better why, unless it is that nobody reads on.
+                Some(status) if !status.success() && !is_broken_pipe(status) => {
+                    error(&name, process.reason(Some(status)))
+                }
                 _ => error(&name, reason),
             }),
-            Err(_) => {
-                slot.close();
+            Waited::Stopped => Err(Error::Interrupted),
+            Waited::Late | Waited::Gone => {
                 let reason = format!("no picture in {} s: {}", patience.as_secs(), process.reason(None));
                 Err(error(&name, reason))
             }
@@ -113,7 +139,7 @@ impl ChildSource {
     /// sends rubbish will not.
     fn broken(&mut self, reason: &str) -> Error {
         match self.process.wait(ENDING) {
-            Some(status) if !status.success() => {
+            Some(status) if !status.success() && !is_broken_pipe(status) => {
                 Error::Stream { name: self.name.clone(), reason: self.process.reason(Some(status)) }
             }
             _ => Error::damaged(&self.name, reason),
@@ -136,12 +162,75 @@ impl Drop for ChildSource {
     }
 }
 
-/// Fills the slot until the stream ends or nobody wants it any more.
+/// Whether a program ended since nobody reads its output any more; shells say so by a code.
+fn is_broken_pipe(status: ExitStatus) -> bool {
+    const SIGPIPE: i32 = 13;
+    status.signal() == Some(SIGPIPE) || status.code() == Some(128 + SIGPIPE)
+}
+
+/// How long a program may take to show whether it sends a file.
+const PROBE: Duration = Duration::from_millis(400);
+/// How far ahead of their own rate frames must be for that.
+const LEAD: Duration = Duration::from_millis(300);
+/// How many times as fast as their own rate they must come at least.
+const EARLY: f64 = 1.5;
+/// Most bytes of frames that are held meanwhile.
+const HELD: usize = 64 << 20;
+
+/// What the first frames of a program showed.
+#[derive(Default)]
+struct Probed {
+    /// Those after the very first one, which is in the slot.
+    held: VecDeque<RawFrame>,
+    /// Whether they are a file's, which come as fast as they are decoded; a camera's come when they are due.
+    is_file: bool,
+    /// What came after them, if that was no frame.
+    end: Option<std::result::Result<Option<RawFrame>, String>>,
+}
+
+/// Reads the first frames of a program until they show what they are, or that was `decided` elsewhere.
+fn probe(
+    frames: &mut RawFrames<impl Read>,
+    slot: &Slot<std::result::Result<Arrived, String>>,
+    decided: &OnceLock<bool>,
+) -> Probed {
+    let (interval, start) = (1.0 / frames.format().fps, Instant::now());
+    let mut probed = Probed::default();
+    let (mut count, mut bytes) = (0u32, 0);
+    loop {
+        // When the latest frame was due, after the first one.
+        let (due, now) = (interval * f64::from(count.saturating_sub(1)), start.elapsed().as_secs_f64());
+        probed.is_file = due > EARLY * now;
+        let is_certain = due > now + LEAD.as_secs_f64() || (count > 2 && !probed.is_file);
+        if is_certain || bytes > HELD || decided.get().is_some() {
+            return probed;
+        }
+        match frames.next() {
+            Ok(Some(frame)) => {
+                bytes += frame.picture.as_raw().len();
+                count += 1;
+                if count > 1 {
+                    probed.held.push_back(frame);
+                } else {
+                    slot.put(Ok(Arrived { frame, index: 0 }));
+                }
+            }
+            end => {
+                probed.end = Some(end);
+                return probed;
+            }
+        }
+    }
+}
+
+/// Fills the slot until the stream ends or nobody wants it any more. Of a program that may send a file, `kind` is what is decided
+/// first of whether it does, here or by who waits to be told; of a file no frame takes the place of one that nobody has seen.
 fn read(
     stdout: ChildStdout,
     hint: RawHint,
     head: &SyncSender<std::result::Result<(RawFormat, FramePool), String>>,
     slot: &Slot<std::result::Result<Arrived, String>>,
+    kind: Option<(&OnceLock<bool>, &SyncSender<()>)>,
 ) {
     let mut frames = match RawFrames::open(BufReader::with_capacity(1 << 20, stdout), hint) {
         Ok(frames) => frames,
@@ -149,12 +238,24 @@ fn read(
     };
     let pool = frames.pool();
     head.send(Ok((frames.format(), pool.clone()))).ok();
-    for index in 0.. {
-        let arrived = match frames.next() {
+    let (mut probed, mut first, mut every) = (Probed::default(), 0, false);
+    if let Some((kind, tell)) = kind {
+        probed = probe(&mut frames, slot, kind);
+        first = 1;
+        every = *kind.get_or_init(|| probed.is_file);
+        tell.send(()).ok();
+    }
+    for index in first.. {
+        let held = probed.held.pop_front().map(|frame| Ok(Some(frame)));
+        let next = held.or_else(|| probed.end.take()).unwrap_or_else(|| frames.next());
+        let arrived = match next {
             Ok(Some(frame)) => Ok(Arrived { frame, index }),
             Ok(None) => return,
             Err(e) => Err(e),
         };
+        if every {
+            slot.wait_taken();
+        }
         let failed = arrived.is_err();
         if let Some(Ok(unseen)) = slot.put(arrived) {
             pool.give(unseen.frame.picture);
@@ -171,12 +272,26 @@ impl Source for ChildSource {
     }
 
     fn is_live(&self) -> bool {
+        !self.sends_file
+    }
+
+    fn comes_once(&self) -> bool {
         true
     }
 
     fn next(&mut self, timeout: Duration) -> Result<Next> {
         match self.slot.take(timeout) {
             Taken::Item(Ok(Arrived { frame: RawFrame { picture, arrived: taken, decode }, index })) => {
+                if self.sends_file {
+                    let time = Duration::from_secs_f64(self.given as f64 / self.format.fps);
+                    self.given += 1;
+                    let taken = Instant::now();
+                    return Ok(Next::Frame(Captured {
+                        frame: Frame { picture, index, time },
+                        taken,
+                        decode,
+                    }));
+                }
                 let time = taken.saturating_duration_since(*self.start.get_or_insert(taken));
                 Ok(Next::Frame(Captured { frame: Frame { picture, index, time }, taken, decode }))
             }

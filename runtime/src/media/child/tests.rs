@@ -40,14 +40,43 @@ fn a_childs_frames_come_to_an_end() {
     assert_eq!((indices.last(), error), (Some(&2), None));
 }
 
+/// Frames that are due and not fetched make way for newer ones.
 #[test]
 fn the_newest_frame_wins_and_gaps_show() {
-    let mut source =
-        open(&shell("i=0; while [ $i -lt 200 ]; do printf abcdef; i=$((i+1)); done; sleep 0.3")).unwrap();
-    std::thread::sleep(Duration::from_millis(250));
+    let line = shell("i=0; while [ $i -lt 200 ]; do printf abcdef; i=$((i+1)); done; sleep 0.3");
+    let options =
+        SourceOptions { size: Some((2, 1)), fps: Some(1e6), patience: SOON, ..SourceOptions::default() };
+    let mut source = ChildSource::exec(&line.parse().unwrap(), &options).unwrap();
+    let mut indices = Vec::new();
+    while let Next::Frame(captured) = source.next(Duration::from_secs(1)).unwrap() {
+        indices.push(captured.frame.index);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!((indices.first(), indices.last()), (Some(&0), Some(&199)));
+    assert!(indices.len() < 20, "{indices:?}");
+}
+
+/// Of 120 frames that a program made of a file 1 to 4 were seen, and none was said to be dropped.
+#[test]
+fn frames_of_a_file_are_all_seen_however_fast_they_come() {
+    let line = shell("i=0; while [ $i -lt 40 ]; do printf abcdef; i=$((i+1)); done");
+    let options =
+        SourceOptions { size: Some((2, 1)), fps: Some(50.0), patience: SOON, ..SourceOptions::default() };
+    let mut source = ChildSource::exec(&line.parse().unwrap(), &options).unwrap();
+    assert!(!source.is_live() && source.comes_once());
+    // As long as a network takes to load.
+    std::thread::sleep(Duration::from_millis(300));
     let (indices, error) = rest(&mut source);
-    assert_eq!((indices.last(), error), (Some(&199), None));
-    assert!(indices.len() < 10, "{indices:?}");
+    assert_eq!((indices, error), ((0..40).collect(), None));
+}
+
+/// The program was blamed for the signal that it got when nobody read on.
+#[test]
+fn a_program_that_sends_rubbish_is_told_what_it_sends() {
+    let rubbish = shell("head -c 3000000 /dev/zero");
+    let options = SourceOptions { patience: SOON, ..SourceOptions::default() };
+    let refused = ChildSource::exec(&rubbish.parse().unwrap(), &options).err().unwrap().to_string();
+    assert!(refused.contains("something else than y4m"), "{refused}");
 }
 
 #[test]

@@ -12,6 +12,9 @@ const VISIBLE: f32 = 0.5;
 const SEEN: u8 = 2;
 const HIDDEN: u8 = 1;
 
+/// Where the list of faces may be cut: before a face that is not the first. Fields are in the order of their names.
+pub(super) const NEXT_FACE: (&[u8], usize) = (b",{\"area\"", 0);
+
 /// What was written so far.
 #[derive(Debug, Default)]
 pub(super) struct Coco {

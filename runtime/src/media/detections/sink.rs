@@ -2,8 +2,10 @@ use std::path::Path;
 
 use lkg_bundle::Manifest;
 
+use super::coco::NEXT_FACE;
 use super::{DetectionFormat, DetectionWriter, Found};
 use crate::error::media::{Error, Result};
+use crate::media::keypoints::LINES;
 use crate::media::output::PendingFile;
 use crate::media::sink::{Shown, Sink, Written};
 
@@ -32,6 +34,13 @@ impl DetectionsSink {
     }
 }
 
+impl DetectionsSink {
+    /// Where the file may be cut, and how much of that stays.
+    fn mark(&self) -> (&'static [u8], usize) {
+        if self.writer.format() == DetectionFormat::Coco { NEXT_FACE } else { LINES }
+    }
+}
+
 impl Sink for DetectionsSink {
     fn name(&self) -> String {
         self.file.target().display().to_string()
@@ -43,8 +52,22 @@ impl Sink for DetectionsSink {
     }
 
     fn finish(mut self: Box<Self>) -> Result<Vec<Written>> {
-        let end = self.writer.finish().map_err(Error::io(self.file.target()))?;
-        self.file.write(end)?;
-        Ok(vec![Written { what: "keypoints", path: self.file.finish()? }])
+        let end = self.writer.finish().map_err(Error::io(self.file.target()))?.to_vec();
+        let mark = self.mark();
+        let whole = self.file.write(&end).and_then(|()| self.file.flush());
+        match whole {
+            Ok(()) => Ok(vec![Written { what: "keypoints", path: self.file.finish()? }]),
+            Err(e) => {
+                self.file.salvage(mark, &end).ok();
+                Err(e)
+            }
+        }
+    }
+
+    fn abandon(mut self: Box<Self>) -> Vec<Written> {
+        let mark = self.mark();
+        let end = self.writer.finish().map(<[u8]>::to_vec).unwrap_or_default();
+        let saved = self.file.salvage(mark, &end).ok();
+        saved.map(|path| Written { what: "keypoints", path }).into_iter().collect()
     }
 }

@@ -126,3 +126,43 @@ fn the_old_form_is_as_it_was() {
         json!({ "change": 1.5, "faces": [{ "keypoints": keypoints }], "frame": 1, "time": 0.04 })
     );
 }
+
+/// On a full disk all of the file was deleted.
+#[test]
+fn faces_that_fit_stay_in_every_form_when_a_write_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = crate::vision::testing::manifest(1);
+    let face = DetectedFace::new(vec![DetectedKeypoint { x: 1.5, y: 2.25, confidence: 0.5 }]);
+    let picture = image::RgbImage::new(8, 8);
+    for (format, name) in [
+        (DetectionFormat::Json, "k.jsonl"),
+        (DetectionFormat::Csv, "k.csv"),
+        (DetectionFormat::Coco, "k.json"),
+    ] {
+        let path = dir.path().join(name);
+        let mut sink =
+            Box::new(DetectionsSink::create(&path, false, format, &manifest, "a.mp4".to_owned()).unwrap());
+        for index in 0..400 {
+            let faces = Faces::new(Some(&face), &[]);
+            crate::media::sink::Sink::write(
+                sink.as_mut(),
+                &Shown { faces, ..Shown::new(&picture, index, Duration::ZERO) },
+            )
+            .unwrap();
+        }
+        let written = crate::media::sink::Sink::abandon(sink);
+        assert_eq!(written.len(), 1, "{name}");
+        let text = std::fs::read_to_string(&path).unwrap();
+        match format {
+            DetectionFormat::Coco => {
+                let whole: serde_json::Value = serde_json::from_str(&text).unwrap();
+                let faces = whole["annotations"].as_array().unwrap().len();
+                assert!(
+                    (10..400).contains(&faces) && whole["images"].as_array().unwrap().len() == 400,
+                    "{faces}"
+                );
+            }
+            _ => assert!(text.ends_with('\n') && (100..401).contains(&text.lines().count()), "{name}"),
+        }
+    }
+}

@@ -8,7 +8,7 @@ mod sound;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,9 @@ use super::shape::{Shape, Shaper};
 use super::source::{Captured, Next, Source, short_name};
 use super::yuv::{Planar, to_rgb};
 use crate::error::media::{Error, Result};
+use crate::error::panic::guard;
 use crate::frame::Frame;
+use crate::interrupt::{Waited, wait_for};
 
 /// How long the child may take for a frame before it is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,7 +104,7 @@ impl FfmpegSource {
             pool: pool.clone(),
         };
         std::thread::spawn(move || {
-            while let Some(picture) = pictures_in.next().transpose() {
+            while let Some(picture) = guard(|| pictures_in.next()).and_then(|next| next).transpose() {
                 let failed = picture.is_err();
                 if sender.send(picture).is_err() || failed {
                     break;
@@ -112,6 +114,11 @@ impl FfmpegSource {
         let path = path.to_owned();
         let (codec, fps) = (probed.codec, probed.fps);
         Ok(Self { path, child, pictures, said, codec, fps, skip, given: 0, last: None, pool })
+    }
+
+    /// Frames given so far, those skipped among them.
+    pub fn given(&self) -> u64 {
+        self.given
     }
 
     fn failed(&self, otherwise: &str) -> Error {
@@ -125,13 +132,14 @@ impl FfmpegSource {
 
     /// The next picture with its time; none at the end.
     fn take(&mut self) -> Result<Option<(RgbImage, Duration)>> {
-        let (picture, time) = match self.pictures.recv_timeout(PATIENCE) {
-            Ok(picture) => picture.map_err(|e| Error::damaged(&self.path, e))?,
-            Err(RecvTimeoutError::Timeout) => return Err(self.failed("ffmpeg sends no further frame")),
-            Err(RecvTimeoutError::Disconnected) if self.last.is_none() => {
+        let (picture, time) = match wait_for(&self.pictures, PATIENCE) {
+            Waited::Came(picture) => picture.map_err(|e| Error::damaged(&self.path, e))?,
+            Waited::Late => return Err(self.failed("ffmpeg sends no further frame")),
+            Waited::Stopped => return Err(Error::Interrupted),
+            Waited::Gone if self.last.is_none() => {
                 return Err(self.failed("ffmpeg decodes none of its frames"));
             }
-            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Waited::Gone => return Ok(None),
         };
         let interval = Duration::from_secs_f64(1.0 / self.fps);
         let due = || self.last.map_or(Duration::ZERO, |last| last + interval);
@@ -226,6 +234,11 @@ impl PicturesIn {
     }
 }
 
+/// Containers that hold what they show, by ffmpeg's names of their readers.
+const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,live_flv,mpeg,mpegts,mpegtsraw,mpegvideo,m4v,asf,ogg,\
+                       mxf,dv,h263,h264,hevc,vvc,av1,obu,ivf,mjpeg,vc1,cavsvideo,yuv4mpegpipe,nut,rm,gxf,wtv,swf,nsv,vob,\
+                       gif,apng";
+
 /// A command that reads `path` and nothing else, whatever characters are in the name.
 fn command(program: &str, path: &Path) -> Command {
     let mut input = std::ffi::OsString::from("file:");
@@ -237,6 +250,8 @@ fn command(program: &str, path: &Path) -> Command {
     } else {
         command.args(["-v", "error"]);
     }
+    // A list of what to play, which names other files, is no clip, whatever it is called.
+    command.args(["-protocol_whitelist", "file", "-format_whitelist", FORMATS]);
     command.arg("-i").arg(input).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }

@@ -256,6 +256,17 @@ impl Source for Mp4Source {
         Some(self.shown)
     }
 
+    fn size(&self) -> Option<(u32, u32)> {
+        Some(self.stream.shape.shown(self.stream.size))
+    }
+
+    fn fault(&self) -> Option<String> {
+        let given = self.rest.as_ref().map_or(self.given, FfmpegSource::given);
+        let missing = self.shown.saturating_sub(given);
+        let all = self.shown;
+        (missing > 0).then(|| format!("{}: {missing} of {all} frames cannot be decoded", self.path.display()))
+    }
+
     fn next(&mut self, timeout: Duration) -> Result<Next> {
         let taken = Instant::now();
         loop {

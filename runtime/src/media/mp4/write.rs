@@ -25,6 +25,9 @@ pub(super) const TICKS: u32 = 90_000;
 /// Most of a recording that waits to be written, in ticks and in bytes: what a kill takes away.
 const WAIT: (u64, usize) = (TICKS as u64, 48 << 10);
 
+/// Largest pictures that the encoder takes: longer and shorter side, in pixels.
+const MOST: (u32, u32) = (3840, 2160);
+
 /// Writes a clip whose frames keep their own times.
 pub(in crate::media) struct Mp4Sink {
     path: PathBuf,
@@ -95,6 +98,10 @@ struct Mp4Writer {
 
 impl Mp4Writer {
     fn create(path: &Path, (width, height): (u32, u32), force: bool, origin: Option<Origin>) -> Result<Self> {
+        if width.max(height) > MOST.0 || width.min(height) > MOST.1 {
+            let (path, form, most) = (path.to_owned(), "an MP4", "3840x2160");
+            return Err(Error::TooLarge { path, size: (width, height), form, most });
+        }
         // H.264 shares colours among four pixels.
         let size = (width & !1, height & !1);
         let encoder = encoder().map_err(|e| Error::damaged(path, e))?;

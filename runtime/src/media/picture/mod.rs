@@ -10,7 +10,7 @@ use std::path::Path;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use lkg_bundle::conventions::colour_to_byte;
-use lkg_bundle::files::{read_at_most, write_atomically};
+use lkg_bundle::files::{check_replaceable, read_at_most, reason, write_atomically};
 use lkg_bundle::pictures;
 use ndarray::ArrayView3;
 
@@ -113,6 +113,7 @@ pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if path.is_dir() {
         return Err(failure(path, "a folder of that name is in the way"));
     }
+    check_replaceable(path).map_err(|e| failure(path, e.to_string()))?;
     if !force && path.exists() {
         return Err(failure(path, "exists already; use --force to overwrite it"));
     }
@@ -153,7 +154,7 @@ pub fn write_like(
     let content = encode_like(path, picture, alpha, original, origin)
         .map_err(|reason| failure(path, one_line(&reason)))?;
     write_atomically(path, &content).map_err(|e| match e {
-        lkg_bundle::Error::Io { source, .. } => failure(path, source.to_string()),
+        lkg_bundle::Error::Io { source, .. } => failure(path, reason(&source)),
         other => Error::Bundle(other),
     })
 }

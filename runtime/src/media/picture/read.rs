@@ -32,7 +32,6 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
             return Err(pictures::refusal(content).unwrap_or_else(unknown));
         }
     };
-    let broken = |e: image::ImageError| format!("damaged or cut short: {}", one_line(&e.to_string()));
     let mut reader = ImageReader::with_format(Cursor::new(content), format);
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(MAX_DECODED_BYTES);
@@ -48,6 +47,7 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
     if decoder.total_bytes() > MAX_DECODED_BYTES {
         return Err(format!("decodes to more than {} MiB", MAX_DECODED_BYTES >> 20));
     }
+    check_room(decoder.total_bytes(), u64::from(width) * u64::from(height), decoder.color_type())?;
     let mut original = Original::default();
     let mut notes = Vec::new();
     // Broken metadata are no reason to refuse the picture.
@@ -57,7 +57,10 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
         ImageFormat::Jpeg => {
             let head = JpegHead::read(content);
             if !head.whole {
-                return Err("damaged or cut short: the JPEG data has no end".to_owned());
+                return Err(
+                    "damaged or cut short: the JPEG data has no end; fetch it again, or save it anew"
+                        .to_owned(),
+                );
             }
             original.per_metre = head.per_metre;
             if head.channels == Some(4) {
@@ -105,6 +108,37 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
     };
     original.grey = original.grey_file || pixels.pixels().all(|Rgb([r, g, b])| r == g && g == b);
     Ok(ReadPicture { pixels, original, notes })
+}
+
+/// What is wrong with a picture's file, and what to do.
+fn broken(error: image::ImageError) -> String {
+    const AGAIN: &str = "fetch it again, or save it anew";
+    let said = one_line(&error.to_string());
+    let reason = match &error {
+        image::ImageError::IoError(_) => "it ends too soon",
+        image::ImageError::Limits(_) => {
+            return format!(
+                "larger than can be read ({MAX_SIDE} pixels a side, {} million in all)",
+                MAX_PIXELS / 1_000_000
+            );
+        }
+        _ if said.contains("CRC") => "a checksum in it is wrong",
+        _ if said.contains("Not enough bytes") || said.contains("unexpected end") => "it ends too soon",
+        _ => said.rsplit(": ").next().unwrap_or(&said),
+    };
+    format!("damaged or cut short: {reason}; {AGAIN}")
+}
+
+/// Refuses a picture for which there is no memory, which would end the process: what it decodes to, and for a moment that as
+/// samples of 16 bits and as RGB of 8.
+fn check_room(decoded: u64, pixels: u64, colour: ColorType) -> Result<(), String> {
+    let keeps_samples = colour.has_alpha() || colour.bytes_per_pixel() > colour.channel_count();
+    let needed = decoded + pixels * if keeps_samples { 8 + 3 } else { 3 };
+    let room = usize::try_from(needed).ok().map(|needed| Vec::<u8>::new().try_reserve_exact(needed));
+    match room {
+        Some(Ok(())) => Ok(()),
+        _ => Err(format!("there is no memory for its {pixels} pixels ({} MiB)", needed >> 20)),
+    }
 }
 
 fn each_sample(picture: &DynamicImage) -> Samples {

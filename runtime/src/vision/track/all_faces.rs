@@ -5,6 +5,7 @@ use image::RgbImage;
 use super::{Clock, FIND, FaceTracker, Found, LIVE_CONFIDENCE};
 use crate::error::Result;
 use crate::frame::DetectedFace;
+use crate::interrupt;
 use crate::vision::crop::Crop;
 use crate::vision::search::Tiles;
 
@@ -122,6 +123,7 @@ impl FaceTracker {
             if too_small || faces.iter().any(|face| shows_only(&square, &face.crop)) {
                 continue;
             }
+            interrupt::check()?;
             let first = self.detect_crop(picture, square, clock)?;
             if faces.iter().any(|known| are_one(&known.wanted, &first.wanted)) {
                 continue;
