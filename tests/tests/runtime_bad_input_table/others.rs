@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use workspace_tests::runtime;
 
 use super::harness::{Row, Stdin, Stdout, row};
-use super::inputs::{avi, jpeg, mp4, png, png_of_size, y4m};
+use super::inputs::{avi, jpeg, png, png_of_size, y4m};
 
 fn fifo(name: &'static str) -> impl FnOnce(&Path) + Send {
     move |dir| mknodat(CWD, dir.join(name), FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap()
@@ -274,8 +274,5 @@ pub fn signals() -> Vec<Row> {
             .gets(Signal::INT)
             .exits(130, 1)
             .takes(20.0, 500),
-        row("SIGTERM while a clip is looked at", "detect clip.mp4 --json")
-            .make(|dir| fs::write(dir.join("clip.mp4"), mp4(dir)).unwrap())
-            .exits(0, 0),
     ]
 }

@@ -52,8 +52,7 @@ fn the_newest_frame_wins_and_gaps_show() {
         indices.push(captured.frame.index);
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!((indices.first(), indices.last()), (Some(&0), Some(&199)));
-    assert!(indices.len() < 20, "{indices:?}");
+    assert!(source.is_live() && indices.last() == Some(&199) && indices.len() < 20, "{indices:?}");
 }
 
 /// Of 120 frames that a program made of a file 1 to 4 were seen, and none was said to be dropped.
