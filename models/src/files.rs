@@ -69,15 +69,6 @@ fn hidden_file(target: &Path, ending: &str) -> io::Result<(File, PathBuf)> {
     Ok((file, path))
 }
 
-/// The mode that a new file of this process has: what its mask leaves for others.
-pub fn usual_mode() -> Permissions {
-    // Asking for the mask by setting it would change what other threads make meanwhile.
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077);
-    Permissions::from_mode(0o666 & !mask)
-}
-
 /// Refuses to put a file in the place of what is none: a device, a pipe, a socket, or what the system shows in a folder of its
 /// own, such as the link `/dev/stdout`.
 ///
@@ -100,6 +91,15 @@ const SYSTEMS: [&str; 3] = ["/dev", "/proc", "/sys"];
 /// What is said of one that is not replaced.
 const NOT_REPLACED: &str =
     "a device, pipe or socket, or in a folder of the system's own: no file is put there; name another";
+
+/// The mode that a new file of this process has: what its mask leaves for others.
+pub fn usual_mode() -> Permissions {
+    // Asking for the mask by setting it would change what other threads make meanwhile.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    let mask = mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o077);
+    Permissions::from_mode(0o666 & !mask)
+}
 
 /// Whether a write failed for want of room.
 pub fn is_full(error: &io::Error) -> bool {

@@ -10,6 +10,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use image::{DynamicImage, ImageFormat, RgbImage};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use workspace_tests::{checkout, program, runtime};
 
@@ -244,4 +245,26 @@ fn edits_that_were_not_saved_are_kept_or_told_of() {
 
 fn found_size(found: &Value) -> Value {
     serde_json::json!([found["width"], found["height"]])
+}
+
+/// Edits of a page that ended were gone without a word.
+#[test]
+fn edits_that_were_not_saved_are_kept_when_the_page_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let bundle = place.path().join("bundle");
+    fs::create_dir(&bundle).unwrap();
+    lkg_bundle::testing::write_tiny_bundle(&bundle).unwrap();
+    for edits in [0, 1] {
+        let mut live = Live::serve(place.path(), bundle.to_str().unwrap(), &["edit", "seed:1"]);
+        for _ in 0..edits {
+            let (status, state) = live.post("/do", br#"{"op":"scale","part":0,"by":1.5}"#);
+            assert_eq!(status, 200, "{state}");
+        }
+        kill_process(Pid::from_raw(live.child.id().cast_signed()).unwrap(), Signal::INT).unwrap();
+        assert!(live.child.wait().unwrap().success());
+        let kept = fs::read_dir(place.path()).unwrap().filter(|entry| {
+            entry.as_ref().unwrap().file_name().to_str().is_some_and(|name| name.starts_with("edit-"))
+        });
+        assert_eq!(kept.count(), edits);
+    }
 }

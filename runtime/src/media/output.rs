@@ -38,6 +38,7 @@ pub fn check_target(path: &Path, force: bool) -> Result<()> {
     if !force && path.symlink_metadata().is_ok() {
         return Err(Error::Exists(path.to_owned()));
     }
+    check_replaceable(path).map_err(Error::io(path))?;
     let parent = parent_of(path);
     if parent.is_dir() { Ok(()) } else { Err(Error::NoFolder(parent.to_owned())) }
 }
@@ -224,13 +225,16 @@ impl PendingFile {
         close().map_err(Error::io(&self.target))
     }
 
-    /// Gives the file its name, or a numbered one if another run was faster.
+    /// Where another run was faster the name gets a number.
     fn place(&self, file: &File) -> io::Result<PathBuf> {
+        if self.replace {
+            return publish(&System, file, &self.temporary, &self.target, true).map(|()| self.target.clone());
+        }
         let taken = io::Error::from(io::ErrorKind::AlreadyExists);
         (1..TRIED)
             .try_fold(taken, |_, n| {
                 let path = if n == 1 { self.target.clone() } else { numbered(&self.target, n) };
-                match publish(&System, file, &self.temporary, &path, self.replace) {
+                match publish(&System, file, &self.temporary, &path, false) {
                     Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(e),
                     other => Err(other.map(|()| path)),
                 }

@@ -233,12 +233,14 @@ const MAX_HEAD: usize = 2048;
 
 /// Appends the rest of the first line to `head`, with its end.
 fn read_line(reader: &mut impl Read, head: &mut Vec<u8>) -> Result<(), String> {
-    let mut bytes = reader.by_ref().bytes();
+    // A byte at a time, so that none of the first frame is taken.
+    let mut byte = [0];
     while head.len() < MAX_HEAD && head.last() != Some(&b'\n') {
-        match bytes.next() {
-            Some(Ok(byte)) => head.push(byte),
-            Some(Err(e)) => return Err(e.to_string()),
-            None => break,
+        match reader.read(&mut byte) {
+            Ok(0) => break,
+            Ok(_) => head.push(byte[0]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.to_string()),
         }
     }
     Ok(())

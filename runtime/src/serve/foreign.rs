@@ -4,11 +4,11 @@ use std::io::Cursor;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::Intake;
 use super::edit::{EditPages, Export};
-use super::gate::{Access, Gate};
+use super::gate::Gate;
 use super::http::{Answer, Pages, Request};
 use super::server::pages_for;
+use super::{Access, Intake};
 use crate::edit::Workspace;
 use crate::error::{Error, Result};
 

@@ -308,9 +308,20 @@ impl FaceTracker {
     }
 
     /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
-    fn settle(&mut self, picture: &RgbImage, mut found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
+    fn settle(&mut self, picture: &RgbImage, found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
+        self.settle_from(picture, found, HINT, clock)
+    }
+
+    /// The same as long as its confidence is `hint` times the least at least.
+    fn settle_from(
+        &mut self,
+        picture: &RgbImage,
+        mut found: Found,
+        hint: f32,
+        clock: &mut Clock,
+    ) -> Result<(Found, bool)> {
         for _ in 0..REFINEMENTS {
-            if !self.reaches(&found, HINT) {
+            if !self.reaches(&found, hint) {
                 break;
             }
             let wanted = found.wanted;
@@ -394,6 +405,7 @@ mod crowd;
 mod follow;
 mod options;
 mod person;
+mod second_look;
 
 pub use all_faces::LocatedFace;
 pub use options::{LIVE_CONFIDENCE, TrackOptions};

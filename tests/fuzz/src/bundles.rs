@@ -28,10 +28,13 @@ pub fn golden(data: &[u8]) {
     golden::parse(data, Path::new(golden::FILE_NAME), &functions, &DIMS).ok();
 }
 
+/// A sound bundle in a folder of its own, and its files.
+type Sound = (tempfile::TempDir, BTreeMap<String, Vec<u8>>);
+
 /// A sound bundle with one file changed: which it is and whether its checksum is right are told by the first byte.
 pub fn folder(data: &[u8]) {
     thread_local! {
-        static SOUND: RefCell<Option<(tempfile::TempDir, BTreeMap<String, Vec<u8>>)>> = const { RefCell::new(None) };
+        static SOUND: RefCell<Option<Sound>> = const { RefCell::new(None) };
     }
     let Some((which, content)) = data.split_first() else { return };
     SOUND.with_borrow_mut(|sound| {

@@ -3,6 +3,7 @@
 //!
 //! `scripts/fuzz` feeds them by libFuzzer; `tests/corpora.rs` feeds them their corpora with every run of the tests.
 
+mod bounded;
 mod bundles;
 mod edits;
 mod media;
@@ -12,6 +13,8 @@ mod pages;
 mod training;
 
 use std::path::{Path, PathBuf};
+
+pub use bounded::Bounded;
 
 /// A parser with a name.
 pub struct Target {

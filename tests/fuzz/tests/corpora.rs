@@ -4,9 +4,13 @@
 
 use std::fs;
 
+use lkg_fuzz::Bounded;
+
+#[global_allocator]
+static ALLOCATOR: Bounded = Bounded;
+
 #[test]
 fn every_target_takes_its_corpus() {
-    // Nothing that is started could tell more of bytes: no program is found.
     for target in lkg_fuzz::targets() {
         let dir = lkg_fuzz::corpus(target.name);
         let mut files: Vec<_> =

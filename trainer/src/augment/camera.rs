@@ -1,7 +1,7 @@
 //! What cameras do to a picture of a face: where in it the face is, light, colour, blur, noise, compression, things in
 //! front of it. Images are `[N, 3, S, S]` in [-1, 1]; every number is drawn from libtorch's generator.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use super::scenes::backdrops;
 use super::similarity::{Beyond, Similarity};
@@ -10,6 +10,14 @@ use crate::config::LEAST_OCCLUSION;
 
 /// Least size of a face, relative to the picture it is from, whose picture may go on as its mirror image.
 const MIRRORED: f64 = 0.8;
+/// Most logarithm of what light from a side adds to one side and takes from the other.
+const SIDE_LIGHT: f64 = 0.7;
+/// Part of the images that moved while they were taken.
+const MOVING: f64 = 0.15;
+/// Most that they moved either way, normalised coordinates.
+const MOTION: f64 = 0.08;
+/// Places of a moving image whose mean is taken.
+const TAPS: i64 = 5;
 /// Block of the compression, as in JPEG.
 const DCT: i64 = 8;
 
@@ -44,11 +52,14 @@ pub fn photometric(images: &Tensor, occlusion: f64) -> Tensor {
     let (n, s, device) = (images.size()[0], images.size()[2], images.device());
     let per = |low, high| uniform(&[n, 1, 1, 1], low, high, device);
     let unit = ((images + 1.0) * 0.5).clamp(0.001, 1.0);
-    // Exposure and colour cast, then gamma, saturation, contrast.
+    // Exposure, light from a side and colour cast, then gamma, saturation, contrast.
     let x = unit * uniform(&[n, 3, 1, 1], 0.85, 1.15, device) * per(0.25f64.ln(), 1.5f64.ln()).exp();
+    let x = x * side_light(n, s, device);
     let x = x.clamp(0.001, 1.0).pow(&per(-0.4, 0.4).exp());
     let grey = x.mean_dim([1i64].as_slice(), true, Kind::Float);
-    let x = (&x - &grey) * per(0.1, 1.3) + grey;
+    let x = (&x - &grey) * per(0.0, 1.3) + grey;
+    // Old prints are of one hue.
+    let x = mixed(&x, &(&x * uniform(&[n, 3, 1, 1], 0.6, 1.2, device)), 0.15);
     let level = x.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
     let x = (&x - &level) * per(0.6, 1.25) + level;
     let x = occlude(&x, occlusion);
@@ -57,9 +68,36 @@ pub fn photometric(images: &Tensor, occlusion: f64) -> Tensor {
     let blurred = blurred.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
     let share = (per(-0.6, 1.0)).clamp(0.0, 1.0);
     let x = &x + (blurred - &x) * share;
+    let x = mixed(&x, &motion_blur(&x), MOVING);
     // Most cameras hardly have any noise, some have much.
     let x = x + Tensor::randn([n, 3, s, s], (Kind::Float, device)) * per(0.0, 0.3).square();
     compress(&x.clamp(0.0, 1.0)).clamp(0.0, 1.0) * 2.0 - 1.0
+}
+
+/// Factors `[n, 1, s, s]` of light that comes from a side: in half of the images, up to four times as strong there as beyond.
+fn side_light(n: i64, s: i64, device: Device) -> Tensor {
+    let along = (Tensor::arange(s, (Kind::Float, device)) * 2.0 + 1.0) / s as f64 - 1.0;
+    let angle = uniform(&[n, 1, 1, 1], -std::f64::consts::PI, std::f64::consts::PI, device);
+    let across = along.view([1, 1, 1, s]) * angle.cos() + along.view([1, 1, s, 1]) * angle.sin();
+    let strength = uniform(&[n, 1, 1, 1], 0.0, SIDE_LIGHT, device) * chosen(n, 0.5, device);
+    // From a shadow's soft edge to a slow fall.
+    let sharpness = uniform(&[n, 1, 1, 1], 1.0, 6.0, device);
+    ((across * sharpness).tanh() * strength).exp()
+}
+
+/// Images as moved in one direction while they were taken, by up to [`MOTION`] of their side: the mean of shifted ones.
+fn motion_blur(x: &Tensor) -> Tensor {
+    let (n, device) = (x.size()[0], x.device());
+    let angle = uniform(&[n], -std::f64::consts::PI, std::f64::consts::PI, device);
+    let length = uniform(&[n], 0.0, MOTION, device);
+    let step = Tensor::stack(&[&length * angle.cos(), length * angle.sin()], -1);
+    let sum: Tensor = (0..TAPS)
+        .map(|tap| {
+            let share = 2.0 * tap as f64 / (TAPS - 1) as f64 - 1.0;
+            Similarity::shifted(&(&step * share)).images(x, x.size()[3], Beyond::Border)
+        })
+        .sum();
+    sum / TAPS as f64
 }
 
 /// A rectangle over a part of half of the images: of one colour, or of another image.

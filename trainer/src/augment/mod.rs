@@ -2,6 +2,7 @@
 //! Every number is drawn from libtorch's generator. (The corruptions of evaluation sets are functions of single pictures and of
 //! their landmarks, with random numbers of their own: `dataset`.)
 
+pub mod accessories;
 pub mod camera;
 pub mod discriminator;
 pub mod elastic;

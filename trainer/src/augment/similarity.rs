@@ -47,6 +47,12 @@ impl Similarity {
         Self { matrix, shift: uniform(&[n, 2], -1.0, 1.0, device) * room }
     }
 
+    /// Transforms that shift by `shift` `[N, 2]`, normalised coordinates.
+    pub fn shifted(shift: &Tensor) -> Self {
+        let zero = shift.select(1, 0).zeros_like();
+        Self { matrix: turns(&zero, &zero.ones_like()), shift: shift.shallow_clone() }
+    }
+
     /// Draws `n` transforms that magnify by `low` to `high`, each at least 1, and show no place beyond the border.
     pub fn magnified(n: i64, (low, high): (f64, f64), device: Device) -> Self {
         let scale = uniform(&[n], low.ln(), high.ln(), device).exp();

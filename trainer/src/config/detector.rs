@@ -20,6 +20,9 @@ pub struct DetectorConfig {
     pub learning_rate: f64,
     /// Most half of a side of what occludes a part of half of the pictures, as a fraction of the picture's.
     pub occlusion: f64,
+    /// Part of the pictures whose face is drawn something on that people wear, hold or stand behind: a hat, glasses, a mask,
+    /// a hand, hair.
+    pub accessories: f64,
     /// Refinement crops of a picture, each turned and shifted a little, whose mean is where the teacher sees its keypoints;
     /// 0: as it sees them in the whole picture.
     pub refinement_crops: i64,
@@ -108,6 +111,7 @@ impl Default for DetectorConfig {
             images: 100_000,
             learning_rate: 2e-3,
             occlusion: 0.22,
+            accessories: 0.0,
             refinement_crops: 0,
             ema_half_life: 5_000.0,
             state_weight: 0.3,
@@ -157,6 +161,7 @@ impl DetectorConfig {
             ("detector.negatives.weight", self.negatives.weight),
         ])?;
         checks::fractions(&[
+            ("detector.accessories", self.accessories),
             ("detector.negatives.fraction", self.negatives.fraction),
             ("detector.placement.far", self.placement.far),
             ("detector.move.fraction", self.part_move.fraction),

@@ -170,7 +170,7 @@ fn what_is_wrong_is_named_with_its_file_table_and_key_and_what_is_known() {
     for (text, parts) in [
         (
             "[webcam]\nmirrored = true",
-            &["c.toml: [webcam] mirrored: no such key", "headless, hud", "mirror,"][..],
+            &["c.toml: [webcam] mirrored: no such key", "headless, host, hud", "mirror,"][..],
         ),
         ("[webcan]\nmirror = true", &["[webcan]: no such table", "reenact"]),
         ("mirrored = true", &["mirrored: no such key; before all tables", "provider"]),

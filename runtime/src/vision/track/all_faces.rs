@@ -2,6 +2,7 @@
 
 use image::RgbImage;
 
+use super::second_look::SURE;
 use super::{Clock, FIND, FaceTracker, Found, LIVE_CONFIDENCE};
 use crate::error::Result;
 use crate::frame::DetectedFace;
@@ -51,11 +52,13 @@ impl FaceTracker {
         let mut faces = Vec::new();
         for (found, settled) in self.candidates(picture, clock)? {
             if settled {
-                let (averaged, apart) = self.averaged_crops(picture, found, clock)?;
+                let (averaged, apart) = self.surely_averaged(picture, found, clock)?;
                 let confident = apart < AGREED && self.reaches(&averaged, FIND);
                 faces.push(self.located(&averaged, confident));
             } else {
-                faces.push(self.located(&found, false));
+                let (averaged, _) = self.averaged_crops(picture, found, clock)?;
+                // Crops about what is no face, or hardly to be seen, wander off.
+                faces.push(self.located(&found.or(averaged), false));
             }
         }
         if faces.iter().any(|face| face.confident) {
@@ -104,6 +107,23 @@ impl FaceTracker {
         Ok(best)
     }
 
+    /// What [`FaceTracker::averaged_crops`] gives, from another square about the face where that is surer.
+    fn surely_averaged(
+        &mut self,
+        picture: &RgbImage,
+        found: Found,
+        clock: &mut Clock,
+    ) -> Result<(Found, f32)> {
+        let averaged = self.averaged_crops(picture, found, clock)?;
+        if averaged.0.confidence >= SURE {
+            return Ok(averaged);
+        }
+        let Some((other, true)) = self.look_around(picture, &found, clock)? else { return Ok(averaged) };
+        let other = self.averaged_crops(picture, other, clock)?;
+        let is_surer = other.1 < AGREED && other.0.confidence > averaged.0.confidence;
+        Ok(if is_surer && are_one(&other.0.crop, &found.crop) { other } else { averaged })
+    }
+
     fn located(&mut self, found: &Found, confident: bool) -> LocatedFace {
         // The crop detected in, not the one wanted next: it is the one that the keypoints come from.
         LocatedFace { face: self.face(found), crop: found.crop, confident }
@@ -135,8 +155,17 @@ impl FaceTracker {
         }
         let largest = faces.iter().map(|f| f.crop.side).fold(0.0, f32::max);
         faces.retain(|found| found.crop.side >= LEAST * largest);
-        let unsettled = (!is_face).then_some((whole, false));
-        Ok(unsettled.into_iter().chain(faces.into_iter().map(|found| (found, true))).collect())
+        let mut candidates = Vec::new();
+        if faces.is_empty() {
+            let again = self.look_again(picture, clock)?;
+            // The more confident guess; but what settles is no guess.
+            let best = again.filter(|(found, settled)| *settled || found.confidence > whole.confidence);
+            candidates.push(best.unwrap_or((whole, false)));
+        } else if !is_face {
+            candidates.push((whole, false));
+        }
+        candidates.extend(faces.into_iter().map(|found| (found, true)));
+        Ok(candidates)
     }
 }
 

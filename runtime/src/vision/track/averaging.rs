@@ -32,9 +32,10 @@ impl FaceTracker {
         let at = self.seen.len();
         let mut apart = 0.0f32;
         for (scale, angle, [dx, dy]) in CROPS {
-            let Crop { cx, cy, side, .. } = found.wanted;
+            let Crop { cx, cy, side, angle: tilt } = found.wanted;
             let half = side / 2.0;
-            let crop = Crop { cx: cx + dx * half, cy: cy + dy * half, side: side * scale, angle };
+            let crop =
+                Crop { cx: cx + dx * half, cy: cy + dy * half, side: side * scale, angle: tilt + angle };
             let seen = self.detect_crop(picture, crop, clock)?;
             apart = apart.max(Found { crop: found.wanted, ..seen }.drift());
         }

@@ -332,3 +332,49 @@ fn the_best_guess_is_there_whenever_crops_begin_to_disagree() {
         assert!(!faces.is_empty(), "{runs} runs, {reach}");
     }
 }
+
+/// Sees nothing in its first runs, and a face of confidence `.1` in what comes after them.
+struct Late(usize, f32, Blob);
+
+impl NetworkRunner for Late {
+    fn run_into(
+        &mut self,
+        inputs: &[(&str, ArrayViewD<'_, f32>)],
+        outputs: &[&str],
+        results: &mut Vec<ArrayD<f32>>,
+    ) -> Result<()> {
+        self.2.run_into(inputs, outputs, results)?;
+        let confidence = if self.0 == 0 { self.1 } else { 0.1 };
+        self.0 = self.0.saturating_sub(1);
+        results[1].fill(confidence);
+        Ok(())
+    }
+}
+
+fn faces_of_late(missed: usize, confidence: f32) -> (Vec<LocatedFace>, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let manifest = write_tiny_bundle(dir.path()).unwrap();
+    let runs = Arc::new(Mutex::new(0));
+    let late = Late(missed, confidence, Blob(Arc::clone(&runs)));
+    let detector = Detector::from_runner(Box::new(late), DIMS);
+    let mut tracker = FaceTracker::new(detector, TrackOptions::picture(&manifest));
+    let faces = tracker.all_faces(&blob(96, 96, 48, 40, 30)).unwrap();
+    (faces, count(&runs))
+}
+
+/// A small face, or one beside the middle, used to be lost: its picture gave a guess of no confidence.
+#[test]
+fn a_face_that_the_first_look_misses_is_found_by_the_second() {
+    let first = faces_of_late(usize::MAX, 0.9).1 - second_look::looks() - averaging::CROPS.len();
+    let (faces, _) = faces_of_late(first, 0.9);
+    let [x, y] = centre(&faces[0].face);
+    assert!(faces.len() == 1 && faces[0].confident, "{faces:?}");
+    assert!((x - 48.5).abs() < 0.5 && (y - 40.5).abs() < 0.5, "{x} {y}");
+}
+
+#[test]
+fn a_face_that_is_not_certain_is_looked_at_from_other_squares_and_one_that_is_is_not() {
+    let (sure, doubtful) = (faces_of_late(0, 0.9), faces_of_late(0, 0.7));
+    assert!(sure.0[0].confident && doubtful.0[0].confident);
+    assert!(doubtful.1 > sure.1 + averaging::CROPS.len(), "{} {}", doubtful.1, sure.1);
+}

@@ -24,6 +24,8 @@ pub(super) struct Batch {
     pub keypoints: Tensor,
     /// `[N, K]`: 1 where the position counts.
     pub weight: Tensor,
+    /// `[N, K]`: 1 where the state counts.
+    pub state_weight: Tensor,
     /// `[N, 1]`: how much the confidence counts.
     pub confidence_weight: Tensor,
     /// `[N, K, S]`, where they are known.
@@ -44,7 +46,7 @@ pub(super) fn add_pairs(terms: &mut Terms, seen: &Detection, batch: &Batch) -> f
 pub(super) fn add_states(terms: &mut Terms, seen: &Detection, batch: &Batch, weight: f64) -> Option<f64> {
     let (seen, known) = seen.states.as_ref().zip(batch.states.as_ref())?;
     let each = (seen - known).abs().mean_dim([-1i64].as_slice(), false, Kind::Float);
-    let off = (each * &batch.weight).sum(Kind::Float) / (batch.weight.sum(Kind::Float) + 1e-6);
+    let off = (each * &batch.state_weight).sum(Kind::Float) / (batch.state_weight.sum(Kind::Float) + 1e-6);
     let shown = parameters::value(&off);
     terms.add(&named::STATES, weight, off);
     Some(shown)

@@ -13,7 +13,7 @@ use crate::augment::local_warp::LocalWarp;
 use crate::augment::part_move::PartMove;
 use crate::augment::scenes;
 use crate::augment::similarity::{self, Similarity};
-use crate::augment::{camera, mixed};
+use crate::augment::{accessories, camera, mixed};
 use crate::config::{Config, LocalWarpConfig};
 use crate::dataset::Loader;
 use crate::error::Result;
@@ -49,6 +49,8 @@ const CALIBRATION: u64 = 60;
 const REGENERATE_EVERY: u64 = 3;
 /// Side of the real pictures that a step gets, in sides of the detector's.
 pub const SHARPER: i64 = 2;
+/// Sizes of a face, relative to the picture it is from, at which its states count: about those of a crop that follows it.
+const READABLE: (f64, f64) = (0.75, 1.3);
 /// Added to the seed, so that this stage draws other numbers than the first.
 const SEED_SHIFT: u64 = 0xDE7EC7;
 
@@ -198,6 +200,7 @@ impl DetectorTraining {
     fn pairs(&self, images: &Tensor, known: &Known, others: &Tensor) -> Batch {
         let n = images.size()[0];
         let mut batch = self.warped(images, known);
+        batch.images = self.worn(&batch);
         let lit = camera::photometric(&batch.images, self.config.detector.occlusion);
         batch.images = match batch.states {
             // What states say must not hang on tones and sharpness; both changes at once leave little to see.
@@ -208,6 +211,7 @@ impl DetectorTraining {
         if negatives > 0 {
             batch.images.narrow(0, 0, negatives).copy_(&self.faceless(others, negatives));
             let _ = batch.weight.narrow(0, 0, negatives).fill_(0.0);
+            let _ = batch.state_weight.narrow(0, 0, negatives).fill_(0.0);
             let weight = self.config.detector.negatives.weight;
             let _ = batch.confidence_weight.narrow(0, 0, negatives).fill_(weight);
         }
@@ -235,8 +239,13 @@ impl DetectorTraining {
         if self.teacher.is_none() {
             batch.weight *= confidence;
         }
-        batch.images = camera::photometric(&batch.images, self.config.detector.occlusion);
+        batch.images = camera::photometric(&self.worn(&batch), self.config.detector.occlusion);
         batch
+    }
+
+    /// The pictures of a batch with what people wear on some of the faces.
+    fn worn(&self, batch: &Batch) -> Tensor {
+        accessories::worn(&batch.images, &batch.keypoints, self.config.detector.accessories)
     }
 
     /// Pictures warped about keypoints and placed, with where their keypoints go.
@@ -258,7 +267,11 @@ impl DetectorTraining {
         );
         let confidence_weight = Tensor::ones([images.size()[0], 1], (Kind::Float, self.device));
         let states = states.as_ref().map(Tensor::shallow_clone);
-        Batch { weight: similarity::inside(&keypoints), confidence_weight, images, keypoints, states }
+        // Far away there is nothing to read, and what is learned there is the mean.
+        let scale = placement.scale();
+        let near = scale.ge(READABLE.0).logical_and(&scale.le(READABLE.1)).to_kind(Kind::Float).unsqueeze(1);
+        let weight = similarity::inside(&keypoints);
+        Batch { state_weight: &weight * near, weight, confidence_weight, images, keypoints, states }
     }
 
     /// Writes a sheet of what the detector learns from: pairs as it sees them.
