@@ -19,6 +19,9 @@ pub const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 /// Furthest that a keypoint's mean may lie from the image's middle, normalised coordinates.
 const FAR: f32 = 10.0;
 
+/// Most letters of a name.
+const LONGEST_NAME: usize = 64;
+
 /// The content of `manifest.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -247,7 +250,11 @@ impl Manifest {
                 return Err(format!("pair [{a}, {b}] does not name two of the {} keypoints", d.keypoints));
             }
         }
+        check_name("name", &self.name)?;
         for (i, keypoint) in self.keypoints.iter().enumerate() {
+            for name in std::iter::once(&keypoint.name).chain(&keypoint.aliases) {
+                check_name(&format!("keypoints[{i}]"), name)?;
+            }
             let taken = self.keypoints[..i].iter().any(|k| k.name == keypoint.name);
             if taken || keypoint.name.trim().is_empty() {
                 return Err(format!("keypoint name {:?} is empty or given twice", keypoint.name));
@@ -292,6 +299,7 @@ impl Manifest {
             return Err("dims.tables must say the size of what style makes for render".to_owned());
         }
         for (i, e) in self.expressions.iter().enumerate() {
+            check_name(&format!("expressions[{i}].name"), &e.name)?;
             let (k, s) = (d.keypoints, d.states.unwrap_or_default());
             let per_part = |x: &[Vec<f32>]| x.len() == k && x.iter().all(|x| x.len() == s);
             let numbers = e.weights.iter().chain(&e.states).flatten().chain(e.keypoints.as_flattened());
@@ -339,6 +347,18 @@ impl Manifest {
         }
         Ok(true)
     }
+}
+
+/// Refuses a name that no table, terminal or picture could show.
+fn check_name(field: &str, name: &str) -> std::result::Result<(), String> {
+    let length = name.chars().count();
+    if length > LONGEST_NAME {
+        return Err(format!("{field}: a name of {length} letters, the most are {LONGEST_NAME}"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(format!("{field}: {name:?} has control characters"));
+    }
+    Ok(())
 }
 
 /// Distinct overlay colours, repeated from the start past the tenth keypoint.

@@ -11,6 +11,9 @@ pub const READ_KINDS: &str = "JPEG, PNG and WebP";
 /// Endings of pictures that are not read. They are listed where pictures are collected, so that they are told of.
 const REFUSED: [&str; 9] = ["heic", "heif", "hif", "avif", "jxl", "tif", "tiff", "gif", "bmp"];
 
+/// What a PNG begins with.
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
+
 /// Whether the name of `path` is that of a picture that is read.
 pub fn is_read(path: &Path) -> bool {
     has_ending(path, &READ)
@@ -49,6 +52,29 @@ pub fn refusal(head: &[u8]) -> Option<String> {
     Some(format!("{article} {kind} picture; {READ_KINDS} can be read: save it as one of these first"))
 }
 
+/// Refuses a PNG whose palette (PLTE) ends within a colour, on which the decoder panics.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_palette(content: &[u8]) -> Result<(), String> {
+    let mut at = PNG.len();
+    while content.starts_with(PNG)
+        && let Some(head) = content.get(at..at + 8)
+    {
+        let (length, kind) = head.split_at(4);
+        let length = length.iter().fold(0, |all, byte| all << 8 | usize::from(*byte));
+        if kind == b"PLTE" && length % 3 != 0 {
+            return Err("its palette (PLTE) ends within a colour".to_owned());
+        }
+        if kind == b"IDAT" {
+            break;
+        }
+        // Length, kind and checksum.
+        at = at.saturating_add(length).saturating_add(12);
+    }
+    Ok(())
+}
+
 /// Whether content that begins with `head` is HEIC or HEIF (ISO/IEC 23008-12): a box `ftyp` with a brand of still pictures.
 /// Brands that films share (`mif1` beside `isom`) count where they come first.
 fn is_heif(head: &[u8]) -> bool {
@@ -77,6 +103,21 @@ mod tests {
             let path = Path::new(name);
             assert_eq!((is_read(path), is_refused(path)), (read, refused), "{name}");
         }
+    }
+
+    #[test]
+    fn palettes_are_of_whole_colours() {
+        let png = |palette: &[u8]| {
+            let length = (palette.len() as u32).to_be_bytes();
+            let header = [PNG, &[0, 0, 0, 13], b"IHDR", &[0; 13 + 4]].concat();
+            [&header, &length[..], b"PLTE", palette, &[0; 4], &[0, 0, 0, 0], b"IDAT"].concat()
+        };
+        assert_eq!(check_palette(&png(&[0; 6])), Ok(()));
+        assert!(check_palette(&png(&[0; 7])).unwrap_err().contains("PLTE"));
+        for length in 0..80 {
+            check_palette(&png(&[0; 6])[..length.min(png(&[0; 6]).len())]).unwrap();
+        }
+        assert_eq!(check_palette(b"\xff\xd8\xff"), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Whether what is written would take the place of what is read, however the two are spelled.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::media::{Pattern, SinkSpec};
@@ -30,8 +31,12 @@ pub(super) fn replaces(output: &SinkSpec, input: &Path) -> bool {
     }
     let (folder, name) = (input.parent().unwrap_or(Path::new("")), input.file_name().unwrap_or_default());
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let is_made = || name.to_str().is_some_and(|name| pattern.number(name).is_some());
-    are_same(pattern.folder(), folder) && (Pattern::parse(input).is_some() || is_made())
+    let is_made = |name: &OsStr| name.to_str().is_some_and(|name| pattern.number(name).is_some());
+    let is_any_made = |input: Pattern| {
+        let files = input.files().unwrap_or_default();
+        files.iter().filter_map(|path| path.file_name()).any(is_made)
+    };
+    are_same(pattern.folder(), folder) && Pattern::parse(input).map_or_else(|| is_made(name), is_any_made)
 }
 
 #[cfg(test)]
@@ -60,7 +65,9 @@ mod tests {
             replaces(&output, &path(input))
         };
         assert!(replaced("sub/%05d.png", "sub/00001.png") && replaced("sub/../sub/%05d.png", "sub"));
-        assert!(replaced("sub/%05d.png", "sub/%d.png") && replaced("a.avi", "sub/../a.avi"));
+        // Numbered pictures beside those that are read are none of them.
+        assert!(!replaced("sub/out%05d.png", "sub/%05d.png") && !replaced("sub/%05d.jpg", "sub/%05d.png"));
+        assert!(replaced("sub/%05d.png", "sub/../sub/%05d.png") && replaced("a.avi", "sub/../a.avi"));
         assert!(replaced("sub", "sub") && !replaced("sub", "p.png") && !replaced("%05d.png", "sub"));
         assert!(!replaced("sub/%05d.png", "sub/1.png") && !replaced("a.avi", "a.mp4"));
     }

@@ -148,13 +148,38 @@ impl Error {
     /// Wraps an error of ONNX Runtime, its text joined to one line.
     pub(crate) fn engine<R>(what: impl Into<String>) -> impl FnOnce(ort::Error<R>) -> Self {
         let what = what.into();
-        move |e| Error::Engine { what, reason: one_line(&e.to_string()) }
+        move |e| Error::Engine { what, reason: without_code(&one_line(&e.to_string())) }
     }
 
     /// Whether this is a reader of our output that went away, as `head` does.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::BrokenPipe)
     }
+}
+
+/// `text` without the places in ONNX Runtime's code and the signatures of its functions that its messages begin with.
+fn without_code(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::with_capacity(text.len());
+    while let Some(at) = rest.find("/onnxruntime_src/") {
+        let (before, code) = rest.split_at(at);
+        kept.push_str(before);
+        let mut depth = 0;
+        let end = code.char_indices().find(|(_, c)| {
+            depth += i32::from(*c == '(') - i32::from(*c == ')');
+            *c == ')' && depth == 0
+        });
+        let Some((end, _)) = end else {
+            rest = code;
+            break;
+        };
+        rest = code[end + 1..].trim_start();
+        rest = rest.strip_prefix("const ").unwrap_or(rest);
+        if !kept.is_empty() && !kept.ends_with(' ') {
+            kept.push(' ');
+        }
+    }
+    kept + rest
 }
 
 /// `text` with every run of white space, line breaks too, made one space, [`printable`].
@@ -198,6 +223,16 @@ mod tests {
         assert_eq!(Error::Usage("x".to_owned()).exit_code(), 2);
         assert_eq!(Error::Interrupted.exit_code(), 130);
         assert_eq!(Error::Engine { what: String::new(), reason: String::new() }.exit_code(), 1);
+    }
+
+    #[test]
+    fn messages_of_the_engine_hold_none_of_its_code() {
+        let said = "Load model failed:/onnxruntime_src/onnxruntime/core/graph/model.h:46 void onnxruntime::Check(const \
+                    std::map<int, std::function<void(int)>>&, int) const ONNX Runtime supports opset 23 (of ai.onnx).";
+        assert_eq!(without_code(said), "Load model failed: ONNX Runtime supports opset 23 (of ai.onnx).");
+        for plain in ["a (b) c", "/onnxruntime_src/a.cc:1", ""] {
+            assert_eq!(without_code(plain), plain);
+        }
     }
 
     #[test]

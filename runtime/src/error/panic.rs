@@ -15,7 +15,6 @@ thread_local! {
 ///
 /// # Errors
 /// What the panic said. What `work` was changing has no meaning then.
-#[cfg_attr(not(feature = "video"), allow(dead_code))]
 pub(crate) fn guard<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let before = GUARDED.replace(true);
     let done = panic::catch_unwind(AssertUnwindSafe(work));

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use lkg_bundle::files::{check_replaceable, part_file};
+use lkg_bundle::files::{check_replaceable, part_file, usual_mode};
 use lkg_bundle::leftovers::sweep;
 
 use super::mark::Origin;
@@ -92,6 +92,8 @@ impl Sink for FramesSink {
             .map_err(|e| Error::damaged(&path, e))?;
         check_replaceable(&path).map_err(|_| Error::NotReplaced(path.clone()))?;
         let (mut file, part) = part_file(&path).map_err(Error::io(&path))?;
+        // Nobody else's until it has its name; a file system without modes has nothing to give.
+        file.set_permissions(usual_mode()).ok();
         // Not waited for until it is on the disk, which takes longer than a frame.
         file.write_all(&content).and_then(|()| fs::rename(&part, &path)).map_err(|e| {
             fs::remove_file(&part).ok();

@@ -2,24 +2,12 @@
 
 use std::borrow::Cow;
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use lkg_bundle::Manifest;
 
+use super::beside::no_taller;
 use super::options::View;
 use crate::live::{self, Marks, Scene};
-
-/// Tallest picture of the driver that a driven one is put beside, in pixels: that is a square as tall.
-const TALLEST: u32 = 2160;
-
-/// `picture` as it is put beside the driven one.
-pub(super) fn no_taller(picture: &RgbImage) -> Cow<'_, RgbImage> {
-    let (width, height) = picture.dimensions();
-    if height <= TALLEST {
-        return Cow::Borrowed(picture);
-    }
-    let width = (u64::from(width) * u64::from(TALLEST) / u64::from(height)).max(1) as u32;
-    Cow::Owned(imageops::resize(picture, width, TALLEST, imageops::FilterType::Triangle))
-}
 
 /// The driver's picture as it is shown beside the driven one, where it has pictures and not keypoints alone.
 #[derive(Default)]

@@ -1,6 +1,7 @@
 //! A face that moves as another one does: the driver's motion against a neutral face, kept within what the generator
 //! knows, with the source's appearance.
 
+mod beside;
 mod calibrate;
 #[cfg(feature = "live")]
 mod driver_view;

@@ -5,7 +5,7 @@ use image::{GrayImage, RgbImage, imageops};
 use lkg_bundle::Manifest;
 
 use super::ReenactError;
-use super::driver_view::no_taller;
+use super::beside::no_taller;
 use super::drivers::Drivers;
 use super::ease::Ease;
 use super::follow::{Driven, Share};

@@ -7,7 +7,7 @@ use ndarray::{Array3, ArrayView3, s};
 
 use super::ReenactError;
 use super::calibrate::{Calibration, Neutral};
-use super::driver_view::no_taller;
+use super::beside::no_taller;
 use super::drivers::Drivers;
 use super::ease::Ease;
 use super::limit::Limit;

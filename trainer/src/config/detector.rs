@@ -26,6 +26,9 @@ pub struct DetectorConfig {
     /// Refinement crops of a picture, each turned and shifted a little, whose mean is where the teacher sees its keypoints;
     /// 0: as it sees them in the whole picture.
     pub refinement_crops: i64,
+    /// Part of the teacher's weights in the detector that comes out, where it began as its teacher: what it learned for hard
+    /// pictures is weighed against what the teacher knew of others (Wortsman et al., "Robust fine-tuning", 2022).
+    pub teacher_share: f64,
     /// Images after which half of the averaged detector is replaced.
     pub ema_half_life: f64,
     /// Weight of states, where the detector reads any.
@@ -113,6 +116,7 @@ impl Default for DetectorConfig {
             occlusion: 0.22,
             accessories: 0.0,
             refinement_crops: 0,
+            teacher_share: 0.0,
             ema_half_life: 5_000.0,
             state_weight: 0.3,
             placement: PlacementConfig::default(),
@@ -162,6 +166,7 @@ impl DetectorConfig {
         ])?;
         checks::fractions(&[
             ("detector.accessories", self.accessories),
+            ("detector.teacher_share", self.teacher_share),
             ("detector.negatives.fraction", self.negatives.fraction),
             ("detector.placement.far", self.placement.far),
             ("detector.move.fraction", self.part_move.fraction),

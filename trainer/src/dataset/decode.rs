@@ -125,6 +125,7 @@ pub fn decode(content: &[u8]) -> Result<RgbImage, String> {
         // The decoder would fill the rest with grey.
         return Err("cut short".into());
     }
+    pictures::check_palette(content)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);

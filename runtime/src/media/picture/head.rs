@@ -2,6 +2,8 @@
 
 /// Marker of the first scan of a JPEG.
 const SCAN: u8 = 0xda;
+/// Markers of frames of progressive pictures.
+const PROGRESSIVE: [u8; 4] = [0xc2, 0xc6, 0xca, 0xce];
 /// Pixels a metre of one pixel an inch.
 const INCH: f64 = 1.0 / 0.0254;
 /// Tags of TIFF, which EXIF is written in: pixels a unit across and down, and the unit.
@@ -18,6 +20,8 @@ pub(super) struct JpegHead {
     pub whole: bool,
     /// Channels: 1 of grey, 3 of colours, 4 of inks.
     pub channels: Option<u8>,
+    /// Bytes of the coefficients that the decoder keeps of a progressive picture until its last scan, 2 each; else 0.
+    pub coefficient_bytes: u64,
     /// Pixels a metre, across and down.
     pub per_metre: Option<[f64; 2]>,
 }
@@ -59,10 +63,24 @@ impl JpegHead {
                 self.per_metre = per(8).zip(per(10)).and_then(|(x, y)| believable([x, y]));
             }
             // Frames of all processes; among these numbers are tables (c4, cc) and a reserved one (c8).
-            0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&kind) => self.channels = content.get(5).copied(),
+            0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&kind) => {
+                self.channels = content.get(5).copied();
+                if PROGRESSIVE.contains(&kind) {
+                    self.coefficient_bytes = coefficient_bytes(content).unwrap_or_default();
+                }
+            }
             _ => {}
         }
     }
+}
+
+/// Bytes of all coefficients of a frame whose header is `content` (ITU-T T.81, B.2.2): as many as each component has samples.
+fn coefficient_bytes(content: &[u8]) -> Option<u64> {
+    let side = |at| u16_at(content, at, true).map(u64::from);
+    let components = content.get(6..)?.chunks_exact(3).take(usize::from(*content.get(5)?));
+    let sampled = components.map(|c| u64::from(c[1] >> 4) * u64::from(c[1] & 15));
+    let (all, most) = sampled.fold((0, 1), |(all, most), n| (all + n, most.max(n)));
+    Some(2 * side(1)? * side(3)? * all / most)
 }
 
 fn believable(per_metre: [f64; 2]) -> Option<[f64; 2]> {
@@ -120,6 +138,7 @@ mod tests {
         };
         let head = JpegHead::read(&jfif(1));
         assert_eq!((head.whole, head.channels), (false, Some(1)));
+        assert_eq!(head.coefficient_bytes, 16 * 16 * 2);
         assert!(head.per_metre.is_some_and(|p| p.iter().all(|v| (v - 300.0 * INCH).abs() < 1e-6)));
         assert_eq!(JpegHead::read(&jfif(2)).per_metre, Some([30_000.0; 2]));
         assert_eq!(JpegHead::read(&jfif(0)).per_metre, None);

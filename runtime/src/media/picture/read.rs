@@ -9,8 +9,9 @@ use lkg_bundle::pictures;
 
 use super::head::{JpegHead, exif_resolution};
 use super::original::{Colours, Original, Samples, shown};
-use super::{MAX_DECODED_BYTES, MAX_PIXELS, MAX_SIDE};
+use super::{MAX_DECODED_BYTES, MAX_MEMORY, MAX_METADATA, MAX_PIXELS, MAX_SIDE};
 use crate::error::one_line;
+use crate::error::panic::guard;
 
 /// A picture that was read from a file.
 #[derive(Clone, Debug)]
@@ -25,6 +26,10 @@ pub struct ReadPicture {
 
 /// Decodes a picture in memory; errors are the reason alone.
 pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
+    guard(|| read(content)).and_then(|read| read)
+}
+
+fn read(content: &[u8]) -> Result<ReadPicture, String> {
     let format = match image::guess_format(content) {
         Ok(f @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::WebP)) => f,
         _ => {
@@ -32,9 +37,11 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
             return Err(pictures::refusal(content).unwrap_or_else(unknown));
         }
     };
+    pictures::check_palette(content).map_err(|e| format!("damaged or cut short: {e}; {AGAIN}"))?;
     let mut reader = ImageReader::with_format(Cursor::new(content), format);
     let mut limits = image::Limits::default();
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
+    // Of a PNG only what lies beside the pixels is held against it, which has no other bound.
+    limits.max_alloc = Some(if format == ImageFormat::Png { MAX_METADATA } else { MAX_DECODED_BYTES });
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
@@ -47,19 +54,27 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
     if decoder.total_bytes() > MAX_DECODED_BYTES {
         return Err(format!("decodes to more than {} MiB", MAX_DECODED_BYTES >> 20));
     }
-    check_room(decoder.total_bytes(), u64::from(width) * u64::from(height), decoder.color_type())?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let lies_on_its_side = matches!(
+        orientation,
+        Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH
+    );
+    let head = (format == ImageFormat::Jpeg).then(|| JpegHead::read(content));
+    let beside = head.as_ref().map_or(0, |head| head.coefficient_bytes);
+    check_room(needed(&decoder, lies_on_its_side, beside), u64::from(width) * u64::from(height))?;
     let mut original = Original::default();
     let mut notes = Vec::new();
     // Broken metadata are no reason to refuse the picture.
     original.colours.icc = decoder.icc_profile().ok().flatten();
     let exif = decoder.exif_metadata().ok().flatten();
-    match format {
-        ImageFormat::Jpeg => {
-            let head = JpegHead::read(content);
+    match head {
+        Some(head) => {
             if !head.whole {
                 return Err(
-                    "damaged or cut short: the JPEG data has no end; fetch it again, or save it anew"
-                        .to_owned(),
+                    format!("damaged or cut short: the JPEG data has no end; {AGAIN}"),
                 );
             }
             original.per_metre = head.per_metre;
@@ -73,20 +88,13 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
                 );
             }
         }
-        ImageFormat::Png => png_head(content, &mut original),
-        _ => {}
+        None if format == ImageFormat::Png => png_head(content, &mut original, &mut notes),
+        None => {}
     }
     original.per_metre = original.per_metre.or_else(|| exif_resolution(&exif?));
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut picture = DynamicImage::from_decoder(decoder).map_err(broken)?;
     picture.apply_orientation(orientation);
-    if matches!(
-        orientation,
-        Orientation::Rotate90
-            | Orientation::Rotate270
-            | Orientation::Rotate90FlipH
-            | Orientation::Rotate270FlipH
-    ) {
+    if lies_on_its_side {
         original.per_metre = original.per_metre.map(|[x, y]| [y, x]);
     }
     let colour = picture.color();
@@ -110,9 +118,11 @@ pub(super) fn decode(content: &[u8]) -> Result<ReadPicture, String> {
     Ok(ReadPicture { pixels, original, notes })
 }
 
+/// What to do about a picture's file that is broken.
+const AGAIN: &str = "fetch it again, or save it anew";
+
 /// What is wrong with a picture's file, and what to do.
 fn broken(error: image::ImageError) -> String {
-    const AGAIN: &str = "fetch it again, or save it anew";
     let said = one_line(&error.to_string());
     let reason = match &error {
         image::ImageError::IoError(_) => "it ends too soon",
@@ -129,16 +139,45 @@ fn broken(error: image::ImageError) -> String {
     format!("damaged or cut short: {reason}; {AGAIN}")
 }
 
-/// Refuses a picture for which there is no memory, which would end the process: what it decodes to, and for a moment that as
-/// samples of 16 bits and as RGB of 8.
-fn check_room(decoded: u64, pixels: u64, colour: ColorType) -> Result<(), String> {
+/// Most bytes that decoding takes at a time: the pixels as the file has them, and with those in turn the coefficients of a
+/// progressive JPEG (`coefficients`, bytes), a copy that is turned, samples of 16 bits or RGB of 8.
+fn needed(decoder: &impl ImageDecoder, lies_on_its_side: bool, coefficients: u64) -> u64 {
+    let (width, height) = decoder.dimensions();
+    let (decoded, pixels) = (decoder.total_bytes(), u64::from(width) * u64::from(height));
+    let colour = decoder.color_type();
     let keeps_samples = colour.has_alpha() || colour.bytes_per_pixel() > colour.channel_count();
-    let needed = decoded + pixels * if keeps_samples { 8 + 3 } else { 3 };
+    let beside = match colour {
+        ColorType::Rgb8 => 0,
+        // Those are its samples.
+        ColorType::Rgba16 => 3 * pixels,
+        _ if keeps_samples => 8 * pixels,
+        _ => 3 * pixels,
+    };
+    let turned = if lies_on_its_side { decoded } else { 0 };
+    decoded + beside.max(turned).max(coefficients)
+}
+
+/// Refuses a picture that `needed` bytes are too many for, whose lack would end the process.
+fn check_room(needed: u64, pixels: u64) -> Result<(), String> {
+    if needed > MAX_MEMORY {
+        return Err(format!(
+            "decoding its {pixels} pixels takes {} MiB, the most are {}: save it smaller, or as a plain JPEG (not progressive, \
+             not turned by EXIF)",
+            needed >> 20,
+            MAX_MEMORY >> 20
+        ));
+    }
     let room = usize::try_from(needed).ok().map(|needed| Vec::<u8>::new().try_reserve_exact(needed));
     match room {
         Some(Ok(())) => Ok(()),
         _ => Err(format!("there is no memory for its {pixels} pixels ({} MiB)", needed >> 20)),
     }
+}
+
+/// Whether a chunk of a PNG before its pixels is called a colour profile.
+fn has_profile(png: &[u8]) -> bool {
+    let pixels = png.windows(4).position(|kind| kind == b"IDAT");
+    png[..pixels.unwrap_or(png.len())].windows(4).any(|kind| kind == b"iCCP")
 }
 
 fn each_sample(picture: &DynamicImage) -> Samples {
@@ -156,8 +195,15 @@ fn each_sample(picture: &DynamicImage) -> Samples {
 }
 
 /// Adds what the chunks before a PNG's pixels say.
-fn png_head(content: &[u8], original: &mut Original) {
-    let Ok(reader) = png::Decoder::new(Cursor::new(content)).read_info() else { return };
+fn png_head(content: &[u8], original: &mut Original, notes: &mut Vec<String>) {
+    let limits = png::Limits { bytes: MAX_METADATA as usize };
+    let Ok(reader) = png::Decoder::new_with_limits(Cursor::new(content), limits).read_info() else { return };
+    if original.colours.icc.is_none() && has_profile(content) {
+        notes.push(format!(
+            "its colour profile is damaged, or more than {} MiB, and is left out: colours are read as sRGB",
+            MAX_METADATA >> 20
+        ));
+    }
     let info = reader.info();
     let colours = &mut original.colours;
     if let Some(c) = info.coding_independent_code_points {

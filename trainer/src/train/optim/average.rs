@@ -28,6 +28,18 @@ pub fn copy(average: &VarStore, live: &VarStore) {
     });
 }
 
+/// Moves every trained tensor of `average` towards that of `other` by `share` of the way, 0 to 1. Running statistics stay:
+/// those of a mixture are to be estimated anew.
+pub fn mix(average: &VarStore, other: &VarStore, share: f64) {
+    tch::no_grad(|| {
+        for ((_, mut a), (_, o)) in parameters::all(average).into_iter().zip(parameters::all(other)) {
+            if a.requires_grad() {
+                let _ = a.lerp_(&o, share);
+            }
+        }
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use tch::Device;
@@ -45,6 +57,17 @@ mod tests {
         assert!((a.double_value(&[0]) - 0.5).abs() < 1e-4);
         copy(&average, &live);
         assert_eq!(a.double_value(&[0]), 1.0);
+    }
+
+    #[test]
+    fn a_mixture_has_its_share_of_the_other_weights_and_none_of_its_statistics() {
+        let [average, other] = [(); 2].map(|()| VarStore::new(Device::Cpu));
+        let a = average.root().zeros("w", &[1]);
+        let statistics = average.root().zeros_no_train("running_mean", &[1]);
+        let _ = other.root().ones("w", &[1]);
+        let _ = other.root().ones_no_train("running_mean", &[1]);
+        mix(&average, &other, 0.25);
+        assert_eq!([a.double_value(&[0]), statistics.double_value(&[0])], [0.25, 0.0]);
     }
 
     #[test]

@@ -151,6 +151,8 @@ pub fn train<S: Stage>(
         pick,
     };
     let start = |first| Loader::start(store.clone(), first, what.clone());
+    // What the end mixes and calibrates is done to a finished run once, however often it is resumed.
+    let was_finished = stage.learner().state.images_seen >= end;
     // From the first pictures on, also after a resume: what is made of them must be the same then.
     stage.begin(&mut start(0))?;
     let mut loader = start(stage.learner().state.step);
@@ -171,7 +173,8 @@ pub fn train<S: Stage>(
             note = report.note();
         }
         progress.advance(batch as u64, &note);
-        if cadence.saves(&Single) {
+        // At the end it is saved calibrated, or a run that stops between would never be.
+        if stage.learner().state.images_seen < end && cadence.saves(&Single) {
             save(stage, run)?;
             if stage.sheets_at_saves() {
                 // The first pictures, by a loader of their own: what is trained on must not depend on sheets.
@@ -181,8 +184,10 @@ pub fn train<S: Stage>(
         }
     }
     progress.finish(&note);
-    stage.end(&mut loader)?;
-    save(stage, run)?;
+    if !was_finished {
+        stage.end(&mut loader)?;
+        save(stage, run)?;
+    }
     stage.write_sheets(&mut loader, run)
 }
 

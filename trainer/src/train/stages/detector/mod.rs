@@ -25,7 +25,7 @@ use crate::nets::layers::Norm;
 use crate::nets::resize::resize;
 use crate::sample;
 use crate::support::share::Share;
-use crate::train::optim::parameters;
+use crate::train::optim::{average, parameters};
 use crate::train::run::Run;
 use crate::train::run::checkpoint::Checkpoint;
 use crate::train::run::generator::Generator;
@@ -351,9 +351,12 @@ impl Stage for DetectorTraining {
         Ok(self.learner.learn(terms, learning_rate, n, config.ema_half_life, measures))
     }
 
-    /// Re-estimates the averaged detector's statistics on pictures as it learns from them: where there is a generator, half on
+    /// Mixes the teacher's share in, then re-estimates the averaged detector's statistics on pictures as it learns from them: where there is a generator, half on
     /// generated ones and half on real ones.
     fn end(&mut self, loader: &mut Loader) -> Result<()> {
+        if let Some(teacher) = self.teacher.as_ref().filter(|_| self.config.detector.teacher_share > 0.0) {
+            average::mix(&self.learner.average.store, &teacher.detector.store, self.config.detector.teacher_share);
+        }
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
             tch::no_grad(|| {
