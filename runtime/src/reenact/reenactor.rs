@@ -6,8 +6,8 @@ use lkg_bundle::Manifest;
 use ndarray::{Array3, ArrayView3, s};
 
 use super::ReenactError;
-use super::calibrate::{Calibration, Neutral};
 use super::beside::no_taller;
+use super::calibrate::{Calibration, Neutral};
 use super::drivers::Drivers;
 use super::ease::Ease;
 use super::limit::Limit;

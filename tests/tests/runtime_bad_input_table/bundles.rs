@@ -49,6 +49,8 @@ pub fn bundles() -> Vec<Row> {
         says("a manifest with a size of 2^40", "/dims/image_size", json!(1u64 << 40)),
         says("a manifest with a number beyond floats", "/tau", json!(1e300)),
         says("a manifest that tolerates everything", "/tolerance", json!(1e30)),
+        says("a manifest with a name of 100,000 letters", "/keypoints/0/name", json!("a".repeat(100_000))),
+        says("a manifest with a name that clears the screen", "/keypoints/0/name", json!("\u{1b}[2J")),
         says("a manifest that joins what is not there", "/skeleton", json!([[0, 99]])),
         says("a manifest that says 2^60 bytes", "/files/detector.onnx/bytes", json!(1u64 << 60)),
         says("another length", "/files/detector.onnx/bytes", json!(7)),
@@ -95,6 +97,9 @@ fn networks() -> Vec<Row> {
     vec![
         find("a network with data in another file", move |dir| {
             change_network(dir, Detector, |m| m.graph.as_mut().unwrap().initializer.push(outside()));
+        }),
+        find("a network of an operator set to come", |dir| {
+            change_network(dir, Detector, |m| m.opset_import[0].version = 99);
         }),
         graph("an operator outside the list", |g| g.node[0].op_type = "Loop".to_owned()),
         graph("an operator of somebody's own", |g| g.node[0].domain = "com.evil".to_owned()),

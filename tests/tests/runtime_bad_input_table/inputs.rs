@@ -33,9 +33,48 @@ pub fn jpeg(width: u32, height: u32) -> Vec<u8> {
 
 /// A PNG that says to be as large as that, and holds next to nothing.
 pub fn png_of_size(width: u32, height: u32) -> Vec<u8> {
-    let mut content = b"\x89PNG\r\n\x1a\n".to_vec();
     let header = [&width.to_be_bytes()[..], &height.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
-    for (kind, data) in [(b"IHDR", &header[..]), (b"IDAT", b"x\xda\x03\0\0\0\0\x01"), (b"IEND", b"")] {
+    png_of_chunks(&[(b"IHDR", &header), (b"IDAT", b"x\xda\x03\0\0\0\0\x01"), (b"IEND", b"")])
+}
+
+/// A PNG of 4 x 4 whose palette ends within a colour.
+pub fn png_of_palette() -> Vec<u8> {
+    png_of_chunks(&[
+        (b"IHDR", b"\0\0\0\x04\0\0\0\x04\x08\x03\0\0\0"),
+        (b"PLTE", &[9; 100]),
+        (b"IDAT", b"x\xda\x63\x60\x40\x05\0\0\x14\0\x01"),
+        (b"IEND", b""),
+    ])
+}
+
+/// A PNG whose colour profile unfolds to 40 MiB.
+pub fn png_with_profile() -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut info = png::Info::with_size(40, 40);
+    (info.color_type, info.bit_depth) = (png::ColorType::Rgb, png::BitDepth::Eight);
+    info.icc_profile = Some(vec![0; 40 << 20].into());
+    let mut writer = png::Encoder::with_info(&mut content, info).unwrap().write_header().unwrap();
+    writer.write_image_data(picture(40, 40).as_raw()).unwrap();
+    writer.finish().unwrap();
+    content
+}
+
+/// A progressive JPEG that says to be of 10,000 x 10,000.
+pub fn progressive_jpeg() -> Vec<u8> {
+    let mut content = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut content, 90);
+    encoder.set_progressive(true);
+    encoder.encode(picture(40, 40).as_raw(), 40, 40, jpeg_encoder::ColorType::Rgb).unwrap();
+    let frame = content.windows(2).position(|marker| marker == [0xff, 0xc2]).unwrap();
+    for side in [frame + 5, frame + 7] {
+        content[side..side + 2].copy_from_slice(&10_000_u16.to_be_bytes());
+    }
+    content
+}
+
+fn png_of_chunks(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    let mut content = b"\x89PNG\r\n\x1a\n".to_vec();
+    for (kind, data) in chunks {
         let chunk = [&kind[..], data].concat();
         content.extend((data.len() as u32).to_be_bytes());
         content.extend(&chunk);

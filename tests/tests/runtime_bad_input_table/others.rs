@@ -1,6 +1,7 @@
 //! Arguments, files of edits and motion, the environment, disks and signals.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -62,6 +63,9 @@ pub fn arguments() -> Vec<Row> {
         )
         .make(fifo("f0.png"))
         .exits(2, 1),
+        with_ffprobe("an ffprobe that never answers", "exec /bin/sleep 60"),
+        with_ffprobe("an ffprobe that never ends its answer", "exec /usr/bin/yes"),
+        with_ffprobe("an ffprobe that answers nonsense", "echo '{\"streams\": 7}'"),
         row("a token that is guessed", "webcam - --serve --token short"),
         row("a page for everybody, unsaid", "webcam - --out http://0.0.0.0:1"),
     ]
@@ -163,6 +167,19 @@ pub fn environment() -> Vec<Row> {
         with("a level that is none: passed over").env("RUST_LOG", "loud=very").reads(),
         row("a token that is guessed", "webcam - --serve").env("LKG_TOKEN", "short"),
     ]
+}
+
+/// A film that ffmpeg would read, beside an ffprobe that is this script.
+fn with_ffprobe(what: &'static str, script: &'static str) -> Row {
+    row(what, "webcam clip.mkv --headless --out null")
+        .file("clip.mkv", [b"\x1a\x45\xdf\xa3\x93\x42\x82\x88matroska".as_slice(), &[0; 64]].concat())
+        .env("PATH", "bin")
+        .make(move |dir| {
+            let program = dir.join("bin/ffprobe");
+            fs::create_dir(dir.join("bin")).unwrap();
+            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        })
 }
 
 pub fn disks() -> Vec<Row> {

@@ -6,7 +6,10 @@ use image::{DynamicImage, ImageBuffer, ImageFormat, Rgb};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::harness::{Row, row};
-use super::inputs::{animated_png, case, cmyk_jpeg, encoded, jpeg, png, png_of_size};
+use super::inputs::{
+    animated_png, case, cmyk_jpeg, encoded, jpeg, png, png_of_palette, png_of_size, png_with_profile,
+    progressive_jpeg,
+};
 
 pub fn rows() -> Vec<Row> {
     let (whole_png, whole_jpeg) = (png(40, 40), jpeg(40, 40));
@@ -31,6 +34,10 @@ pub fn rows() -> Vec<Row> {
         row("a PNG of 1 x 65535", "detect thin.png").file("thin.png", png_of_size(1, 65_535)),
         row("a PNG of 200 megapixels", "detect large.png").file("large.png", png_of_size(16_000, 12_500)),
         row("a PNG of 2^31 x 2^31", "detect huge.png").file("huge.png", png_of_size(1 << 31, 1 << 31)),
+        row("a PNG whose palette ends within a colour", "detect palette.png")
+            .file("palette.png", png_of_palette()),
+        row("a progressive JPEG of 100 megapixels", "detect progressive.jpg")
+            .file("progressive.jpg", progressive_jpeg()),
         row("HEIC", "detect telephone.heic").file("telephone.heic", case("heic.heic")),
         row("HEIC as a clip", "webcam telephone.heic --headless --out null")
             .file("telephone.heic", case("heic.heic")),
@@ -64,6 +71,9 @@ pub fn rows() -> Vec<Row> {
         row("CMYK: read without its profile, which is said", "detect inks.jpg")
             .exits(0, 1)
             .file("inks.jpg", cmyk_jpeg()),
+        row("a PNG with a colour profile of 40 MiB: left out, which is said", "detect profile.png")
+            .exits(0, 1)
+            .file("profile.png", png_with_profile()),
         row("16 bits a channel", "detect deep.png")
             .reads()
             .file("deep.png", encoded(DynamicImage::ImageRgb16(deep), ImageFormat::Png)),

@@ -1,5 +1,6 @@
 //! Any other video, through an `ffmpeg` child that sends whole pictures down a pipe.
 
+mod ask;
 mod filters;
 mod heads;
 mod probe;
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use image::RgbImage;
 
+use self::ask::{Failure, SOON, ask};
 use self::filters::Sent;
 use self::heads::Head;
 pub(super) use self::sound::{has_sound, to_mp4};
@@ -263,13 +265,25 @@ fn start_error(path: &Path, what: &str, error: std::io::Error) -> Error {
     }
 }
 
+/// Why `program`, asked about `path`, gave no answer.
+fn no_answer(program: &str, path: &Path, what: &str, failure: Failure) -> Error {
+    let reason = match failure {
+        Failure::Io(e) => return start_error(path, what, e),
+        Failure::Stopped => return Error::Interrupted,
+        Failure::Late => format!("{program} gives no answer about it within {} s", SOON.as_secs()),
+        Failure::Endless => format!("{program} gives no end of an answer about it"),
+    };
+    Error::Picture {
+        path: path.to_owned(),
+        reason: format!("{reason}: see that {program} -version answers, or convert the file elsewhere"),
+    }
+}
+
 /// Whether ffmpeg was built with a filter.
 fn has_filter(path: &Path, what: &str, name: &str) -> Result<bool> {
-    let output = Command::new("ffmpeg")
-        .args(["-hide_banner", "-h", &format!("filter={name}")])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| start_error(path, what, e))?;
-    Ok(!String::from_utf8_lossy(&output.stdout).contains("Unknown filter")
-        && !String::from_utf8_lossy(&output.stderr).contains("Unknown filter"))
+    let mut command = Command::new("ffmpeg");
+    command.args(["-hide_banner", "-h", &format!("filter={name}")]);
+    let answer = ask(&mut command, SOON).map_err(|e| no_answer("ffmpeg", path, what, e))?;
+    Ok(!String::from_utf8_lossy(&answer.output).contains("Unknown filter")
+        && !String::from_utf8_lossy(&answer.said).contains("Unknown filter"))
 }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{command, start_error};
+use super::ask::{SOON, ask};
+use super::{command, no_answer};
 use crate::error::media::{Error, Result};
 use crate::media::colour::{Colours, MATRICES, PRIMARIES, TRANSFERS, by_name};
 
@@ -76,13 +77,12 @@ const VIDEO: &str = "codec_name,width,height,pix_fmt,field_order,color_range,col
 /// What `ffprobe` says of the `entries` of a stream of `path`; none where it cannot read the file.
 ///
 /// # Errors
-/// [`Error::NeedsFfmpeg`] with `what` if it is not installed.
-fn ask(path: &Path, what: &str, stream: &str, entries: &str) -> Result<Option<Answer>> {
-    let output = command("ffprobe", path)
-        .args(["-select_streams", stream, "-show_entries", entries, "-of", "json"])
-        .output()
-        .map_err(|e| start_error(path, what, e))?;
-    Ok(serde_json::from_slice(&output.stdout).ok())
+/// [`Error::NeedsFfmpeg`] with `what` if it is not installed, [`Error::Picture`] if it does not answer.
+fn answer(path: &Path, what: &str, stream: &str, entries: &str) -> Result<Option<Answer>> {
+    let mut command = command("ffprobe", path);
+    command.args(["-select_streams", stream, "-show_entries", entries, "-of", "json"]);
+    let answer = ask(&mut command, SOON).map_err(|e| no_answer("ffprobe", path, what, e))?;
+    Ok(serde_json::from_slice(&answer.output).ok())
 }
 
 /// Asks of the first video of `path`.
@@ -92,7 +92,7 @@ fn ask(path: &Path, what: &str, stream: &str, entries: &str) -> Result<Option<An
 pub(super) fn video(path: &Path, what: &str) -> Result<Probed> {
     let entries = format!("stream={VIDEO}:stream_side_data=rotation:format=format_name");
     let not_media = || Error::NotMedia(path.to_owned());
-    let answer = ask(path, what, "V:0", &entries)?.ok_or_else(not_media)?;
+    let answer = answer(path, what, "V:0", &entries)?.ok_or_else(not_media)?;
     let stream = answer.streams.into_iter().next().ok_or_else(not_media)?;
     // A text file "decodes" as ANSI art: what has no frame rate worth the name is no video.
     let rate = rate(&stream.avg_frame_rate).or_else(|| rate(&stream.r_frame_rate));
@@ -121,7 +121,7 @@ pub(super) fn video(path: &Path, what: &str) -> Result<Probed> {
 /// [`Error::NeedsFfmpeg`] with `what` if it is not installed.
 pub(super) fn sound(path: &Path, what: &str) -> Result<Option<(String, bool)>> {
     let entries = "stream=codec_name:format=format_name";
-    let Some(answer) = ask(path, what, "a:0", entries)? else { return Ok(None) };
+    let Some(answer) = answer(path, what, "a:0", entries)? else { return Ok(None) };
     let broadcast = answer.format.is_broadcast();
     Ok(answer.streams.into_iter().next().map(|stream| (stream.codec_name, broadcast)))
 }

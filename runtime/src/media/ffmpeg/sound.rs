@@ -1,15 +1,19 @@
 //! A clip's sound, taken out of whatever file it is in.
 
 use std::path::Path;
-use std::process::Stdio;
+use std::time::Duration;
 
 use tempfile::TempPath;
 
-use super::{command, probe, start_error};
+use super::ask::ask;
+use super::{command, no_answer, probe};
 use crate::error::media::{Error, Result};
 
 /// What ffmpeg is needed for, in words for whoever lacks it.
 const WHAT: &str = "sound of this kind of file";
+
+/// Most time that is given to it: a clip is read from end to end, and may last for hours.
+const PATIENCE: Duration = Duration::from_hours(12);
 
 /// Codecs that MP4 holds as they are.
 const COPIED: [&str; 7] = ["aac", "mp3", "ac3", "eac3", "opus", "flac", "alac"];
@@ -41,14 +45,10 @@ pub(in crate::media) fn to_mp4(path: &Path) -> Result<Option<TempPath>> {
     } else {
         command.args(["-c:a", "aac", "-b:a", "192k"]);
     }
-    let output = command
-        .args(["-f", "mp4", "-y"])
-        .arg(&target)
-        .stderr(Stdio::piped())
-        .output()
-        .map_err(|e| start_error(path, WHAT, e))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+    command.args(["-f", "mp4", "-y"]).arg(&target);
+    let answer = ask(&mut command, PATIENCE).map_err(|e| no_answer("ffmpeg", path, WHAT, e))?;
+    if !answer.status.success() {
+        let said = String::from_utf8_lossy(&answer.said).lines().last().unwrap_or_default().to_owned();
         let reason = format!("ffmpeg cannot take its sound out ({})", crate::error::one_line(&said));
         return Err(Error::Picture { path: path.to_owned(), reason });
     }

@@ -73,9 +73,7 @@ fn read(content: &[u8]) -> Result<ReadPicture, String> {
     match head {
         Some(head) => {
             if !head.whole {
-                return Err(
-                    format!("damaged or cut short: the JPEG data has no end; {AGAIN}"),
-                );
+                return Err(format!("damaged or cut short: the JPEG data has no end; {AGAIN}"));
             }
             original.per_metre = head.per_metre;
             if head.channels == Some(4) {

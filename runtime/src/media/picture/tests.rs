@@ -80,6 +80,34 @@ fn bombs_are_refused_by_their_header() {
     }
 }
 
+/// A file of some kilobytes took 600 MB, by a colour profile or by coefficients.
+#[test]
+fn what_is_beside_the_pixels_is_bounded_too() {
+    let mut info = png::Info::with_size(8, 8);
+    info.color_type = png::ColorType::Grayscale;
+    info.icc_profile = Some(vec![0; 2 * MAX_METADATA as usize].into());
+    let mut content = Vec::new();
+    let mut writer = png::Encoder::with_info(&mut content, info).unwrap().write_header().unwrap();
+    writer.write_image_data(&[7; 64]).unwrap();
+    writer.finish().unwrap();
+    let read = decode(&content).unwrap();
+    assert!(
+        read.original.colours.icc.is_none() && read.notes[0].contains("colour profile"),
+        "{:?}",
+        read.notes
+    );
+
+    let mut content = Vec::new();
+    let mut encoder = jpeg_encoder::Encoder::new(&mut content, 90);
+    encoder.set_progressive(true);
+    encoder.encode(&picture(), 40, 24, jpeg_encoder::ColorType::Rgb).unwrap();
+    assert!(decode(&content).is_ok());
+    let frame = content.windows(2).position(|marker| marker == [0xff, 0xc2]).unwrap();
+    content[frame + 5..frame + 9].copy_from_slice(&[0x27, 0x10, 0x27, 0x10]);
+    let refused = decode(&content).unwrap_err();
+    assert!(refused.contains("takes") && refused.contains("not progressive"), "{refused}");
+}
+
 #[test]
 fn exif_orientation_is_applied() {
     let dir = tempfile::tempdir().unwrap();

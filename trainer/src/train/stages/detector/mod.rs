@@ -355,7 +355,11 @@ impl Stage for DetectorTraining {
     /// generated ones and half on real ones.
     fn end(&mut self, loader: &mut Loader) -> Result<()> {
         if let Some(teacher) = self.teacher.as_ref().filter(|_| self.config.detector.teacher_share > 0.0) {
-            average::mix(&self.learner.average.store, &teacher.detector.store, self.config.detector.teacher_share);
+            average::mix(
+                &self.learner.average.store,
+                &teacher.detector.store,
+                self.config.detector.teacher_share,
+            );
         }
         for pass in 0..CALIBRATION {
             let real = loader.next_batch()?.to_device(self.device);
