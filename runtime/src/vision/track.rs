@@ -335,9 +335,22 @@ impl FaceTracker {
 
     /// Runs the detector on one crop.
     fn detect_crop(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
+        self.detect_reduced(picture, (picture, 1), crop, clock)
+    }
+
+    /// The same, seen in a copy of the picture that is so many times smaller.
+    fn detect_reduced(
+        &mut self,
+        picture: &RgbImage,
+        (copy, times): (&RgbImage, u32),
+        crop: Crop,
+        clock: &mut Clock,
+    ) -> Result<Found> {
         let start = Instant::now();
         if let Some(input) = self.input.as_slice_mut() {
-            self.preprocessor.sample(picture, &crop, input);
+            let times = times as f32;
+            let shown = Crop { cx: crop.cx / times, cy: crop.cy / times, side: crop.side / times, ..crop };
+            self.preprocessor.sample(copy, &shown, input);
         }
         let made = Instant::now();
         let detection = self.detector.detect_view(self.input.view())?;

@@ -156,9 +156,10 @@ pub fn environment() -> Vec<Row> {
         with("text for the library").env("ORT_DYLIB_PATH", "text.so").file("text.so", "not a library"),
         with("a library that was cut short").env("ORT_DYLIB_PATH", "cut.so").make(|dir| {
             let mut library = fs::read(workspace_tests::program("runtime")).unwrap();
-            // Its table of one section lies where that of no build does, so that the document stays as it is.
-            library[40..48].copy_from_slice(&90_000_000_u64.to_le_bytes());
-            library[60..62].copy_from_slice(&1_u16.to_le_bytes());
+            // Its first segment ends where that of no build does, so that the document stays as it is.
+            let segment = usize::try_from(u64::from_le_bytes(library[32..40].try_into().unwrap())).unwrap();
+            library[segment + 8..segment + 16].fill(0);
+            library[segment + 32..segment + 40].copy_from_slice(&90_000_000_u64.to_le_bytes());
             fs::write(dir.join("cut.so"), &library[..100_000]).unwrap();
         }),
         with("a bundle that is none").env("LKG_BUNDLE", "p.png"),

@@ -30,6 +30,8 @@ const AROUND: [(f32, f32, [f32; 2]); 8] = [
     (1.0, 0.0, [0.0, 0.15]),
     (1.0, 0.0, [0.0, -0.15]),
 ];
+/// Pixels that are left of a square's side at least, in sides of what the detector is shown.
+const SHARPER: f32 = 2.0;
 /// The most confident of the squares that are refined.
 const TRIED: usize = 4;
 /// Share of the least confidence that a square must have to be refined.
@@ -69,9 +71,15 @@ impl FaceTracker {
         squares: impl IntoIterator<Item = Crop>,
         clock: &mut Clock,
     ) -> Result<Option<(Found, bool)>> {
+        let squares: Vec<Crop> = squares.into_iter().collect();
+        let least = squares.iter().map(|square| square.side).fold(f32::INFINITY, f32::min);
+        let times = (least / (SHARPER * self.detector.size() as f32)) as u32;
+        // Each square would read all of its pixels anew, and a large picture has many.
+        let copy = (times > 1).then(|| reduced(picture, times));
+        let shown = copy.as_ref().map_or((picture, 1), |copy| (copy, times));
         let mut seen = Vec::new();
         for square in squares {
-            let found = self.detect_crop(picture, square, clock)?;
+            let found = self.detect_reduced(picture, shown, square, clock)?;
             if self.reaches(&found, HINT) {
                 seen.push(found);
             }
@@ -86,6 +94,31 @@ impl FaceTracker {
         }
         Ok(best)
     }
+}
+
+/// `picture` with the mean of every square of `times` pixels a side in the place of them; what is left over at the right and
+/// below goes.
+fn reduced(picture: &RgbImage, times: u32) -> RgbImage {
+    let (width, height) = picture.dimensions();
+    let (width, height) = ((width / times).max(1), (height / times).max(1));
+    let row_length = 3 * picture.width() as usize;
+    let mut copy = RgbImage::new(width, height);
+    let mut sums = vec![[0u32; 3]; width as usize];
+    for (y, out) in copy.rows_mut().enumerate() {
+        sums.fill([0; 3]);
+        let first = y * times as usize * row_length;
+        for row in picture.as_raw()[first..].chunks_exact(row_length).take(times as usize) {
+            for (sum, pixels) in sums.iter_mut().zip(row.chunks(3 * times as usize)) {
+                for [r, g, b] in pixels.as_chunks().0 {
+                    *sum = [sum[0] + u32::from(*r), sum[1] + u32::from(*g), sum[2] + u32::from(*b)];
+                }
+            }
+        }
+        for (pixel, sum) in out.zip(&sums) {
+            pixel.0 = sum.map(|sum| (sum / (times * times)) as u8);
+        }
+    }
+    copy
 }
 
 /// Squares of a picture of this size that the first look leaves out.
@@ -114,4 +147,20 @@ fn others((width, height): (u32, u32)) -> impl Iterator<Item = Crop> {
 #[cfg(test)]
 pub(super) fn looks() -> usize {
     others((96, 96)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use image::Rgb;
+
+    use super::*;
+
+    #[test]
+    fn a_reduced_picture_has_the_means_of_the_pixels() {
+        let picture = RgbImage::from_fn(7, 5, |x, y| Rgb([(x * 10) as u8, (y * 10) as u8, 77]));
+        let copy = reduced(&picture, 2);
+        assert_eq!(copy.dimensions(), (3, 2));
+        assert_eq!(copy.get_pixel(2, 1).0, [45, 25, 77]);
+        assert_eq!(reduced(&picture, 1), picture);
+    }
 }
