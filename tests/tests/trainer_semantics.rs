@@ -82,7 +82,7 @@ fn a_bundle_says_what_its_keypoints_stand_for_and_shows_it() {
     assert!(!named.manifest().files.keys().any(|f| f.starts_with("detections")));
 
     // Landmarks that lie on the detected keypoints give them their names, whatever the detector sees.
-    let args = ["--bundle", &real, "detect", &pictures, "--format", "v1", "--min-confidence", "0"];
+    let args = ["--bundle", &real, "detect", &pictures, "--format", "v1", "--once", "--min-confidence", "0"];
     let lines = runtime(&args);
     let set = tiny.dir().join("set/train");
     fs::create_dir_all(&set).unwrap();

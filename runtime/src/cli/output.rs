@@ -36,7 +36,7 @@ impl Output {
     /// # Errors
     /// [`Error::Io`].
     pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        let text = serde_json::to_string(value).map_err(|e| failed(e.into()))?;
+        let text = lkg_bundle::json::to_string(value).map_err(|e| failed(e.into()))?;
         writeln!(self.0, "{text}").map_err(failed)
     }
 

@@ -11,6 +11,8 @@ pub(crate) mod serve;
 
 use std::path::PathBuf;
 
+use lkg_bundle::json::steers;
+
 pub use edit::EditError;
 pub use reenact::ReenactError;
 
@@ -195,10 +197,6 @@ const END: usize = 600;
 /// `text` as a terminal may show it: what would steer that, or turn the direction of writing, is written as its number, and of
 /// what is very long the middle is left out.
 pub(crate) fn printable(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     let length = text.chars().count();
     let mut shown = String::with_capacity(text.len().min(4 * MOST));
     for (i, c) in text.chars().enumerate() {

@@ -7,8 +7,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-/// Longest side of a picture that is decoded, in pixels.
-pub const MAX_SIDE: u32 = 8192;
+use super::frame_size::{MAX_SIDE, check};
 
 /// Quality of written JPEGs, 1 to 100.
 pub const QUALITY: u8 = 90;
@@ -40,6 +39,7 @@ pub fn decode_into(data: &[u8], picture: &mut RgbImage) -> Result<(), String> {
     decoder.decode_headers().map_err(unsound)?;
     let (width, height) = decoder.dimensions().ok_or("not a sound JPEG: no header")?;
     let size = (width as u32, height as u32);
+    check(size)?;
     if picture.dimensions() != size {
         *picture = RgbImage::new(size.0, size.1);
     }

@@ -157,7 +157,8 @@ impl Sink for KeypointsSink {
     fn write(&mut self, shown: &Shown<'_>) -> Result<()> {
         let line = line(shown.index, shown.time, shown.change, shown.faces.first());
         self.text.clear();
-        serde_json::to_writer(&mut self.text, &line).map_err(|e| Error::io(self.file.target())(e.into()))?;
+        lkg_bundle::json::to_writer(&mut self.text, &line)
+            .map_err(|e| Error::io(self.file.target())(e.into()))?;
         self.text.push(b'\n');
         self.file.write(&self.text)?;
         if self.flushed.elapsed() >= WAIT {

@@ -17,6 +17,8 @@ pub mod foreign;
 #[cfg(feature = "video")]
 pub(crate) mod frame_pool;
 #[cfg(feature = "video")]
+mod frame_size;
+#[cfg(feature = "video")]
 mod frames;
 #[cfg(feature = "video")]
 pub mod jpeg;

@@ -9,7 +9,7 @@ use image::RgbImage;
 use y4m::{Colorspace, Decoder, Limits};
 
 use super::frame_pool::FramePool;
-use super::jpeg::MAX_SIDE;
+use super::frame_size::{MAX_SIDE, check};
 use super::keypoints::rounded;
 use super::shape::{Shape, Shaper};
 use super::yuv::{Matrix, Planar, to_rgb};
@@ -150,10 +150,8 @@ impl<R: Read> RawFrames<R> {
             _ => return Err(UNKNOWN_COLOURS.to_owned()),
         };
         let (width, height) = (decoder.get_width(), decoder.get_height());
-        if width.max(height) > MAX_SIDE as usize {
-            return Err(format!("{width}x{height} pixels, at most {MAX_SIDE} a side are read"));
-        }
         let (width, height) = (width as u32, height as u32);
+        check((width, height))?;
         let rate = decoder.get_framerate();
         let fps = rate.num as f64 / rate.den as f64;
         // 0:0 means unknown.

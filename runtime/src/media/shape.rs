@@ -3,6 +3,7 @@
 use image::{RgbImage, imageops};
 
 use super::frame_pool::FramePool;
+use super::frame_size::fits;
 use crate::vision::enlarge::Enlarger;
 
 /// Most that a picture is stretched: more is damage.
@@ -27,11 +28,13 @@ impl Shape {
             return (width, height);
         }
         let even = |side: f64| 2 * (side / 2.0).round() as u32;
-        if ratio > 1.0 {
+        let square = if ratio > 1.0 {
             (even(f64::from(width) * ratio).max(width), height)
         } else {
             (width, even(f64::from(height) / ratio).max(height))
-        }
+        };
+        // A picture of the largest size is shown with the pixels that it has.
+        if fits(square) { square } else { (width, height) }
     }
 
     /// Pixels of what is shown of a stored picture of `size`.
@@ -85,6 +88,8 @@ mod tests {
         assert_eq!(shown((128, 117), 0, (176, 144)), (192, 144));
         assert_eq!(shown((4, 3), 1, (1440, 1080)), (1080, 1920));
         assert_eq!(shown((1001, 1000), 0, (640, 480)), (640, 480));
+        // Half a gigabyte a frame was made of what says of itself that its pixels are eight times as wide.
+        assert_eq!(shown((8, 1), 0, (8192, 4320)), (8192, 4320));
         assert_eq!((shown((0, 1), 0, (4, 4)), shown((9, 0), 0, (4, 4))), ((4, 4), (4, 4)));
     }
 

@@ -55,7 +55,7 @@ pub(in crate::cli) fn write_report(config: &LiveConfig, report: &RunReport) -> R
 }
 
 fn to_json(report: &RunReport) -> Result<String> {
-    serde_json::to_string(report)
+    lkg_bundle::json::to_string(report)
         .map_err(|e| Error::Io { what: "making the report".to_owned(), source: e.into() })
 }
 

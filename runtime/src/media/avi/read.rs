@@ -9,6 +9,7 @@ use super::MJPG;
 use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 use crate::media::frame_pool::FramePool;
+use crate::media::frame_size;
 use crate::media::jpeg;
 use crate::media::keypoints::rounded;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
@@ -81,20 +82,9 @@ impl AviReader {
         if found.video.is_none() || found.size.0 == 0 || found.size.1 == 0 {
             return Err(Error::damaged(path, "no video in it"));
         }
-        if found.size.0.max(found.size.1) > jpeg::MAX_SIDE {
-            let (w, h) = found.size;
-            return Err(Error::damaged(
-                path,
-                format!("{w}x{h} pixels, at most {} a side are read", jpeg::MAX_SIDE),
-            ));
-        }
+        frame_size::check(found.size).map_err(|reason| Error::Picture { path: path.to_owned(), reason })?;
         if !found.motion_jpeg {
             return Ok(None);
-        }
-        let (width, height) = found.size;
-        if width.max(height) > jpeg::MAX_SIDE {
-            let reason = format!("{width}x{height} pixels, at most {} a side are read", jpeg::MAX_SIDE);
-            return Err(Error::Picture { path: path.to_owned(), reason });
         }
         if found.frames.is_empty() {
             return Err(Error::damaged(path, "no frames in it"));

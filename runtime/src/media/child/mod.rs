@@ -1,6 +1,7 @@
 //! Frames from a child process: any program that writes y4m or bare RGB to its standard output is a camera.
 
 mod command;
+mod group;
 mod process;
 
 use std::collections::VecDeque;
@@ -26,7 +27,8 @@ use crate::interrupt::{Waited, wait_for};
 
 pub(super) use self::command::csi_sensor;
 pub use self::command::{CommandLine, RtspAddress};
-pub use self::process::kill_all;
+pub(super) use self::group::Group;
+pub use self::group::kill_all;
 
 /// How long a child whose output ended may take to end itself.
 const ENDING: Duration = Duration::from_secs(2);

@@ -1,11 +1,9 @@
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
+use super::group::Group;
 use crate::error::media::{Error, Result};
 
 /// How long a child may take to end after it was asked to. A camera service that is killed outright may keep the camera.
@@ -14,25 +12,14 @@ const GRACE: Duration = Duration::from_millis(700);
 /// Most of a line of the child's words that is kept, in bytes.
 const LONGEST: u64 = 400;
 
-/// Groups of children that run, for an exit that drops nothing.
-static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves these whole: every change of them is a single call.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Kills every child that still runs, with what it started: for the end of the program.
-pub fn kill_all() {
-    for group in lock(&RUNNING).drain(..) {
-        kill_process_group(group, Signal::KILL).ok();
-    }
-}
-
-/// A child in a group of its own, so that what it starts goes with it. Ended and waited for when dropped.
+/// A child that sends frames, and what it says. Asked to end and waited for when dropped.
 pub(super) struct Process {
-    child: Child,
-    group: Option<Pid>,
+    group: Group,
     said: Arc<Mutex<String>>,
     /// A secret of the child that nobody else should read.
     secret: Option<String>,
@@ -46,40 +33,26 @@ impl Process {
     /// [`Error::NeedsProgram`] or [`Error::Io`].
     pub fn start(words: &[String], secret: Option<String>) -> Result<(Self, ChildStdout)> {
         let (program, arguments) = words.split_first().ok_or(Error::NoCommand)?;
-        let mut child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => Error::needs_program(program),
-                _ => Error::io(program)(e),
-            })?;
-        let group = Pid::from_raw(child.id().cast_signed());
-        lock(&RUNNING).extend(group);
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group = Group::start(&mut command).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::needs_program(program),
+            _ => Error::io(program)(e),
+        })?;
         let said = Arc::new(Mutex::new(String::new()));
-        if let Some(stderr) = child.stderr.take() {
+        if let Some(stderr) = group.process().stderr.take() {
             let said = Arc::clone(&said);
             std::thread::spawn(move || keep_last_line(stderr, &said));
         }
-        let stdout = child.stdout.take();
-        let process = Self { child, group, said, secret };
+        let stdout = group.process().stdout.take();
+        let process = Self { group, said, secret };
         let stdout = stdout.ok_or_else(|| Error::io(program)(std::io::ErrorKind::BrokenPipe.into()))?;
         Ok((process, stdout))
     }
 
     /// Waits at most `patience` for the child to end by itself.
     pub fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + patience;
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
-                _ => return None,
-            }
-        }
+        self.group.wait(patience)
     }
 
     /// Why the child ended, in its own last words where it said any.
@@ -101,15 +74,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(group) = self.group {
-            // The group may outlive its first process, so it is signalled even when that has ended.
-            kill_process_group(group, Signal::TERM).ok();
-            self.wait(GRACE);
-            kill_process_group(group, Signal::KILL).ok();
-            lock(&RUNNING).retain(|g| *g != group);
-        }
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.group.end(GRACE);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use lkg_bundle::json::to_writer;
 use serde_json::json;
 
 use super::{Describer, Found, confidence, seconds, triple};
@@ -31,11 +32,9 @@ impl Coco {
         let category = json!([{
             "id": 1, "name": "face", "supercategory": "person", "keypoints": describer.names, "skeleton": lines,
         }]);
-        write!(
-            out,
-            "{{\"info\":{{\"description\":\"faces\",\"version\":\"1.0\"}},\"categories\":{category},"
-        )?;
-        write!(out, "\"annotations\":[")
+        write!(out, "{{\"info\":{{\"description\":\"faces\",\"version\":\"1.0\"}},\"categories\":")?;
+        to_writer(&mut *out, &category)?;
+        write!(out, ",\"annotations\":[")
     }
 
     /// The faces of a picture.
@@ -51,7 +50,8 @@ impl Coco {
             image["time"] = seconds(time).into();
         }
         let comma = |first: bool| if first { "" } else { "," };
-        write!(self.images, "{}{image}", comma(self.pictures == 1))?;
+        write!(self.images, "{}", comma(self.pictures == 1))?;
+        to_writer(&mut self.images, &image)?;
         for face in found.faces.iter() {
             self.faces += 1;
             let bounds = describer.bounds(face, found.size);
@@ -69,7 +69,8 @@ impl Coco {
                 "area": bounds[2] * bounds[3], "iscrowd": 0, "score": confidence(face.confidence()),
                 "num_keypoints": face.keypoints.len(), "keypoints": keypoints,
             });
-            write!(out, "{}{annotation}", comma(self.faces == 1))?;
+            write!(out, "{}", comma(self.faces == 1))?;
+            to_writer(&mut *out, &annotation)?;
         }
         Ok(())
     }

@@ -87,7 +87,7 @@ impl DetectionWriter {
         self.begin()?;
         let Self { describer, text, coco, .. } = self;
         match self.format {
-            DetectionFormat::Json => serde_json::to_writer(&mut *text, &describer.describe(*found))?,
+            DetectionFormat::Json => lkg_bundle::json::to_writer(&mut *text, &describer.describe(*found))?,
             DetectionFormat::V1 => v1::write(&mut *text, found, &describer.expressions)?,
             DetectionFormat::Csv => csv::rows(&mut *text, found, describer)?,
             DetectionFormat::Coco => coco.add(&mut *text, found, describer)?,

@@ -33,7 +33,7 @@ struct Face<'a> {
 pub(super) fn write(out: &mut impl Write, found: &Found<'_>, expressions: &[Expression]) -> io::Result<()> {
     if let (Some(frame), Some(time)) = (found.frame, found.time) {
         let line = line(frame, time, found.change, found.faces.first()).with_expressions(expressions);
-        return Ok(serde_json::to_writer(out, &line)?);
+        return Ok(lkg_bundle::json::to_writer(out, &line)?);
     }
     let faces = found.faces.first().map(|face| Face {
         confidence: confidence(face.confidence()),
@@ -42,5 +42,8 @@ pub(super) fn write(out: &mut impl Write, found: &Found<'_>, expressions: &[Expr
         expressions: NamedValues { expressions, values: &face.expressions },
     });
     let Found { file, size: (width, height), .. } = *found;
-    Ok(serde_json::to_writer(out, &Picture { file, width, height, faces: faces.into_iter().collect() })?)
+    Ok(lkg_bundle::json::to_writer(
+        out,
+        &Picture { file, width, height, faces: faces.into_iter().collect() },
+    )?)
 }

@@ -1,11 +1,12 @@
 //! A question to a program that is to answer and end: within bounds of length and time, and no longer than the user waits.
 
 use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::interrupt::{Waited, requested, wait_for};
+use crate::media::child::Group;
 
 /// Most of an answer, in bytes.
 const LONGEST: u64 = 1 << 20;
@@ -13,6 +14,9 @@ const LONGEST: u64 = 1 << 20;
 const KEPT: usize = 4096;
 /// Most time in which a file's head is read.
 pub(super) const SOON: Duration = Duration::from_secs(10);
+
+/// How long the last words of a program that ended may take to arrive.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a program answered.
 pub(super) struct Answer {
@@ -36,27 +40,20 @@ pub(super) enum Failure {
     Stopped,
 }
 
-/// A child that does not outlive the question.
-struct Asked(Child);
-
-impl Drop for Asked {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
 /// Starts `command` and gives what it says until it ends.
 ///
 /// # Errors
 /// [`Failure`]; the program is ended then.
 pub(super) fn ask(command: &mut Command, patience: Duration) -> Result<Answer, Failure> {
-    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = Asked(child.map_err(Failure::Io)?);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Group::start(command).map_err(Failure::Io)?;
     let deadline = Instant::now() + patience;
     let (sender, heard) = channel();
-    let said = child.0.stderr.take().map(|pipe| std::thread::spawn(move || end_of(pipe)));
-    if let Some(pipe) = child.0.stdout.take() {
+    let (tell, said) = channel();
+    if let Some(pipe) = child.process().stderr.take() {
+        std::thread::spawn(move || tell.send(end_of(pipe)).ok());
+    }
+    if let Some(pipe) = child.process().stdout.take() {
         std::thread::spawn(move || {
             let mut output = Vec::new();
             pipe.take(LONGEST + 1).read_to_end(&mut output).ok();
@@ -72,14 +69,15 @@ pub(super) fn ask(command: &mut Command, patience: Duration) -> Result<Answer, F
     };
     // It may have closed its output and go on.
     let status = loop {
-        match child.0.try_wait().map_err(Failure::Io)? {
+        match child.process().try_wait().map_err(Failure::Io)? {
             Some(status) => break status,
             None if requested() => return Err(Failure::Stopped),
             None if Instant::now() >= deadline => return Err(Failure::Late),
             None => std::thread::sleep(Duration::from_millis(5)),
         }
     };
-    let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
+    // What it started may hold that pipe open.
+    let said = said.recv_timeout(LAST_WORDS).unwrap_or_default();
     Ok(Answer { output, said, status })
 }
 
@@ -119,6 +117,9 @@ mod tests {
         assert!(matches!(shell("exec yes", SOON), Err(Failure::Endless)));
         assert!(matches!(shell("exec yes >&2", Duration::from_millis(200)), Err(Failure::Late)));
         assert!(matches!(shell("exec sleep 60", Duration::from_millis(200)), Err(Failure::Late)));
+        // What it started held its pipes open.
+        let answer = shell("sleep 60 >/dev/null & echo done", SOON).unwrap_or_else(|e| panic!("{e:?}"));
+        assert_eq!((&answer.output[..], answer.status.code()), (&b"done\n"[..], Some(0)));
         let missing = ask(&mut Command::new("/no/such/program"), SOON);
         assert!(matches!(missing, Err(Failure::Io(e)) if e.kind() == std::io::ErrorKind::NotFound));
     }

@@ -1,7 +1,7 @@
 //! What `ffmpeg` prints of each picture that it sends.
 
 use std::io::{BufRead, BufReader, Read};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A picture that is on its way.
@@ -42,7 +42,7 @@ fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// Reads to the end, so that the child never waits for us. The last line that tells of something wrong is left in `said`.
-pub(super) fn read(stderr: impl Read, heads: &Sender<Head>, said: &Arc<Mutex<String>>) {
+pub(super) fn read(stderr: impl Read, heads: &SyncSender<Head>, said: &Arc<Mutex<String>>) {
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     loop {

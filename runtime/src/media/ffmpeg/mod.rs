@@ -8,8 +8,8 @@ mod sound;
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,9 @@ use self::ask::{Failure, SOON, ask};
 use self::filters::Sent;
 use self::heads::Head;
 pub(super) use self::sound::{has_sound, to_mp4};
+use super::child::Group;
 use super::frame_pool::FramePool;
-use super::jpeg::MAX_SIDE;
+use super::frame_size;
 use super::keypoints::rounded;
 use super::shape::{Shape, Shaper};
 use super::source::{Captured, Next, Source, short_name};
@@ -36,6 +37,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Frames decoded ahead.
 const AHEAD: usize = 2;
 
+/// Frames announced ahead.
+const HEADS: usize = 64;
+
+/// How long the child may take to end once it sends no more.
+const ENDING: Duration = Duration::from_secs(2);
+
 /// A picture, and its time in the clip where the clip says it.
 type Decoded = std::result::Result<(RgbImage, Option<Duration>), String>;
 
@@ -43,7 +50,7 @@ type Decoded = std::result::Result<(RgbImage, Option<Duration>), String>;
 #[derive(Debug)]
 pub struct FfmpegSource {
     path: PathBuf,
-    child: Child,
+    child: Group,
     pictures: Receiver<Decoded>,
     /// What the child said last of something wrong.
     said: Arc<Mutex<String>>,
@@ -87,11 +94,13 @@ impl FfmpegSource {
         command
             .args(["-map", "0:V:0", "-an", "-sn", "-dn", "-vf", &chain, "-r", "25", "-f", "rawvideo", "-"]);
         tracing::info!(path = %path.display(), what, skip, ?command, "read through ffmpeg");
-        let mut child = command.stderr(Stdio::piped()).spawn().map_err(|e| start_error(path, what, e))?;
+        let child = Group::start(command.stderr(Stdio::piped()));
+        let mut child = child.map_err(|e| start_error(path, what, e))?;
         let missing = || Error::io("ffmpeg")(std::io::ErrorKind::BrokenPipe.into());
-        let stdout = child.stdout.take().ok_or_else(missing)?;
-        let stderr = child.stderr.take().ok_or_else(missing)?;
-        let (head, heads) = channel();
+        let stdout = child.process().stdout.take().ok_or_else(missing)?;
+        let stderr = child.process().stderr.take().ok_or_else(missing)?;
+        // Heads without pictures wait: their number has no end.
+        let (head, heads) = sync_channel(HEADS);
         let said = Arc::new(Mutex::new(String::new()));
         let heard = Arc::clone(&said);
         std::thread::spawn(move || heads::read(stderr, &head, &heard));
@@ -141,7 +150,12 @@ impl FfmpegSource {
             Waited::Gone if self.last.is_none() => {
                 return Err(self.failed("ffmpeg decodes none of its frames"));
             }
-            Waited::Gone => return Ok(None),
+            Waited::Gone => {
+                return match self.child.wait(ENDING) {
+                    Some(status) if !status.success() => Err(self.failed(&broke_off(status))),
+                    _ => Ok(None),
+                };
+            }
         };
         let interval = Duration::from_secs_f64(1.0 / self.fps);
         let due = || self.last.map_or(Duration::ZERO, |last| last + interval);
@@ -151,12 +165,9 @@ impl FfmpegSource {
     }
 }
 
-impl Drop for FfmpegSource {
-    fn drop(&mut self) {
-        // It may have ended by itself; either way it is waited for, so that no zombie stays.
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// That the child failed between pictures.
+fn broke_off(status: ExitStatus) -> String {
+    format!("ffmpeg broke off ({status})")
 }
 
 impl Source for FfmpegSource {
@@ -199,9 +210,7 @@ impl PicturesIn {
     fn next(&mut self) -> std::result::Result<Option<(RgbImage, Option<Duration>)>, String> {
         let Ok(head) = self.heads.recv() else { return Ok(None) };
         let (width, height) = head.size;
-        if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
-            return Err(format!("{width}x{height} pixels, at most {MAX_SIDE} a side are read"));
-        }
+        frame_size::check((width, height))?;
         let mut picture = self.pool.take(width, height);
         match (self.sent, head.layout.as_str()) {
             (Sent::Rgb, "rgb24") => {

@@ -3,7 +3,10 @@
 use std::io::{Read, Seek, SeekFrom};
 
 /// Largest description of a clip that is read, in bytes.
-const MAX_DESCRIPTION: u64 = 256 << 20;
+const MAX_DESCRIPTION: u64 = 64 << 20;
+
+/// Most boxes that lie one after the other: a clip of a thousand tracks has fewer.
+const MAX_BOXES: usize = 500_000;
 
 /// What describes a file.
 pub(super) struct Description {
@@ -82,6 +85,9 @@ pub(super) fn boxes(content: &[u8]) -> Result<Vec<Boxed<'_>>, String> {
             let name = String::from_utf8_lossy(&kind).into_owned();
             return Err(format!("its box {name:?} says {size} bytes, {} are there", rest.len()));
         };
+        if found.len() == MAX_BOXES {
+            return Err(format!("more than {MAX_BOXES} boxes in a row"));
+        }
         found.push(Boxed { kind, whole, content });
         rest = &rest[whole.len()..];
     }
@@ -157,6 +163,13 @@ mod tests {
         assert!(at(&found.moov, &[b"trak", b"minf"]).is_err());
         let fragments = [of(b"moov", &of(b"mvex", &[])), of(b"moof", &[])].concat();
         assert!(described(fragments).unwrap().fragmented);
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let list = |n: usize| boxes(&of(b"free", &[]).repeat(n)).map(|found| found.len());
+        assert_eq!(list(1000), Ok(1000));
+        assert!(list(MAX_BOXES + 1).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ use shiguredo_mp4::boxes::AvccBox;
 use super::boxes::{boxes, half, word};
 use super::track::{Track, decode};
 use crate::media::colour::{Colours, Way};
+use crate::media::frame_size;
 use crate::media::shape::Shape;
 use crate::media::yuv::Matrix;
 
@@ -104,6 +105,7 @@ fn parameter_sets(config: &AvccBox) -> Result<Said, String> {
             return Err("interlaced video".to_owned());
         }
         let size = set.pixel_dimensions().map_err(|_| damaged("size"))?;
+        frame_size::check(size)?;
         let mut this = Said { size, pixel: (1, 1), colours: Colours::default() };
         if let Some(vui) = &set.vui_parameters {
             if let Some((w, h)) = vui.aspect_ratio_info.as_ref().and_then(|a| a.get())

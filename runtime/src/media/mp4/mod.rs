@@ -34,6 +34,7 @@ use crate::error::media::{Error, Result};
 use crate::frame::Frame;
 use crate::media::ffmpeg::FfmpegSource;
 use crate::media::frame_pool::FramePool;
+use crate::media::frame_size;
 use crate::media::keypoints::rounded;
 use crate::media::shape::Shaper;
 use crate::media::source::{Captured, Next, Source, file_length, short_name};
@@ -41,9 +42,6 @@ use crate::media::yuv::{self, Planar};
 
 /// Largest compressed frame that is read, in bytes.
 const MAX_FRAME_BYTES: u32 = 64 << 20;
-
-/// Longest side of a picture that is decoded, in pixels.
-const MAX_SIDE: usize = 8192;
 
 /// What a file turned out to be.
 pub enum Opened {
@@ -97,6 +95,7 @@ impl Mp4Source {
         let Some(track) = tracks.iter().find(|t| &t.handler == b"vide") else {
             return Err(Error::damaged(path, "no video in it"));
         };
+        track.check_count().map_err(|e| Error::damaged(path, e))?;
         match prepare(track, length, &mut file).map_err(Error::io(path))? {
             Ok(prepared) => Self::start(path, file, prepared).map(|source| Opened::H264(Box::new(source))),
             Err(what) => Ok(Opened::Other(what)),
@@ -310,10 +309,8 @@ impl Source for Mp4Source {
 
 fn to_rgb(yuv: &DecodedYUV<'_>, stream: &H264, pool: &FramePool) -> Option<RgbImage> {
     let (w, h) = yuv.dimensions();
-    if w == 0 || h == 0 || w > MAX_SIDE || h > MAX_SIDE {
-        return None;
-    }
-    let (width, height) = (w as u32, h as u32);
+    let (width, height) = (u32::try_from(w).ok()?, u32::try_from(h).ok()?);
+    frame_size::check((width, height)).ok()?;
     let (matrix, full_range) = (stream.matrix, stream.full_range);
     let mut picture = pool.take(width, height);
     let (luma, colours, _) = yuv.strides();

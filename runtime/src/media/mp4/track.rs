@@ -7,8 +7,8 @@ use shiguredo_mp4::{Decode, FixedPointNumber};
 
 use super::boxes::{Boxed, at, boxes, find, word};
 
-/// Most samples of a track.
-const MAX_SAMPLES: usize = 20_000_000;
+/// Most samples of a track: a day and a half of video at 30 frames a second.
+const MAX_SAMPLES: usize = 4_000_000;
 
 /// A frame, or a piece of sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,19 @@ fn edit(list: &ElstBox, ticks_per_unit: f64) -> Option<Edit> {
 }
 
 impl Track<'_> {
+    /// Lets only as many samples pass as are read anywhere, here or by another program.
+    ///
+    /// # Errors
+    /// There are more.
+    pub fn check_count(&self) -> Result<(), String> {
+        // Version and flags, the size of all, then the number.
+        let count = find(self.stbl, b"stsz")?.and_then(|sizes| word(sizes.content, 8)).unwrap_or_default();
+        if count as usize > MAX_SAMPLES {
+            return Err(format!("{count} frames, at most {MAX_SAMPLES} are read: cut it into parts"));
+        }
+        Ok(())
+    }
+
     /// Its samples in the order that they are decoded in. None reaches beyond the file's `length`.
     ///
     /// # Errors

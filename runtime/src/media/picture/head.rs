@@ -20,8 +20,11 @@ pub(super) struct JpegHead {
     pub whole: bool,
     /// Channels: 1 of grey, 3 of colours, 4 of inks.
     pub channels: Option<u8>,
-    /// Bytes of the coefficients that the decoder keeps of a progressive picture until its last scan, 2 each; else 0.
+    /// Bytes of the coefficients that the decoder keeps until the last scan of a picture that is progressive or has its channels
+    /// in scans of their own, 2 each; else 0.
     pub coefficient_bytes: u64,
+    /// Bytes of what stands before the first scan.
+    pub metadata_bytes: u64,
     /// Pixels a metre, across and down.
     pub per_metre: Option<[f64; 2]>,
 }
@@ -30,11 +33,17 @@ impl JpegHead {
     /// Reads the segments before the first scan. They may hold whole thumbnails, so they are stepped over by their lengths.
     pub fn read(content: &[u8]) -> Self {
         let mut head = Self::default();
-        let mut at = 2;
+        let (mut at, mut progressive) = (2, false);
         while let Some(&[0xff, kind]) = content.get(at..at + 2).and_then(|b| b.first_chunk::<2>()) {
             match kind {
                 0xff => at += 1,
                 SCAN => {
+                    head.metadata_bytes = at as u64;
+                    // Of the channels that follow: the scan's length, then their number.
+                    let together = content.get(at + 4).copied();
+                    if !progressive && together >= head.channels {
+                        head.coefficient_bytes = 0;
+                    }
                     head.whole = content[at..].windows(2).any(|pair| pair == [0xff, 0xd9]);
                     break;
                 }
@@ -43,6 +52,7 @@ impl JpegHead {
                     let Some(length) = u16_at(content, at + 2, true) else { break };
                     let end = at + 2 + usize::from(length);
                     head.segment(kind, content.get(at + 4..end).unwrap_or_default());
+                    progressive |= PROGRESSIVE.contains(&kind);
                     at = end;
                 }
             }
@@ -65,9 +75,7 @@ impl JpegHead {
             // Frames of all processes; among these numbers are tables (c4, cc) and a reserved one (c8).
             0xc0..=0xcf if ![0xc4, 0xc8, 0xcc].contains(&kind) => {
                 self.channels = content.get(5).copied();
-                if PROGRESSIVE.contains(&kind) {
-                    self.coefficient_bytes = coefficient_bytes(content).unwrap_or_default();
-                }
+                self.coefficient_bytes = coefficient_bytes(content).unwrap_or_default();
             }
             _ => {}
         }
@@ -140,6 +148,15 @@ mod tests {
         assert_eq!((head.whole, head.channels), (false, Some(1)));
         assert_eq!(head.coefficient_bytes, 16 * 16 * 2);
         assert!(head.per_metre.is_some_and(|p| p.iter().all(|v| (v - 300.0 * INCH).abs() < 1e-6)));
+        // Those of a picture of one scan are not kept.
+        let mut plain = jfif(1);
+        let frame = plain.windows(2).position(|m| m == [0xff, 0xc2]).unwrap();
+        plain[frame + 1] = 0xc0;
+        plain.extend([1, 1, 0]);
+        assert_eq!(JpegHead::read(&plain).coefficient_bytes, 0);
+        // Of three channels of which the first scan has one, all are.
+        plain[frame + 9] = 3;
+        assert_eq!(JpegHead::read(&plain).coefficient_bytes, 16 * 16 * 2);
         assert_eq!(JpegHead::read(&jfif(2)).per_metre, Some([30_000.0; 2]));
         assert_eq!(JpegHead::read(&jfif(0)).per_metre, None);
         assert!(JpegHead::read(&[jfif(1), b"\x01\xff\xd9".to_vec()].concat()).whole);

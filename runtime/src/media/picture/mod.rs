@@ -29,10 +29,10 @@ pub const MAX_SIDE: u32 = 16_384;
 pub const MAX_PIXELS: u64 = 100_000_000;
 /// Most bytes that a picture may decode to (16-bit channels need twice as many).
 const MAX_DECODED_BYTES: u64 = 512 << 20;
-/// Most memory that decoding one may take for its pixels, in bytes.
+/// Most memory that decoding one may take, for its file and its pixels, in bytes.
 const MAX_MEMORY: u64 = 384 << 20;
-/// Most that a PNG's compressed metadata, such as its colour profile, may unfold to, in bytes.
-const MAX_METADATA: u64 = 16 << 20;
+/// Most of a picture's metadata, such as its colour profile, in bytes: of what a PNG's unfold to, and of a JPEG's as they are.
+const MAX_METADATA: u64 = 32 << 20;
 /// Endings of what is written, for messages.
 const WRITTEN: &str = ".png, .jpg or .jpeg";
 /// JPEG quality of written pictures, of 100.

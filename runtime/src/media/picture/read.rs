@@ -63,8 +63,18 @@ fn read(content: &[u8]) -> Result<ReadPicture, String> {
             | Orientation::Rotate270FlipH
     );
     let head = (format == ImageFormat::Jpeg).then(|| JpegHead::read(content));
-    let beside = head.as_ref().map_or(0, |head| head.coefficient_bytes);
-    check_room(needed(&decoder, lies_on_its_side, beside), u64::from(width) * u64::from(height))?;
+    if let Some(head) = head.as_ref().filter(|head| head.metadata_bytes > MAX_METADATA) {
+        let (has, most) = (head.metadata_bytes >> 20, MAX_METADATA >> 20);
+        return Err(format!("{has} MiB of metadata, the most are {most}: save it without them"));
+    }
+    let beside = match &head {
+        Some(head) => head.coefficient_bytes,
+        // The decoder keeps the colours of each pixel while it decodes them.
+        None if format == ImageFormat::WebP => 4 * u64::from(width) * u64::from(height),
+        None => 0,
+    };
+    let needed = content.len() as u64 + needed(&decoder, lies_on_its_side, beside);
+    check_room(needed, u64::from(width) * u64::from(height))?;
     let mut original = Original::default();
     let mut notes = Vec::new();
     // Broken metadata are no reason to refuse the picture.
@@ -137,9 +147,9 @@ fn broken(error: image::ImageError) -> String {
     format!("damaged or cut short: {reason}; {AGAIN}")
 }
 
-/// Most bytes that decoding takes at a time: the pixels as the file has them, and with those in turn the coefficients of a
-/// progressive JPEG (`coefficients`, bytes), a copy that is turned, samples of 16 bits or RGB of 8.
-fn needed(decoder: &impl ImageDecoder, lies_on_its_side: bool, coefficients: u64) -> u64 {
+/// Most bytes that decoding takes at a time beside the file: the pixels as the file has them, and with those in turn what its
+/// format's decoder keeps (`kept`, bytes), a copy that is turned, samples of 16 bits or RGB of 8.
+fn needed(decoder: &impl ImageDecoder, lies_on_its_side: bool, kept: u64) -> u64 {
     let (width, height) = decoder.dimensions();
     let (decoded, pixels) = (decoder.total_bytes(), u64::from(width) * u64::from(height));
     let colour = decoder.color_type();
@@ -152,7 +162,7 @@ fn needed(decoder: &impl ImageDecoder, lies_on_its_side: bool, coefficients: u64
         _ => 3 * pixels,
     };
     let turned = if lies_on_its_side { decoded } else { 0 };
-    decoded + beside.max(turned).max(coefficients)
+    decoded + beside.max(turned).max(kept)
 }
 
 /// Refuses a picture that `needed` bytes are too many for, whose lack would end the process.

@@ -108,6 +108,20 @@ fn what_is_beside_the_pixels_is_bounded_too() {
     assert!(refused.contains("takes") && refused.contains("not progressive"), "{refused}");
 }
 
+/// Megabytes of notes before the pixels were kept several times.
+#[test]
+fn metadata_of_a_jpeg_have_an_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notes.jpg");
+    write_picture(&path, &picture()).unwrap();
+    let content = fs::read(&path).unwrap();
+    let note = [&b"\xff\xfe\xff\xff"[..], &[b'x'; 65533]].concat();
+    let with = |notes: u64| [&content[..2], &note.repeat(notes as usize), &content[2..]].concat();
+    assert!(decode(&with(10)).is_ok());
+    let refused = decode(&with(MAX_METADATA / 65537 + 1)).unwrap_err();
+    assert!(refused.contains("32 MiB of metadata"), "{refused}");
+}
+
 #[test]
 fn exif_orientation_is_applied() {
     let dir = tempfile::tempdir().unwrap();

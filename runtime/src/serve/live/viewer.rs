@@ -102,7 +102,7 @@ impl Viewer for LivePage {
 
     fn show(&mut self, shown: &Shown<'_>) -> media::Result<()> {
         let found = Found::of(&self.source, shown);
-        self.detections = serde_json::to_string(&self.describer.describe(found))
+        self.detections = lkg_bundle::json::to_string(&self.describer.describe(found))
             .map_err(|e| media::Error::Io { path: self.source.clone().into(), source: e.into() })?;
         self.put(shown.picture, Some((shown.index, shown.time.as_secs_f64())));
         Ok(())

@@ -152,7 +152,8 @@ pub fn train<S: Stage>(
     };
     let start = |first| Loader::start(store.clone(), first, what.clone());
     // What the end mixes and calibrates is done to a finished run once, however often it is resumed.
-    let was_finished = stage.learner().state.images_seen >= end;
+    let learner = stage.learner();
+    let was_finished = learner.state.images_seen >= end && learner.saved == Some(learner.state.step);
     // From the first pictures on, also after a resume: what is made of them must be the same then.
     stage.begin(&mut start(0))?;
     let mut loader = start(stage.learner().state.step);
