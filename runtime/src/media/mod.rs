@@ -29,6 +29,8 @@ mod loopback;
 pub mod mark;
 #[cfg(feature = "video")]
 mod mp4;
+#[cfg(feature = "video")]
+mod nameless;
 pub mod output;
 #[cfg(feature = "video")]
 mod output_spec;

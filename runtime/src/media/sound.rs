@@ -24,7 +24,7 @@ impl ClipSound {
             Heard::Other => {}
         }
         let Some(file) = ffmpeg::to_mp4(path)? else { return Ok(None) };
-        match mp4::hear(&file)? {
+        match mp4::hear(&file.path())? {
             Heard::Sound(sound) => Ok(Some(Self(Arc::new(sound.keep(file))))),
             _ => {
                 Err(Error::Picture { path: path.to_owned(), reason: "its sound cannot be copied".to_owned() })

@@ -72,6 +72,25 @@ pub fn progressive_jpeg() -> Vec<u8> {
     content
 }
 
+/// A JPEG with 40 MB before its picture.
+pub fn noted_jpeg() -> Vec<u8> {
+    let whole = jpeg(40, 40);
+    let note = [&b"\xff\xfe\xff\xff"[..], &[b'x'; 65_533]].concat();
+    [&whole[..2], &note.repeat(610), &whole[2..]].concat()
+}
+
+/// An MP4 that says to have so many frames.
+pub fn mp4_of_frames(dir: &Path, frames: u32) -> Vec<u8> {
+    let mut content = mp4(dir);
+    // Behind its name a table of sizes has its version, the size of all, and the number.
+    for at in 0..content.len() - 16 {
+        if &content[at..at + 4] == b"stsz" {
+            content[at + 12..at + 16].copy_from_slice(&frames.to_be_bytes());
+        }
+    }
+    content
+}
+
 fn png_of_chunks(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
     let mut content = b"\x89PNG\r\n\x1a\n".to_vec();
     for (kind, data) in chunks {

@@ -66,6 +66,11 @@ pub fn arguments() -> Vec<Row> {
         with_ffprobe("an ffprobe that never answers", "exec /bin/sleep 60"),
         with_ffprobe("an ffprobe that never ends its answer", "exec /usr/bin/yes"),
         with_ffprobe("an ffprobe that answers nonsense", "echo '{\"streams\": 7}'"),
+        with_ffmpeg("an ffmpeg that breaks off", "head; picture; exit 3").exits(2, 1),
+        with_ffmpeg("an ffmpeg that announces pictures without end", "while :; do head; done")
+            .gets(Signal::TERM)
+            .exits(130, 1)
+            .takes(20.0, 500),
         row("a token that is guessed", "webcam - --serve --token short"),
         row("a page for everybody, unsaid", "webcam - --out http://0.0.0.0:1"),
     ]
@@ -181,6 +186,22 @@ fn with_ffprobe(what: &'static str, script: &'static str) -> Row {
             fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
         })
+}
+
+/// The same, and an ffmpeg that is a script: `head` announces a picture of 64 x 48, and `picture` sends it.
+fn with_ffmpeg(what: &'static str, script: &'static str) -> Row {
+    let answer = r#"{"streams":[{"codec_name":"vp9","width":64,"height":48,"pix_fmt":"yuv420p","avg_frame_rate":"25/1"}]}"#;
+    let announced = "[Parsed_showinfo_0 @ 0] n: 0 pts: 0 fmt:yuv420p sar:1/1 s:64x48";
+    with_ffprobe(what, "").make(move |dir| {
+        let write = |name: &str, script: String| {
+            let program = dir.join("bin").join(name);
+            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("ffprobe", format!("echo '{answer}'"));
+        let heads = format!("head() {{ echo '{announced}' >&2; }}");
+        write("ffmpeg", format!("{heads}\npicture() {{ /usr/bin/head -c 4608 /dev/zero; }}\n{script}"));
+    })
 }
 
 pub fn disks() -> Vec<Row> {

@@ -7,8 +7,8 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::harness::{Row, row};
 use super::inputs::{
-    animated_png, case, cmyk_jpeg, encoded, jpeg, png, png_of_palette, png_of_size, png_with_profile,
-    progressive_jpeg,
+    animated_png, case, cmyk_jpeg, encoded, jpeg, noted_jpeg, png, png_of_palette, png_of_size,
+    png_with_profile, progressive_jpeg,
 };
 
 pub fn rows() -> Vec<Row> {
@@ -38,6 +38,7 @@ pub fn rows() -> Vec<Row> {
             .file("palette.png", png_of_palette()),
         row("a progressive JPEG of 100 megapixels", "detect progressive.jpg")
             .file("progressive.jpg", progressive_jpeg()),
+        row("a JPEG with 40 MB of notes", "detect notes.jpg").file("notes.jpg", noted_jpeg()),
         row("HEIC", "detect telephone.heic").file("telephone.heic", case("heic.heic")),
         row("HEIC as a clip", "webcam telephone.heic --headless --out null")
             .file("telephone.heic", case("heic.heic")),
@@ -74,6 +75,9 @@ pub fn rows() -> Vec<Row> {
         row("a PNG with a colour profile of 40 MiB: left out, which is said", "detect profile.png")
             .exits(0, 1)
             .file("profile.png", png_with_profile()),
+        row("a name that would clear the screen, in JSON", "detect \u{9b}2Jp.png --json")
+            .reads()
+            .file("\u{9b}2Jp.png", png(40, 40)),
         row("16 bits a channel", "detect deep.png")
             .reads()
             .file("deep.png", encoded(DynamicImage::ImageRgb16(deep), ImageFormat::Png)),

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::harness::{Row, Stdin, row};
-use super::inputs::{avi, case, jpeg, large_jpeg, mp4, png, y4m};
+use super::inputs::{avi, case, jpeg, large_jpeg, mp4, mp4_of_frames, png, y4m};
 
 const PLAY: &str = "webcam clip --headless --out null";
 
@@ -46,6 +46,8 @@ pub fn files() -> Vec<Row> {
             content[key] = 0x41;
             std::fs::write(dir.join("clip"), content).unwrap();
         }),
+        row("an MP4 that says to have 5 million frames", PLAY)
+            .make(|dir| std::fs::write(dir.join("clip"), mp4_of_frames(dir, 5_000_000)).unwrap()),
         play("an MP4 that says to have 2^31 frames", case("b_stsz_fixed.mp4")),
         play("an MP4 of which 1 of 10 frames can be decoded", case("one_of_ten_frames.mp4")).exits(2, 1),
         play("an MP4 whose pictures change size", case("change.mp4")).exits(2, 1),
@@ -91,6 +93,14 @@ pub fn streams() -> Vec<Row> {
         read("nothing on standard input", live, Vec::new()),
         read("rubbish on standard input", live, vec![7; 100_000]),
         read("y4m without a rate", live, b"YUV4MPEG2 W64\n".to_vec()),
+        read(
+            "y4m of 8K whose pixels are eight times as wide: read as it is stored",
+            live,
+            [&b"YUV4MPEG2 W8192 H4320 F25:1 A8:1 Cmono\nFRAME\n"[..], &vec![90; 8192 * 4320]].concat(),
+        )
+        .exits(0, 0)
+        .takes(4.0, 500),
+        read("y4m of more pixels than 8K", live, b"YUV4MPEG2 W8192 H8192 F25:1 Cmono\n".to_vec()),
         read("interlaced y4m", live, b"YUV4MPEG2 W64 H48 F25:1 It\n".to_vec()),
         read("y4m of 10 bits", live, b"YUV4MPEG2 W64 H48 F25:1 C420p10\n".to_vec()),
         read("bare RGB without --size", live, vec![0; 64 * 48 * 3]),

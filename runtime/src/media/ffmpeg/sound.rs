@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tempfile::TempPath;
-
 use super::ask::ask;
 use super::{command, no_answer, probe};
 use crate::error::media::{Error, Result};
+use crate::media::nameless::Nameless;
 
 /// What ffmpeg is needed for, in words for whoever lacks it.
 const WHAT: &str = "sound of this kind of file";
@@ -31,10 +30,9 @@ pub(in crate::media) fn has_sound(path: &Path) -> Result<bool> {
 ///
 /// # Errors
 /// [`Error::NeedsFfmpeg`], or ffmpeg failed.
-pub(in crate::media) fn to_mp4(path: &Path) -> Result<Option<TempPath>> {
+pub(in crate::media) fn to_mp4(path: &Path) -> Result<Option<Nameless>> {
     let Some((codec, broadcast)) = probe::sound(path, WHAT)? else { return Ok(None) };
-    let file = tempfile::Builder::new().prefix("lkg-sound-").suffix(".mp4").tempfile();
-    let target = file.map_err(Error::io(std::env::temp_dir()))?.into_temp_path();
+    let target = Nameless::new().map_err(Error::io(std::env::temp_dir()))?;
     let mut command = command("ffmpeg", path);
     if !broadcast {
         command.arg("-copyts");
@@ -45,7 +43,7 @@ pub(in crate::media) fn to_mp4(path: &Path) -> Result<Option<TempPath>> {
     } else {
         command.args(["-c:a", "aac", "-b:a", "192k"]);
     }
-    command.args(["-f", "mp4", "-y"]).arg(&target);
+    command.args(["-f", "mp4", "-y"]).arg(target.path());
     let answer = ask(&mut command, PATIENCE).map_err(|e| no_answer("ffmpeg", path, WHAT, e))?;
     if !answer.status.success() {
         let said = String::from_utf8_lossy(&answer.said).lines().last().unwrap_or_default().to_owned();

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use shiguredo_mp4::boxes::{AudioSampleEntryFields, EsdsBox, Mp4aBox, SampleEntry};
 use shiguredo_mp4::{Decode, FixedPointNumber};
-use tempfile::TempPath;
 
 use super::boxes::{self, Boxed, boxes, find};
 use super::describe;
 use super::track::{Sample, Track, decode, tracks};
 use crate::error::media::{Error, Result};
+use crate::media::nameless::Nameless;
 
 /// Seconds of sound before what is heard first that decoders need to come in (80 ms for Opus, a frame for AAC).
 const RUN_UP: f64 = 0.1;
@@ -30,8 +30,8 @@ pub(in crate::media) enum Heard {
 #[derive(Debug)]
 pub(in crate::media) struct Sound {
     path: PathBuf,
-    /// Removed when the sound is no longer needed.
-    temporary: Option<TempPath>,
+    /// The file itself, where it has no name.
+    temporary: Option<Nameless>,
     /// What it is, for players.
     pub(super) entry: SampleEntry,
     /// Ticks a second.
@@ -43,8 +43,8 @@ pub(in crate::media) struct Sound {
 }
 
 impl Sound {
-    /// Has the file that it lies in removed with it.
-    pub fn keep(mut self, file: TempPath) -> Self {
+    /// Has the file that it lies in go with it.
+    pub fn keep(mut self, file: Nameless) -> Self {
         self.temporary = Some(file);
         self
     }
