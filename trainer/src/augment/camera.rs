@@ -12,7 +12,11 @@ use crate::config::LEAST_OCCLUSION;
 const MIRRORED: f64 = 0.8;
 /// Most logarithm of what light from a side adds to one side and takes from the other.
 const SIDE_LIGHT: f64 = 0.7;
-/// Part of the images that moved while they were taken.
+/// Part of the images that are lit from a side, at the most.
+const SIDE_LIT: f64 = 0.5;
+/// Part of the images that are of one hue, at the most.
+const ONE_HUE: f64 = 0.15;
+/// Part of the images that moved while they were taken, at the most.
 const MOVING: f64 = 0.15;
 /// Most that they moved either way, normalised coordinates.
 const MOTION: f64 = 0.08;
@@ -48,18 +52,24 @@ pub fn sampled(images: &Tensor, warp: &Similarity, size: i64, beyond: Beyond) ->
 }
 
 /// Light, colour, blur, noise, compression and occlusion, by things that are up to `2 * occlusion` of the picture's side long.
-pub fn photometric(images: &Tensor, occlusion: f64) -> Tensor {
+/// With `harsh` beyond 0, light from a side, one hue alone and motion, too, on more of them the nearer that is to 1; at 0 no
+/// numbers are drawn for these.
+pub fn photometric(images: &Tensor, occlusion: f64, harsh: f64) -> Tensor {
     let (n, s, device) = (images.size()[0], images.size()[2], images.device());
     let per = |low, high| uniform(&[n, 1, 1, 1], low, high, device);
     let unit = ((images + 1.0) * 0.5).clamp(0.001, 1.0);
     // Exposure, light from a side and colour cast, then gamma, saturation, contrast.
     let x = unit * uniform(&[n, 3, 1, 1], 0.85, 1.15, device) * per(0.25f64.ln(), 1.5f64.ln()).exp();
-    let x = x * side_light(n, s, device);
+    let x = if harsh > 0.0 { x * side_light(n, s, harsh * SIDE_LIT, device) } else { x };
     let x = x.clamp(0.001, 1.0).pow(&per(-0.4, 0.4).exp());
     let grey = x.mean_dim([1i64].as_slice(), true, Kind::Float);
-    let x = (&x - &grey) * per(0.0, 1.3) + grey;
+    let x = (&x - &grey) * per(0.1 * (1.0 - harsh), 1.3) + grey;
     // Old prints are of one hue.
-    let x = mixed(&x, &(&x * uniform(&[n, 3, 1, 1], 0.6, 1.2, device)), 0.15);
+    let x = if harsh > 0.0 {
+        mixed(&x, &(&x * uniform(&[n, 3, 1, 1], 0.6, 1.2, device)), harsh * ONE_HUE)
+    } else {
+        x
+    };
     let level = x.mean_dim([1i64, 2, 3].as_slice(), true, Kind::Float);
     let x = (&x - &level) * per(0.6, 1.25) + level;
     let x = occlude(&x, occlusion);
@@ -68,18 +78,18 @@ pub fn photometric(images: &Tensor, occlusion: f64) -> Tensor {
     let blurred = blurred.avg_pool2d([3, 3], [1, 1], [1, 1], false, false, None);
     let share = (per(-0.6, 1.0)).clamp(0.0, 1.0);
     let x = &x + (blurred - &x) * share;
-    let x = mixed(&x, &motion_blur(&x), MOVING);
+    let x = if harsh > 0.0 { mixed(&x, &motion_blur(&x), harsh * MOVING) } else { x };
     // Most cameras hardly have any noise, some have much.
     let x = x + Tensor::randn([n, 3, s, s], (Kind::Float, device)) * per(0.0, 0.3).square();
     compress(&x.clamp(0.0, 1.0)).clamp(0.0, 1.0) * 2.0 - 1.0
 }
 
-/// Factors `[n, 1, s, s]` of light that comes from a side: in half of the images, up to four times as strong there as beyond.
-fn side_light(n: i64, s: i64, device: Device) -> Tensor {
+/// Factors `[n, 1, s, s]` of light that comes from a side: in a `share` of the images, up to four times as strong there as beyond.
+fn side_light(n: i64, s: i64, share: f64, device: Device) -> Tensor {
     let along = (Tensor::arange(s, (Kind::Float, device)) * 2.0 + 1.0) / s as f64 - 1.0;
     let angle = uniform(&[n, 1, 1, 1], -std::f64::consts::PI, std::f64::consts::PI, device);
     let across = along.view([1, 1, 1, s]) * angle.cos() + along.view([1, 1, s, 1]) * angle.sin();
-    let strength = uniform(&[n, 1, 1, 1], 0.0, SIDE_LIGHT, device) * chosen(n, 0.5, device);
+    let strength = uniform(&[n, 1, 1, 1], 0.0, SIDE_LIGHT, device) * chosen(n, share, device);
     // From a shadow's soft edge to a slow fall.
     let sharpness = uniform(&[n, 1, 1, 1], 1.0, 6.0, device);
     ((across * sharpness).tanh() * strength).exp()
@@ -157,7 +167,7 @@ mod tests {
     #[test]
     fn photometric_changes_stay_in_range() {
         let images = images(6, 16);
-        let x = photometric(&images, 0.22);
+        let x = photometric(&images, 0.22, 1.0);
         assert!(x.abs().max().double_value(&[]) <= 1.0 && x != images);
     }
 

@@ -23,6 +23,9 @@ pub struct DetectorConfig {
     /// Part of the pictures whose face is drawn something on that people wear, hold or stand behind: a hat, glasses, a mask,
     /// a hand, hair.
     pub accessories: f64,
+    /// How much of the pictures is lit from a side, of one hue alone, or moved while it was taken: at 1 a half, a seventh and a
+    /// seventh, at 0 none.
+    pub harsh: f64,
     /// Refinement crops of a picture, each turned and shifted a little, whose mean is where the teacher sees its keypoints;
     /// 0: as it sees them in the whole picture.
     pub refinement_crops: i64,
@@ -115,6 +118,7 @@ impl Default for DetectorConfig {
             learning_rate: 2e-3,
             occlusion: 0.22,
             accessories: 0.0,
+            harsh: 0.0,
             refinement_crops: 0,
             teacher_share: 0.0,
             ema_half_life: 5_000.0,
@@ -166,6 +170,7 @@ impl DetectorConfig {
         ])?;
         checks::fractions(&[
             ("detector.accessories", self.accessories),
+            ("detector.harsh", self.harsh),
             ("detector.teacher_share", self.teacher_share),
             ("detector.negatives.fraction", self.negatives.fraction),
             ("detector.placement.far", self.placement.far),

@@ -201,7 +201,7 @@ impl DetectorTraining {
         let n = images.size()[0];
         let mut batch = self.warped(images, known);
         batch.images = self.worn(&batch);
-        let lit = camera::photometric(&batch.images, self.config.detector.occlusion);
+        let lit = self.photographed(&batch.images);
         batch.images = match batch.states {
             // What states say must not hang on tones and sharpness; both changes at once leave little to see.
             Some(_) => mixed(&lit, &jitter(&batch.images, 1.0), 0.5),
@@ -224,7 +224,7 @@ impl DetectorTraining {
         let among = Tensor::arange(n * self.config.detector.negatives.among, (Kind::Int64, self.device));
         let others = self.shown(others).index_select(0, &among.remainder(others.size()[0]));
         let empty = scenes::faceless(&others, self.config.architecture.detector_size);
-        let empty = camera::photometric(&empty, self.config.detector.occlusion);
+        let empty = self.photographed(&empty);
         if self.config.detector.negatives.among == 1 {
             return empty;
         }
@@ -239,8 +239,13 @@ impl DetectorTraining {
         if self.teacher.is_none() {
             batch.weight *= confidence;
         }
-        batch.images = camera::photometric(&self.worn(&batch), self.config.detector.occlusion);
+        batch.images = self.photographed(&self.worn(&batch));
         batch
+    }
+
+    /// Pictures as cameras may have taken them.
+    fn photographed(&self, images: &Tensor) -> Tensor {
+        camera::photometric(images, self.config.detector.occlusion, self.config.detector.harsh)
     }
 
     /// The pictures of a batch with what people wear on some of the faces.

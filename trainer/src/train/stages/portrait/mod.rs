@@ -202,7 +202,7 @@ impl Stage for PortraitTraining {
         // Some pictures more are of no face: a detector must know that, too.
         let faceless = scenes::faceless(&shown.narrow(0, 0, (n / FACELESS).max(1)), shown.size()[2]);
         let moved = Tensor::cat(&[elastic.images(&shown), faceless], 0);
-        let all = self.detect(net, &camera::photometric(&moved, OCCLUSION), Norm::TRAINING);
+        let all = self.detect(net, &camera::photometric(&moved, OCCLUSION, 0.0), Norm::TRAINING);
         let deformed = all.narrow(0, n);
         let (sources, inside) = elastic.sources(&deformed.keypoints);
         let count = all.keypoints.size()[0];
