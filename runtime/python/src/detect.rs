@@ -102,8 +102,8 @@ impl Detector {
 
     /// What computes, and why nothing better does.
     #[getter]
-    fn engine(&self) -> String {
-        self.detector.lock().unwrap_or_else(PoisonError::into_inner).summary().to_string()
+    fn engine(&self, py: Python<'_>) -> String {
+        py.detach(|| self.detector.lock().unwrap_or_else(PoisonError::into_inner).summary().to_string())
     }
 
     fn __repr__(&self) -> String {

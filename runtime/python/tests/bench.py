@@ -61,7 +61,8 @@ def main():
     arguments = parser.parse_args()
     clip = [frame for _, frame in lkg.Clip(arguments.clip)]
     # The demo's clip is small: larger frames show what handing them over costs.
-    frames = {"176 x 144": clip, "640 x 480": [cv2.resize(frame, (640, 480), interpolation=cv2.INTER_CUBIC) for frame in clip[:100]]}
+    large = [cv2.resize(frame, (1280, 960), interpolation=cv2.INTER_CUBIC) for frame in clip[:60]]
+    frames = {"{1} x {0}".format(*pictures[0].shape): pictures for pictures in (clip, large)}
     bundle = lkg.Bundle(arguments.bundle)
     network = session(arguments.bundle)
     report = {"machine": platform.processor() or platform.machine(), "python": platform.python_version(), "bundle": bundle.name,

@@ -3,6 +3,7 @@
 import gc
 import itertools
 import json
+import shutil
 import threading
 import time
 import unittest
@@ -48,8 +49,10 @@ class SameAsTheProgram(Case):
             printed = runtime(bundle, "detect", CLIP, "--json", "--faces", "2").splitlines()
             detector = lkg.Detector(bundle, provider="cpu")
             clip = lkg.Clip(CLIP)
-            self.assertEqual((clip.size, clip.count), ((176, 144), len(printed)))
+            self.assertEqual(clip.count, len(printed))
             tracked = list(detector.track(clip, faces=2))
+            # Its pixels are not square.
+            self.assertEqual({(found.width, found.height) for found in tracked}, {(192, 144)})
             self.assertEqual([found.to_json(str(CLIP)) for found in tracked], printed)
 
     def test_numbers_of_a_face_are_those_printed_before_they_are_rounded(self):
@@ -143,9 +146,7 @@ class Use(Case):
         with self.refused(lkg.BundleError, "nowhere"):
             lkg.Detector("nowhere")
         broken = self.folder / "broken"
-        broken.mkdir()
-        for file in ("manifest.json", "detector.onnx"):
-            (broken / file).write_bytes((SMALL / file).read_bytes())
+        shutil.copytree(SMALL, broken)
         with open(broken / "detector.onnx", "r+b") as network:
             network.truncate(1000)
         with self.refused(lkg.BundleError, "detector.onnx"):
@@ -234,7 +235,7 @@ class Memory(Case):
         before = memory()
         thousand()
         grown = memory() - before
-        # A frame has 76 kB and a driven picture 691 kB: one left behind of each would make 767,000 kB.
+        # A frame has 83 kB and a driven picture 691 kB: one left behind of each would make 774,000 kB.
         self.assertLess(grown, 4000, f"{grown} kB more after another thousand frames")
         print(f"memory after 1,000 frames {before} kB, after 2,000 {before + grown} kB")
 

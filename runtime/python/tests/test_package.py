@@ -1,6 +1,8 @@
 """The package itself: what it needs, what it brings along, its stubs, its documentation's and notebook's code."""
 
 import ast
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -96,6 +98,10 @@ class Shown(Case):
 
     def setUp(self):
         super().setUp()
+        # What the code prints is for people.
+        quiet = contextlib.redirect_stdout(io.StringIO())
+        quiet.__enter__()
+        self.addCleanup(quiet.__exit__, None, None, None)
         before = pathlib.Path.cwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.folder)
