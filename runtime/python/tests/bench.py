@@ -4,13 +4,15 @@
   plain     OpenCV crops and resizes the frame (area filter), numpy makes the input, onnxruntime runs the network once, numpy
             turns its coordinates into pixels: what a script does that knows where the face is
   track     lkg.Tracker: one run for a followed face, its crop, its filter over time
-  once      lkg.Detector(once=True): the whole picture, up to two squares of it
+  bgr       the same on a view of a BGR frame, frame[..., ::-1], which is copied first
+  once      lkg.Detector(once=True): the whole picture, in one square of it or two
   detect    lkg.Detector: every face, at every size
 
 `over network` is what a way takes beyond the bare network. All run on the processor, the network on one thread.
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import platform
@@ -68,20 +70,17 @@ def main():
     report = {"machine": platform.processor() or platform.machine(), "python": platform.python_version(), "bundle": bundle.name,
               "onnxruntime": onnxruntime.__version__, "frames": arguments.frames, "sizes": {}}
     for size, pictures in frames.items():
-        tracker = lkg.Tracker(bundle, provider="cpu", threads=1)
+        tracker, other = (lkg.Tracker(bundle, provider="cpu", threads=1) for _ in range(2))
         once = lkg.Detector(bundle, once=True, provider="cpu", threads=1)
         detector = lkg.Detector(bundle, provider="cpu", threads=1)
         face = detector.detect_one(pictures[0])
         plain = Plain(network, face.box)
         ready = plain.input(pictures[0])
-        clock = [0]
-
-        def track(frame):
-            clock[0] += 1
-            return tracker.update(frame, clock[0] / 30)
-
+        clocks = itertools.count(1), itertools.count(1)
         ways = {
-            "network": lambda frame: network.run(plain.outputs, {plain.name: ready}), "plain": plain.detect, "track": track,
+            "network": lambda frame: network.run(plain.outputs, {plain.name: ready}), "plain": plain.detect,
+            "track": lambda frame: tracker.update(frame, next(clocks[0]) / 30),
+            "bgr": lambda frame: other.update(frame[..., ::-1], next(clocks[1]) / 30),
             "once": once.detect, "detect": detector.detect,
         }
         # `detect` looks some hundred times: a twentieth of the frames will do.
