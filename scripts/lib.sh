@@ -81,6 +81,27 @@ debian_mirror() {
   echo "${mirror%/}"
 }
 
+# python_environment NAME LIST: leaves in VENV_PYTHON the interpreter of $LKG_CACHE/NAME, a virtual environment with what the
+# file LIST of this folder pins; made where it is missing, or was made from another list.
+python_environment() {
+  local venv="$LKG_CACHE/$1" list="$ROOT/scripts/$2" python="${PYTHON:-python3}" stamp try
+  stamp="$(sha256sum <"$list") $("$python" --version)"
+  # shellcheck disable=SC2034  # used by the scripts that source this file
+  VENV_PYTHON="$venv/bin/python"
+  if [[ -f $venv/.stamp && $(<"$venv/.stamp") == "$stamp" ]]; then return; fi
+  say "fetching what scripts/$2 names, from PyPI"
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+  for try in 1 2 3; do
+    if "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary=:all: --require-hashes -r "$list"; then
+      echo "$stamp" >"$venv/.stamp"
+      return
+    fi
+    warn "try $try of 3: the packages in $list were not all installed"
+  done
+  die "could not make $venv: check the network, then run this again"
+}
+
 can_install() { ((EUID == 0)) && command -v apt-get >/dev/null; }
 
 apt_install() {

@@ -1,7 +1,7 @@
-"""What the runtime's package is made of. Usage: supply_chain.py TARGET BUNDLE ONNXRUNTIME OUT
+"""What a package of the runtime is made of. Usage: supply_chain.py TARGET BUNDLE ONNXRUNTIME OUT [CRATE]
 
-Writes OUT/sbom.cdx.json (CycloneDX 1.5) and OUT/THIRD-PARTY-NOTICES.txt: every crate that is compiled into the program for
-TARGET, ONNX Runtime from the folder ONNXRUNTIME, the font, and the bundle BUNDLE. The same input gives the same bytes. Fails
+Writes OUT/sbom.cdx.json (CycloneDX 1.5) and OUT/THIRD-PARTY-NOTICES.txt: every crate that is compiled into the program,
+or into CRATE, for TARGET, ONNX Runtime from the folder ONNXRUNTIME, the font, and the bundle BUNDLE (- is none). The same input gives the same bytes. Fails
 where a licence or its text is missing. Run it in the root of the checkout, after the crates were fetched.
 """
 
@@ -33,9 +33,9 @@ def cargo(*arguments):
     return subprocess.run(["cargo", *arguments], check=True, capture_output=True, text=True).stdout
 
 
-def compiled_in(target):
-    """Names and versions of the crates that the program is linked from, ours left out."""
-    lines = cargo("tree", "--locked", "--package", "lkg-runtime", "--edges", "normal", "--target", target, "--prefix", "none",
+def compiled_in(target, crate):
+    """Names and versions of the crates that `crate` is linked from, ours left out."""
+    lines = cargo("tree", "--locked", "--package", crate, "--edges", "normal", "--target", target, "--prefix", "none",
                   "--format", "{p}").splitlines()
     found = (re.match(r"(\S+) v(\S+)(.*)", line) for line in lines)
     return sorted({(m[1], m[2]) for m in found if m and "(/" not in m[3]})
@@ -60,7 +60,7 @@ def standard_text(licence, authors):
     return None
 
 
-def crates(target):
+def crates(target, crate):
     """Each crate as (component of the list, texts)."""
     metadata = json.loads(cargo("metadata", "--format-version", "1", "--locked"))
     packages = {(p["name"], p["version"]): p for p in metadata["packages"]}
@@ -72,7 +72,7 @@ def crates(target):
         texts = licence_texts(pathlib.Path(package["manifest_path"]).parent)
         if texts and package["repository"]:
             by_project.setdefault(package["repository"].removesuffix(".git"), texts)
-    for name, version in compiled_in(target):
+    for name, version in compiled_in(target, crate):
         package = packages[name, version]
         licence = (package["license"] or "").replace("/", " OR ")
         folder = pathlib.Path(package["manifest_path"]).parent
@@ -122,11 +122,13 @@ def bundle(folder):
 
 def main():
     target, bundle_folder, ort_folder, out = sys.argv[1], *map(pathlib.Path, sys.argv[2:5])
+    crate = sys.argv[5] if len(sys.argv) > 5 else "lkg-runtime"
+    kind = "application" if crate == "lkg-runtime" else "library"
     version = tomllib.loads(pathlib.Path("Cargo.toml").read_text(encoding="utf-8"))["workspace"]["package"]["version"]
-    parts = [*crates(target), onnx_runtime(ort_folder), font()]
-    program = {"type": "application", "bom-ref": "latentkeypoint-runtime", "name": "latentkeypoint-runtime", "version": version,
+    parts = [*crates(target, crate), onnx_runtime(ort_folder), font()]
+    program = {"type": kind, "bom-ref": "latentkeypoint-runtime", "name": "latentkeypoint-runtime", "version": version,
                "licenses": [{"license": {"id": "Apache-2.0"}}]}
-    components = [component for component, _ in parts] + [bundle(bundle_folder)]
+    components = [component for component, _ in parts] + ([] if str(bundle_folder) == "-" else [bundle(bundle_folder)])
     bom = {"bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
            "metadata": {"component": program, "properties": [{"name": "target", "value": target}]}, "components": components,
            "dependencies": [{"ref": program["bom-ref"], "dependsOn": [c["bom-ref"] for c in components]}]}

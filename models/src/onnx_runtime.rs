@@ -1,7 +1,8 @@
 //! Where ONNX Runtime's library lies. Both programs load it at run time and search for it in this order:
 //!
 //! 1. the file that the variable `ORT_DYLIB_PATH` names; one that is not there is an error, not a reason to go on;
-//! 2. the program's own folder, then `../lib` beside that, as packages install it;
+//! 2. the program's own folder, then `../lib` beside that, as packages install it (before these the folder that a program
+//!    says itself, as a Python package does, whose program is Python);
 //! 3. `onnxruntime/lib` in each of the [cache folders](crate::cache::folders): `LKG_CACHE` first, then every `.cache`
 //!    of the working directory, the program's folder and the folders above them;
 //! 4. what the system's loader finds by name.
@@ -47,11 +48,19 @@ pub enum NotFound {
 /// # Errors
 /// [`NotFound`], whose text says where it was sought.
 pub fn find(system_has: impl Fn(&str) -> bool) -> Result<PathBuf, NotFound> {
+    find_from(None, system_has)
+}
+
+/// The same; the folder `first`, if one is said, comes before the program's own.
+///
+/// # Errors
+/// Those of [`find`].
+pub fn find_from(first: Option<&Path>, system_has: impl Fn(&str) -> bool) -> Result<PathBuf, NotFound> {
     if let Some(named) = std::env::var_os(PATH_VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from) {
         return if named.is_file() { whole(named) } else { Err(NotFound::Named(named)) };
     }
-    let found =
-        folders(cache::program_folder().as_deref(), cache::folders()).iter().find_map(|f| library_in(f));
+    let others = folders(cache::program_folder().as_deref(), cache::folders());
+    let found = first.into_iter().chain(others.iter().map(PathBuf::as_path)).find_map(library_in);
     if let Some(path) = found {
         return whole(path);
     }

@@ -13,6 +13,49 @@ pub struct Frame {
     pub time: Duration,
 }
 
+/// A picture looked at where it lies, for instance in memory of a camera or of another language: RGB, 8 bits a channel, rows
+/// top to bottom without gaps. An [`image::RgbImage`] is one by `into`.
+#[derive(Clone, Copy, Debug)]
+pub struct PictureRef<'a> {
+    size: (u32, u32),
+    bytes: &'a [u8],
+}
+
+impl<'a> PictureRef<'a> {
+    /// The picture of `width` by `height` pixels whose 3 x width x height values begin `bytes`; `None` where there are fewer.
+    pub fn new(width: u32, height: u32, bytes: &'a [u8]) -> Option<Self> {
+        let length = 3u64.checked_mul(u64::from(width))?.checked_mul(u64::from(height))?;
+        let bytes = bytes.get(..usize::try_from(length).ok()?)?;
+        Some(Self { size: (width, height), bytes })
+    }
+
+    /// Pixels a row.
+    pub fn width(self) -> u32 {
+        self.size.0
+    }
+
+    /// Rows.
+    pub fn height(self) -> u32 {
+        self.size.1
+    }
+
+    /// Width and height in pixels.
+    pub fn dimensions(self) -> (u32, u32) {
+        self.size
+    }
+
+    /// Red, green and blue of each pixel, row by row.
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+}
+
+impl<'a> From<&'a image::RgbImage> for PictureRef<'a> {
+    fn from(picture: &'a image::RgbImage) -> Self {
+        Self { size: picture.dimensions(), bytes: picture.as_raw() }
+    }
+}
+
 /// A detected keypoint.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DetectedKeypoint {
@@ -95,5 +138,20 @@ impl<'a> From<&'a [DetectedFace]> for Faces<'a> {
             [first, others @ ..] => Self::new(Some(first), others),
             [] => Self::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_has_as_many_bytes_as_its_pixels_need() {
+        let bytes = [7; 20];
+        let picture = PictureRef::new(3, 2, &bytes).unwrap();
+        assert_eq!((picture.dimensions(), picture.bytes().len()), ((3, 2), 18));
+        assert!(PictureRef::new(7, 1, &bytes).is_none());
+        assert!(PictureRef::new(u32::MAX, u32::MAX, &bytes).is_none());
+        assert!(PictureRef::new(0, 9, &bytes).unwrap().bytes().is_empty());
     }
 }

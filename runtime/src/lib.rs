@@ -10,12 +10,12 @@
 //! | a photo whose face moves as another one does | [`PhotoReenactor`] |
 //! | a drawn face that does | [`Reenactor`] |
 //!
-//! Pictures are [`image::RgbImage`]s. Coordinates of pictures are pixels, 0 and the width (or height) being its outer edges;
+//! Pictures are [`image::RgbImage`]s; those that faces are sought in may lie anywhere ([`PictureRef`]). Coordinates of pictures are pixels, 0 and the width (or height) being its outer edges;
 //! coordinates of a network's square are normalised: -1 and 1 are its outer edges, x goes right, y goes down (see
 //! [`lkg_bundle::conventions`]). Confidences are 0 to 1.
 //!
 //! ONNX Runtime's library is loaded when the first network is: the file that the variable `ORT_DYLIB_PATH` names, else
-//! `libonnxruntime.so` beside the program, in `$LKG_CACHE/onnxruntime/lib`, in `.cache/onnxruntime/lib` of this folder or one
+//! `libonnxruntime.so` in the folder of [`seek_library_in`], beside the program, in `$LKG_CACHE/onnxruntime/lib`, in `.cache/onnxruntime/lib` of this folder or one
 //! above it, or where the system's loader finds it. Its official builds collect data as soon as they are loaded, unless
 //! `ORT_DISABLE_TELEMETRY=1` stands in the environment.
 //!
@@ -55,9 +55,10 @@ pub use edit::{
     Blend, Change, Donors, EditError, FaceLatents, FaceModel, OpenedPhoto, Operation, OperationError, Parts,
     Photo, PhotoEditor, Session, SessionFile, Taken, Transaction,
 };
-pub use engine::{EngineOptions, EngineSummary, Gpu, Precision, Provider};
+pub use engine::library::seek_library_in;
+pub use engine::{EngineOptions, EngineSummary, Gpu, Held, Precision, Provider};
 pub use error::{Error, Result};
-pub use frame::{DetectedFace, DetectedKeypoint, Faces};
+pub use frame::{DetectedFace, DetectedKeypoint, Faces, PictureRef};
 pub use lkg_bundle::{Bundle, Manifest};
 pub use media::Error as MediaError;
 pub use portrait::{PortraitModel, PortraitPhoto, Took};
@@ -67,6 +68,7 @@ pub use serve::Error as ServeError;
 pub use vision::choice::FaceChoice;
 pub use vision::crop::Crop;
 pub use vision::detect::FaceDetector;
+pub use vision::expressions::PeoplesExpressions;
 pub use vision::face_layout::FaceLayout;
 pub use vision::overlay::{draw_face, draw_faces};
 pub use vision::smooth::OneEuroOptions;
@@ -80,6 +82,12 @@ pub mod picture {
     };
 }
 
+/// The faces of a picture or frame as `runtime detect --json` prints them, for serde.
+#[cfg(feature = "video")]
+pub mod detections {
+    pub use crate::media::detections::{Describer, Detections, Found, SCHEMA};
+}
+
 /// Frames of clips, folders of pictures and streams.
 #[cfg(feature = "video")]
 pub mod video {
@@ -88,6 +96,6 @@ pub mod video {
     pub use crate::media::camera::CameraInfo;
     pub use crate::media::camera::{PixelFormat, Selector};
     pub use crate::media::{
-        Captured, CommandLine, Next, Pattern, RtspAddress, Source, SourceOptions, SourceSpec, open,
+        Captured, CommandLine, Next, Pattern, RtspAddress, Source, SourceOptions, SourceSpec, open, open_file,
     };
 }

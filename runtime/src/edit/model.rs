@@ -316,7 +316,7 @@ impl FaceModel {
         })?;
         let (found, notes) = face_of_photo(tracker, &picture, name, self.anyway, self.choice)?;
         // The square is encoded and generated again, too, framed as the generator's training pictures are framed.
-        let LocatedFace { face, crop, .. } = tracker.clearest(&picture, found, 1.0)?;
+        let LocatedFace { face, crop, .. } = tracker.clearest((&picture).into(), found, 1.0)?;
         let size = self.size();
         let encoder = loaded(&mut self.encoder, || Encoder::load(&self.bundle, &self.options))?;
         let image = sample(&picture, &crop, size);

@@ -2,6 +2,7 @@ use image::RgbImage;
 use lkg_bundle::Manifest;
 
 use super::{Blend, Compositor, Donors, FaceLatents, FaceModel, OpenedPhoto, Operation, SessionFile};
+use crate::engine::Held;
 use crate::error::Result;
 use crate::media::mark::Origin;
 use crate::media::picture::{Alpha, Original};
@@ -27,19 +28,21 @@ use crate::media::picture::{Alpha, Original};
 /// # }
 /// ```
 pub struct PhotoEditor<'a> {
-    model: &'a mut FaceModel,
+    model: Held<'a, FaceModel>,
     manifest: Manifest,
     opened: OpenedPhoto,
     compositor: Compositor,
 }
 
 impl<'a> PhotoEditor<'a> {
-    /// An editor of what was opened, whose edits get into the photo as `blend` says.
+    /// An editor of what was opened, whose edits get into the photo as `blend` says. The model is lent to it (`&mut`) or its
+    /// own (`Box`).
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if a network fails.
-    pub fn new(model: &'a mut FaceModel, opened: OpenedPhoto, blend: Blend) -> Result<Self> {
-        let compositor = Compositor::new(model, &opened.session, opened.photo.as_ref(), blend)?;
+    pub fn new(model: impl Into<Held<'a, FaceModel>>, opened: OpenedPhoto, blend: Blend) -> Result<Self> {
+        let mut model = model.into();
+        let compositor = Compositor::new(&mut model, &opened.session, opened.photo.as_ref(), blend)?;
         Ok(Self { manifest: model.manifest().clone(), model, opened, compositor })
     }
 
@@ -60,8 +63,8 @@ impl<'a> PhotoEditor<'a> {
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if a network fails.
     pub fn image(&mut self) -> Result<RgbImage> {
-        self.compositor.lock(self.model, self.opened.session.locked());
-        self.compositor.compose(self.model, self.opened.session.face())
+        self.compositor.lock(&self.model, self.opened.session.locked());
+        self.compositor.compose(&mut self.model, self.opened.session.face())
     }
 
     /// The face as it is now.

@@ -27,6 +27,17 @@ pub fn disable_telemetry() {
     unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }
 
+/// Where the library is sought before the program's folder.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Has ONNX Runtime's library sought in `folder` before the program's own, for what is loaded into a program of others, as a
+/// Python package is. The variable `ORT_DYLIB_PATH` still wins. Said once, before the first network is loaded: gives back
+/// whether this is the folder now.
+pub fn seek_library_in(folder: impl Into<PathBuf>) -> bool {
+    let folder = folder.into();
+    *FOLDER.get_or_init(|| folder.clone()) == folder
+}
+
 /// Loads the library on the first call, and returns the same outcome ever after.
 ///
 /// # Errors
@@ -37,7 +48,8 @@ pub fn get() -> Result<&'static Library> {
 }
 
 fn load() -> std::result::Result<Library, String> {
-    let path = onnx_runtime::find(can_open).map_err(|e| e.to_string())?;
+    let path =
+        onnx_runtime::find_from(FOLDER.get().map(PathBuf::as_path), can_open).map_err(|e| e.to_string())?;
     let failed = |e: &dyn std::fmt::Display| {
         format!("ONNX Runtime does not load from {}: {}", path.display(), one_line(&e.to_string()))
     };

@@ -5,7 +5,7 @@ use lkg_bundle::Manifest;
 
 use crate::error::Result;
 use crate::frame::DetectedFace;
-use crate::vision::expressions::ExpressionReader;
+use crate::vision::expressions::PeoplesExpressions;
 use crate::vision::track::{FaceTracker, Tracked};
 
 /// Whom to follow from now on.
@@ -49,15 +49,10 @@ pub trait Finder {
     }
 }
 
-/// People whose neutral faces are remembered at most.
-const MOST: usize = 16;
-
 /// Finds faces and reads their expressions, each relative to the neutral face of its person.
 pub struct ExpressionFinder {
     tracker: FaceTracker,
-    /// Who has seen nobody yet.
-    fresh: ExpressionReader,
-    readers: Vec<(u32, ExpressionReader)>,
+    expressions: PeoplesExpressions,
     /// Who stood out last.
     main: u32,
     /// Whether each picture is looked at by itself.
@@ -67,13 +62,7 @@ pub struct ExpressionFinder {
 impl ExpressionFinder {
     /// With the faces of `tracker`, whose bundle has `manifest`.
     pub fn new(tracker: FaceTracker, manifest: &Manifest) -> Self {
-        Self {
-            tracker,
-            fresh: ExpressionReader::new(manifest),
-            readers: Vec::with_capacity(MOST),
-            main: 0,
-            alone: false,
-        }
+        Self { tracker, expressions: PeoplesExpressions::new(manifest), main: 0, alone: false }
     }
 
     /// The same for pictures of different people: nothing is measured against the pictures before.
@@ -83,22 +72,11 @@ impl ExpressionFinder {
     }
 
     fn read(&mut self, face: &mut DetectedFace, time: Duration) {
-        if self.fresh.is_empty() {
-            return;
+        match self.alone {
+            _ if self.expressions.is_empty() => {}
+            true => self.expressions.read_plain(face),
+            false => self.expressions.read(face, time),
         }
-        if self.alone {
-            self.fresh.read_plain(face);
-            return;
-        }
-        let at = self.readers.iter().position(|(id, _)| *id == face.id).unwrap_or_else(|| {
-            if self.readers.len() == MOST {
-                // Numbers grow: the first one is who came first.
-                self.readers.remove(0);
-            }
-            self.readers.push((face.id, self.fresh.clone()));
-            self.readers.len() - 1
-        });
-        self.readers[at].1.read(face, time);
     }
 }
 
@@ -133,11 +111,10 @@ impl Finder for ExpressionFinder {
     }
 
     fn calibrate(&mut self) -> Option<&'static str> {
-        if self.fresh.is_empty() || self.alone {
+        if self.expressions.is_empty() || self.alone {
             return None;
         }
-        let main = self.readers.iter_mut().find(|(id, _)| *id == self.main);
-        let taken = main.is_some_and(|(_, reader)| reader.calibrate());
+        let taken = self.expressions.calibrate(self.main);
         Some(if taken { "neutral face taken" } else { "no face to take as neutral" })
     }
 }

@@ -86,6 +86,6 @@ pub use sent::SentPhoto;
 #[cfg(feature = "video")]
 pub use sound::ClipSound;
 #[cfg(feature = "video")]
-pub use source::{Captured, Next, Source, SourceOptions, open};
+pub use source::{Captured, Next, Source, SourceOptions, open, open_file};
 #[cfg(feature = "video")]
 pub use source_spec::SourceSpec;

@@ -238,8 +238,9 @@ impl PortraitModel {
         let mut mean = DetectedFace::default();
         for (scale, shift) in LOOKS {
             let [cx, cy] = crop.to_picture(shift);
-            let seen =
-                self.tracker.look(picture, Crop { cx, cy, side: crop.side * scale, angle: crop.angle })?;
+            let seen = self
+                .tracker
+                .look(picture.into(), Crop { cx, cy, side: crop.side * scale, angle: crop.angle })?;
             mean.keypoints.resize(seen.keypoints.len(), DetectedKeypoint { x: 0.0, y: 0.0, confidence: 0.0 });
             mean.states.resize(seen.states.len(), 0.0);
             for (to, k) in mean.keypoints.iter_mut().zip(&seen.keypoints) {

@@ -15,6 +15,7 @@ use super::neutral::{NeutralFinder, Pose};
 use super::options::{ReenactOptions, View};
 use super::reenactor::blend_in;
 use crate::edit::blend::{Colours, sample};
+use crate::engine::Held;
 use crate::error::Result;
 use crate::frame::DetectedFace;
 use crate::media::SentPhoto;
@@ -52,7 +53,7 @@ const OVER: usize = 256;
 /// # }
 /// ```
 pub struct PhotoReenactor<'a> {
-    model: &'a mut PortraitModel,
+    model: Held<'a, PortraitModel>,
     photo: PortraitPhoto,
     /// Photos that wait to be driven, the next one first.
     others: VecDeque<PortraitPhoto>,
@@ -82,15 +83,17 @@ pub struct PhotoReenactor<'a> {
 }
 
 impl<'a> PhotoReenactor<'a> {
-    /// A re-enactment of the first of `photos`, with the others at hand in pictures of its size.
+    /// A re-enactment of the first of `photos`, with the others at hand in pictures of its size. The model is lent to it (`&mut`)
+    /// or its own (`Box`).
     ///
     /// # Errors
     /// There is no photo, no part is driven, or a network failed.
     pub fn new(
-        model: &'a mut PortraitModel,
+        model: impl Into<Held<'a, PortraitModel>>,
         photos: Vec<PortraitPhoto>,
         options: ReenactOptions,
     ) -> Result<Self> {
+        let mut model = model.into();
         let share = share(&options, model.manifest())?;
         let mut photos = photos.into_iter();
         let Some(photo) = photos.next() else { return Err(ReenactError::NoSource.into()) };

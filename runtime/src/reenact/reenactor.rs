@@ -15,7 +15,7 @@ use super::motion::{Drive, Gains, Motion};
 use super::options::{ReenactOptions, View};
 use crate::edit::blend::{Colours, PhotoBlender, sample};
 use crate::edit::{self, Compositor, FaceLatents, FaceModel, OpenedPhoto};
-use crate::engine::Noise;
+use crate::engine::{Held, Noise};
 use crate::error::Result;
 use crate::frame::DetectedFace;
 use crate::media::SentPhoto;
@@ -84,7 +84,7 @@ pub(super) fn blend_in(
 /// # }
 /// ```
 pub struct Reenactor<'a> {
-    model: &'a mut FaceModel,
+    model: Held<'a, FaceModel>,
     pub(super) source: FaceLatents,
     options: ReenactOptions,
     /// Faces that wait to be driven, the next one first.
@@ -111,17 +111,22 @@ pub struct Reenactor<'a> {
 }
 
 impl<'a> Reenactor<'a> {
-    /// A re-enactment of the first of `sources`, with the others at hand.
+    /// A re-enactment of the first of `sources`, with the others at hand. The model is lent to it (`&mut`) or its own (`Box`).
     ///
     /// # Errors
     /// There is no source, one has no photo to edit, no part is driven, or a network failed.
-    pub fn new(model: &'a mut FaceModel, sources: &[OpenedPhoto], options: ReenactOptions) -> Result<Self> {
+    pub fn new(
+        model: impl Into<Held<'a, FaceModel>>,
+        sources: &[OpenedPhoto],
+        options: ReenactOptions,
+    ) -> Result<Self> {
+        let mut model = model.into();
         let (drives_pose, part_gains) = driven(&options, model.manifest())?;
         let mut others = VecDeque::new();
         let mut size = None;
         for source in sources {
             let compositor = match options.view {
-                View::Source => Some(in_photo(model, source, &mut size)?),
+                View::Source => Some(in_photo(&mut model, source, &mut size)?),
                 _ => None,
             };
             others.push_back((source.session.face().clone(), compositor));
@@ -129,7 +134,7 @@ impl<'a> Reenactor<'a> {
         let Some((face, compositor)) = others.pop_front() else {
             return Err(ReenactError::NoSource.into());
         };
-        let limit = sampled_limit(model)?;
+        let limit = sampled_limit(&mut model)?;
         if compositor.is_none() {
             // The first frame should not wait for what a first run sets up.
             model.generate(&face)?;
@@ -275,7 +280,7 @@ impl<'a> Reenactor<'a> {
     /// The source's photo with `face` in it.
     pub(super) fn in_photo(&mut self, face: &FaceLatents) -> Result<RgbImage> {
         match &mut self.compositor {
-            Some(compositor) => compositor.compose(self.model, face),
+            Some(compositor) => compositor.compose(&mut self.model, face),
             // `new` makes one where the view is the source's photo.
             None => Err(ReenactError::NoPhoto("the source".to_owned()).into()),
         }
@@ -358,7 +363,7 @@ impl<'a> Reenactor<'a> {
         self.model.carry = carry;
         let opened = opened?;
         let compositor = match self.options.view {
-            View::Source => Some(in_photo(self.model, &opened, &mut self.size)?),
+            View::Source => Some(in_photo(&mut self.model, &opened, &mut self.size)?),
             _ => None,
         };
         self.put_up(opened.session.face().clone(), compositor);

@@ -10,7 +10,7 @@ use super::expressions::read_expressions;
 use super::track::{FaceTracker, LIVE_CONFIDENCE, LocatedFace, TrackOptions};
 use crate::engine::{EngineOptions, EngineSummary};
 use crate::error::{Error, Result};
-use crate::frame::DetectedFace;
+use crate::frame::{DetectedFace, PictureRef};
 
 /// Mean confidence below which a square that refinement settles on says nothing.
 const LEAST_SOUGHT: f32 = 0.3;
@@ -45,7 +45,7 @@ pub(crate) fn face_of_photo(
     choice: FaceChoice,
 ) -> Result<(LocatedFace, Vec<String>)> {
     let refuse = |reason: String| Error::Picture { path: name.into(), reason };
-    let mut faces = tracker.all_faces(picture)?;
+    let mut faces = tracker.all_faces(picture.into())?;
     let is_certain = |f: &LocatedFace| f.confident && f.face.confidence() >= LIVE_CONFIDENCE;
     let certain = faces.iter().filter(|f| is_certain(f)).count();
     let chosen = choice.among(&faces).map_err(refuse)?;
@@ -116,7 +116,7 @@ impl FaceDetector {
     ///
     /// # Errors
     /// Those of [`FaceDetector::new`].
-    pub(crate) fn once(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
+    pub fn once(bundle: &Bundle, options: &EngineOptions) -> Result<Self> {
         Self::open(bundle, options, TrackOptions::once(bundle.manifest()))
     }
 
@@ -131,7 +131,7 @@ impl FaceDetector {
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
-    pub fn detect(&mut self, picture: &RgbImage) -> Result<Vec<DetectedFace>> {
+    pub fn detect<'p>(&mut self, picture: impl Into<PictureRef<'p>>) -> Result<Vec<DetectedFace>> {
         self.faces(picture, LIVE_CONFIDENCE)
     }
 
@@ -141,10 +141,10 @@ impl FaceDetector {
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
-    pub(crate) fn faces(&mut self, picture: &RgbImage, least: f32) -> Result<Vec<DetectedFace>> {
+    pub fn faces<'p>(&mut self, picture: impl Into<PictureRef<'p>>, least: f32) -> Result<Vec<DetectedFace>> {
         // Who asks for less wants whatever there is, not more of what is none.
         self.tracker.set_min_confidence(if least < LEAST_SOUGHT { LIVE_CONFIDENCE } else { least });
-        let mut faces = self.tracker.all_faces(picture)?;
+        let mut faces = self.tracker.all_faces(picture.into())?;
         faces.retain(|found| {
             let confidence = found.face.confidence();
             confidence >= least && (found.confident || least < LIVE_CONFIDENCE)
@@ -162,7 +162,7 @@ impl FaceDetector {
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
-    pub fn detect_one(&mut self, picture: &RgbImage) -> Result<Option<DetectedFace>> {
+    pub fn detect_one<'p>(&mut self, picture: impl Into<PictureRef<'p>>) -> Result<Option<DetectedFace>> {
         Ok(self.tracker.track(picture, Duration::ZERO)?.face)
     }
 

@@ -110,6 +110,55 @@ impl ExpressionReader {
     }
 }
 
+/// People whose neutral faces are remembered at most.
+const MOST_PEOPLE: usize = 16;
+
+/// Reads expressions of people's faces, frame after frame, each relative to the neutral face of its person.
+#[derive(Clone, Debug)]
+pub struct PeoplesExpressions {
+    /// Who has seen nobody yet.
+    fresh: ExpressionReader,
+    readers: Vec<(u32, ExpressionReader)>,
+}
+
+impl PeoplesExpressions {
+    /// A reader of the expressions of the bundle with `manifest`.
+    pub fn new(manifest: &Manifest) -> Self {
+        Self { fresh: ExpressionReader::new(manifest), readers: Vec::with_capacity(MOST_PEOPLE) }
+    }
+
+    /// Whether the bundle has no expressions.
+    pub fn is_empty(&self) -> bool {
+        self.fresh.is_empty()
+    }
+
+    /// Reads the expressions of `face`, seen at `time` since the source's start, into it; its number tells whose it is.
+    pub fn read(&mut self, face: &mut DetectedFace, time: Duration) {
+        if self.is_empty() {
+            return;
+        }
+        let at = self.readers.iter().position(|(id, _)| *id == face.id).unwrap_or_else(|| {
+            if self.readers.len() == MOST_PEOPLE {
+                // Numbers grow: the first one is who came first.
+                self.readers.remove(0);
+            }
+            self.readers.push((face.id, self.fresh.clone()));
+            self.readers.len() - 1
+        });
+        self.readers[at].1.read(face, time);
+    }
+
+    /// Reads the expressions of `face` into it as they are, whatever its neutral face.
+    pub fn read_plain(&self, face: &mut DetectedFace) {
+        self.fresh.read_plain(face);
+    }
+
+    /// Takes the face of person `id` as it has been of late as neutral. False where there was none.
+    pub fn calibrate(&mut self, id: u32) -> bool {
+        self.readers.iter_mut().find(|(known, _)| *known == id).is_some_and(|(_, reader)| reader.calibrate())
+    }
+}
+
 impl Gauge {
     /// Keeps what was measured, and moves the neutral face towards the usual one.
     fn keep(&mut self, measured: f32) {

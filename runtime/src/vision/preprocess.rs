@@ -5,10 +5,10 @@
 //! Outside the picture its edge pixels are repeated, which looks to the network like a plain background and, unlike
 //! a flat colour, adds no edge.
 
-use image::RgbImage;
 use lkg_bundle::conventions::pixel_centre;
 
 use super::crop::Crop;
+use crate::frame::PictureRef;
 
 /// Samples crops into inputs of one size; keeps its tables, so that repeated use does not allocate.
 #[derive(Debug)]
@@ -54,7 +54,8 @@ impl Preprocessor {
 
     /// Writes `crop` of `picture` to `out`, `[3, S, S]` row-major, RGB in [-1, 1]. Without pixels in the picture,
     /// or with an `out` of another length than [`Preprocessor::len`], nothing is written.
-    pub fn sample(&mut self, picture: &RgbImage, crop: &Crop, out: &mut [f32]) {
+    pub fn sample<'p>(&mut self, picture: impl Into<PictureRef<'p>>, crop: &Crop, out: &mut [f32]) {
+        let picture = picture.into();
         if picture.width() == 0 || picture.height() == 0 || out.len() != self.len() {
             return;
         }
@@ -65,7 +66,7 @@ impl Preprocessor {
         }
     }
 
-    fn sample_upright(&mut self, picture: &RgbImage, crop: &Crop, out: &mut [f32]) {
+    fn sample_upright(&mut self, picture: PictureRef<'_>, crop: &Crop, out: &mut [f32]) {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let size = self.size;
         self.columns.fill(crop.cx, crop.side, size, width);
@@ -74,7 +75,7 @@ impl Preprocessor {
         let end = self.columns.runs.iter().map(|r| r.first + r.length).max().unwrap_or(0);
         self.accumulated.resize(3 * (end - begin), 0.0);
         let stride = 3 * width;
-        let bytes = picture.as_raw();
+        let bytes = picture.bytes();
         for (y, run) in self.rows.runs.iter().enumerate() {
             // Down the rows first: they are contiguous, so this, the bulk of the work, vectorises.
             let lines = &bytes[stride * run.first + 3 * begin..];
@@ -97,7 +98,7 @@ impl Preprocessor {
     }
 
     /// The same windows, turned, approximated by a grid of linear samples at least as fine as the picture's pixels.
-    fn sample_turned(&mut self, picture: &RgbImage, crop: &Crop, out: &mut [f32]) {
+    fn sample_turned(&mut self, picture: PictureRef<'_>, crop: &Crop, out: &mut [f32]) {
         let size = self.size;
         let step = crop.side / size as f32;
         let grid = (step.ceil() as usize).max(1);
@@ -205,7 +206,7 @@ impl Taps {
 }
 
 /// The picture at a point by linear interpolation between pixel centres, in [0, 255].
-fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
+fn linear(picture: PictureRef<'_>, [x, y]: [f32; 2]) -> [f32; 3] {
     let (width, height) = picture.dimensions();
     let axis = |v: f32, size: u32| {
         let v = (v - 0.5).clamp(0.0, (size - 1) as f32);
@@ -214,7 +215,7 @@ fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
     };
     let (x0, x1, fx) = axis(x, width);
     let (y0, y1, fy) = axis(y, height);
-    let bytes = picture.as_raw();
+    let bytes = picture.bytes();
     let at = |x: u32, y: u32| {
         let i = 3 * (y as usize * width as usize + x as usize);
         [bytes[i], bytes[i + 1], bytes[i + 2]].map(f32::from)
@@ -229,7 +230,7 @@ fn linear(picture: &RgbImage, [x, y]: [f32; 2]) -> [f32; 3] {
 
 #[cfg(test)]
 mod tests {
-    use image::Rgb;
+    use image::{Rgb, RgbImage};
     use lkg_bundle::conventions::colour_to_unit;
 
     use super::*;

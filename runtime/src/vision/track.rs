@@ -6,7 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use image::RgbImage;
 use lkg_bundle::Bundle;
 use ndarray::Array4;
 
@@ -18,7 +17,7 @@ use super::search::Tiles;
 use super::smooth::{KeypointSmoother, OneEuroOptions, StateSmoother};
 use crate::engine::{Detector, EngineOptions};
 use crate::error::Result;
-use crate::frame::{DetectedFace, DetectedKeypoint, Faces, mean_confidence};
+use crate::frame::{DetectedFace, DetectedKeypoint, Faces, PictureRef, mean_confidence};
 
 /// Share of the least confidence that a face must have to be found.
 const FIND: f32 = 1.0;
@@ -230,7 +229,8 @@ impl FaceTracker {
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
-    pub fn track(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
+    pub fn track<'p>(&mut self, picture: impl Into<PictureRef<'p>>, time: Duration) -> Result<Tracked> {
+        let picture = picture.into();
         if self.options.follow {
             return self.follow(picture, time);
         }
@@ -264,7 +264,7 @@ impl FaceTracker {
 
     /// Detects in the whole picture, then, if so asked, in refinement crops and in so many `tiles` of it. Gives the best that
     /// was found, and whether it is a face.
-    fn search(&mut self, picture: &RgbImage, tiles: usize, clock: &mut Clock) -> Result<(Found, bool)> {
+    fn search(&mut self, picture: PictureRef<'_>, tiles: usize, clock: &mut Clock) -> Result<(Found, bool)> {
         let size = picture.dimensions();
         let whole = self.look_at_whole(picture, clock)?;
         if !self.options.refine {
@@ -298,7 +298,7 @@ impl FaceTracker {
     }
 
     /// The better one of the squares inside and around the picture.
-    fn look_at_whole(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<Found> {
+    fn look_at_whole(&mut self, picture: PictureRef<'_>, clock: &mut Clock) -> Result<Found> {
         let (width, height) = picture.dimensions();
         let inside = self.detect_crop(picture, Crop::inside(width, height), clock)?;
         if width == height {
@@ -308,14 +308,14 @@ impl FaceTracker {
     }
 
     /// Refines `found` until its square stays where it is. Says whether it does and there is a face in it.
-    fn settle(&mut self, picture: &RgbImage, found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
+    fn settle(&mut self, picture: PictureRef<'_>, found: Found, clock: &mut Clock) -> Result<(Found, bool)> {
         self.settle_from(picture, found, HINT, clock)
     }
 
     /// The same as long as its confidence is `hint` times the least at least.
     fn settle_from(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         mut found: Found,
         hint: f32,
         clock: &mut Clock,
@@ -334,15 +334,15 @@ impl FaceTracker {
     }
 
     /// Runs the detector on one crop.
-    fn detect_crop(&mut self, picture: &RgbImage, crop: Crop, clock: &mut Clock) -> Result<Found> {
+    fn detect_crop(&mut self, picture: PictureRef<'_>, crop: Crop, clock: &mut Clock) -> Result<Found> {
         self.detect_reduced(picture, (picture, 1), crop, clock)
     }
 
     /// The same, seen in a copy of the picture that is so many times smaller.
     fn detect_reduced(
         &mut self,
-        picture: &RgbImage,
-        (copy, times): (&RgbImage, u32),
+        picture: PictureRef<'_>,
+        (copy, times): (PictureRef<'_>, u32),
         crop: Crop,
         clock: &mut Clock,
     ) -> Result<Found> {
@@ -374,7 +374,7 @@ impl FaceTracker {
     ///
     /// # Errors
     /// [`Error::Engine`](crate::Error::Engine) if the network fails.
-    pub(crate) fn look(&mut self, picture: &RgbImage, crop: Crop) -> Result<DetectedFace> {
+    pub(crate) fn look(&mut self, picture: PictureRef<'_>, crop: Crop) -> Result<DetectedFace> {
         self.forget();
         let found = self.detect_crop(picture, crop, &mut Clock::default())?;
         Ok(self.face(&found))
@@ -397,7 +397,7 @@ impl FaceTracker {
 
     /// The crop that frames `keypoints` as the training pictures are framed, or closer, upright: turned with the head it made
     /// nothing better on heads tilted by up to 20 degrees. What a head tilts beyond [`TrackOptions::most_tilt`] is taken out.
-    fn crop_around(&self, keypoints: &[DetectedKeypoint], picture: &RgbImage) -> Crop {
+    fn crop_around(&self, keypoints: &[DetectedKeypoint], picture: PictureRef<'_>) -> Crop {
         let frame = self.options.layout.frame(keypoints);
         // Keypoints that fell together, or apart, must not make a crop of nothing or of everything.
         let least = self.detector.size() as f32 / 4.0;

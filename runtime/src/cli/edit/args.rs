@@ -39,14 +39,8 @@ impl MarkArgs {
 
     /// The same on a picture that has `alpha`: the mark is seen where the picture is clear, too.
     pub fn stamp_whole(self, origin: Origin, picture: &mut RgbImage, alpha: &mut Alpha) {
-        let before = self.visible_mark.then(|| picture.clone());
-        self.stamp(origin, picture);
-        if let (Some(before), Alpha::Moved(alpha)) = (before, alpha) {
-            for ((now, before), alpha) in picture.pixels().zip(before.pixels()).zip(alpha.iter_mut()) {
-                if now != before {
-                    *alpha = u8::MAX;
-                }
-            }
+        if self.visible_mark {
+            origin.stamp_whole(picture, alpha);
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct Found<'a> {
     pub time: Option<Duration>,
     /// A frame's number as the source counts, from 0; gaps are frames that were dropped. None for a picture.
     pub frame: Option<u64>,
-    /// How much the picture differs from the frame before, see [`Shown::change`]; written in
+    /// How much the picture differs from the frame before where the face is: mean absolute difference, 0 to 255; written in
     /// the form of schema 1 only.
     pub change: Option<f32>,
     /// The faces.
@@ -45,7 +45,7 @@ pub struct Found<'a> {
 
 impl<'a> Found<'a> {
     /// What was found in a frame of `file`.
-    pub fn of(file: &'a str, shown: &Shown<'a>) -> Self {
+    pub(crate) fn of(file: &'a str, shown: &Shown<'a>) -> Self {
         let Shown { index, time, faces, size, change, .. } = *shown;
         Self { file, size, time: Some(time), frame: Some(index), change, faces }
     }

@@ -1,11 +1,9 @@
 //! Every face of a picture, for single pictures: what `detect` reports, and what `edit` and `reenact` choose from.
 
-use image::RgbImage;
-
 use super::second_look::SURE;
 use super::{Clock, FIND, FaceTracker, Found, LIVE_CONFIDENCE};
 use crate::error::Result;
-use crate::frame::DetectedFace;
+use crate::frame::{DetectedFace, PictureRef};
 use crate::interrupt;
 use crate::vision::crop::Crop;
 use crate::vision::search::Tiles;
@@ -40,7 +38,7 @@ impl FaceTracker {
     ///
     /// # Errors
     /// Those of [`crate::engine::Detector::detect`].
-    pub(crate) fn all_faces(&mut self, picture: &RgbImage) -> Result<Vec<LocatedFace>> {
+    pub(crate) fn all_faces(&mut self, picture: PictureRef<'_>) -> Result<Vec<LocatedFace>> {
         let clock = &mut Clock::default();
         self.forget();
         if !self.options.refine {
@@ -79,7 +77,7 @@ impl FaceTracker {
     /// Those of [`crate::engine::Detector::detect`].
     pub(crate) fn clearest(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         known: LocatedFace,
         scale: f32,
     ) -> Result<LocatedFace> {
@@ -93,7 +91,7 @@ impl FaceTracker {
         Ok(clearest)
     }
 
-    fn clearest_crop(&mut self, picture: &RgbImage, known: &LocatedFace) -> Result<Option<Found>> {
+    fn clearest_crop(&mut self, picture: PictureRef<'_>, known: &LocatedFace) -> Result<Option<Found>> {
         let clock = &mut Clock::default();
         self.forget();
         let mut best: Option<Found> = None;
@@ -110,7 +108,7 @@ impl FaceTracker {
     /// What [`FaceTracker::averaged_crops`] gives, from another square about the face where that is surer.
     fn surely_averaged(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         found: Found,
         clock: &mut Clock,
     ) -> Result<(Found, f32)> {
@@ -131,7 +129,7 @@ impl FaceTracker {
 
     /// Every square of `picture` that refinement settles on, `true` beside it. First comes what stands out in the whole
     /// picture, settled or not.
-    fn candidates(&mut self, picture: &RgbImage, clock: &mut Clock) -> Result<Vec<(Found, bool)>> {
+    fn candidates(&mut self, picture: PictureRef<'_>, clock: &mut Clock) -> Result<Vec<(Found, bool)>> {
         // The face that stands out has the keypoints that `track` gives it.
         let whole = self.look_at_whole(picture, clock)?;
         let (stands_out, is_face) = self.settle(picture, whole, clock)?;

@@ -1,10 +1,8 @@
 //! The mean of several refinement crops of one face, for single pictures.
 
-use image::RgbImage;
-
 use super::{Clock, FaceTracker, Found};
 use crate::error::Result;
-use crate::frame::{DetectedKeypoint, mean_confidence};
+use crate::frame::{DetectedKeypoint, PictureRef, mean_confidence};
 use crate::vision::crop::Crop;
 
 /// The refinement crops: side over that of the face's square, angle in radians, shift in half sides.
@@ -17,7 +15,12 @@ pub(super) const CROPS: [(f32, f32, [f32; 2]); 4] = [
 
 impl FaceTracker {
     /// What was found, with the mean over several refinement crops in the place of the one.
-    pub(super) fn averaged(&mut self, picture: &RgbImage, found: Found, clock: &mut Clock) -> Result<Found> {
+    pub(super) fn averaged(
+        &mut self,
+        picture: PictureRef<'_>,
+        found: Found,
+        clock: &mut Clock,
+    ) -> Result<Found> {
         self.averaged_crops(picture, found, clock).map(|(averaged, _)| averaged)
     }
 
@@ -25,7 +28,7 @@ impl FaceTracker {
     /// [`Found::drift`].
     pub(super) fn averaged_crops(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         found: Found,
         clock: &mut Clock,
     ) -> Result<(Found, f32)> {

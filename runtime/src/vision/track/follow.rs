@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use image::RgbImage;
-
 use super::all_faces::shows_only;
 use super::crowd::{Candidate, Crowd};
 use super::person::Signature;
 use super::{Clock, FIND, FaceTracker, Found, LOSE, SETTLED, Tracked, smoothers};
 use crate::error::Result;
-use crate::frame::DetectedFace;
+use crate::frame::{DetectedFace, PictureRef};
 use crate::vision::crop::Crop;
 use crate::vision::search::Tiles;
 
@@ -65,7 +63,7 @@ impl Sweep {
 
 impl FaceTracker {
     /// Follows whoever was there, then looks for others.
-    pub(super) fn follow(&mut self, picture: &RgbImage, time: Duration) -> Result<Tracked> {
+    pub(super) fn follow(&mut self, picture: PictureRef<'_>, time: Duration) -> Result<Tracked> {
         // The crowd is lent out, so that both it and the detector can be used.
         let mut crowd = std::mem::take(&mut self.crowd);
         let tracked = self.follow_crowd(&mut crowd, picture, time);
@@ -73,7 +71,12 @@ impl FaceTracker {
         tracked
     }
 
-    fn follow_crowd(&mut self, crowd: &mut Crowd, picture: &RgbImage, time: Duration) -> Result<Tracked> {
+    fn follow_crowd(
+        &mut self,
+        crowd: &mut Crowd,
+        picture: PictureRef<'_>,
+        time: Duration,
+    ) -> Result<Tracked> {
         let mut clock = Clock::default();
         crowd.begin(picture.dimensions(), time);
         self.forget();
@@ -150,7 +153,7 @@ impl FaceTracker {
     fn look_everywhere(
         &mut self,
         crowd: &mut Crowd,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         time: Duration,
         clock: &mut Clock,
     ) -> Result<Crop> {
@@ -176,7 +179,7 @@ impl FaceTracker {
     fn look_for_missing(
         &mut self,
         crowd: &mut Crowd,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         time: Duration,
         clock: &mut Clock,
     ) -> Result<usize> {
@@ -207,7 +210,7 @@ impl FaceTracker {
     fn look_for_others(
         &mut self,
         crowd: &mut Crowd,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         time: Duration,
         clock: &mut Clock,
     ) -> Result<()> {

@@ -7,6 +7,7 @@ use image::RgbImage;
 
 use super::{Clock, FaceTracker, Found};
 use crate::error::Result;
+use crate::frame::PictureRef;
 use crate::vision::crop::Crop;
 
 /// Mean confidence from which a face is looked at no more: of those that are found well nine in ten have it.
@@ -42,7 +43,7 @@ impl FaceTracker {
     /// it where it settles.
     pub(super) fn look_again(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         clock: &mut Clock,
     ) -> Result<Option<(Found, bool)>> {
         self.best_of(picture, others(picture.dimensions()), clock)
@@ -51,7 +52,7 @@ impl FaceTracker {
     /// The same of squares about the face `found`.
     pub(super) fn look_around(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         found: &Found,
         clock: &mut Clock,
     ) -> Result<Option<(Found, bool)>> {
@@ -67,7 +68,7 @@ impl FaceTracker {
 
     fn best_of(
         &mut self,
-        picture: &RgbImage,
+        picture: PictureRef<'_>,
         squares: impl IntoIterator<Item = Crop>,
         clock: &mut Clock,
     ) -> Result<Option<(Found, bool)>> {
@@ -76,7 +77,7 @@ impl FaceTracker {
         let times = (least / (SHARPER * self.detector.size() as f32)) as u32;
         // Each square would read all of its pixels anew, and a large picture has many.
         let copy = (times > 1).then(|| reduced(picture, times));
-        let shown = copy.as_ref().map_or((picture, 1), |copy| (copy, times));
+        let shown = copy.as_ref().map_or((picture, 1), |copy| (copy.into(), times));
         let mut seen = Vec::new();
         for square in squares {
             let found = self.detect_reduced(picture, shown, square, clock)?;
@@ -98,7 +99,7 @@ impl FaceTracker {
 
 /// `picture` with the mean of every square of `times` pixels a side in the place of them; what is left over at the right and
 /// below goes.
-fn reduced(picture: &RgbImage, times: u32) -> RgbImage {
+fn reduced(picture: PictureRef<'_>, times: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let (width, height) = ((width / times).max(1), (height / times).max(1));
     let row_length = 3 * picture.width() as usize;
@@ -107,7 +108,7 @@ fn reduced(picture: &RgbImage, times: u32) -> RgbImage {
     for (y, out) in copy.rows_mut().enumerate() {
         sums.fill([0; 3]);
         let first = y * times as usize * row_length;
-        for row in picture.as_raw()[first..].chunks_exact(row_length).take(times as usize) {
+        for row in picture.bytes()[first..].chunks_exact(row_length).take(times as usize) {
             for (sum, pixels) in sums.iter_mut().zip(row.chunks(3 * times as usize)) {
                 for [r, g, b] in pixels.as_chunks().0 {
                     *sum = [sum[0] + u32::from(*r), sum[1] + u32::from(*g), sum[2] + u32::from(*b)];
@@ -158,9 +159,9 @@ mod tests {
     #[test]
     fn a_reduced_picture_has_the_means_of_the_pixels() {
         let picture = RgbImage::from_fn(7, 5, |x, y| Rgb([(x * 10) as u8, (y * 10) as u8, 77]));
-        let copy = reduced(&picture, 2);
+        let copy = reduced((&picture).into(), 2);
         assert_eq!(copy.dimensions(), (3, 2));
         assert_eq!(copy.get_pixel(2, 1).0, [45, 25, 77]);
-        assert_eq!(reduced(&picture, 1), picture);
+        assert_eq!(reduced((&picture).into(), 1), picture);
     }
 }

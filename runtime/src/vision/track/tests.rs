@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use image::Rgb;
+use image::{Rgb, RgbImage};
 use lkg_bundle::Bundle;
 use lkg_bundle::conventions::pixel_centre;
 use lkg_bundle::testing::{DIMS, write_tiny_bundle};
@@ -83,9 +83,12 @@ fn framing_puts_the_mean_keypoints_where_training_has_them() {
         .map(|mean| crop.to_picture(mean))
         .map(|[x, y]| DetectedKeypoint { x, y, confidence: 0.7 })
         .to_vec();
-    assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), crop);
+    assert_eq!(tracker.crop_around(&keypoints, (&RgbImage::new(640, 480)).into()), crop);
     tracker.options.crop_scale = 0.5;
-    assert_eq!(tracker.crop_around(&keypoints, &RgbImage::new(640, 480)), Crop { side: 60.0, ..crop });
+    assert_eq!(
+        tracker.crop_around(&keypoints, (&RgbImage::new(640, 480)).into()),
+        Crop { side: 60.0, ..crop }
+    );
 }
 
 #[test]
@@ -283,7 +286,7 @@ fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_gue
             picture.put_pixel(x, y, *p);
         }
     }
-    let faces = tracker.all_faces(&picture).unwrap();
+    let faces = tracker.all_faces((&picture).into()).unwrap();
     let places: Vec<f32> = faces.iter().map(|f| centre(&f.face)[0]).collect();
     assert!(faces.iter().all(|f| f.confident), "{faces:?}");
     assert!(
@@ -291,7 +294,7 @@ fn every_face_of_a_picture_is_found_once_the_largest_first_and_else_the_best_gue
         "{places:?}"
     );
 
-    let none = tracker.all_faces(&RgbImage::new(320, 240)).unwrap();
+    let none = tracker.all_faces((&RgbImage::new(320, 240)).into()).unwrap();
     assert!(none.len() == 1 && !none[0].confident);
 }
 
@@ -328,7 +331,7 @@ fn the_best_guess_is_there_whenever_crops_begin_to_disagree() {
     for (runs, reach) in (0..12).flat_map(|runs| [0.5, 0.6].map(|reach| (runs, reach))) {
         let detector = Detector::from_runner(Box::new(Restless(runs, 0.3, reach)), DIMS);
         let mut tracker = FaceTracker::new(detector, TrackOptions::picture(&manifest));
-        let faces = tracker.all_faces(&blob(320, 240, 160, 120, 40)).unwrap();
+        let faces = tracker.all_faces((&blob(320, 240, 160, 120, 40)).into()).unwrap();
         assert!(!faces.is_empty(), "{runs} runs, {reach}");
     }
 }
@@ -358,7 +361,7 @@ fn faces_of_late(missed: usize, confidence: f32) -> (Vec<LocatedFace>, usize) {
     let late = Late(missed, confidence, Blob(Arc::clone(&runs)));
     let detector = Detector::from_runner(Box::new(late), DIMS);
     let mut tracker = FaceTracker::new(detector, TrackOptions::picture(&manifest));
-    let faces = tracker.all_faces(&blob(96, 96, 48, 40, 30)).unwrap();
+    let faces = tracker.all_faces((&blob(96, 96, 48, 40, 30)).into()).unwrap();
     (faces, count(&runs))
 }
 

@@ -1,0 +1,34 @@
+//! The Python package `lkg`: the runtime's library with numpy's arrays as its pictures. Networks run without Python's lock.
+//!
+//! What users read stands in `lkg/__init__.pyi`.
+
+mod bundle;
+mod detect;
+mod edit;
+mod errors;
+mod faces;
+mod files;
+mod picture;
+mod reenact;
+
+use pyo3::prelude::*;
+
+/// What the package's own `__init__.py` hands on.
+#[pymodule]
+fn _lkg(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::add(module)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<bundle::Bundle>()?;
+    module.add_class::<detect::Detector>()?;
+    module.add_class::<detect::Tracker>()?;
+    module.add_class::<detect::Track>()?;
+    module.add_class::<edit::Editor>()?;
+    module.add_class::<faces::Detections>()?;
+    module.add_class::<faces::Face>()?;
+    module.add_class::<files::Clip>()?;
+    module.add_class::<reenact::Reenactor>()?;
+    module.add_function(wrap_pyfunction!(bundle::_lies_in, module)?)?;
+    module.add_function(wrap_pyfunction!(files::draw_faces, module)?)?;
+    module.add_function(wrap_pyfunction!(files::read_picture, module)?)?;
+    module.add_function(wrap_pyfunction!(files::write_picture, module)?)
+}
