@@ -101,7 +101,7 @@ pub fn rows() -> Vec<Row> {
             .exits(0, 0)
             .leaves(&["a.avi"])
             .file("thin.png", png(1, 16_384)),
-        row("33 megapixels", "detect large.png").reads().file("large.png", png(7680, 4320)),
+        row("33 megapixels", "detect large.png").reads().takes(3.0, 500).file("large.png", png(7680, 4320)),
     ]);
     rows
 }
