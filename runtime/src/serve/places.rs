@@ -5,7 +5,7 @@
 //! body, then who does not take its answer.
 
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Connections at once.
@@ -16,6 +16,9 @@ pub(super) const FROM_ONE: usize = 48;
 
 /// How long the next bytes of an answer may be waited for where others want the place.
 const STUCK: Duration = Duration::from_secs(2);
+
+/// How long a newcomer may wait for those who were shown out to be gone: a busy machine takes a while to end their threads.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// What a connection does, in the order in which they give way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,21 +59,37 @@ struct State {
     leaving: usize,
 }
 
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Somebody who was shown out is gone.
+    gone: Condvar,
+}
+
 /// All who are connected.
 #[derive(Clone, Default)]
-pub(super) struct Places(Arc<Mutex<State>>);
+pub(super) struct Places(Arc<Shared>);
 
 impl Places {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whatever panics elsewhere, the list is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a connection from `from`; none if none can be made.
     pub fn enter(&self, stream: &Arc<TcpStream>, from: IpAddr) -> Option<Place> {
-        let (from, now) = (network(from), Instant::now());
-        let mut state = self.lock();
+        let from = network(from);
         let of = |state: &State, from: IpAddr| state.guests.iter().filter(|g| g.from == from).count();
+        let must_wait = |state: &mut State| {
+            let full = state.guests.len() >= CONNECTIONS || of(state, from) >= FROM_ONE;
+            full && state.leaving >= CONNECTIONS
+        };
+        let waited = self.0.gone.wait_timeout_while(self.lock(), LEAVING, must_wait);
+        let (mut state, still) = waited.unwrap_or_else(PoisonError::into_inner);
+        if still.timed_out() {
+            return None;
+        }
+        let now = Instant::now();
         let only_from = if of(&state, from) >= FROM_ONE {
             Some(from)
         } else if state.guests.len() >= CONNECTIONS {
@@ -82,9 +101,6 @@ impl Places {
         let leaves = state.guests.iter().enumerate().filter(|(_, g)| g.gives_way(now));
         let leaves = leaves.filter(|(_, g)| only_from.is_none_or(|from| g.from == from));
         let leaves = leaves.min_by_key(|(_, g)| (g.phase, CONNECTIONS - of(&state, g.from), g.since))?.0;
-        if state.leaving >= CONNECTIONS {
-            return None;
-        }
         let guest = state.guests.swap_remove(leaves);
         state.leaving += 1;
         tracing::info!(from = %guest.from, phase = ?guest.phase, "a connection was closed for a newcomer");
@@ -126,7 +142,10 @@ impl Drop for Place {
         let mut state = self.places.lock();
         match state.guests.iter().position(|g| g.id == self.id) {
             Some(at) => drop(state.guests.swap_remove(at)),
-            None => state.leaving -= 1,
+            None => {
+                state.leaving -= 1;
+                self.places.0.gone.notify_one();
+            }
         }
     }
 }
@@ -177,6 +196,25 @@ mod tests {
         assert!(!ids(other).contains(&last.id) && ids(other).contains(&newest.id));
         drop((held, newest));
         assert_eq!((places.taken(), places.lock().leaving), (0, 0));
+    }
+
+    /// On a busy machine a newcomer was refused while the threads of those before him ended.
+    #[test]
+    fn a_newcomer_waits_for_those_who_leave() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (places, one) = (Places::default(), stream(&listener));
+        let from: IpAddr = "192.0.2.1".parse().unwrap();
+        let mut held: Vec<Place> =
+            (0..FROM_ONE + CONNECTIONS).map(|_| places.enter(&one, from).unwrap()).collect();
+        assert_eq!(places.lock().leaving, CONNECTIONS);
+        let first = held.remove(0);
+        let ends = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            drop(first);
+        });
+        held.push(places.enter(&one, from).unwrap());
+        ends.join().unwrap();
+        assert!(places.enter(&one, from).is_none(), "nobody of them ends");
     }
 
     #[test]
