@@ -41,8 +41,7 @@ pub fn to_writer(out: impl Write, value: &(impl Serialize + ?Sized)) -> serde_js
 pub fn to_string(value: &(impl Serialize + ?Sized)) -> serde_json::Result<String> {
     let mut text = Vec::new();
     to_writer(&mut text, value)?;
-    // What is written is UTF-8 throughout.
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    String::from_utf8(text).map_err(serde::ser::Error::custom)
 }
 
 /// Compact, and every character printable.

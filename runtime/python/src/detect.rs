@@ -1,6 +1,6 @@
 //! Finding faces in pictures, and following them from frame to frame.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lkg_runtime::{
@@ -12,6 +12,7 @@ use pyo3::types::{PyIterator, PyTuple};
 use crate::bundle::{Bundle, bundle_of, engine};
 use crate::errors::{raised, refused};
 use crate::faces::{Detections, Face, Names};
+use crate::locked;
 use crate::picture::Picture;
 
 /// Finds the faces of single pictures.
@@ -51,12 +52,9 @@ impl Detector {
         let picture = Picture::of(picture)?;
         let view = picture.view()?;
         let least = confidence(min_confidence)?;
-        let faces = py.detach(|| {
-            let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
-            match least {
-                Some(least) => detector.faces(view, least),
-                None => detector.detect(view),
-            }
+        let faces = locked(py, &self.detector, |detector| match least {
+            Some(least) => detector.faces(view, least),
+            None => detector.detect(view),
         });
         Ok(Detections::new(faces.map_err(raised)?, view.dimensions(), None, &self.names))
     }
@@ -65,11 +63,7 @@ impl Detector {
     fn detect_one(&self, py: Python<'_>, picture: &Bound<'_, PyAny>) -> PyResult<Option<Face>> {
         let picture = Picture::of(picture)?;
         let view = picture.view()?;
-        let face = py.detach(|| {
-            let mut detector = self.detector.lock().unwrap_or_else(PoisonError::into_inner);
-            detector.detect_one(view)
-        });
-        let mut face = face.map_err(raised)?;
+        let mut face = locked(py, &self.detector, |detector| detector.detect_one(view)).map_err(raised)?;
         if let Some(face) = &mut face {
             PeoplesExpressions::new(&self.names.manifest).read_plain(face);
         }
@@ -103,7 +97,7 @@ impl Detector {
     /// What computes, and why nothing better does.
     #[getter]
     fn engine(&self, py: Python<'_>) -> String {
-        py.detach(|| self.detector.lock().unwrap_or_else(PoisonError::into_inner).summary().to_string())
+        locked(py, &self.detector, |detector| detector.summary().to_string())
     }
 
     fn __repr__(&self) -> String {
@@ -202,8 +196,7 @@ impl Track {
         };
         let picture = Picture::of(&frame)?;
         let view = picture.view()?;
-        let found = py.detach(|| {
-            let mut following = self.following.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = locked(py, &self.following, |following| {
             let due = Duration::from_secs_f64(following.frames as f64 * self.every);
             following.find(view, time.unwrap_or(due))
         });
@@ -219,7 +212,7 @@ pub struct Tracker {
 
 impl Tracker {
     fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Following) -> T + Send) -> T {
-        py.detach(|| work(&mut self.following.lock().unwrap_or_else(PoisonError::into_inner)))
+        locked(py, &self.following, work)
     }
 }
 

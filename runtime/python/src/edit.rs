@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use lkg_runtime::picture::write_like;
 use lkg_runtime::{FaceChoice, FaceModel, OpenedPhoto, Operation, Parts, PhotoEditor};
@@ -12,6 +12,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::bundle::{bundle_of, engine};
 use crate::errors::{EditError, raised, refused};
+use crate::locked;
 use crate::picture::{Picture, to_array};
 
 /// What messages call a photo that is an array.
@@ -31,8 +32,7 @@ impl Photo {
         let Ok(path) = object.extract::<PathBuf>() else {
             return Ok(Self::Pixels(Picture::of(object)?.to_image()?));
         };
-        let named = path.into_os_string().into_string();
-        named.map(Self::Named).map_err(|_| refused("photo", "a name that is not UTF-8: rename the file"))
+        text("photo", path).map(Self::Named)
     }
 
     /// Whether it is a photo, and no generated or saved face.
@@ -77,12 +77,15 @@ fn parts(part: &Bound<'_, PyAny>) -> PyResult<Parts> {
     several.iter().map(parts).collect::<PyResult<_>>().map(Parts::List)
 }
 
+/// The file's name that an argument gives, as the library takes it.
+fn text(argument: &str, named: PathBuf) -> PyResult<String> {
+    let text = named.into_os_string().into_string();
+    text.map_err(|_| refused(argument, "a name that is not UTF-8: rename the file"))
+}
+
 /// Another face's name.
 fn donor(named: PathBuf) -> PyResult<String> {
-    named
-        .into_os_string()
-        .into_string()
-        .map_err(|_| refused("donor", "a name that is not UTF-8: rename the file"))
+    text("donor", named)
 }
 
 /// Edits the face of a photo, or a generated one.
@@ -95,7 +98,7 @@ pub struct Editor {
 
 impl Editor {
     fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut PhotoEditor<'static>) -> T + Send) -> T {
-        py.detach(|| work(&mut self.editor.lock().unwrap_or_else(PoisonError::into_inner)))
+        locked(py, &self.editor, work)
     }
 
     fn done(&self, py: Python<'_>, operation: &Operation) -> PyResult<bool> {

@@ -1,7 +1,7 @@
 //! Pictures and clips in files, and faces drawn on pictures.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use lkg_runtime::draw_faces as draw;
@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use crate::detect::interval;
 use crate::errors::{SourceError, raised, refused};
 use crate::faces::Detections;
+use crate::locked;
 use crate::picture::{Picture, to_array};
 
 /// Longest wait for a frame of a file.
@@ -94,8 +95,7 @@ impl Clip {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<(f64, Bound<'py, PyArray3<u8>>)>> {
-        let next = py.detach(|| {
-            let mut source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = locked(py, &self.source, |source| {
             loop {
                 match source.next(PATIENCE) {
                     Ok(Next::Frame(captured)) => break Ok(Ok(captured.frame)),

@@ -11,7 +11,15 @@ mod files;
 mod picture;
 mod reenact;
 
+use std::sync::{Mutex, PoisonError};
+
 use pyo3::prelude::*;
+
+/// Does `work` with what `held` holds, without Python's lock: other threads go on.
+fn locked<H: Send, T: Send>(py: Python<'_>, held: &Mutex<H>, work: impl FnOnce(&mut H) -> T + Send) -> T {
+    // A panic within a call leaves what it worked on as usable as an error does.
+    py.detach(|| work(&mut held.lock().unwrap_or_else(PoisonError::into_inner)))
+}
 
 /// What the package's own `__init__.py` hands on.
 #[pymodule]

@@ -1,7 +1,7 @@
 //! A face that moves as another one does.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use image::RgbImage;
@@ -17,6 +17,7 @@ use crate::bundle::{bundle_of, engine};
 use crate::detect::{interval, time_of};
 use crate::edit::{ARRAY, Photo, choice};
 use crate::errors::{raised, refused};
+use crate::locked;
 use crate::picture::{Picture, to_array};
 
 /// What is driven.
@@ -78,7 +79,7 @@ pub struct Reenactor {
 
 impl Reenactor {
     fn with<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&mut Driven) -> T + Send) -> T {
-        py.detach(|| work(&mut self.driven.lock().unwrap_or_else(PoisonError::into_inner)))
+        locked(py, &self.driven, work)
     }
 }
 

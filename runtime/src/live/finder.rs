@@ -72,10 +72,10 @@ impl ExpressionFinder {
     }
 
     fn read(&mut self, face: &mut DetectedFace, time: Duration) {
-        match self.alone {
-            _ if self.expressions.is_empty() => {}
-            true => self.expressions.read_plain(face),
-            false => self.expressions.read(face, time),
+        if self.alone {
+            self.expressions.read_plain(face);
+        } else {
+            self.expressions.read(face, time);
         }
     }
 }

@@ -60,18 +60,15 @@ impl Origin {
         let y = picture.height() as i32 - text::line(size) as i32;
         text::draw(picture, label, (x.max(0), y.max(-(size as i32) / 4)), size, [255, 214, 90]);
     }
-}
 
-impl Origin {
     /// The same on a picture that has `alpha`: the mark is seen where the picture is clear, too.
     pub fn stamp_whole(self, picture: &mut RgbImage, alpha: &mut Alpha) {
+        let Alpha::Moved(alpha) = alpha else { return self.stamp(picture) };
         let before = picture.clone();
         self.stamp(picture);
-        if let Alpha::Moved(alpha) = alpha {
-            for ((now, before), alpha) in picture.pixels().zip(before.pixels()).zip(alpha.iter_mut()) {
-                if now != before {
-                    *alpha = u8::MAX;
-                }
+        for ((now, before), alpha) in picture.pixels().zip(before.pixels()).zip(alpha.iter_mut()) {
+            if now != before {
+                *alpha = u8::MAX;
             }
         }
     }

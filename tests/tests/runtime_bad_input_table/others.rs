@@ -176,32 +176,32 @@ pub fn environment() -> Vec<Row> {
 }
 
 /// A film that ffmpeg would read, beside an ffprobe that is this script.
-fn with_ffprobe(what: &'static str, script: &'static str) -> Row {
+fn with_ffprobe(what: &'static str, script: impl Into<String>) -> Row {
+    let script = script.into();
     row(what, "webcam clip.mkv --headless --out null")
         .file("clip.mkv", [b"\x1a\x45\xdf\xa3\x93\x42\x82\x88matroska".as_slice(), &[0; 64]].concat())
         .env("PATH", "bin")
         .make(move |dir| {
-            let program = dir.join("bin/ffprobe");
             fs::create_dir(dir.join("bin")).unwrap();
-            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
+            put_program(dir, "ffprobe", &script);
         })
+}
+
+/// Makes a program of a shell's script.
+fn put_program(dir: &Path, name: &str, script: &str) {
+    let program = dir.join("bin").join(name);
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// The same, and an ffmpeg that is a script: `head` announces a picture of 64 x 48, and `picture` sends it.
 fn with_ffmpeg(what: &'static str, script: &'static str) -> Row {
     let answer = r#"{"streams":[{"codec_name":"vp9","width":64,"height":48,"pix_fmt":"yuv420p","avg_frame_rate":"25/1"}]}"#;
     let announced = "[Parsed_showinfo_0 @ 0] n: 0 pts: 0 fmt:yuv420p sar:1/1 s:64x48";
-    with_ffprobe(what, "").make(move |dir| {
-        let write = |name: &str, script: String| {
-            let program = dir.join("bin").join(name);
-            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-            fs::set_permissions(program, fs::Permissions::from_mode(0o755)).unwrap();
-        };
-        write("ffprobe", format!("echo '{answer}'"));
-        let heads = format!("head() {{ echo '{announced}' >&2; }}");
-        write("ffmpeg", format!("{heads}\npicture() {{ /usr/bin/head -c 4608 /dev/zero; }}\n{script}"));
-    })
+    let head = format!("head() {{ echo '{announced}' >&2; }}");
+    let picture = "picture() { /usr/bin/head -c 4608 /dev/zero; }";
+    with_ffprobe(what, format!("echo '{answer}'"))
+        .make(move |dir| put_program(dir, "ffmpeg", &format!("{head}\n{picture}\n{script}")))
 }
 
 pub fn disks() -> Vec<Row> {

@@ -8,7 +8,7 @@ mod sound;
 
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -152,7 +152,9 @@ impl FfmpegSource {
             }
             Waited::Gone => {
                 return match self.child.wait(ENDING) {
-                    Some(status) if !status.success() => Err(self.failed(&broke_off(status))),
+                    Some(status) if !status.success() => {
+                        Err(self.failed(&format!("ffmpeg broke off ({status})")))
+                    }
                     _ => Ok(None),
                 };
             }
@@ -163,11 +165,6 @@ impl FfmpegSource {
         self.last = Some(time);
         Ok(Some((picture, time)))
     }
-}
-
-/// That the child failed between pictures.
-fn broke_off(status: ExitStatus) -> String {
-    format!("ffmpeg broke off ({status})")
 }
 
 impl Source for FfmpegSource {
